@@ -1,0 +1,93 @@
+//! The configuration file, read into a [`Config`] in which nothing invalid exists.
+//!
+//! Owns the file's syntax, its defaults and every mistake that can be told from the file alone; it
+//! is the only user of `serde_yaml`. Knows nothing of AWS clients or of what is polled when.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use crate::model::StepExecutionId;
+
+/// The effective configuration: defaults filled in, every value checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub polling: Polling,
+    pub metrics: Metrics,
+    /// First match wins.
+    pub duration_budgets: Vec<DurationBudget>,
+    /// At least one; names are unique.
+    pub targets: Vec<Target>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Polling {
+    /// A step that may still change is seen at least this often.
+    pub interval: Duration,
+    /// One attempt of one API call.
+    pub request_timeout: Duration,
+    /// Per target and region.
+    pub max_concurrent_requests: NonZeroUsize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metrics {
+    pub status_format: StatusFormat,
+    /// Adds `imagebuilder_workflow_step_message_info{message}`.
+    pub message_labels: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusFormat {
+    /// One series per possible status, 0 or 1.
+    Stateset,
+    /// Only the current status, always 1.
+    Sparse,
+}
+
+/// A user's own limit on how long a step may take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DurationBudget {
+    pub step: globset::Glob,
+    pub workflow: globset::Glob,
+    pub image: globset::Glob,
+    pub max_duration: Duration,
+}
+
+/// One set of credentials, and what is followed with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub name: String,
+    /// At least one, each once.
+    pub regions: Vec<String>,
+    pub assume_role: Option<AssumeRole>,
+    pub profile: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub rate_limit: RateLimit,
+    pub labels: BTreeMap<String, String>,
+    /// Not empty only where there is exactly one region; no id stands twice in a configuration.
+    pub step_executions: Vec<ListedStep>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumeRole {
+    pub role_arn: String,
+    pub external_id: Option<String>,
+    pub session_name: String,
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateLimit {
+    /// Above 0.
+    pub requests_per_second: f64,
+    pub burst: NonZeroU32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedStep {
+    pub id: StepExecutionId,
+    /// Its own interval, or the one of [`Polling`].
+    pub interval: Duration,
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,231 @@
+//! The two ARNs of an answer, taken apart for their labels.
+
+use std::sync::Arc;
+
+/// An image build version: `arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ImageArn {
+    arn: Arc<str>,
+    resource: Resource,
+}
+
+impl ImageArn {
+    /// `None` where the text is not the ARN of an image build version, of whatever partition.
+    pub fn parse(arn: &str) -> Option<Self> {
+        let resource = Resource::parse(arn, &["image"])?;
+        Some(Self {
+            arn: Arc::from(arn),
+            resource,
+        })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.arn
+    }
+
+    /// The owner: twelve digits, or `aws` and its kin for an image that Amazon manages.
+    pub fn account_id(&self) -> &str {
+        self.resource.owner.of(&self.arn)
+    }
+
+    /// The image's name as it stands in the ARN, `golden-linux`.
+    pub fn name(&self) -> &str {
+        self.resource.name.of(&self.arn)
+    }
+
+    /// Semantic version and build number, `1.0.0/1`.
+    pub fn version(&self) -> &str {
+        self.resource.version.of(&self.arn)
+    }
+}
+
+/// A workflow build version: `arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WorkflowArn {
+    arn: Arc<str>,
+    kind: Span,
+    resource: Resource,
+}
+
+impl WorkflowArn {
+    /// `None` where the text is not the ARN of a workflow build version, of whatever partition.
+    pub fn parse(arn: &str) -> Option<Self> {
+        for kind in ["build", "test", "distribution"] {
+            if let Some(resource) = Resource::parse(arn, &["workflow", kind]) {
+                let end = resource.name.start - 1;
+                return Some(Self {
+                    arn: Arc::from(arn),
+                    kind: Span {
+                        start: end - kind.len() as u16,
+                        end,
+                    },
+                    resource,
+                });
+            }
+        }
+        None
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.arn
+    }
+
+    /// `build`, `test` or `distribution`.
+    pub fn kind(&self) -> &str {
+        self.kind.of(&self.arn)
+    }
+
+    /// The workflow's name as it stands in the ARN, `build-image`.
+    pub fn name(&self) -> &str {
+        self.resource.name.of(&self.arn)
+    }
+
+    /// Semantic version and build number, `1.0.3/1`.
+    pub fn version(&self) -> &str {
+        self.resource.version.of(&self.arn)
+    }
+}
+
+/// The service's `PaginationToken` aside, no text of its model is longer than this.
+const LONGEST: usize = 1024;
+
+/// Where the parts of an ARN stand in its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Resource {
+    owner: Span,
+    name: Span,
+    version: Span,
+}
+
+impl Resource {
+    /// `arn:PARTITION:imagebuilder:REGION:OWNER:KIND[/KIND]/NAME/X.Y.Z/BUILD`
+    fn parse(arn: &str, kinds: &[&str]) -> Option<Self> {
+        if arn.len() > LONGEST {
+            return None;
+        }
+        let mut parts = arn.splitn(6, ':');
+        let (prefix, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+        let (region, owner, path) = (parts.next()?, parts.next()?, parts.next()?);
+        if prefix != "arn" || service != "imagebuilder" || !is_partition(partition) {
+            return None;
+        }
+        if region.is_empty() || !is_owner(owner) {
+            return None;
+        }
+        let mut rest = path;
+        for kind in kinds {
+            rest = rest.strip_prefix(kind)?.strip_prefix('/')?;
+        }
+        let (name, version) = rest.split_once('/')?;
+        if !is_name(name) || !is_build_version(version) {
+            return None;
+        }
+        Some(Self {
+            owner: Span::within(arn, owner),
+            name: Span::within(arn, name),
+            version: Span::within(arn, version),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    /// `part` is a slice of `whole`, which is at most [`LONGEST`] bytes.
+    fn within(whole: &str, part: &str) -> Self {
+        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+        Self {
+            start: start as u16,
+            end: (start + part.len()) as u16,
+        }
+    }
+
+    fn of<'a>(&self, whole: &'a str) -> &'a str {
+        &whole[usize::from(self.start)..usize::from(self.end)]
+    }
+}
+
+fn is_partition(text: &str) -> bool {
+    text.strip_prefix("aws").is_some_and(|rest| {
+        rest.is_empty()
+            || rest
+                .strip_prefix('-')
+                .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+    })
+}
+
+fn is_owner(text: &str) -> bool {
+    let account = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    account || is_partition(text)
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+}
+
+fn is_build_version(text: &str) -> bool {
+    let Some((version, build)) = text.split_once('/') else {
+        return false;
+    };
+    version.split('.').count() == 3 && version.split('.').all(is_number) && is_number(build)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_arn_gives_account_name_and_version_in_every_partition() {
+        for partition in ["aws", "aws-cn", "aws-us-gov", "aws-iso-b"] {
+            let text =
+                format!("arn:{partition}:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/12");
+            let arn = ImageArn::parse(&text).unwrap();
+            assert_eq!(arn.as_str(), text);
+            assert_eq!(arn.account_id(), "111122223333");
+            assert_eq!(arn.name(), "golden");
+            assert_eq!(arn.version(), "1.0.0/12");
+        }
+    }
+
+    #[test]
+    fn workflow_arn_gives_type_name_and_version_also_of_a_managed_one() {
+        let text = "arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1";
+        let arn = WorkflowArn::parse(text).unwrap();
+        assert_eq!(arn.as_str(), text);
+        assert_eq!(arn.kind(), "build");
+        assert_eq!(arn.name(), "build-image");
+        assert_eq!(arn.version(), "1.0.3/1");
+    }
+
+    #[test]
+    fn what_is_not_such_an_arn_is_refused() {
+        for text in [
+            "",
+            "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0",
+            "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/x.x.x/1",
+            "arn:aws:imagebuilder:us-west-2:111122223333:image/Golden/1.0.0/1",
+            "arn:aws:imagebuilder:us-west-2:11112222333:image/golden/1.0.0/1",
+            "arn:aws:imagebuilder::111122223333:image/golden/1.0.0/1",
+            "arn:azure:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",
+            "arn:aws:ec2:us-west-2:111122223333:image/golden/1.0.0/1",
+            "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1/2",
+        ] {
+            assert_eq!(ImageArn::parse(text), None, "{text}");
+        }
+        assert_eq!(
+            WorkflowArn::parse("arn:aws:imagebuilder:us-west-2:aws:workflow/other/x/1.0.3/1"),
+            None
+        );
+    }
+}

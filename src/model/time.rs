@@ -1,0 +1,67 @@
+//! Points in time as the service writes them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+
+/// Unix time in milliseconds, the precision of the service's times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// ISO 8601 as the service writes it, `2026-09-09T19:12:23.418Z`, with or without an offset.
+    /// `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
+        time.to_millis().ok().map(Self)
+    }
+
+    /// `self - earlier` in milliseconds; negative where `earlier` is the later one.
+    pub const fn millis_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add_unsigned(duration.as_millis() as u64))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self(since.as_millis() as i64),
+            Err(before) => Self(-(before.duration().as_millis() as i64)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_kept() {
+        let time = Timestamp::parse("2026-09-09T19:12:23.418Z").unwrap();
+        assert_eq!(time, Timestamp::from_millis(1_788_981_143_418));
+        assert_eq!(
+            Timestamp::parse("2026-09-09T21:12:23.418+02:00"),
+            Some(time)
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "yesterday", "2026-09-09", "1788981143.418"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+}
