@@ -1,4 +1,7 @@
 //! Prometheus exporter for the step executions of EC2 Image Builder workflows.
 
+pub mod api;
 pub mod config;
+pub mod labels;
 pub mod model;
+pub mod store;

@@ -1,0 +1,112 @@
+//! The EC2 Image Builder API as the exporter needs it: one method an operation, one attempt a call.
+//!
+//! Owns the trait the schedule polls through and what can go wrong with a call. The one real
+//! implementation is `api::aws`; no type of the SDK leaves it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+
+/// What a call gives, once.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send>>;
+
+/// One account's Image Builder in one region. A call is one attempt: it takes no token of a rate
+/// limit and has no deadline of its own; whoever calls has both.
+pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution>;
+
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution>;
+}
+
+/// The operations the exporter calls, by their names in the service's model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    GetWorkflowStepExecution,
+    GetWorkflowExecution,
+}
+
+impl Operation {
+    pub const ALL: [Self; 2] = [Self::GetWorkflowStepExecution, Self::GetWorkflowExecution];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GetWorkflowStepExecution => "GetWorkflowStepExecution",
+            Self::GetWorkflowExecution => "GetWorkflowExecution",
+        }
+    }
+}
+
+/// Why a call failed. The kinds are what the exporter acts on and counts by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorKind {
+    /// The service asks for fewer calls.
+    Throttled,
+    /// 401 and 403.
+    Forbidden,
+    /// Another 400-class answer of the service: it does not know, or no longer, what was asked for.
+    Client,
+    /// 500-class.
+    Server,
+    /// No answer in time.
+    Timeout,
+    /// No connection, or one that broke.
+    Network,
+    /// An answer that is not the service's, or that lacks what makes it one.
+    Parse,
+    /// None found, expired, or a role that could not be assumed: nothing was sent.
+    Credentials,
+}
+
+impl ErrorKind {
+    pub const ALL: [Self; 8] = [
+        Self::Throttled,
+        Self::Forbidden,
+        Self::Client,
+        Self::Server,
+        Self::Timeout,
+        Self::Network,
+        Self::Parse,
+        Self::Credentials,
+    ];
+
+    /// The value of the label `result`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Forbidden => "forbidden",
+            Self::Client => "client_error",
+            Self::Server => "server_error",
+            Self::Timeout => "timeout",
+            Self::Network => "network",
+            Self::Parse => "parse_error",
+            Self::Credentials => "credentials",
+        }
+    }
+}
+
+/// A failed call: its kind to act on, and text for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    pub kind: ErrorKind,
+    /// What went wrong, as far down as it is known; for logs, never for labels.
+    pub message: String,
+}
+
+impl ApiError {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}

@@ -1,0 +1,59 @@
+//! Label text: names and values escaped once, when they become known, so that a scrape only copies.
+//!
+//! A fragment is `name="value",` any number of times, with the comma at its end, so that fragments
+//! can be put one behind the other.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Escaped `name="value",` pairs. Cheap to clone; equal text is equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LabelText(Arc<str>);
+
+impl LabelText {
+    /// Leaves out every pair without a value, as Prometheus takes an empty label for an absent one.
+    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut text = String::new();
+        for (name, value) in pairs {
+            push_label(&mut text, name, value);
+        }
+        Self::from_escaped(text)
+    }
+
+    /// `text` was made by [`push_label`] alone.
+    pub fn from_escaped(text: String) -> Self {
+        Self(Arc::from(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Appends `name="value",`, or nothing where the value is empty.
+pub fn push_label(text: &mut String, name: &str, value: &str) {
+    if value.is_empty() {
+        return;
+    }
+    write!(text, "{name}=\"").expect("a String takes all that is written to it");
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str(r"\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str(r"\n"),
+            other => text.push(other),
+        }
+    }
+    text.push_str("\",");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_escaped_and_empty_ones_left_out() {
+        let text = LabelText::new([("a", "x\"y\\z\nw"), ("b", ""), ("c", "ü")]);
+        assert_eq!(text.as_str(), "a=\"x\\\"y\\\\z\\nw\",c=\"ü\",");
+    }
+}

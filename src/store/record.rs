@@ -1,0 +1,242 @@
+//! What is known of one step, and what follows from it at a given time.
+
+use std::sync::Arc;
+
+use crate::labels::{LabelText, push_label};
+use crate::model::{
+    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
+    WorkflowArn, WorkflowExecutionId,
+};
+
+/// The action whose step waits for a person.
+const WAIT_FOR_ACTION: &str = "WaitForAction";
+
+/// A FAILED step counts as failed by its timeout where its duration came this near, in milliseconds:
+/// the service ends it a little before or after.
+const TIMEOUT_TOLERANCE: i64 = 1_000;
+
+/// What is known of one tracked step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRecord {
+    pub id: StepExecutionId,
+    /// The target's and the listed step's own labels.
+    pub own_labels: LabelText,
+    pub phase: Phase,
+    /// Whether the last poll succeeded; `false` before the first.
+    pub last_poll_success: bool,
+    pub last_success: Option<Timestamp>,
+    /// What the last successful poll saw.
+    pub observed: Option<Observation>,
+}
+
+/// Where a tracked step stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Never seen.
+    Pending,
+    /// Seen, and still asked for.
+    Active,
+    /// What is shown is final, and no longer asked for.
+    Settled,
+    /// The service has long said that it does not know the step.
+    Gone,
+}
+
+/// A step as the last successful poll saw it, joined with what earlier ones knew of who it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    pub subject: Arc<Subject>,
+    pub definition: Arc<Definition>,
+    pub status: StepStatus,
+    pub rollback_status: Option<RollbackStatus>,
+    pub start: Option<Timestamp>,
+    pub end: Option<Timestamp>,
+    pub timeout_seconds: Option<u32>,
+    pub attempt: Option<u32>,
+    pub max_attempts: Option<u32>,
+    /// The matching duration budget, in milliseconds.
+    pub budget_millis: Option<i64>,
+    /// Free text, untrusted.
+    pub message: Option<Arc<str>>,
+}
+
+/// The image and workflow execution a step belongs to, shared by the steps of one workflow execution.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    pub image: Option<ImageArn>,
+    pub workflow: Option<WorkflowArn>,
+    pub workflow_execution_id: Option<WorkflowExecutionId>,
+    /// `account_id`, `region`, `image`, `workflow`.
+    pub identity: LabelText,
+}
+
+/// What a step is in its workflow, shared by all its executions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Definition {
+    pub name: Option<Arc<str>>,
+    pub action: Option<Arc<str>>,
+    pub on_failure: Option<OnFailure>,
+    /// `step`.
+    pub identity: LabelText,
+}
+
+impl StepRecord {
+    /// A step that has never been seen.
+    pub fn unseen(id: StepExecutionId, own_labels: LabelText) -> Self {
+        Self {
+            id,
+            own_labels,
+            phase: Phase::Pending,
+            last_poll_success: false,
+            last_success: None,
+            observed: None,
+        }
+    }
+
+    /// The record after a successful poll at `now` in `region`.
+    ///
+    /// Who a step is does not change, so a label, the timeout and `on_failure` stay known where
+    /// this answer lacks them; everything else is as this answer has it.
+    pub fn answered(&self, answer: StepExecution, region: &str, now: Timestamp) -> Self {
+        let before = self.observed.as_ref();
+        let subject = Subject::of(&answer, before.map(|before| &*before.subject), region);
+        let definition = Definition::of(&answer, before.map(|before| &*before.definition));
+        Self {
+            phase: Phase::Active,
+            last_poll_success: true,
+            last_success: Some(now),
+            observed: Some(Observation {
+                subject: Arc::new(subject),
+                definition: Arc::new(definition),
+                status: answer.status,
+                rollback_status: answer.rollback_status,
+                start: answer.start,
+                end: answer.end,
+                timeout_seconds: answer
+                    .timeout_seconds
+                    .or(before.and_then(|before| before.timeout_seconds)),
+                attempt: answer.attempt,
+                max_attempts: answer.max_attempts,
+                budget_millis: None,
+                message: answer.message.map(Arc::from),
+            }),
+            ..self.clone()
+        }
+    }
+
+    /// The record after a failed poll: what was known stays.
+    pub fn unanswered(&self) -> Self {
+        Self {
+            last_poll_success: false,
+            ..self.clone()
+        }
+    }
+
+    /// How long the step took, or has taken until `now`, in milliseconds, never under 0.
+    ///
+    /// The clock of a step that is no longer asked for stops at the last success: whether it runs
+    /// on, nobody knows.
+    pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
+        let observed = self.observed.as_ref()?;
+        let until = match (&observed.status, self.phase) {
+            (StepStatus::Running, Phase::Settled | Phase::Gone) => self.last_success?,
+            (StepStatus::Running, _) => now,
+            _ => observed.end?,
+        };
+        Some(until.millis_since(observed.start?).max(0))
+    }
+
+    /// Whether the step ran into its timeout; `None` where it has none.
+    pub fn timeout_breached(&self, now: Timestamp) -> Option<bool> {
+        let observed = self.observed.as_ref()?;
+        let timeout = i64::from(observed.timeout_seconds?) * 1_000;
+        let duration = self.duration_millis(now);
+        Some(match observed.status {
+            StepStatus::Running => duration.is_some_and(|duration| duration >= timeout),
+            StepStatus::Failed => {
+                duration.is_some_and(|duration| duration >= timeout - TIMEOUT_TOLERANCE)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether the step took longer than its budget; `None` where it has none.
+    pub fn budget_exceeded(&self, now: Timestamp) -> Option<bool> {
+        let budget = self.observed.as_ref()?.budget_millis?;
+        Some(
+            self.duration_millis(now)
+                .is_some_and(|duration| duration > budget),
+        )
+    }
+}
+
+impl Observation {
+    /// Whether the step runs an action that a person has to end.
+    pub fn waiting_for_action(&self) -> bool {
+        self.status == StepStatus::Running
+            && self.definition.action.as_deref() == Some(WAIT_FOR_ACTION)
+    }
+
+    /// Whether the step failed and will be tried again.
+    pub fn will_be_retried(&self) -> bool {
+        self.status == StepStatus::Failed
+            && matches!((self.attempt, self.max_attempts), (Some(at), Some(most)) if at < most)
+    }
+}
+
+impl Subject {
+    fn of(answer: &StepExecution, before: Option<&Self>, region: &str) -> Self {
+        let image = answer
+            .image
+            .clone()
+            .or_else(|| before.and_then(|before| before.image.clone()));
+        let workflow = answer
+            .workflow
+            .clone()
+            .or_else(|| before.and_then(|before| before.workflow.clone()));
+        let mut identity = String::new();
+        if let Some(image) = &image {
+            push_label(&mut identity, "account_id", image.account_id());
+        }
+        push_label(&mut identity, "region", region);
+        if let Some(image) = &image {
+            push_label(&mut identity, "image", image.name());
+        }
+        if let Some(workflow) = &workflow {
+            push_label(&mut identity, "workflow", workflow.name());
+        }
+        Self {
+            workflow_execution_id: answer
+                .workflow_execution_id
+                .or_else(|| before.and_then(|before| before.workflow_execution_id)),
+            image,
+            workflow,
+            identity: LabelText::from_escaped(identity),
+        }
+    }
+}
+
+impl Definition {
+    fn of(answer: &StepExecution, before: Option<&Self>) -> Self {
+        let name = answer
+            .name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .map(Arc::from)
+            .or_else(|| before.and_then(|before| before.name.clone()));
+        Self {
+            identity: LabelText::new(name.as_deref().map(|name| ("step", name))),
+            name,
+            action: answer
+                .action
+                .as_deref()
+                .filter(|action| !action.is_empty())
+                .map(Arc::from)
+                .or_else(|| before.and_then(|before| before.action.clone())),
+            on_failure: answer
+                .on_failure
+                .clone()
+                .or_else(|| before.and_then(|before| before.on_failure.clone())),
+        }
+    }
+}
