@@ -3,7 +3,6 @@
 //! A fragment is `name="value",` any number of times, with the comma at its end, so that fragments
 //! can be put one behind the other.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// Escaped `name="value",` pairs. Cheap to clone; equal text is equal.
@@ -35,16 +34,25 @@ pub fn push_label(text: &mut String, name: &str, value: &str) {
     if value.is_empty() {
         return;
     }
-    write!(text, "{name}=\"").expect("a String takes all that is written to it");
-    for character in value.chars() {
-        match character {
-            '\\' => text.push_str(r"\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str(r"\n"),
-            other => text.push(other),
-        }
-    }
+    text.push_str(name);
+    text.push_str("=\"");
+    escape(value, |part| text.push_str(part));
     text.push_str("\",");
+}
+
+/// Gives the parts of `value`, escaped as the text formats want it, to `put` one after the other.
+pub fn escape(value: &str, mut put: impl FnMut(&str)) {
+    let mut rest = value;
+    while let Some(at) = rest.bytes().position(|b| matches!(b, b'\\' | b'"' | b'\n')) {
+        put(&rest[..at]);
+        put(match rest.as_bytes()[at] {
+            b'\\' => r"\\",
+            b'"' => "\\\"",
+            _ => r"\n",
+        });
+        rest = &rest[at + 1..];
+    }
+    put(rest);
 }
 
 #[cfg(test)]

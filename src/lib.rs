@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod config;
+pub mod family;
 pub mod labels;
 pub mod model;
+pub mod self_metrics;
 pub mod store;

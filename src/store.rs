@@ -73,9 +73,12 @@ impl Inner {
             observed.subject = self.subjects.one(&observed.subject);
             observed.definition = self.definitions.one(&observed.definition);
         }
-        let chunks = &mut self.snapshot.chunks;
+        let StepSnapshot { chunks, by_phase } = &mut self.snapshot;
+        by_phase[record.phase as usize] += 1;
         if let Some(slot) = self.slots.get(&record.id) {
-            Arc::make_mut(&mut chunks[slot / CHUNK])[slot % CHUNK] = record;
+            let place = &mut Arc::make_mut(&mut chunks[slot / CHUNK])[slot % CHUNK];
+            by_phase[place.phase as usize] -= 1;
+            *place = record;
             return;
         }
         let slot = self.slots.len();
@@ -92,6 +95,8 @@ impl Inner {
 pub struct StepSnapshot {
     /// Each full but the last.
     chunks: Vec<Arc<Vec<StepRecord>>>,
+    /// How many records are in each [`Phase`], in the order of its variants.
+    by_phase: [usize; Phase::ALL.len()],
 }
 
 impl StepSnapshot {
@@ -104,6 +109,11 @@ impl StepSnapshot {
 
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
+    }
+
+    /// How many records are in this phase.
+    pub fn in_phase(&self, phase: Phase) -> usize {
+        self.by_phase[phase as usize]
     }
 
     /// `None` from [`Self::len`] on.

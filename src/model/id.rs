@@ -38,6 +38,11 @@ macro_rules! execution_id {
             pub fn uuid(&self) -> &str {
                 self.0.as_str()
             }
+
+            /// The same as ASCII, for a writer that puts out many.
+            pub fn uuid_bytes(&self) -> &[u8; UUID_LENGTH] {
+                &self.0.0
+            }
         }
 
         impl FromStr for $name {

@@ -42,6 +42,20 @@ pub enum Phase {
     Gone,
 }
 
+impl Phase {
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Active, Self::Settled, Self::Gone];
+
+    /// The value of the label `state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Settled => "settled",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 /// A step as the last successful poll saw it, joined with what earlier ones knew of who it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
