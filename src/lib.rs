@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod config;
+pub mod exposition;
 pub mod family;
 pub mod labels;
 pub mod model;

@@ -1,0 +1,452 @@
+//! The table of families, a plain function for each, and how a step's series are put together.
+//!
+//! Owns names, help texts and values; `text` has the letters. The exporter's own counters have
+//! their rows in `self_metrics`, and come last.
+
+use super::Source;
+use super::text::{self, Value};
+use crate::config::StatusFormat;
+use crate::family::{Family, Kind};
+use crate::labels::LabelText;
+use crate::model::{ImageArn, OnFailure, RollbackStatus, StepStatus, Timestamp, WorkflowArn};
+use crate::self_metrics;
+use crate::store::{Observation, Phase, StepRecord};
+
+/// One family, and where its series come from.
+#[derive(Debug)]
+pub struct Entry {
+    pub family: &'static Family,
+    pub series: Series,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Series {
+    /// Of every step.
+    Step(StepSeries),
+    /// Of every target and region, whose labels come ready.
+    Source(fn(&Family, &Source, &LabelText, &mut Vec<u8>)),
+    /// What `self_metrics` gathers under the family's name.
+    Gathered,
+}
+
+/// The families of a step: how its series are labelled, and the function that has their value.
+#[derive(Clone, Copy, Debug)]
+pub enum StepSeries {
+    /// One series, where there is a value.
+    Value(fn(&StepRecord, &Observation, Timestamp) -> Option<Value>),
+    /// One series about the polling, also of a step never seen.
+    Poll(fn(&StepRecord) -> Option<Value>),
+    /// One series a known status, or only the current one.
+    Status(Status),
+    /// 1, with what is known of the step as further labels.
+    Info,
+    /// 1, with the step's message; only where the configuration wants it.
+    Message,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    known: &'static [&'static str],
+    current: fn(&Observation) -> Option<&str>,
+}
+
+const IDENTITY: &[&str] = &[
+    "account_id",
+    "region",
+    "image",
+    "workflow",
+    "step",
+    "step_execution_id",
+];
+const IDENTITY_AND_STATUS: &[&str] = &[
+    "account_id",
+    "region",
+    "image",
+    "workflow",
+    "step",
+    "step_execution_id",
+    "status",
+];
+const POLL: &[&str] = &["target", "region", "step_execution_id"];
+
+type Row = (Family, Series);
+
+static FAMILIES: &[Row] = &[
+    (
+        Family {
+            name: "imagebuilder_workflow_step_info",
+            kind: Kind::Gauge,
+            labels: &[
+                "account_id",
+                "region",
+                "image",
+                "workflow",
+                "step",
+                "step_execution_id",
+                "target",
+                "action",
+                "on_failure",
+                "image_version",
+                "workflow_type",
+                "workflow_version",
+                "workflow_execution_id",
+                "image_build_version_arn",
+                "workflow_build_version_arn",
+            ],
+            help: "1, by what is known of the step and does not change.",
+        },
+        Series::Step(StepSeries::Info),
+    ),
+    (
+        Family {
+            name: "imagebuilder_workflow_step_status",
+            kind: Kind::Gauge,
+            labels: IDENTITY_AND_STATUS,
+            help: "1 for the status the step has, 0 for the others.",
+        },
+        Series::Step(StepSeries::Status(Status {
+            known: StepStatus::KNOWN,
+            current: |observed| Some(observed.status.as_str()),
+        })),
+    ),
+    (
+        Family {
+            name: "imagebuilder_workflow_step_rollback_status",
+            kind: Kind::Gauge,
+            labels: IDENTITY_AND_STATUS,
+            help: "1 for the status the step's rollback has, 0 for the others, and for all where there is none.",
+        },
+        Series::Step(StepSeries::Status(Status {
+            known: RollbackStatus::KNOWN,
+            current: |observed| {
+                observed
+                    .rollback_status
+                    .as_ref()
+                    .map(RollbackStatus::as_str)
+            },
+        })),
+    ),
+    value(
+        "imagebuilder_workflow_step_start_time_seconds",
+        "When the step started, as Unix time in seconds.",
+        |_, observed, _| observed.start.map(time),
+    ),
+    value(
+        "imagebuilder_workflow_step_end_time_seconds",
+        "When the step ended, as Unix time in seconds.",
+        |_, observed, _| observed.end.map(time),
+    ),
+    value(
+        "imagebuilder_workflow_step_duration_seconds",
+        "How long the step took, or has taken until this scrape, in seconds.",
+        |record, _, now| record.duration_millis(now).map(Value::Millis),
+    ),
+    value(
+        "imagebuilder_workflow_step_timeout_seconds",
+        "How long the service lets the step run, in seconds.",
+        |_, observed, _| Some(Value::Count(observed.timeout_seconds?.into())),
+    ),
+    value(
+        "imagebuilder_workflow_step_timeout_breached",
+        "1 where the step runs, or failed, at its timeout, else 0.",
+        |record, _, now| record.timeout_breached(now).map(Value::Flag),
+    ),
+    value(
+        "imagebuilder_workflow_step_budget_seconds",
+        "How long the configuration lets the step take, in seconds.",
+        |_, observed, _| observed.budget_millis.map(Value::Millis),
+    ),
+    value(
+        "imagebuilder_workflow_step_budget_exceeded",
+        "1 where the step takes, or took, longer than its budget, else 0.",
+        |record, _, now| record.budget_exceeded(now).map(Value::Flag),
+    ),
+    value(
+        "imagebuilder_workflow_step_attempt",
+        "Which attempt this is, counted as the service counts.",
+        |_, observed, _| Some(Value::Count(observed.attempt?.into())),
+    ),
+    value(
+        "imagebuilder_workflow_step_max_attempts",
+        "How many attempts the step has.",
+        |_, observed, _| Some(Value::Count(observed.max_attempts?.into())),
+    ),
+    value(
+        "imagebuilder_workflow_step_waiting_for_action",
+        "1 where the step waits for a person to resume or stop it, else 0.",
+        |_, observed, _| Some(Value::Flag(observed.waiting_for_action())),
+    ),
+    (
+        Family {
+            name: "imagebuilder_workflow_step_message_info",
+            kind: Kind::Gauge,
+            labels: &[
+                "account_id",
+                "region",
+                "image",
+                "workflow",
+                "step",
+                "step_execution_id",
+                "message",
+            ],
+            help: "1, by what the service says of the step, cut to 256 characters. Only with message_labels.",
+        },
+        Series::Step(StepSeries::Message),
+    ),
+    poll(
+        "imagebuilder_workflow_step_last_poll_success",
+        "1 where the last poll of the step succeeded, else 0.",
+        |record| Some(Value::Flag(record.last_poll_success)),
+    ),
+    poll(
+        "imagebuilder_workflow_step_settled",
+        "1 where what is shown of the step is final and no longer asked for, else 0.",
+        |record| Some(Value::Flag(record.phase == Phase::Settled)),
+    ),
+    poll(
+        "imagebuilder_workflow_step_last_success_timestamp_seconds",
+        "When a poll of the step last succeeded, as Unix time in seconds.",
+        |record| record.last_success.map(time),
+    ),
+    (
+        Family {
+            name: "imagebuilder_exporter_target_up",
+            kind: Kind::Gauge,
+            labels: &["target", "region"],
+            help: "0 where the service cannot be used for want of credentials, of a network or of its own answers, else 1.",
+        },
+        Series::Source(|family, source, labels, out| {
+            if let Some(up) = source.up {
+                begin(out, family, &[labels]);
+                text::end_labels(out);
+                text::value(out, Value::Flag(up));
+            }
+        }),
+    ),
+    (
+        Family {
+            name: "imagebuilder_exporter_tracked_steps",
+            kind: Kind::Gauge,
+            labels: &["target", "region", "state"],
+            help: "Steps that are known of: never seen, still asked for, settled, and gone from the service.",
+        },
+        Series::Source(|family, source, labels, out| {
+            for phase in Phase::ALL {
+                begin(out, family, &[labels]);
+                text::label(out, "state", phase.as_str());
+                text::end_labels(out);
+                text::value(out, Value::Count(source.steps.in_phase(phase) as u64));
+            }
+        }),
+    ),
+];
+
+const fn value(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&StepRecord, &Observation, Timestamp) -> Option<Value>,
+) -> Row {
+    let family = Family {
+        name,
+        kind: Kind::Gauge,
+        labels: IDENTITY,
+        help,
+    };
+    (family, Series::Step(StepSeries::Value(value)))
+}
+
+const fn poll(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&StepRecord) -> Option<Value>,
+) -> Row {
+    let family = Family {
+        name,
+        kind: Kind::Gauge,
+        labels: POLL,
+        help,
+    };
+    (family, Series::Step(StepSeries::Poll(value)))
+}
+
+/// The family that stands at this place of the text; `None` behind the last.
+pub fn entry(at: usize) -> Option<Entry> {
+    if let Some((family, series)) = FAMILIES.get(at) {
+        return Some(Entry {
+            family,
+            series: *series,
+        });
+    }
+    self_metrics::FAMILIES
+        .get(at - FAMILIES.len())
+        .map(|family| Entry {
+            family,
+            series: Series::Gathered,
+        })
+}
+
+/// Writes series of one family for steps of one source.
+#[derive(Debug)]
+pub struct StepWriter<'a> {
+    pub family: &'static Family,
+    pub now: Timestamp,
+    pub status_format: StatusFormat,
+    pub target: &'a str,
+    pub source_labels: &'a LabelText,
+    pub out: &'a mut Vec<u8>,
+}
+
+impl StepWriter<'_> {
+    /// How many of the records are done when `out` holds `enough`.
+    pub fn write(&mut self, series: StepSeries, records: &[StepRecord], enough: usize) -> usize {
+        match series {
+            StepSeries::Value(value) => {
+                self.each_seen(records, enough, |this, record, observed| {
+                    if let Some(value) = value(record, observed, this.now) {
+                        this.identity(record, observed);
+                        text::end_labels(this.out);
+                        text::value(this.out, value);
+                    }
+                })
+            }
+            StepSeries::Poll(value) => self.each(records, enough, |this, record| {
+                if let Some(value) = value(record) {
+                    begin(this.out, this.family, &[this.source_labels]);
+                    this.step(record);
+                    text::end_labels(this.out);
+                    text::value(this.out, value);
+                }
+            }),
+            StepSeries::Status(status) => {
+                self.each_seen(records, enough, |this, record, observed| {
+                    this.status(status, record, observed);
+                })
+            }
+            StepSeries::Info => self.each_seen(records, enough, |this, record, observed| {
+                this.identity(record, observed);
+                details(this.out, this.target, observed);
+                text::end_labels(this.out);
+                text::value(this.out, Value::Flag(true));
+            }),
+            StepSeries::Message => self.each_seen(records, enough, |this, record, observed| {
+                if let Some(message) = observed.message.as_deref().filter(|m| !m.is_empty()) {
+                    this.identity(record, observed);
+                    text::free_text_label(this.out, "message", message);
+                    text::end_labels(this.out);
+                    text::value(this.out, Value::Flag(true));
+                }
+            }),
+        }
+    }
+
+    fn each(
+        &mut self,
+        records: &[StepRecord],
+        enough: usize,
+        mut write: impl FnMut(&mut Self, &StepRecord),
+    ) -> usize {
+        for (done, record) in records.iter().enumerate() {
+            if self.out.len() >= enough {
+                return done;
+            }
+            write(self, record);
+        }
+        records.len()
+    }
+
+    fn each_seen(
+        &mut self,
+        records: &[StepRecord],
+        enough: usize,
+        mut write: impl FnMut(&mut Self, &StepRecord, &Observation),
+    ) -> usize {
+        self.each(records, enough, |this, record| {
+            if let Some(observed) = &record.observed {
+                write(this, record, observed);
+            }
+        })
+    }
+
+    /// The series of a status. Their labels up to the status are put together once and copied.
+    fn status(&mut self, status: Status, record: &StepRecord, observed: &Observation) {
+        let current = (status.current)(observed);
+        let known = current.and_then(|current| status.known.iter().position(|s| *s == current));
+        let start = self.out.len();
+        if self.status_format == StatusFormat::Stateset {
+            self.identity(record, observed);
+            self.out.extend_from_slice(b"status=\"");
+            let end = self.out.len();
+            for (at, name) in status.known.iter().enumerate() {
+                if at > 0 {
+                    self.out.extend_from_within(start..end);
+                }
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.extend_from_slice(if known == Some(at) {
+                    b"\"} 1\n"
+                } else {
+                    b"\"} 0\n"
+                });
+            }
+        }
+        if let Some(current) = current
+            && (known.is_none() || self.status_format == StatusFormat::Sparse)
+        {
+            self.identity(record, observed);
+            text::label(self.out, "status", current);
+            text::end_labels(self.out);
+            text::value(self.out, Value::Flag(true));
+        }
+    }
+
+    /// The name, and the labels that every series of a seen step has.
+    fn identity(&mut self, record: &StepRecord, observed: &Observation) {
+        let (subject, definition) = (&observed.subject.identity, &observed.definition.identity);
+        begin(self.out, self.family, &[subject, definition]);
+        self.step(record);
+    }
+
+    fn step(&mut self, record: &StepRecord) {
+        self.out.extend_from_slice(b"step_execution_id=\"step-");
+        self.out.extend_from_slice(record.id.uuid_bytes());
+        self.out.extend_from_slice(b"\",");
+        self.out
+            .extend_from_slice(record.own_labels.as_str().as_bytes());
+    }
+}
+
+fn begin(out: &mut Vec<u8>, family: &Family, labels: &[&LabelText]) {
+    out.extend_from_slice(family.name.as_bytes());
+    out.push(b'{');
+    for labels in labels {
+        out.extend_from_slice(labels.as_str().as_bytes());
+    }
+}
+
+/// The further labels of `imagebuilder_workflow_step_info`.
+fn details(out: &mut Vec<u8>, target: &str, observed: &Observation) {
+    let (subject, definition) = (&*observed.subject, &*observed.definition);
+    let (image, workflow) = (subject.image.as_ref(), subject.workflow.as_ref());
+    let on_failure = definition.on_failure.as_ref();
+    let mut label = |name, value: Option<&str>| text::label(out, name, value.unwrap_or_default());
+    label("target", Some(target));
+    label("action", definition.action.as_deref());
+    label("on_failure", on_failure.map(OnFailure::as_str));
+    label("image_version", image.map(ImageArn::version));
+    label("workflow_type", workflow.map(WorkflowArn::kind));
+    label("workflow_version", workflow.map(WorkflowArn::version));
+    if let Some(id) = subject.workflow_execution_id {
+        out.extend_from_slice(b"workflow_execution_id=\"wf-");
+        out.extend_from_slice(id.uuid_bytes());
+        out.extend_from_slice(b"\",");
+    }
+    let mut label = |name, value: Option<&str>| text::label(out, name, value.unwrap_or_default());
+    label("image_build_version_arn", image.map(ImageArn::as_str));
+    label(
+        "workflow_build_version_arn",
+        workflow.map(WorkflowArn::as_str),
+    );
+}
+
+fn time(at: Timestamp) -> Value {
+    Value::Millis(at.millis())
+}
