@@ -4,6 +4,7 @@ pub mod api;
 pub mod config;
 pub mod exposition;
 pub mod family;
+pub mod http;
 pub mod labels;
 pub mod model;
 pub mod self_metrics;

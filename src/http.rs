@@ -1,0 +1,201 @@
+//! What the exporter answers over HTTP, and the server that answers it.
+//!
+//! Owns connections, routes and the stop of both; the text of a scrape is `exposition`'s, and what
+//! the answers tell of the program comes through [`Exporter`]. Fed by `app`, which binds the
+//! sockets ([`bind`]) and says when to stop.
+
+mod body;
+mod listen;
+mod negotiation;
+mod routes;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::exposition::{FRAME_SIZE, Scrape};
+
+pub use listen::bind;
+use routes::Routes;
+
+/// How long a connection may take to say what it wants, from when it is opened or was last
+/// answered: so also how long an idle one stays. Twice the usual interval of scrapes.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What is written ahead of a slow reader, in bytes.
+const WRITE_AHEAD: usize = 4 * FRAME_SIZE;
+
+/// How long to wait where the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+
+/// A reload under way: why it was refused, where it was.
+pub type Reload = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// What the server asks of the program. Nothing here may wait for a poll.
+pub trait Exporter: Send + Sync + 'static {
+    /// What is known now.
+    fn scrape(&self) -> Scrape;
+
+    /// Whether everything listed was tried once.
+    fn ready(&self) -> bool;
+
+    /// Begins to read the configuration again; `None` where that may not be asked for over HTTP.
+    /// It is run to its end, also where who asked for it has gone.
+    fn reload(&self) -> Option<Reload>;
+}
+
+/// The server, bound and not yet running.
+pub struct Server<E> {
+    pub listeners: Vec<TcpListener>,
+    pub exporter: Arc<E>,
+    /// Where the metrics are; begins with `/`.
+    pub telemetry_path: String,
+    /// How long answers under way may take once it is to stop.
+    pub drain_timeout: Duration,
+}
+
+impl<E> fmt::Debug for Server<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: Exporter> Server<E> {
+    /// Answers until `stop` ends; then closes idle connections, completes the answers under way
+    /// within the drain timeout, and drops what is left.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let routes = Arc::new(Routes::new(self.exporter, self.telemetry_path));
+        let graceful = GracefulShutdown::new();
+        // Connections are tasks of this set, so that none outlives it.
+        let mut connections = JoinSet::new();
+        let mut acceptor = Acceptor::new(self.listeners);
+        let mut stop = pin!(stop);
+        loop {
+            let (stream, peer) = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = acceptor.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            let connection = graceful.watch(connection(stream, routes.clone()));
+            connections.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%peer, %error, "connection ended early");
+                }
+            });
+        }
+        drop(acceptor);
+        let open = connections.len();
+        let drained = tokio::time::timeout(self.drain_timeout, graceful.shutdown()).await;
+        if drained.is_err() {
+            tracing::warn!(
+                open,
+                drain_timeout = ?self.drain_timeout,
+                "answers were not taken in time and are cut off"
+            );
+        }
+    }
+}
+
+fn connection<E: Exporter>(
+    stream: TcpStream,
+    routes: Arc<Routes<E>>,
+) -> http1::Connection<
+    TokioIo<TcpStream>,
+    impl hyper::service::HttpService<
+        hyper::body::Incoming,
+        ResBody = body::Body,
+        Error = std::convert::Infallible,
+        Future: Send,
+    >,
+> {
+    // A scrape's last bytes shall not wait for the reader to acknowledge the ones before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let routes = routes.clone();
+        async move { Ok(routes.answer(&request).await) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_HEAD_TIMEOUT)
+        .max_buf_size(WRITE_AHEAD)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+/// Takes connections from several listeners.
+struct Acceptor {
+    listeners: Vec<TcpListener>,
+    /// Which listener is asked first: each in turn, so that a busy one leaves room for the others.
+    first: usize,
+    /// Whether the last attempt failed; a failure that lasts is said once.
+    failing: bool,
+}
+
+impl Acceptor {
+    fn new(listeners: Vec<TcpListener>) -> Self {
+        Self {
+            listeners,
+            first: 0,
+            failing: false,
+        }
+    }
+
+    /// The next connection. May be dropped at any time without losing one.
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            match std::future::poll_fn(|cx| self.poll_accept(cx)).await {
+                Ok(accepted) => {
+                    self.failing = false;
+                    return accepted;
+                }
+                // The client went away before it was its turn.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted
+                            | io::ErrorKind::ConnectionReset
+                            | io::ErrorKind::ConnectionRefused
+                    ) => {}
+                // No file descriptors or no memory: it stays so for a while, and comes at once
+                // again when asked.
+                Err(error) => {
+                    if !self.failing {
+                        tracing::error!(%error, "cannot accept connections, trying on");
+                        self.failing = true;
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn poll_accept(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        for offset in 0..self.listeners.len() {
+            let at = (self.first + offset) % self.listeners.len();
+            if let Poll::Ready(accepted) = self.listeners[at].poll_accept(cx) {
+                self.first = at + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+}
