@@ -8,4 +8,5 @@ pub mod http;
 pub mod labels;
 pub mod model;
 pub mod self_metrics;
+pub mod simulator;
 pub mod store;

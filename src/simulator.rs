@@ -1,0 +1,34 @@
+//! A simulator of the EC2 Image Builder API: a scripted world, and a server that answers for it.
+//!
+//! [`World`] is pure: what exists, and how it stands, is a function of scenario, seed, speed and
+//! the moment asked about. The server is the only part with a clock and sockets. Nothing of the
+//! exporter falls back to it: only `demo`, `simulate` or an explicit `endpoint_url` reaches it.
+
+mod answer;
+mod build;
+mod calls;
+pub mod faults;
+mod ids;
+mod limit;
+mod managed;
+mod paging;
+mod plan;
+mod random;
+mod request;
+mod run;
+pub mod scenario;
+mod server;
+mod service;
+mod sigv4;
+mod sts;
+mod timeline;
+mod view;
+mod world;
+
+pub use calls::{Calls, LoggedCall};
+pub use faults::{Effect, ErrorAnswer, Fault, Faults};
+pub use run::{DEMO_SEED, DEMO_SPEED, Error, simulate};
+pub use scenario::{Scenario, ScenarioError};
+pub use server::Simulator;
+pub use view::{PLANTED_SECRET, StepView, WorkflowView};
+pub use world::{Owner, PlannedStep, World};

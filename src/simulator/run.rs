@@ -1,0 +1,78 @@
+//! The `simulate` subcommand: a scenario, a socket, and nothing else.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::scenario::{Scenario, ScenarioError};
+use super::server::Simulator;
+use super::world::World;
+
+/// The seed that the ids in `config/demo.yaml` come from.
+pub const DEMO_SEED: u64 = 1;
+
+/// The speed at which the demo scenario keeps moving for half an hour.
+pub const DEMO_SPEED: f64 = 10.0;
+
+/// Why the simulator does not run.
+#[derive(Debug)]
+pub enum Error {
+    Scenario(ScenarioError),
+    /// The simulator checks no signatures, so it is nobody's but this machine's.
+    NotLoopback(SocketAddr),
+    Speed(f64),
+    Bind(SocketAddr, std::io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scenario(error) => error.fmt(f),
+            Self::NotLoopback(address) => write!(
+                f,
+                "the simulator does not listen on {address}: it checks no signatures and so serves \
+                 this machine alone; use 127.0.0.1:{port} or [::1]:{port}",
+                port = address.port()
+            ),
+            Self::Speed(speed) => write!(f, "speed {speed} is not a number over 0; 1 is real time"),
+            Self::Bind(address, error) => {
+                write!(f, "the simulator cannot listen on {address}: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Runs a scenario, the demo's without a file, until `shutdown`.
+///
+/// # Errors
+///
+/// See [`Error`]; nothing has been served then.
+pub async fn simulate(
+    listen: SocketAddr,
+    scenario: Option<PathBuf>,
+    speed: f64,
+    seed: u64,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    if !listen.ip().is_loopback() {
+        return Err(Error::NotLoopback(listen));
+    }
+    if !(speed.is_finite() && speed > 0.0) {
+        return Err(Error::Speed(speed));
+    }
+    let scenario = match scenario {
+        Some(path) => Scenario::load(&path).map_err(Error::Scenario)?,
+        None => Scenario::demo(),
+    };
+    let world = World::new(scenario, seed, speed, SystemTime::now().into());
+    let simulator = Simulator::bind(listen, world)
+        .await
+        .map_err(|error| Error::Bind(listen, error))?;
+    tracing::info!(address = %simulator.local_addr(), speed, seed, "simulator listening");
+    simulator.run(shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! What a scenario's words can mean but must not.
+
+use std::collections::BTreeSet;
+
+use super::{Pipeline, Scenario, Span, Step, Workflow};
+use crate::simulator::managed;
+
+/// `WorkflowStepTimeoutSecondsInteger` of the service's model.
+const LONGEST_TIMEOUT: Span = Span::from_secs(43_200);
+
+impl Scenario {
+    /// Every mistake, each saying where it is and what would be right.
+    pub fn check(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !(1..=100).contains(&self.pages.max_size) {
+            found.push(format!(
+                "pages.max_size is {}; it must be 1 to 100",
+                self.pages.max_size
+            ));
+        }
+        if let Some(limit) = self.rate_limit
+            && !(limit.requests_per_second > 0.0 && limit.burst > 0)
+        {
+            found.push("rate_limit: requests_per_second and burst must be over 0".to_owned());
+        }
+        for fault in &self.faults {
+            if let Err(wrong) = fault.build() {
+                found.push(format!("faults: {wrong}"));
+            }
+        }
+        let mut images = BTreeSet::new();
+        for pipeline in &self.pipelines {
+            let image = (&pipeline.account, &pipeline.region, pipeline.image_name());
+            if !images.insert(image) {
+                found.push(format!(
+                    "pipeline {}: another one builds {} in {} {} already; give it an image of its own",
+                    pipeline.name, image.2, image.0, image.1
+                ));
+            }
+            let wrong = pipeline.check().into_iter();
+            found.extend(wrong.map(|wrong| format!("pipeline {}: {wrong}", pipeline.name)));
+        }
+        if self.pipelines.len() > usize::from(u16::MAX) {
+            found.push(format!("more than {} pipelines", u16::MAX));
+        }
+        found
+    }
+}
+
+impl Pipeline {
+    fn check(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !is_arn_name(self.image_name()) {
+            found.push(format!(
+                "{:?} cannot stand in an ARN; use a-z, 0-9, - and _",
+                self.image_name()
+            ));
+        }
+        if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
+            found.push(format!("account {:?} is not twelve digits", self.account));
+        }
+        if !is_region(&self.region) {
+            found.push(format!(
+                "region {:?} is none; one looks like us-west-2",
+                self.region
+            ));
+        }
+        if !is_version(&self.version) {
+            found.push(format!(
+                "version {:?} is none; one looks like 1.0.0",
+                self.version
+            ));
+        }
+        if self.every <= Span::ZERO {
+            found.push("every must be over 0".to_owned());
+        }
+        if self.workflows.is_empty() || self.workflows.len() > usize::from(u8::MAX) {
+            found.push("workflows: there must be 1 to 255".to_owned());
+        }
+        for workflow in &self.workflows {
+            found.extend(workflow.check());
+        }
+        found
+    }
+}
+
+impl Workflow {
+    fn check(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let name = match (self.managed, &self.name) {
+            (Some(managed), None) => managed.name(),
+            (None, Some(name)) => name,
+            _ => {
+                found.push("a workflow is either managed or has a name of its own".to_owned());
+                return found;
+            }
+        };
+        let mut wrong = |what: String| found.push(format!("workflow {name}: {what}"));
+        if !is_arn_name(name) {
+            wrong("the name cannot stand in an ARN; use a-z, 0-9, - and _".to_owned());
+        }
+        if self.managed.is_none() && (self.steps.is_empty() || self.steps.len() > 255) {
+            wrong("an own workflow needs 1 to 255 steps".to_owned());
+        }
+        let mut names = BTreeSet::new();
+        for step in &self.steps {
+            if !names.insert(&step.name) {
+                wrong(format!("step {} stands there twice", step.name));
+            }
+            match self.managed {
+                Some(managed) if !managed::steps(managed).iter().any(|s| s.name == step.name) => {
+                    let known: Vec<_> = managed::steps(managed).iter().map(|s| s.name).collect();
+                    wrong(format!(
+                        "there is no step {:?}; there are {}",
+                        step.name,
+                        known.join(", ")
+                    ));
+                }
+                None if step.action.is_none() => {
+                    wrong(format!("step {} needs an action", step.name));
+                }
+                _ => {}
+            }
+            for what in step.check() {
+                wrong(format!("step {}: {what}", step.name));
+            }
+        }
+        found
+    }
+}
+
+impl Step {
+    fn check(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (what, text) in [("name", Some(&self.name)), ("action", self.action.as_ref())] {
+            if let Some(text) = text
+                && !is_step_word(text)
+            {
+                found.push(format!(
+                    "{what} {text:?} is none; it has 2 to 100 letters, digits, - or _, a letter first"
+                ));
+            }
+        }
+        if self
+            .timeout
+            .is_some_and(|t| t < Span::ZERO || t > LONGEST_TIMEOUT)
+        {
+            found.push("timeout must be 0 to 12h".to_owned());
+        }
+        let ranges = [self.duration, self.rollback_duration];
+        if ranges.into_iter().flatten().any(|r| r.from < Span::ZERO) {
+            found.push("a duration cannot be negative".to_owned());
+        }
+        let ways = [
+            self.outcome.is_some(),
+            !self.chances.is_empty(),
+            !self.in_turn.is_empty(),
+        ];
+        if ways.into_iter().filter(|given| *given).count() > 1 {
+            found.push("only one of outcome, chances and in_turn can decide".to_owned());
+        }
+        let weights = || self.chances.values();
+        if weights().any(|weight| !(weight.is_finite() && *weight >= 0.0))
+            || (!self.chances.is_empty() && weights().sum::<f64>() <= 0.0)
+        {
+            found.push("chances must be numbers from 0, one of them over it".to_owned());
+        }
+        if self.attempts.is_some_and(|a| a.max == 0) {
+            found.push("attempts.max must be 1 or more".to_owned());
+        }
+        let longest = |text: &Option<String>| text.as_ref().map_or(0, |t| t.chars().count());
+        if longest(&self.message) > 500 || longest(&self.description) > 500 {
+            found.push("message and description have at most 500 characters".to_owned());
+        }
+        found
+    }
+}
+
+fn is_arn_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+fn is_step_word(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (2..=100).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(allowed)
+}
+
+fn is_version(text: &str) -> bool {
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.split('.').count() == 3 && text.split('.').all(number)
+}
+
+/// `[a-z]{2,}(-[a-z]+)+-[0-9]+`, from the pattern of workflow ARNs.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [first, middle @ .., last] = parts.as_slice() else {
+        return false;
+    };
+    let letters = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    first.len() >= 2
+        && letters(first)
+        && !middle.is_empty()
+        && middle.iter().all(|part| letters(part))
+        && !last.is_empty()
+        && last.bytes().all(|b| b.is_ascii_digit())
+}
