@@ -188,8 +188,9 @@ mod tests {
     #[test]
     fn image_arn_gives_account_name_and_version_in_every_partition() {
         for partition in ["aws", "aws-cn", "aws-us-gov", "aws-iso-b"] {
-            let text =
-                format!("arn:{partition}:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/12");
+            let text = format!(
+                "arn:{partition}:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/12"
+            );
             let arn = ImageArn::parse(&text).unwrap();
             assert_eq!(arn.as_str(), text);
             assert_eq!(arn.account_id(), "111122223333");
