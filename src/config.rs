@@ -2,12 +2,42 @@
 //!
 //! Owns the file's syntax, its defaults and every mistake that can be told from the file alone; it
 //! is the only user of `serde_yaml`. Knows nothing of AWS clients or of what is polled when.
+//!
+//! A text is read twice, as neither parser gives both: by `serde_yaml` for its values, and, only where
+//! there is something to say about it, by `saphyr_parser` for the lines and columns. In reading order:
+//! `read` (the whole way), `keys` (the table of all keys), `sections` (what each must hold), `values`,
+//! `labels`, `aws` and `limits` (the rules), `reader` and `node` (the machinery below), `position` and
+//! `syntax` (where, and what isn't even YAML).
+
+pub mod keys;
+
+mod aws;
+mod check;
+mod duration;
+mod labels;
+mod limits;
+mod node;
+mod position;
+mod problem;
+mod read;
+mod reader;
+mod sections;
+mod substitution;
+mod syntax;
+mod values;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use crate::model::StepExecutionId;
+
+pub use check::check_config;
+pub use duration::{DurationFault, format_duration, parse_duration};
+pub use labels::RESERVED_LABELS;
+pub use limits::LimitKey;
+pub use problem::Problem;
+pub use read::Checked;
 
 /// The effective configuration: defaults filled in, every value checked.
 #[derive(Clone, Debug, PartialEq)]

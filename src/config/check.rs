@@ -1,0 +1,40 @@
+//! `check-config`: says of each file what is wrong with it.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::Config;
+
+/// Prints for each file `FILE: OK`, or a line for every problem; warnings come before the `OK`.
+/// Answers whether all files are right; fails only where the output does.
+pub fn check_config<P: AsRef<Path>>(
+    files: &[P],
+    env: &dyn Fn(&str) -> Option<String>,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    let mut all_right = true;
+    for file in files {
+        let file = file.as_ref();
+        match Config::load(file, env) {
+            Ok(checked) => {
+                for warning in checked.warnings {
+                    let super::Problem {
+                        file,
+                        line,
+                        column,
+                        message,
+                    } = warning;
+                    writeln!(out, "{file}:{line}:{column}: warning: {message}")?;
+                }
+                writeln!(out, "{}: OK", file.display())?;
+            }
+            Err(problems) => {
+                all_right = false;
+                for problem in problems {
+                    writeln!(out, "{problem}")?;
+                }
+            }
+        }
+    }
+    Ok(all_right)
+}

@@ -1,0 +1,416 @@
+//! Every key the file may have: one table that the reader, its messages and the reference share.
+
+use super::node::Node;
+
+/// The keys of one kind of mapping.
+#[derive(Debug)]
+pub struct Group {
+    /// Where such a mapping stands, `targets[].rate_limit`; empty for the whole file.
+    pub path: &'static str,
+    pub meaning: &'static str,
+    pub keys: &'static [Key],
+}
+
+/// One key. Its default is the one that is read, not a description of it.
+#[derive(Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: Default,
+    pub meaning: &'static str,
+}
+
+/// What a key's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Duration,
+    Count,
+    Number,
+    Switch,
+    Choice(&'static [&'static str]),
+    Glob,
+    Labels,
+    Texts,
+    Mapping(&'static Group),
+    Mappings(&'static Group),
+    /// Texts, or mappings where one needs more than its text.
+    TextsOrMappings(&'static Group),
+}
+
+impl Group {
+    /// The names of its keys, as a sentence takes them.
+    pub(super) fn listed(&self) -> String {
+        let names: Vec<&str> = self.keys.iter().map(|key| key.name).collect();
+        listed(&names)
+    }
+}
+
+/// `a, b and c`.
+pub(super) fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+impl PartialEq for Group {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for Group {}
+
+/// What holds where the key is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// Nothing: it may not be left out. With an example of it.
+    Required(&'static str),
+    /// Nothing: what it would ask for isn't there. In words.
+    Absent(&'static str),
+    Text(&'static str),
+    Number(u32),
+    Switch(bool),
+    /// The group's own defaults.
+    Group,
+}
+
+impl Default {
+    /// The node that stands in for what was left out.
+    pub(super) fn node(self) -> Option<Node> {
+        match self {
+            Self::Required(_) | Self::Absent(_) => None,
+            Self::Text(text) => Some(Node::Text(text.to_owned())),
+            Self::Number(number) => Some(Node::Integer(number.into())),
+            Self::Switch(value) => Some(Node::Switch(value)),
+            Self::Group => Some(Node::Mapping(Vec::new())),
+        }
+    }
+}
+
+/// All groups, in the order of the reference.
+pub static GROUPS: [&Group; 8] = [
+    &FILE,
+    &POLLING,
+    &METRICS,
+    &DURATION_BUDGET,
+    &TARGET,
+    &ASSUME_ROLE,
+    &RATE_LIMIT,
+    &LISTED_STEP,
+];
+
+pub static FILE: Group = Group {
+    path: "",
+    meaning: "The whole file.",
+    keys: &[
+        Key {
+            name: "polling",
+            kind: Kind::Mapping(&POLLING),
+            default: Default::Group,
+            meaning: "How the service is asked.",
+        },
+        Key {
+            name: "metrics",
+            kind: Kind::Mapping(&METRICS),
+            default: Default::Group,
+            meaning: "What `/metrics` shows.",
+        },
+        Key {
+            name: "duration_budgets",
+            kind: Kind::Mappings(&DURATION_BUDGET),
+            default: Default::Absent("no budgets"),
+            meaning: "Your own limits on how long a step may take, well under the service's default timeouts. The first entry that matches a step wins.",
+        },
+        Key {
+            name: "targets",
+            kind: Kind::Mappings(&TARGET),
+            default: Default::Required(
+                "targets: [{name: production, regions: [us-west-2], step_executions: [step-01234567-89ab-cdef-0123-456789abcdef]}]",
+            ),
+            meaning: "What is followed, and with whose credentials; at least one.",
+        },
+    ],
+};
+
+pub static POLLING: Group = Group {
+    path: "polling",
+    meaning: "How the service is asked.",
+    keys: &[
+        Key {
+            name: "interval",
+            kind: Kind::Duration,
+            default: Default::Text("30s"),
+            meaning: "A step that may still change is seen at least this often. Above 0.",
+        },
+        Key {
+            name: "request_timeout",
+            kind: Kind::Duration,
+            default: Default::Text("10s"),
+            meaning: "How long one attempt of one API call may take. Above 0.",
+        },
+        Key {
+            name: "max_concurrent_requests",
+            kind: Kind::Count,
+            default: Default::Number(16),
+            meaning: "API calls at once, per target and region; 1 to 10000.",
+        },
+    ],
+};
+
+pub static METRICS: Group = Group {
+    path: "metrics",
+    meaning: "What `/metrics` shows.",
+    keys: &[
+        Key {
+            name: "status_format",
+            kind: Kind::Choice(&["stateset", "sparse"]),
+            default: Default::Text("stateset"),
+            meaning: "`stateset`: one series per possible status, 0 or 1. `sparse`: only the current status, always 1.",
+        },
+        Key {
+            name: "message_labels",
+            kind: Kind::Switch,
+            default: Default::Switch(false),
+            meaning: "Adds `imagebuilder_workflow_step_message_info` with the service's `message`, which is free text from components and other services.",
+        },
+    ],
+};
+
+pub static DURATION_BUDGET: Group = Group {
+    path: "duration_budgets[]",
+    meaning: "One limit, and the steps it is for. Globs match names as they stand in ARNs: `golden-linux`, not `Golden Linux`.",
+    keys: &[
+        Key {
+            name: "step",
+            kind: Kind::Glob,
+            default: Default::Text("*"),
+            meaning: "The step's name.",
+        },
+        Key {
+            name: "workflow",
+            kind: Kind::Glob,
+            default: Default::Text("*"),
+            meaning: "The workflow's name.",
+        },
+        Key {
+            name: "image",
+            kind: Kind::Glob,
+            default: Default::Text("*"),
+            meaning: "The image's name.",
+        },
+        Key {
+            name: "max_duration",
+            kind: Kind::Duration,
+            default: Default::Required("max_duration: 45m"),
+            meaning: "How long such a step may take. Above 0.",
+        },
+    ],
+};
+
+pub static TARGET: Group = Group {
+    path: "targets[]",
+    meaning: "One set of credentials and what is followed with it. Credentials come from the AWS SDK's default chain, from `profile` where there is one; `assume_role` is taken on top. Targets whose credentials and region are the same share one rate limit.",
+    keys: &[
+        Key {
+            name: "name",
+            kind: Kind::Text,
+            default: Default::Required("name: production"),
+            meaning: "The label `target`. Unique; letters, digits, `_` and `-`.",
+        },
+        Key {
+            name: "regions",
+            kind: Kind::Texts,
+            default: Default::Required("regions: [us-west-2]"),
+            meaning: "The AWS regions to ask in, each once; at least one.",
+        },
+        Key {
+            name: "assume_role",
+            kind: Kind::Mapping(&ASSUME_ROLE),
+            default: Default::Absent("no role"),
+            meaning: "A role to assume with the credentials found.",
+        },
+        Key {
+            name: "profile",
+            kind: Kind::Text,
+            default: Default::Absent("the default chain"),
+            meaning: "A profile of the shared AWS configuration files.",
+        },
+        Key {
+            name: "endpoint_url",
+            kind: Kind::Text,
+            default: Default::Absent("the region's own endpoint"),
+            meaning: "Another place to send Image Builder calls to: a VPC endpoint, a proxy, the simulator. `http` or `https`.",
+        },
+        Key {
+            name: "rate_limit",
+            kind: Kind::Mapping(&RATE_LIMIT),
+            default: Default::Group,
+            meaning: "How many API calls are made at most, per region.",
+        },
+        Key {
+            name: "labels",
+            kind: Kind::Labels,
+            default: Default::Absent("no labels"),
+            meaning: "Labels for this target's series; those about the exporter itself, `imagebuilder_exporter_*`, don't get them.",
+        },
+        Key {
+            name: "step_executions",
+            kind: Kind::TextsOrMappings(&LISTED_STEP),
+            default: Default::Required(
+                "step_executions: [step-01234567-89ab-cdef-0123-456789abcdef]",
+            ),
+            meaning: "Step execution ids to follow. Needs exactly one region; an id stands once in the file.",
+        },
+    ],
+};
+
+pub static ASSUME_ROLE: Group = Group {
+    path: "targets[].assume_role",
+    meaning: "A role to assume; its credentials are kept until shortly before they expire.",
+    keys: &[
+        Key {
+            name: "role_arn",
+            kind: Kind::Text,
+            default: Default::Required(
+                "role_arn: arn:aws:iam::111122223333:role/imagebuilder-exporter",
+            ),
+            meaning: "The role, of any AWS partition.",
+        },
+        Key {
+            name: "external_id",
+            kind: Kind::Text,
+            default: Default::Absent("none is sent"),
+            meaning: "The external id that the role's trust policy asks for; 2 to 1224 characters.",
+        },
+        Key {
+            name: "session_name",
+            kind: Kind::Text,
+            default: Default::Text("imagebuilder-exporter"),
+            meaning: "The session's name, as CloudTrail shows it; 2 to 64 characters.",
+        },
+    ],
+};
+
+pub static RATE_LIMIT: Group = Group {
+    path: "targets[].rate_limit",
+    meaning: "A token bucket; every attempt of a call takes a token.",
+    keys: &[
+        Key {
+            name: "requests_per_second",
+            kind: Kind::Number,
+            default: Default::Number(5),
+            meaning: "Tokens that come in per second; at least 0.001.",
+        },
+        Key {
+            name: "burst",
+            kind: Kind::Count,
+            default: Default::Number(10),
+            meaning: "Tokens the bucket holds; at least 1.",
+        },
+    ],
+};
+
+pub static LISTED_STEP: Group = Group {
+    path: "targets[].step_executions[]",
+    meaning: "A listed step that needs more than its id.",
+    keys: &[
+        Key {
+            name: "id",
+            kind: Kind::Text,
+            default: Default::Required("id: step-01234567-89ab-cdef-0123-456789abcdef"),
+            meaning: "The step execution's id, `step-` and a UUID.",
+        },
+        Key {
+            name: "interval",
+            kind: Kind::Duration,
+            default: Default::Absent("`polling.interval`"),
+            meaning: "This step's own polling interval. Above 0.",
+        },
+        Key {
+            name: "labels",
+            kind: Kind::Labels,
+            default: Default::Absent("no labels"),
+            meaning: "Labels for this step's gauges; they win over the target's.",
+        },
+    ],
+};
+
+/// The name of `names` that a slip of the fingers makes into `written`, if one is near enough.
+pub(super) fn nearest<'a>(
+    written: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    names
+        .into_iter()
+        .map(|name| (distance(&written.to_lowercase(), name), name))
+        .filter(|(distance, name)| *distance <= name.len().div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Letters to put in, take out, change or swap with their neighbour.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (row, a) in from.iter().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, b) in to.iter().enumerate() {
+            let mut cost = (last[column] + usize::from(a != b))
+                .min(last[column + 1] + 1)
+                .min(current[column] + 1);
+            if row > 0 && column > 0 && *a == to[column - 1] && from[row - 1] == *b {
+                cost = cost.min(before_last[column - 1] + 1);
+            }
+            current.push(cost);
+        }
+        before_last = std::mem::replace(&mut last, current);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_counted() {
+        for (from, to, slips) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("regoins", "regions", 1),
+            ("region", "regions", 1),
+            ("intervall", "interval", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(from, to), slips, "{from} {to}");
+            assert_eq!(distance(to, from), slips, "{to} {from}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_near_is_suggested() {
+        let names = ["interval", "request_timeout"];
+        assert_eq!(nearest("Intervall", names), Some("interval"));
+        assert_eq!(nearest("discovery_interval", names), None);
+    }
+
+    #[test]
+    fn every_mapping_of_a_key_is_a_group_of_the_table() {
+        for group in GROUPS {
+            for key in group.keys {
+                let (inner, suffix) = match key.kind {
+                    Kind::Mapping(inner) => (inner, ""),
+                    Kind::Mappings(inner) | Kind::TextsOrMappings(inner) => (inner, "[]"),
+                    _ => continue,
+                };
+                let path = format!("{}.{}{suffix}", group.path, key.name);
+                assert_eq!(inner.path, path.trim_start_matches('.'));
+                assert!(GROUPS.contains(&inner), "{path}");
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The kinds of single values: text, numbers, durations, globs. Each reads one [`Field`].
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use globset::{Glob, GlobBuilder};
+
+use super::duration::{DurationFault, parse_duration};
+use super::node::{Node, quoted};
+use super::reader::Field;
+use super::substitution::substitute;
+
+/// A string value: what it says, and how a message may quote it.
+pub(super) struct Text<'a> {
+    pub value: Cow<'a, str>,
+    written: &'a str,
+    /// A value of the environment may be a secret; only the text as written is ever quoted.
+    pub from_environment: bool,
+}
+
+impl Text<'_> {
+    /// The text as it stands in the file.
+    pub fn quoted(&self) -> String {
+        quoted(self.written)
+    }
+}
+
+impl<'a> Field<'a> {
+    /// A string, substituted. `wanted` says what it should be, for whoever wrote something else.
+    pub fn text(&self, wanted: &str) -> Option<Text<'a>> {
+        let written = match self.node {
+            Node::Text(written) => written,
+            Node::Integer(_) | Node::Float(_) | Node::Switch(_) => {
+                return self.problem(format!(
+                    "must be {wanted}, not {}; put it in quotes if it is meant as text",
+                    self.node.described()
+                ));
+            }
+            _ => return self.wrong_kind(wanted),
+        };
+        match substitute(written, self.reading.env) {
+            Ok(substituted) => Some(Text {
+                value: substituted.text,
+                written,
+                from_environment: substituted.from_environment,
+            }),
+            Err(faults) => {
+                for fault in faults {
+                    self.problem::<()>(fault);
+                }
+                None
+            }
+        }
+    }
+
+    /// A string that `is_right`; else `wanted` says what would be.
+    pub fn text_that(&self, wanted: &str, is_right: impl FnOnce(&str) -> bool) -> Option<String> {
+        let text = self.text(wanted)?;
+        if is_right(&text.value) {
+            return Some(text.value.into_owned());
+        }
+        self.problem(format!("{} is not {wanted}", text.quoted()))
+    }
+
+    /// What the node says once a substitution is done: a number or a switch may come out of one,
+    /// and then it is read as if it stood there; a quoted number stays text.
+    fn resolved(&self, wanted: &str) -> Option<Resolved<'a>> {
+        let Node::Text(_) = self.node else {
+            return Some(Resolved {
+                value: Cow::Borrowed(self.node),
+                quoted: self.node.described(),
+            });
+        };
+        let text = self.text(wanted)?;
+        let value = match text.from_environment {
+            true => Cow::Owned(plain(&text.value)),
+            false => Cow::Borrowed(self.node),
+        };
+        Some(Resolved {
+            value,
+            quoted: self.node.described(),
+        })
+    }
+
+    pub fn switch(&self) -> Option<bool> {
+        let wanted = "true or false";
+        let resolved = self.resolved(wanted)?;
+        match *resolved.value {
+            Node::Switch(value) => Some(value),
+            Node::Null => self.wrong_kind(wanted),
+            _ => self.problem(format!("must be {wanted}, not {}", resolved.quoted)),
+        }
+    }
+
+    /// A whole number of the range.
+    pub fn count(&self, range: RangeInclusive<u32>) -> Option<u32> {
+        let wanted = match *range.end() {
+            u32::MAX => format!("a whole number, at least {}", range.start()),
+            end => format!("a whole number from {} to {end}", range.start()),
+        };
+        let resolved = self.resolved(&wanted)?;
+        match *resolved.value {
+            Node::Integer(value) => {
+                let value = u32::try_from(value).ok();
+                if let Some(value) = value.filter(|value| range.contains(value)) {
+                    return Some(value);
+                }
+            }
+            Node::Null => return self.wrong_kind(&wanted),
+            _ => {}
+        }
+        self.problem(format!("must be {wanted}, not {}", resolved.quoted))
+    }
+
+    /// A number, whole or not, at least `least`.
+    pub fn number(&self, least: f64) -> Option<f64> {
+        let wanted = format!("a number, at least {least}");
+        let resolved = self.resolved(&wanted)?;
+        let value = match *resolved.value {
+            Node::Integer(value) => Some(value as f64),
+            Node::Float(value) => Some(value),
+            Node::Null => return self.wrong_kind(&wanted),
+            _ => None,
+        };
+        match value.filter(|value| value.is_finite() && *value >= least) {
+            Some(value) => Some(value),
+            None => self.problem(format!("must be {wanted}, not {}", resolved.quoted)),
+        }
+    }
+
+    /// A duration above 0.
+    pub fn duration(&self) -> Option<Duration> {
+        let wanted = "a duration such as 30s, 5m or 1h30m";
+        if let Node::Integer(number) = self.node
+            && *number > 0
+        {
+            return self.problem(no_unit(&number.to_string()));
+        }
+        if let Node::Integer(_) | Node::Float(_) = self.node {
+            return self.problem(format!(
+                "must be a duration above 0, such as 30s or 500ms, not {}",
+                self.node.described()
+            ));
+        }
+        let text = self.text(wanted)?;
+        match parse_duration(&text.value) {
+            Ok(Duration::ZERO) => self.problem(format!(
+                "{} is no time at all; a duration here must be above 0, such as 30s",
+                text.quoted()
+            )),
+            Ok(duration) => Some(duration),
+            Err(DurationFault::Sign) => self.problem(format!(
+                "{} is negative; a duration here must be above 0, such as 30s",
+                text.quoted()
+            )),
+            Err(DurationFault::NoUnit) if text.value.bytes().all(|b| b.is_ascii_digit()) => {
+                self.problem(no_unit(text.written))
+            }
+            Err(fault) => self.problem(format!("{} {fault}", text.quoted())),
+        }
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let wanted = words.join(" or ");
+        let text = self.text(&wanted)?;
+        let choice = choices.iter().find(|(word, _)| *word == text.value);
+        match choice {
+            Some((_, value)) => Some(*value),
+            None => self.problem(format!("must be {wanted}, not {}", text.quoted())),
+        }
+    }
+
+    /// A glob over names. A name holds no `/`, but if one ever did, `*` should still match it.
+    pub fn glob(&self) -> Option<Glob> {
+        let text = self.text("a glob such as golden-*")?;
+        if text.value.is_empty() {
+            return self.problem("is empty and matches nothing; write * for every name");
+        }
+        match GlobBuilder::new(&text.value).build() {
+            Ok(glob) => Some(glob),
+            Err(error) => self.problem(format!(
+                "{} is not a glob: {}",
+                text.quoted(),
+                glob_fault(error.kind())
+            )),
+        }
+    }
+}
+
+/// A value of the environment, read as the file would be if it stood there.
+fn plain(text: &str) -> Node {
+    let text = text.trim();
+    match (text, text.parse::<i128>(), text.parse::<f64>()) {
+        ("true", ..) => Node::Switch(true),
+        ("false", ..) => Node::Switch(false),
+        (_, Ok(value), _) => Node::Integer(value),
+        (_, _, Ok(value)) => Node::Float(value),
+        _ => Node::Text(text.to_owned()),
+    }
+}
+
+struct Resolved<'a> {
+    value: Cow<'a, Node>,
+    quoted: String,
+}
+
+fn no_unit(number: &str) -> String {
+    format!("{number} has no unit; write {number}s for seconds or {number}m for minutes")
+}
+
+fn glob_fault(kind: &globset::ErrorKind) -> &'static str {
+    use globset::ErrorKind::*;
+    match kind {
+        UnclosedClass => "a [ is not closed; close it with ], or write [[] for the character [",
+        InvalidRange(..) => "a range in [] runs backwards; write its lower end first, as in [a-z]",
+        UnopenedAlternates => "a } closes nothing; write [}] for the character }",
+        UnclosedAlternates => {
+            "a { is not closed; close it with }, or write [{] for the character {"
+        }
+        DanglingEscape => "it ends in a backslash; write two for the character",
+        _ => "write names with *, ?, [a-z] or {one,other}",
+    }
+}

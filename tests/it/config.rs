@@ -1,0 +1,580 @@
+//! The configuration file as its users meet it: what is accepted, and what a mistake is told as.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use imagebuilder_exporter::config::keys::{Default, GROUPS, Kind};
+use imagebuilder_exporter::config::{
+    Checked, Config, Problem, RESERVED_LABELS, StatusFormat, check_config,
+};
+use proptest::prelude::*;
+
+const STEP: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The environment of the tests; `SECRET` must never be seen in a message.
+fn env(name: &str) -> Option<String> {
+    match name {
+        "SECRET" => Some("hunter2".to_owned()),
+        "NUMBER" => Some("8".to_owned()),
+        "STEP" => Some(STEP.to_owned()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Checked, Vec<Problem>> {
+    Config::read("file.yaml", text, &env)
+}
+
+fn accepted(text: &str) -> Config {
+    read(text)
+        .unwrap_or_else(|problems| panic!("{}", lines(&problems)))
+        .config
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect()
+}
+
+fn updates(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "1")
+}
+
+/// Compares with what is kept in the file, or keeps it where the variable asks for that.
+fn assert_kept(file: &Path, text: &str, variable: &str) {
+    if updates(variable) {
+        fs::write(file, text).unwrap();
+    }
+    let kept =
+        fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert_eq!(
+        text,
+        kept,
+        "{} differs; {variable}=1 rewrites it",
+        file.display()
+    );
+}
+
+fn bad_files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(root().join("tests/config/bad"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_bad_file_is_told_its_mistakes_line_by_line() {
+    let (yaml, rest): (Vec<_>, Vec<_>) = bad_files().into_iter().partition(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "yaml")
+    });
+    assert!(yaml.len() >= 60, "only {} bad files are left", yaml.len());
+    for expected in rest {
+        assert_eq!(
+            expected.extension().unwrap(),
+            "expected",
+            "{}",
+            expected.display()
+        );
+        assert!(
+            yaml.contains(&expected.with_extension("yaml")),
+            "{} has no bad file",
+            expected.display()
+        );
+    }
+    for file in yaml {
+        let text = fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let told = match Config::read(name, &text, &env) {
+            Ok(_) => panic!("{name} is accepted"),
+            Err(problems) => lines(&problems),
+        };
+        assert!(!told.contains("hunter2"), "a secret is told: {told}");
+        assert_kept(&file.with_extension("expected"), &told, "UPDATE_EXPECTED");
+    }
+}
+
+#[test]
+fn every_bad_file_but_the_last_has_one_kind_of_mistake() {
+    for file in bad_files() {
+        let many = file.file_stem().unwrap() == "many_mistakes_at_once";
+        if file.extension().unwrap() == "expected" {
+            let count = fs::read_to_string(&file).unwrap().lines().count();
+            assert!(
+                if many {
+                    count >= 20
+                } else {
+                    (1..=12).contains(&count)
+                },
+                "{}: {count}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_takes_its_default() {
+    let config = accepted(&format!(
+        "targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
+    ));
+    assert_eq!(config.polling.interval, Duration::from_secs(30));
+    assert_eq!(config.polling.request_timeout, Duration::from_secs(10));
+    assert_eq!(config.polling.max_concurrent_requests.get(), 16);
+    assert_eq!(config.metrics.status_format, StatusFormat::Stateset);
+    assert!(!config.metrics.message_labels);
+    assert!(config.duration_budgets.is_empty());
+    let target = &config.targets[0];
+    assert_eq!(target.assume_role, None);
+    assert_eq!(target.profile, None);
+    assert_eq!(target.endpoint_url, None);
+    assert_eq!(target.rate_limit.requests_per_second, 5.0);
+    assert_eq!(target.rate_limit.burst.get(), 10);
+    assert!(target.labels.is_empty());
+    assert_eq!(target.step_executions[0].id.to_string(), STEP);
+    assert_eq!(target.step_executions[0].interval, Duration::from_secs(30));
+}
+
+#[test]
+fn a_listed_step_takes_the_polling_interval_unless_it_has_its_own() {
+    let config = accepted(
+        "polling: {interval: 1m30s}
+targets:
+  - name: a
+    regions: [us-west-2]
+    step_executions:
+      - step-00000000-0000-0000-0000-000000000001
+      - {id: step-00000000-0000-0000-0000-000000000002, interval: 500ms, labels: {change: CHG0042}}
+",
+    );
+    let steps = &config.targets[0].step_executions;
+    assert_eq!(steps[0].interval, Duration::from_secs(90));
+    assert_eq!(steps[1].interval, Duration::from_millis(500));
+    assert_eq!(steps[1].labels["change"], "CHG0042");
+}
+
+#[test]
+fn a_substituted_value_is_read_as_what_is_wanted_there() {
+    let config = accepted(
+        "polling: {max_concurrent_requests: '${NUMBER}', interval: \"${ABSENT:-5}s\"}
+metrics:
+  message_labels: ${ABSENT:-true}
+targets:
+  - name: a-${NUMBER}
+    regions: ['${REGION:-us-west-2}']
+    rate_limit: {requests_per_second: \"${ABSENT:-2.5}\"}
+    assume_role:
+      role_arn: arn:aws:iam::111122223333:role/a
+      external_id: ${SECRET}
+    labels: {price: 5$$, eight: \"${NUMBER}\"}
+    step_executions: [\"${STEP}\"]
+",
+    );
+    assert_eq!(config.polling.max_concurrent_requests.get(), 8);
+    assert_eq!(config.polling.interval, Duration::from_secs(5));
+    assert!(config.metrics.message_labels);
+    let target = &config.targets[0];
+    assert_eq!(target.name, "a-8");
+    assert_eq!(target.regions, ["us-west-2"]);
+    assert_eq!(target.rate_limit.requests_per_second, 2.5);
+    let role = target.assume_role.as_ref().unwrap();
+    assert_eq!(role.external_id.as_deref(), Some("hunter2"));
+    assert_eq!(role.session_name, "imagebuilder-exporter");
+    assert_eq!(target.labels["price"], "5$");
+    assert_eq!(target.labels["eight"], "8");
+    assert_eq!(target.step_executions[0].id.to_string(), STEP);
+}
+
+#[test]
+fn anchors_and_aliases_are_read() {
+    let config = accepted(
+        "targets:
+  - name: a
+    regions: &regions [us-west-2]
+    labels: &labels {team: platform}
+    step_executions: [step-00000000-0000-0000-0000-000000000001]
+  - name: b
+    regions: *regions
+    labels: *labels
+    step_executions: [step-00000000-0000-0000-0000-000000000002]
+",
+    );
+    assert_eq!(config.targets[1].regions, ["us-west-2"]);
+    assert_eq!(config.targets[1].labels["team"], "platform");
+}
+
+#[test]
+fn budgets_match_by_glob() {
+    let config = accepted(&format!(
+        "duration_budgets:
+  - {{step: '{{Apply,Run}}*', image: golden-*, max_duration: 45m}}
+  - {{max_duration: 2h}}
+targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
+    ));
+    let [first, second] = config.duration_budgets.as_slice() else {
+        panic!("{:?}", config.duration_budgets)
+    };
+    assert!(
+        first
+            .step
+            .compile_matcher()
+            .is_match("ApplyBuildComponents")
+    );
+    assert!(!first.step.compile_matcher().is_match("CreateOutputAMI"));
+    assert!(first.workflow.compile_matcher().is_match("anything"));
+    assert!(first.image.compile_matcher().is_match("golden-linux"));
+    assert_eq!(first.max_duration, Duration::from_secs(45 * 60));
+    assert!(second.step.compile_matcher().is_match("CreateOutputAMI"));
+}
+
+fn warnings(text: &str) -> String {
+    match read(text) {
+        Ok(checked) => lines(&checked.warnings),
+        Err(problems) => panic!("{}", lines(&problems)),
+    }
+}
+
+#[test]
+fn polling_beyond_the_rate_limit_is_warned_of_with_both_figures() {
+    let text = |interval: &str| {
+        format!(
+            "polling: {{interval: {interval}}}
+targets:
+  - name: a
+    regions: [us-west-2]
+    rate_limit: {{requests_per_second: 0.5}}
+    step_executions:
+      - step-00000000-0000-0000-0000-000000000001
+      - step-00000000-0000-0000-0000-000000000002
+      - {{id: step-00000000-0000-0000-0000-000000000003, interval: 10s}}
+"
+        )
+    };
+    assert_eq!(
+        warnings(&text("5s")),
+        "file.yaml:3:5: target a asks for 0.5 requests/s to poll 3 listed steps\n"
+    );
+    assert_eq!(warnings(&text("10s")), "");
+}
+
+#[test]
+fn targets_of_one_limit_are_warned_of_together() {
+    let text = "targets:
+  - name: a
+    regions: [us-west-2]
+    profile: x
+    rate_limit: {requests_per_second: 5}
+    step_executions: [{id: step-00000000-0000-0000-0000-000000000001, interval: 1s}]
+  - name: other-region
+    regions: [us-east-1]
+    profile: x
+    rate_limit: {requests_per_second: 1}
+    step_executions: [{id: step-00000000-0000-0000-0000-000000000002, interval: 1s}]
+  - name: other-profile
+    regions: [us-west-2]
+    rate_limit: {requests_per_second: 1}
+    step_executions: [{id: step-00000000-0000-0000-0000-000000000003, interval: 1s}]
+  - name: b
+    regions: [us-west-2]
+    profile: x
+    rate_limit: {requests_per_second: 1}
+    step_executions: [{id: step-00000000-0000-0000-0000-000000000004, interval: 1s}]
+";
+    assert_eq!(warnings(text), "");
+    let config = accepted(text);
+    let keys: Vec<_> = config
+        .targets
+        .iter()
+        .map(|target| target.limit_key(&target.regions[0]))
+        .collect();
+    assert_eq!(keys[0], keys[3]);
+    assert_ne!(keys[0], keys[1]);
+    assert_ne!(keys[0], keys[2]);
+}
+
+#[test]
+fn fractions_that_add_up_to_the_limit_are_no_reason_to_warn() {
+    let steps: String = (0..50)
+        .map(|n| format!("      - step-00000000-0000-0000-0000-{n:012}\n"))
+        .collect();
+    let text = format!(
+        "polling: {{interval: 10s}}\ntargets:\n  - name: a\n    regions: [us-west-2]\n    step_executions:\n{steps}"
+    );
+    assert_eq!(warnings(&text), "");
+}
+
+#[test]
+fn a_file_is_checked_from_its_path() {
+    let directory = std::env::temp_dir().join(format!("config-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let good = root().join("config/minimal.yaml");
+    let missing = directory.join("missing.yaml");
+    let latin1 = directory.join("latin1.yaml");
+    fs::write(&latin1, b"# one\nname: \xc3\xa9t\xe9\n").unwrap();
+    let mut out = Vec::new();
+    let files = [&good, &missing, &latin1, &directory];
+    assert!(!check_config(&files, &env, &mut out).unwrap());
+    let expected = format!(
+        "{}: OK\n\
+         {}:1:1: there is no such file; name one that exists\n\
+         {}:2:9: this byte is not UTF-8; save the file in that encoding\n\
+         {}:1:1: this is a directory; name a file\n",
+        good.display(),
+        missing.display(),
+        latin1.display(),
+        directory.display()
+    );
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn warnings_of_a_file_come_before_its_ok() {
+    let file = std::env::temp_dir().join(format!("warned-{}.yaml", std::process::id()));
+    fs::write(
+        &file,
+        format!("targets: [{{name: a, regions: [us-west-2], step_executions: [{{id: {STEP}, interval: 100ms}}]}}]"),
+    )
+    .unwrap();
+    let mut out = Vec::new();
+    assert!(check_config(&[&file], &env, &mut out).unwrap());
+    let out = String::from_utf8(out).unwrap();
+    let out: Vec<&str> = out.lines().collect();
+    assert_eq!(out.len(), 2, "{out:?}");
+    assert!(
+        out[0].starts_with(&format!(
+            "{}:1:11: warning: target a asks for 10 requests/s",
+            file.display()
+        )),
+        "{out:?}"
+    );
+    assert_eq!(out[1], format!("{}: OK", file.display()));
+    fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn the_shipped_files_are_accepted_without_an_environment() {
+    for name in ["config/imagebuilder_exporter.yaml", "config/minimal.yaml"] {
+        match Config::load(&root().join(name), &|_| None) {
+            Ok(checked) => assert_eq!(checked.warnings, [], "{name}"),
+            Err(problems) => panic!("{}", lines(&problems)),
+        }
+    }
+}
+
+#[test]
+fn the_shipped_file_shows_every_key_and_its_default() {
+    let text = fs::read_to_string(root().join("config/imagebuilder_exporter.yaml")).unwrap();
+    for group in GROUPS {
+        for key in group.keys {
+            let written = text
+                .lines()
+                .map(|line| line.split(" #").next().unwrap_or_default())
+                .any(|line| {
+                    line.split([' ', '{', ','])
+                        .any(|word| word == format!("{}:", key.name))
+                });
+            assert!(written, "{}.{} is not in the file", group.path, key.name);
+        }
+    }
+    for default in [
+        "interval: 30s",
+        "request_timeout: 10s",
+        "max_concurrent_requests: 16",
+        "status_format: stateset",
+        "message_labels: false",
+        "requests_per_second: 5, burst: 10",
+    ] {
+        assert!(text.contains(default), "{default}");
+    }
+}
+
+#[test]
+fn every_label_of_the_interface_is_reserved() {
+    for label in RESERVED_LABELS {
+        let text = format!(
+            "targets: [{{name: a, regions: [us-west-2], labels: {{{label}: x}}, step_executions: [{STEP}]}}]"
+        );
+        let problems = read(&text).unwrap_err();
+        assert!(
+            lines(&problems).contains(&format!("labels.{label}: this label name is taken")),
+            "{label}"
+        );
+    }
+    let distinct: BTreeSet<_> = RESERVED_LABELS.iter().collect();
+    assert_eq!(distinct.len(), RESERVED_LABELS.len());
+}
+
+#[test]
+fn the_reference_has_every_key_of_the_table() {
+    let file = root().join("docs/configuration.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once("<!-- keys: begin -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- keys: end -->").unwrap();
+    let text = format!(
+        "{before}<!-- keys: begin -->\n{}<!-- keys: end -->{after}",
+        reference()
+    );
+    assert_kept(&file, &text, "UPDATE_DOCS");
+}
+
+fn reference() -> String {
+    let mut text = String::new();
+    for group in GROUPS {
+        let heading = match group.path {
+            "" => "The file".to_owned(),
+            path => format!("`{path}`"),
+        };
+        text += &format!(
+            "\n### {heading}\n\n{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n",
+            group.meaning
+        );
+        for key in group.keys {
+            let kind = match key.kind {
+                Kind::Text => "string".to_owned(),
+                Kind::Duration => "duration".to_owned(),
+                Kind::Count => "whole number".to_owned(),
+                Kind::Number => "number".to_owned(),
+                Kind::Switch => "`true` or `false`".to_owned(),
+                Kind::Choice(words) => words
+                    .iter()
+                    .map(|word| format!("`{word}`"))
+                    .collect::<Vec<_>>()
+                    .join(" or "),
+                Kind::Glob => "glob".to_owned(),
+                Kind::Labels => "label names to strings".to_owned(),
+                Kind::Texts => "list of strings".to_owned(),
+                Kind::Mapping(inner) => format!("mapping, see `{}`", inner.path),
+                Kind::Mappings(inner) => format!("list of mappings, see `{}`", inner.path),
+                Kind::TextsOrMappings(inner) => {
+                    format!("list of strings or mappings, see `{}`", inner.path)
+                }
+            };
+            let default = match key.default {
+                Default::Required(_) => "required".to_owned(),
+                Default::Absent(words) => words.to_owned(),
+                Default::Text(text) => format!("`{text}`"),
+                Default::Number(number) => format!("`{number}`"),
+                Default::Switch(value) => format!("`{value}`"),
+                Default::Group => "its own defaults".to_owned(),
+            };
+            text += &format!(
+                "| `{}` | {kind} | {default} | {} |\n",
+                key.name, key.meaning
+            );
+        }
+    }
+    text + "\n"
+}
+
+#[test]
+fn ten_thousand_steps_are_read_whole() {
+    let steps: String = (0..10_000)
+        .map(|n| format!("      - {{id: step-00000000-0000-0000-0000-{n:012x}, interval: 1h}}\n"))
+        .collect();
+    let config = accepted(&format!(
+        "targets:\n  - name: a\n    regions: [us-west-2]\n    step_executions:\n{steps}"
+    ));
+    assert_eq!(config.targets[0].step_executions.len(), 10_000);
+}
+
+/// A change to a text: what stands at a place is cut, doubled or replaced by something YAML minds.
+fn mutated(text: &str, changes: &[(usize, usize, u8)]) -> String {
+    const PIECES: [&str; 24] = [
+        "\n", "  ", "\t", ":", ": ", "- ", "[", "]", "{", "}", "\"", "'", "#", " #", "&a ", "*a",
+        "!t ", "|", ">", "---\n", "${", "\u{feff}", "é", "\r\n",
+    ];
+    let mut text: Vec<char> = text.chars().collect();
+    for (at, length, piece) in changes {
+        let at = at % (text.len() + 1);
+        let end = (at + length).min(text.len());
+        match piece {
+            0..32 => drop(text.drain(at..end)),
+            32..64 => {
+                let copy: Vec<char> = text[at..end].to_vec();
+                text.splice(at..at, copy);
+            }
+            _ => drop(text.splice(at..at, PIECES[usize::from(*piece) % PIECES.len()].chars())),
+        }
+    }
+    text.into_iter().collect()
+}
+
+fn assert_told_well(text: &str) -> Result<(), TestCaseError> {
+    let problems = match read(text) {
+        Ok(checked) => checked.warnings,
+        Err(problems) => {
+            prop_assert!(!problems.is_empty());
+            problems
+        }
+    };
+    for problem in problems {
+        // YAML ends a line with a lone carriage return too.
+        let lines = text.split(['\n', '\r']).count();
+        prop_assert!((1..=lines + 1).contains(&problem.line), "{}", problem);
+        prop_assert!(problem.column >= 1);
+        prop_assert!(
+            !problem.message.is_empty() && !problem.message.contains('\n'),
+            "{}",
+            problem
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_file_with_slips_never_panics(changes in prop::collection::vec((any::<usize>(), 0_usize..40, any::<u8>()), 1..6)) {
+        let valid = include_str!("../../config/imagebuilder_exporter.yaml");
+        assert_told_well(&mutated(valid, &changes))?;
+    }
+
+    #[test]
+    fn a_bad_file_with_more_slips_never_panics(changes in prop::collection::vec((any::<usize>(), 0_usize..40, any::<u8>()), 0..6)) {
+        let bad = include_str!("../config/bad/many_mistakes_at_once.yaml");
+        assert_told_well(&mutated(bad, &changes))?;
+    }
+
+    #[test]
+    fn no_text_panics(text in "[a-c:{}\\[\\],&*!|>'\"#%@$\\-? \\n\\t\\r\u{feff}é]*") {
+        assert_told_well(&text)?;
+    }
+}
+
+#[test]
+fn no_depth_of_nesting_panics() {
+    for text in [
+        "[".repeat(2_000),
+        "{a: ".repeat(2_000),
+        "- ".repeat(2_000),
+        "? ".repeat(2_000),
+    ] {
+        assert!(read(&text).is_err());
+    }
+}
+
+#[test]
+fn aliases_that_multiply_are_refused() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..12 {
+        let list = vec![format!("*a{}", n - 1); 10].join(", ");
+        text += &format!("a{n}: &a{n} [{list}]\n");
+    }
+    let problems = read(&text).unwrap_err();
+    assert_eq!(
+        lines(&problems),
+        "file.yaml:1:1: aliases (*name) repeat too much of the file; write the values out\n"
+    );
+}

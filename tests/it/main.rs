@@ -1,0 +1,3 @@
+//! All integration tests are one binary: linking the AWS SDK takes longer than running them.
+
+mod config;
