@@ -1,5 +1,10 @@
 //! Tells the program which revision it is built from and by which compiler.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment is how cargo speaks to a build script"
+)]
+
 use std::env;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,9 @@
 //! The EC2 Image Builder API as the exporter needs it: one method an operation, one attempt a call.
 //!
 //! Owns the trait the schedule polls through and what can go wrong with a call. The one real
-//! implementation is `api::aws`; no type of the SDK leaves it.
+//! implementation is [`aws`]; no type of the SDK leaves it.
+
+pub mod aws;
 
 use std::fmt;
 use std::future::Future;
@@ -10,7 +12,36 @@ use std::pin::Pin;
 use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 
 /// What a call gives, once.
-pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send>>;
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<Parsed<T>, ApiError>> + Send>>;
+
+/// The members of answers that are more than text, by their names in the service's model.
+pub const PARSED_MEMBERS: [&str; 8] = [
+    "attemptNumber",
+    "endTime",
+    "imageBuildVersionArn",
+    "maxAttempts",
+    "startTime",
+    "timeoutSeconds",
+    "workflowBuildVersionArn",
+    "workflowExecutionId",
+];
+
+/// An answer, and the members of it that were there but made no sense.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed<T> {
+    pub value: T,
+    /// Of [`PARSED_MEMBERS`]; they count as missing.
+    pub unparsable: Vec<&'static str>,
+}
+
+impl<T> From<T> for Parsed<T> {
+    fn from(value: T) -> Self {
+        Self {
+            value,
+            unparsable: Vec::new(),
+        }
+    }
+}
 
 /// One account's Image Builder in one region. A call is one attempt: it takes no token of a rate
 /// limit and has no deadline of its own; whoever calls has both.

@@ -1,1 +1,87 @@
-fn main() {}
+//! Flags, logging, and what was asked for; then the exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use imagebuilder_exporter::api::aws::Aws;
+use imagebuilder_exporter::app::{App, ConfigSource, Settings};
+use imagebuilder_exporter::cli::{Cli, Command, RunArgs};
+use imagebuilder_exporter::clock::Clock;
+use imagebuilder_exporter::{config, demo, logging, simulator};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What ends the program, told on standard error; the exit code is 1.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let log = cli.log();
+    tracing::subscriber::set_global_default(logging::subscriber(log.level, log.format))
+        .expect("nobody else sets a subscriber");
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        None => exporter(cli.run).await?,
+        Some(Command::Demo(demo)) => {
+            let announce = |line: &str| println!("{line}");
+            demo::run(demo.web, stopped()?, announce).await?;
+        }
+        Some(Command::Simulate(args)) => {
+            let (speed, seed) = (args.speed, args.seed);
+            simulator::simulate(args.listen_address, args.scenario, speed, seed, stopped()?)
+                .await?;
+        }
+        Some(Command::CheckConfig(args)) => {
+            let mut out = std::io::stdout().lock();
+            let all_right = config::check_config(&args.files, &variable, &mut out)?;
+            out.flush()?;
+            return Ok(ExitCode::from(u8::from(!all_right)));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn exporter(args: RunArgs) -> Result<(), Failure> {
+    let stopped = stopped()?;
+    let app = App::bind(Settings {
+        config: ConfigSource::File(args.config_file),
+        listen_addresses: args.web.listen_addresses,
+        telemetry_path: args.web.telemetry_path,
+        lifecycle: args.web.enable_lifecycle,
+        environment: Arc::new(variable),
+        aws: Aws::default(),
+        clock: Clock::System,
+    });
+    Ok(app.await?.run(stopped).await?)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the place all others get it from"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Ends with the first SIGTERM or SIGINT.
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate: Signal = signal(SignalKind::terminate())?;
+    let mut interrupt: Signal = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,133 @@
+//! The real [`ImageBuilder`]: `aws-sdk-imagebuilder` over HTTPS, or over HTTP where an
+//! `endpoint_url` says so.
+//!
+//! Owns the clients and their credentials. The SDK's own retries are off: each call is one attempt,
+//! so that the caller can pay for it with a token and count it.
+
+mod answer;
+mod credentials;
+mod error;
+
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_imagebuilder::Client;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use super::{Answer, ImageBuilder};
+use crate::config::Target;
+use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+
+/// How long before their end credentials are renewed: longer than a call may take.
+const RENEWAL_MARGIN: Duration = Duration::from_secs(120);
+
+/// What all clients of the process share.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    http_client: SharedHttpClient,
+    /// Instead of the SDK's default chain, where a target names no profile.
+    credentials: Option<SharedCredentialsProvider>,
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        Self {
+            http_client: aws_smithy_http_client::Builder::new()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .build_https(),
+            credentials: None,
+        }
+    }
+}
+
+impl Aws {
+    /// Clients with fixed credentials in place of the default chain, for the simulator, which
+    /// takes any.
+    pub fn with_credentials(credentials: Credentials) -> Self {
+        Self {
+            credentials: Some(SharedCredentialsProvider::new(credentials)),
+            ..Self::default()
+        }
+    }
+
+    /// A client for one region of a target. Nothing is sent, and no credentials are looked for,
+    /// before its first call. Credentials have to load within `request_timeout`.
+    pub async fn client(
+        &self,
+        target: &Target,
+        region: &str,
+        request_timeout: Duration,
+    ) -> AwsImageBuilder {
+        let shared = self.shared_config(target, region).await;
+        let credentials =
+            credentials::provider(target, &shared, self.credentials.clone(), request_timeout).await;
+        let mut config = aws_sdk_imagebuilder::config::Builder::from(&shared)
+            .credentials_provider(credentials)
+            .identity_cache(
+                IdentityCache::lazy()
+                    .buffer_time(RENEWAL_MARGIN)
+                    .load_timeout(request_timeout)
+                    .build(),
+            );
+        if let Some(url) = &target.endpoint_url {
+            config = config.endpoint_url(url);
+        }
+        AwsImageBuilder {
+            client: Client::from_conf(config.build()),
+        }
+    }
+
+    /// What the client, and the calls for its credentials, have in common.
+    async fn shared_config(&self, target: &Target, region: &str) -> SdkConfig {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new(region.to_owned()))
+            .http_client(self.http_client.clone())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(profile) = &target.profile {
+            loader = loader.profile_name(profile);
+        }
+        loader.load().await
+    }
+}
+
+/// One account's Image Builder in one region, through the SDK.
+#[derive(Clone, Debug)]
+pub struct AwsImageBuilder {
+    client: Client,
+}
+
+impl ImageBuilder for AwsImageBuilder {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+        let call = self
+            .client
+            .get_workflow_step_execution()
+            .step_execution_id(id.to_string());
+        Box::pin(async move {
+            match call.send().await {
+                Ok(output) => answer::step_execution(output, id),
+                Err(failure) => Err(error::classify(&failure)),
+            }
+        })
+    }
+
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+        let call = self
+            .client
+            .get_workflow_execution()
+            .workflow_execution_id(id.to_string());
+        Box::pin(async move {
+            match call.send().await {
+                Ok(output) => answer::workflow_execution(output, id),
+                Err(failure) => Err(error::classify(&failure)),
+            }
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Where a target's credentials come from, step by step, so that a failure names its step.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{
+    ProvideCredentials, Result as CredentialsResult, SharedCredentialsProvider, future,
+};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::Target;
+
+/// For how long a failed step of the chain is not tried again: a target with thousands of steps
+/// would else ask STS as often as it polls.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// The credentials of a target: the default chain, `fixed` ones or its profile, and on top of them
+/// the role it assumes.
+pub(super) async fn provider(
+    target: &Target,
+    shared: &SdkConfig,
+    fixed: Option<SharedCredentialsProvider>,
+    request_timeout: Duration,
+) -> SharedCredentialsProvider {
+    // Within the request's own timeout, so that the failure is known as one of the credentials.
+    let patience = request_timeout.mul_f64(0.8);
+    let (name, base) = match (&target.profile, fixed) {
+        (Some(profile), _) => (
+            format!("profile {profile:?}"),
+            shared.credentials_provider(),
+        ),
+        (None, Some(fixed)) => ("fixed credentials".to_owned(), Some(fixed)),
+        (None, None) => (
+            "the default credentials chain".to_owned(),
+            shared.credentials_provider(),
+        ),
+    };
+    let base =
+        base.expect("the loader always sets a provider, the default chain where none is named");
+    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, patience));
+    let Some(role) = &target.assume_role else {
+        return base;
+    };
+    let mut builder = AssumeRoleProvider::builder(&role.role_arn)
+        .configure(shared)
+        .session_name(&role.session_name);
+    if let Some(external_id) = &role.external_id {
+        builder = builder.external_id(external_id);
+    }
+    let assumed = builder.build_from_provider(base).await;
+    SharedCredentialsProvider::new(ChainStep::new(
+        format!("assuming role {}", role.role_arn),
+        SharedCredentialsProvider::new(assumed),
+        patience,
+    ))
+}
+
+/// One step of the chain: names itself in its failures, and rests after one.
+struct ChainStep {
+    name: String,
+    provider: SharedCredentialsProvider,
+    patience: Duration,
+    failed: Mutex<Option<(Instant, String)>>,
+}
+
+impl ChainStep {
+    fn new(name: String, provider: SharedCredentialsProvider, patience: Duration) -> Self {
+        Self {
+            name,
+            provider,
+            patience,
+            failed: Mutex::new(None),
+        }
+    }
+
+    async fn credentials(&self) -> CredentialsResult {
+        if let Some(message) = self.resting() {
+            return Err(CredentialsError::provider_error(message));
+        }
+        let loading = self.provider.provide_credentials();
+        let failure = match tokio::time::timeout(self.patience, loading).await {
+            Ok(Ok(credentials)) => return Ok(credentials),
+            Ok(Err(failure)) => chain_text(&failure),
+            Err(_) => format!("no answer within {:?}", self.patience),
+        };
+        let message = format!("{} failed: {failure}", self.name);
+        let now = Clock::System.now().instant;
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, message.clone()));
+        Err(CredentialsError::provider_error(message))
+    }
+
+    fn resting(&self) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, message) = failed.as_ref()?;
+        (at.elapsed() < REST_AFTER_FAILURE).then(|| message.clone())
+    }
+}
+
+impl fmt::Debug for ChainStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainStep")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ProvideCredentials for ChainStep {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.credentials())
+    }
+}
+
+/// An error and everything below it, each text once: the layers of the SDK tend to repeat.
+pub(super) fn chain_text(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let layer = error.to_string();
+        if !text.contains(&layer) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&layer);
+        }
+        next = error.source();
+    }
+    text
+}

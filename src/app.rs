@@ -1,0 +1,245 @@
+//! The one part that knows every part: builds them, binds, runs, reloads, drains.
+
+mod live;
+mod pollers;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::api::aws::Aws;
+use crate::clock::Clock;
+use crate::config::{Checked, Config, Problem};
+use crate::http::{self, Server};
+use crate::self_metrics::ProcessMetrics;
+use live::{Live, ReloadRequest};
+use pollers::Pollers;
+
+/// How long answers under way may take after SIGTERM, so that all ends within 5 seconds.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long `/-/ready` waits at most for the first attempts.
+const READY_AFTER: Duration = Duration::from_secs(120);
+
+/// Looks up an environment variable.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// How the exporter is to run, as the command line tells.
+pub struct Settings {
+    pub config: ConfigSource,
+    pub listen_addresses: Vec<String>,
+    pub telemetry_path: String,
+    /// Whether `POST /-/reload` is allowed.
+    pub lifecycle: bool,
+    pub environment: Lookup,
+    pub aws: Aws,
+    pub clock: Clock,
+}
+
+/// Where the configuration is read from, at the start and at each reload.
+#[derive(Clone, Debug)]
+pub enum ConfigSource {
+    File(PathBuf),
+    Text {
+        name: &'static str,
+        text: &'static str,
+    },
+}
+
+/// Why the exporter did not start.
+#[derive(Debug)]
+pub enum StartError {
+    Config(Vec<Problem>),
+    /// What was tried, and why it failed.
+    Bind(String),
+    Signals(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(problems) => f.write_str(&lines(problems)),
+            Self::Bind(error) => f.write_str(error),
+            Self::Signals(error) => write!(f, "cannot listen for SIGHUP: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The exporter, bound and not yet running.
+pub struct App {
+    settings: Settings,
+    config: Config,
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl App {
+    /// Reads the configuration and binds the sockets.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake of the configuration, or the first address that can't be bound.
+    pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+        let checked = read_config(&settings).map_err(StartError::Config)?;
+        warn_of(&checked.warnings);
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for address in &settings.listen_addresses {
+            for listener in http::bind(address).await.map_err(StartError::Bind)? {
+                let address = listener
+                    .local_addr()
+                    .map_err(|error| StartError::Bind(error.to_string()))?;
+                info!(%address, telemetry_path = settings.telemetry_path, "listening");
+                addresses.push(address);
+                listeners.push(listener);
+            }
+        }
+        Ok(Self {
+            settings,
+            config: checked.config,
+            listeners,
+            addresses,
+        })
+    }
+
+    /// The addresses that were bound, in the order they were asked for.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Runs until `stop` ends, and until what was under way then has ended.
+    ///
+    /// # Errors
+    ///
+    /// Where the system lets nobody listen for SIGHUP.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+        let Self {
+            settings,
+            config,
+            listeners,
+            ..
+        } = self;
+        let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
+        let started = settings.clock.now();
+        let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
+        process.config_reloaded(true, started.time);
+        let mut pollers = Pollers::new(settings.aws.clone(), settings.clock, process.clone());
+        let view = pollers.assign(&config).await;
+        let (reload, mut reloads) = mpsc::channel(1);
+        let reload = settings.lifecycle.then_some(reload);
+        let live = Arc::new(Live::new(settings.clock, process, view, reload));
+        let (stop_server, stopped) = watch::channel(false);
+        let server = Server {
+            listeners,
+            exporter: live.clone(),
+            telemetry_path: settings.telemetry_path.clone(),
+            drain_timeout: DRAIN_TIMEOUT,
+        };
+        let server = tokio::spawn(server.run(until_true(stopped)));
+
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let attempted = pollers.attempted();
+            tokio::select! {
+                () = &mut stop => break,
+                () = first_attempts(attempted, started.instant), if !live.is_ready() => {
+                    live.set_ready();
+                    info!("ready");
+                }
+                _ = hangup.recv() => {
+                    let _ = reload_config(&settings, &live, &mut pollers).await;
+                }
+                Some(ReloadRequest { answer }) = reloads.recv() => {
+                    let outcome = reload_config(&settings, &live, &mut pollers).await;
+                    // Who asked may have gone.
+                    let _ = answer.send(outcome);
+                }
+                () = pollers.watch() => {}
+            }
+        }
+        info!("stopping");
+        stop_server.send_replace(true);
+        pollers.stop().await;
+        if let Err(failure) = server.await {
+            std::panic::resume_unwind(failure.into_panic());
+        }
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Puts the configuration, read anew, into force, or changes nothing and says why.
+async fn reload_config(
+    settings: &Settings,
+    live: &Live,
+    pollers: &mut Pollers,
+) -> Result<(), String> {
+    let read = read_config(settings);
+    let now = settings.clock.now().time;
+    match read {
+        Ok(Checked { config, warnings }) => {
+            warn_of(&warnings);
+            live.show(pollers.assign(&config).await);
+            live.process().config_reloaded(true, now);
+            info!(targets = config.targets.len(), "configuration reloaded");
+            Ok(())
+        }
+        Err(problems) => {
+            live.process().config_reloaded(false, now);
+            for problem in &problems {
+                error!(%problem, "configuration not reloaded; the old one stays in force");
+            }
+            Err(lines(&problems))
+        }
+    }
+}
+
+fn read_config(settings: &Settings) -> Result<Checked, Vec<Problem>> {
+    let lookup = &*settings.environment;
+    match &settings.config {
+        ConfigSource::File(path) => Config::load(path, lookup),
+        ConfigSource::Text { name, text } => Config::read(name, text, lookup),
+    }
+}
+
+fn warn_of(warnings: &[Problem]) {
+    for warning in warnings {
+        warn!(%warning, "configuration");
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}
+
+/// Until the first attempt for every listed step has ended, or has had time enough.
+async fn first_attempts(attempted: Vec<watch::Receiver<bool>>, started: Instant) {
+    let all = async {
+        for attempted in attempted {
+            until_true(attempted).await;
+        }
+    };
+    tokio::select! {
+        () = all => {}
+        () = tokio::time::sleep_until(started + READY_AFTER) => {}
+    }
+}
+
+async fn until_true(mut flag: watch::Receiver<bool>) {
+    // A sender that is gone stops as well.
+    let _ = flag.wait_for(|flag| *flag).await;
+}
+
+/// What a reload came to.
+type ReloadAnswer = oneshot::Sender<Result<(), String>>;

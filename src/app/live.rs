@@ -1,0 +1,124 @@
+//! What is in force now, for whoever answers over HTTP: replaced in one step, so that no scrape
+//! sees half of a reload.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::ReloadAnswer;
+use crate::clock::Clock;
+use crate::config::Metrics;
+use crate::exposition::{Scrape, Source};
+use crate::http::{Exporter, Reload};
+use crate::schedule::{Shown, lock};
+use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+
+/// What one configuration shows.
+#[derive(Debug)]
+pub(super) struct View {
+    pub metrics: Metrics,
+    pub interval: Duration,
+    pub polled: Vec<Polled>,
+}
+
+/// What one poller shows.
+#[derive(Debug)]
+pub(super) struct Polled {
+    pub target: Arc<str>,
+    pub region: Arc<str>,
+    pub shown: Shown,
+    pub metrics: Arc<PollerMetrics>,
+}
+
+/// Somebody asked over HTTP for a reload.
+#[derive(Debug)]
+pub(super) struct ReloadRequest {
+    pub answer: ReloadAnswer,
+}
+
+/// The exporter as HTTP sees it.
+#[derive(Debug)]
+pub(super) struct Live {
+    clock: Clock,
+    process: Arc<ProcessMetrics>,
+    view: RwLock<Arc<View>>,
+    ready: AtomicBool,
+    /// `None` where a reload may not be asked for.
+    reload: Option<mpsc::Sender<ReloadRequest>>,
+}
+
+impl Live {
+    pub(super) fn new(
+        clock: Clock,
+        process: Arc<ProcessMetrics>,
+        view: View,
+        reload: Option<mpsc::Sender<ReloadRequest>>,
+    ) -> Self {
+        Self {
+            clock,
+            process,
+            view: RwLock::new(Arc::new(view)),
+            ready: AtomicBool::new(false),
+            reload,
+        }
+    }
+
+    pub(super) fn show(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+
+    pub(super) fn process(&self) -> &ProcessMetrics {
+        &self.process
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    fn view(&self) -> Arc<View> {
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        view.clone()
+    }
+}
+
+impl Exporter for Live {
+    fn scrape(&self) -> Scrape {
+        let view = self.view();
+        let now = self.clock.now();
+        let source = |polled: &Polled| Source {
+            target: polled.target.clone(),
+            region: polled.region.clone(),
+            steps: polled.shown.store.snapshot(),
+            up: lock(&polled.shown.health).is_up(now.instant, view.interval),
+            metrics: polled.metrics.clone(),
+        };
+        Scrape {
+            now: now.time,
+            status_format: view.metrics.status_format,
+            message_labels: view.metrics.message_labels,
+            sources: view.polled.iter().map(source).collect(),
+            process: self.process.clone(),
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.is_ready()
+    }
+
+    fn reload(&self) -> Option<Reload> {
+        let requests = self.reload.clone()?;
+        Some(Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let stopping = || "the exporter is stopping".to_owned();
+            let request = ReloadRequest { answer };
+            requests.send(request).await.map_err(|_| stopping())?;
+            answered.await.unwrap_or_else(|_| Err(stopping()))
+        }))
+    }
+}

@@ -1,0 +1,194 @@
+//! The pollers of all targets and regions: started, given another assignment, stopped.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::live::{Polled, View};
+use crate::api::ImageBuilder;
+use crate::api::aws::Aws;
+use crate::clock::Clock;
+use crate::config::{Config, LimitKey, RateLimit, Target};
+use crate::schedule::{Assignment, Budgets, Poller, RateLimiter, Tools};
+use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+
+/// A target's name and one of its regions.
+type Key = (String, String);
+
+#[derive(Debug)]
+pub(super) struct Pollers {
+    aws: Aws,
+    clock: Clock,
+    process: Arc<ProcessMetrics>,
+    running: JoinSet<Poller>,
+    stop: watch::Sender<bool>,
+    attempted: Vec<watch::Receiver<bool>>,
+    limiters: HashMap<LimitKey, Arc<RateLimiter>>,
+}
+
+impl Pollers {
+    pub(super) fn new(aws: Aws, clock: Clock, process: Arc<ProcessMetrics>) -> Self {
+        Self {
+            aws,
+            clock,
+            process,
+            running: JoinSet::new(),
+            stop: watch::Sender::new(false),
+            attempted: Vec::new(),
+            limiters: HashMap::new(),
+        }
+    }
+
+    /// Polls what `config` says from now on, and nothing else. A target keeps what is known of its
+    /// steps unless its role, profile or endpoint changed: then it is another one of the same name.
+    pub(super) async fn assign(&mut self, config: &Config) -> View {
+        let mut before = self.stop().await;
+        self.share_limits(config);
+        let budgets = Arc::new(Budgets::new(&config.duration_budgets));
+        let mut polled = Vec::new();
+        for target in &config.targets {
+            for region in &target.regions {
+                let key = (target.name.clone(), region.clone());
+                let known = before.remove(&key).filter(|poller| {
+                    let assigned = &poller.assignment().target;
+                    has_same_access(assigned, target)
+                });
+                let assignment = Assignment {
+                    target: target.clone(),
+                    region: region.clone(),
+                    polling: config.polling.clone(),
+                    budgets: budgets.clone(),
+                };
+                let poller = self.poller(known, assignment).await;
+                polled.push(Polled {
+                    target: Arc::from(target.name.as_str()),
+                    region: Arc::from(region.as_str()),
+                    shown: poller.shown().clone(),
+                    metrics: poller.tools().metrics.clone(),
+                });
+                self.start(poller);
+            }
+        }
+        View {
+            metrics: config.metrics.clone(),
+            interval: config.polling.interval,
+            polled,
+        }
+    }
+
+    /// Of each poller, whether the first attempt for each of its steps has ended.
+    pub(super) fn attempted(&self) -> Vec<watch::Receiver<bool>> {
+        self.attempted.clone()
+    }
+
+    /// Never ends while all is well: no poller ends by itself, but by a defect, which must not go
+    /// unnoticed.
+    pub(super) async fn watch(&mut self) {
+        match self.running.join_next().await {
+            Some(Err(failure)) => std::panic::resume_unwind(failure.into_panic()),
+            Some(Ok(_)) | None => std::future::pending().await,
+        }
+    }
+
+    /// Stops all pollers; what they know is handed back. Their calls in flight go on.
+    pub(super) async fn stop(&mut self) -> HashMap<Key, Poller> {
+        self.stop.send_replace(true);
+        let mut stopped = HashMap::new();
+        while let Some(poller) = self.running.join_next().await {
+            match poller {
+                Ok(poller) => {
+                    let assignment = poller.assignment();
+                    let key = (assignment.target.name.clone(), assignment.region.clone());
+                    stopped.insert(key, poller);
+                }
+                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+            }
+        }
+        self.stop = watch::Sender::new(false);
+        self.attempted.clear();
+        stopped
+    }
+
+    async fn poller(&self, known: Option<Poller>, assignment: Assignment) -> Poller {
+        let target = &assignment.target;
+        let timeout = assignment.polling.request_timeout;
+        let limiter = self.limiters[&target.limit_key(&assignment.region)].clone();
+        let kept = known.as_ref().map(|poller| poller.tools());
+        let same_timeout = known
+            .as_ref()
+            .is_some_and(|poller| poller.assignment().polling.request_timeout == timeout);
+        let api: Arc<dyn ImageBuilder> = match kept {
+            Some(tools) if same_timeout => tools.api.clone(),
+            _ => {
+                let aws = &self.aws;
+                Arc::new(aws.client(target, &assignment.region, timeout).await)
+            }
+        };
+        let metrics = match kept {
+            Some(tools) => tools.metrics.clone(),
+            None => Arc::new(PollerMetrics::new(&target.name, &assignment.region)),
+        };
+        let tools = Tools {
+            api,
+            limiter,
+            clock: self.clock,
+            metrics,
+            process: self.process.clone(),
+            seed: fastrand::u64(..),
+        };
+        match known {
+            Some(mut poller) => {
+                poller.reassign(assignment, tools);
+                poller
+            }
+            None => Poller::new(assignment, tools),
+        }
+    }
+
+    fn start(&mut self, poller: Poller) {
+        let (attempted, receiver) = watch::channel(false);
+        self.attempted.push(receiver);
+        self.running
+            .spawn(poller.run(self.stop.subscribe(), attempted));
+    }
+
+    /// One limiter for all targets that AWS counts together, with the smallest of their limits.
+    fn share_limits(&mut self, config: &Config) {
+        let mut limits: HashMap<LimitKey, RateLimit> = HashMap::new();
+        for target in &config.targets {
+            for region in &target.regions {
+                limits
+                    .entry(target.limit_key(region))
+                    .and_modify(|limit| *limit = smaller(*limit, target.rate_limit))
+                    .or_insert(target.rate_limit);
+            }
+        }
+        let now = self.clock.now().instant;
+        let mut before = std::mem::take(&mut self.limiters);
+        for (key, limit) in limits {
+            let limiter = match before.remove(&key) {
+                Some(limiter) => {
+                    limiter.configure(limit, now);
+                    limiter
+                }
+                None => Arc::new(RateLimiter::new(limit, now)),
+            };
+            self.limiters.insert(key, limiter);
+        }
+    }
+}
+
+fn has_same_access(one: &Target, other: &Target) -> bool {
+    one.profile == other.profile
+        && one.assume_role == other.assume_role
+        && one.endpoint_url == other.endpoint_url
+}
+
+fn smaller(one: RateLimit, other: RateLimit) -> RateLimit {
+    RateLimit {
+        requests_per_second: one.requests_per_second.min(other.requests_per_second),
+        burst: one.burst.min(other.burst),
+    }
+}

@@ -1,0 +1,224 @@
+//! The command line: flags in the Prometheus exporters' habit, each also read from the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (revision ",
+    env!("BUILD_REVISION"),
+    ", rustc ",
+    env!("BUILD_RUSTC_VERSION"),
+    ")"
+);
+
+/// Exposes the state of EC2 Image Builder's workflow steps to Prometheus.
+///
+/// Without a command it runs the exporter. Each flag also reads the environment variable
+/// IMAGEBUILDER_EXPORTER_ and its name, with dots and dashes as underscores.
+#[derive(Debug, Parser)]
+#[command(
+    name = "imagebuilder_exporter",
+    version = LONG_VERSION,
+    args_conflicts_with_subcommands = true,
+    subcommand_precedence_over_arg = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check configuration files: every mistake with its line, and whether the rate limit suffices
+    CheckConfig(CheckConfigArgs),
+    /// Run the exporter on a built-in simulator of Image Builder: no AWS account, no network
+    Demo(DemoArgs),
+    /// Run the simulator alone, for boto3, the AWS CLI and tests
+    Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration file
+    #[arg(
+        long = "config.file",
+        env = "IMAGEBUILDER_EXPORTER_CONFIG_FILE",
+        value_name = "FILE",
+        default_value = "imagebuilder_exporter.yaml"
+    )]
+    pub config_file: PathBuf,
+
+    #[command(flatten)]
+    pub web: WebArgs,
+
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub web: WebArgs,
+
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckConfigArgs {
+    /// The files to check
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Where to listen: a loopback address and a port; port 0 picks a free one
+    #[arg(
+        long,
+        env = "IMAGEBUILDER_EXPORTER_LISTEN_ADDRESS",
+        value_name = "ADDRESS"
+    )]
+    pub listen_address: SocketAddr,
+
+    /// What happens in the simulated world; the demo's world without it
+    #[arg(long, env = "IMAGEBUILDER_EXPORTER_SCENARIO", value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+
+    /// How many times faster than in the real world everything happens
+    #[arg(
+        long,
+        env = "IMAGEBUILDER_EXPORTER_SPEED",
+        value_name = "N",
+        default_value_t = crate::simulator::DEMO_SPEED
+    )]
+    pub speed: f64,
+
+    /// What chance in the scenario is drawn from; ids too
+    #[arg(
+        long,
+        env = "IMAGEBUILDER_EXPORTER_SEED",
+        value_name = "N",
+        default_value_t = crate::simulator::DEMO_SEED
+    )]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct WebArgs {
+    /// Where to listen; may be repeated. Port 0 picks a free one, which the log tells
+    #[arg(
+        long = "web.listen-address",
+        env = "IMAGEBUILDER_EXPORTER_WEB_LISTEN_ADDRESS",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        default_value = ":10850"
+    )]
+    pub listen_addresses: Vec<String>,
+
+    /// The path of the metrics
+    #[arg(
+        long = "web.telemetry-path",
+        env = "IMAGEBUILDER_EXPORTER_WEB_TELEMETRY_PATH",
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = telemetry_path
+    )]
+    pub telemetry_path: String,
+
+    /// Allow POST /-/reload
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "IMAGEBUILDER_EXPORTER_WEB_ENABLE_LIFECYCLE"
+    )]
+    pub enable_lifecycle: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LogArgs {
+    /// The least severe lines to log
+    #[arg(
+        long = "log.level",
+        env = "IMAGEBUILDER_EXPORTER_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub level: LogLevel,
+
+    /// How lines look on standard error
+    #[arg(
+        long = "log.format",
+        env = "IMAGEBUILDER_EXPORTER_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "logfmt"
+    )]
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Logfmt,
+    Json,
+}
+
+impl Default for LogArgs {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            format: LogFormat::Logfmt,
+        }
+    }
+}
+
+impl Cli {
+    /// How to log, which `check-config` has no flags for: what it says goes to standard output.
+    pub fn log(&self) -> LogArgs {
+        match &self.command {
+            None => self.run.log,
+            Some(Command::Demo(demo)) => demo.log,
+            Some(Command::Simulate(simulate)) => simulate.log,
+            Some(Command::CheckConfig(_)) => LogArgs::default(),
+        }
+    }
+}
+
+fn telemetry_path(path: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    if !path.starts_with('/') || !path.bytes().all(plain) {
+        return Err("a path begins with / and has letters, digits and / - _ . ~ alone".to_owned());
+    }
+    if path.starts_with("/-/") {
+        return Err("paths under /-/ are the exporter's own".to_owned());
+    }
+    Ok(path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

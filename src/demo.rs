@@ -1,0 +1,75 @@
+//! `demo`: the simulator and the exporter in one process, with the real SDK between them.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use tokio::sync::watch;
+
+use crate::api::aws::Aws;
+use crate::app::{App, ConfigSource, Settings, StartError};
+use crate::cli::WebArgs;
+use crate::clock::Clock;
+use crate::simulator::{DEMO_SEED, DEMO_SPEED, Scenario, Simulator, World};
+
+/// The variable by which `config/demo.yaml` learns where the simulator is.
+const SIMULATOR_URL: &str = "IMAGEBUILDER_SIMULATOR_URL";
+
+/// Runs the demo until `stop` ends. `announce` is told where the metrics are.
+///
+/// # Errors
+///
+/// Where an address can't be bound.
+pub async fn run(
+    web: WebArgs,
+    stop: impl Future<Output = ()>,
+    announce: impl Fn(&str),
+) -> Result<(), StartError> {
+    let clock = Clock::System;
+    let world = World::new(Scenario::demo(), DEMO_SEED, DEMO_SPEED, clock.now().time);
+    let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let simulator = Simulator::bind(free_port, world)
+        .await
+        .map_err(|error| StartError::Bind(format!("the simulator cannot listen: {error}")))?;
+    let url = simulator.url();
+    let telemetry_path = web.telemetry_path.clone();
+    let app = App::bind(Settings {
+        config: ConfigSource::Text {
+            name: "config/demo.yaml",
+            text: include_str!("../config/demo.yaml"),
+        },
+        listen_addresses: web.listen_addresses,
+        telemetry_path: web.telemetry_path,
+        lifecycle: web.enable_lifecycle,
+        environment: Arc::new(move |name| (name == SIMULATOR_URL).then(|| url.clone())),
+        aws: Aws::with_credentials(Credentials::from_keys("demo", "demo", None)),
+        clock,
+    })
+    .await?;
+    for address in app.addresses() {
+        announce(&format!(
+            "metrics: http://{}{telemetry_path}",
+            reachable(*address)
+        ));
+    }
+    let (stop_simulator, mut stopped) = watch::channel(false);
+    let simulator = tokio::spawn(simulator.run(async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }));
+    let outcome = app.run(stop).await;
+    stop_simulator.send_replace(true);
+    if let Err(failure) = simulator.await {
+        std::panic::resume_unwind(failure.into_panic());
+    }
+    outcome
+}
+
+/// Where a browser on this machine finds what listens on all interfaces.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        (Ipv4Addr::LOCALHOST, address.port()).into()
+    } else {
+        address
+    }
+}

@@ -1,0 +1,58 @@
+//! Where log lines go and how they look.
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::cli::{LogFormat, LogLevel};
+
+/// A subscriber that writes to standard error.
+///
+/// Of the libraries only warnings are shown: at finer levels the AWS SDK logs whole answers, whose
+/// `inputs` and `outputs` can hold secrets.
+pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send + Sync {
+    let own = LevelFilter::from(level);
+    let filter = Targets::new()
+        .with_target(env!("CARGO_CRATE_NAME"), own)
+        .with_default(own.min(LevelFilter::WARN));
+    // The module a line comes from would be called `target`, which is the name of a configured
+    // target here.
+    let (logfmt, json) = match format {
+        LogFormat::Logfmt => {
+            let layer = tracing_logfmt::builder()
+                .with_target(false)
+                .with_span_name(false)
+                .with_span_path(false)
+                .layer()
+                .with_writer(std::io::stderr);
+            (Some(layer), None)
+        }
+        LogFormat::Json => {
+            let layer = tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_target(false)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_writer(std::io::stderr);
+            (None, Some(layer))
+        }
+    };
+    tracing_subscriber::registry()
+        .with(logfmt.with_filter(filter.clone()))
+        .with(json.with_filter(filter))
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}

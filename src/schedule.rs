@@ -1,0 +1,471 @@
+//! Polls the steps of one target and region, and keeps its store true.
+//!
+//! Owns the loop: it waits for what [`plan`] says is due and for a token of the [`limiter`], makes
+//! the call, and hands the outcome on. It decides nothing that a plain function can decide. Fed by
+//! `config` and `api`; feeds `store`.
+
+mod budget;
+mod health;
+mod limiter;
+mod news;
+mod plan;
+
+use std::collections::HashMap;
+use std::future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+pub use budget::Budgets;
+pub use health::Health;
+pub use limiter::RateLimiter;
+use plan::{Call, DueCall, Plan};
+
+use crate::api::{ApiError, ErrorKind, ImageBuilder, Operation, Parsed};
+use crate::clock::{Clock, Now};
+use crate::config::{Polling, Target};
+use crate::labels::LabelText;
+use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+use crate::store::{Phase, StepRecord, StepStore};
+
+/// What a poller is told by the configuration; a reload tells it anew.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    pub target: Target,
+    pub region: String,
+    pub polling: Polling,
+    pub budgets: Arc<Budgets>,
+}
+
+/// What a poller works with, for as long as it lives.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    pub api: Arc<dyn ImageBuilder>,
+    pub limiter: Arc<RateLimiter>,
+    pub clock: Clock,
+    pub metrics: Arc<PollerMetrics>,
+    pub process: Arc<ProcessMetrics>,
+    pub seed: u64,
+}
+
+/// What others may look at while the poller runs.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub store: Arc<StepStore>,
+    pub health: Arc<Mutex<Health>>,
+}
+
+/// Polls the steps of one target and region.
+#[derive(Debug)]
+pub struct Poller {
+    assignment: Assignment,
+    tools: Tools,
+    shown: Shown,
+    plan: Plan,
+    in_flight: JoinSet<Outcome>,
+    /// When the token taken for the next call may be used, and since when it is waited for.
+    token: Option<Token>,
+    was_up: Option<bool>,
+    told_unavailable: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Token {
+    asked: Instant,
+    ready: Instant,
+}
+
+/// What became of one call.
+#[derive(Debug)]
+struct Outcome {
+    asked: Instant,
+    answered: Now,
+    answer: Answered,
+}
+
+#[derive(Debug)]
+enum Answered {
+    Step(
+        StepExecutionId,
+        Result<Box<Parsed<StepExecution>>, ApiError>,
+    ),
+    Workflow(
+        WorkflowExecutionId,
+        Result<Parsed<WorkflowExecution>, ApiError>,
+    ),
+}
+
+impl Poller {
+    pub fn new(assignment: Assignment, tools: Tools) -> Self {
+        let mut poller = Self {
+            plan: Plan::new(tools.seed),
+            shown: Shown {
+                store: Arc::default(),
+                health: Arc::default(),
+            },
+            in_flight: JoinSet::new(),
+            token: None,
+            was_up: None,
+            told_unavailable: false,
+            assignment,
+            tools,
+        };
+        poller.apply();
+        poller
+    }
+
+    /// Goes on with another assignment of the same target and region. What is known of a step that
+    /// both name stays; calls in flight go on.
+    pub fn reassign(&mut self, assignment: Assignment, tools: Tools) {
+        self.assignment = assignment;
+        self.tools = tools;
+        self.apply();
+    }
+
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    pub fn assignment(&self) -> &Assignment {
+        &self.assignment
+    }
+
+    pub fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
+    /// Polls until `stop` turns true or its sender is gone. `attempted` turns true when the first
+    /// attempt for every step has ended, well or not.
+    pub async fn run(
+        mut self,
+        mut stop: watch::Receiver<bool>,
+        attempted: watch::Sender<bool>,
+    ) -> Self {
+        loop {
+            if self.plan.all_attempted() {
+                attempted.send_if_modified(|attempted| !std::mem::replace(attempted, true));
+            }
+            let wake = self.start_due_calls();
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return self,
+                Some(outcome) = self.in_flight.join_next() => match outcome {
+                    Ok(outcome) => self.settle_accounts(outcome),
+                    Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+                },
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Puts the assignment into force.
+    fn apply(&mut self) {
+        let now = self.tools.clock.now();
+        let target = &self.assignment.target;
+        let known: HashMap<StepExecutionId, StepRecord> = self
+            .shown
+            .store
+            .snapshot()
+            .iter()
+            .map(|record| (record.id, record.clone()))
+            .collect();
+        let target_labels = own_labels(target, None);
+        let records = target.step_executions.iter().map(|listed| {
+            let own_labels = if listed.labels.is_empty() {
+                target_labels.clone()
+            } else {
+                own_labels(target, Some(&listed.labels))
+            };
+            match known.get(&listed.id) {
+                Some(record) => {
+                    let mut record = StepRecord {
+                        own_labels,
+                        ..record.clone()
+                    };
+                    if let Some(observed) = &mut record.observed {
+                        observed.budget_millis = self.assignment.budgets.millis(observed);
+                    }
+                    record
+                }
+                None => StepRecord::unseen(listed.id, own_labels),
+            }
+        });
+        self.shown.store = Arc::new(StepStore::new(records));
+        let rate = target.rate_limit.requests_per_second;
+        let spread = Duration::from_secs_f64(target.step_executions.len() as f64 / rate);
+        let steps = target
+            .step_executions
+            .iter()
+            .map(|listed| (listed.id, listed.interval));
+        self.plan.follow(steps, spread, now);
+    }
+
+    /// Starts what is due as far as tokens and places allow. Returns when to try again, if not
+    /// earlier for an answer.
+    fn start_due_calls(&mut self) -> Option<Instant> {
+        loop {
+            if self.in_flight.len() >= self.assignment.polling.max_concurrent_requests.get() {
+                return None;
+            }
+            let now = self.tools.clock.now().instant;
+            let due = self.plan.next_due()?;
+            if due > now {
+                return Some(due);
+            }
+            let limiter = &self.tools.limiter;
+            let token = *self.token.get_or_insert_with(|| Token {
+                asked: now,
+                ready: limiter.reserve(now),
+            });
+            if token.ready > now {
+                return Some(token.ready);
+            }
+            if let Some(call) = self.plan.take_due(now) {
+                self.token = None;
+                self.tools.metrics.rate_limit_wait(now - token.asked);
+                self.start(call, now);
+            }
+        }
+    }
+
+    fn start(&mut self, DueCall { call, due }: DueCall, asked: Instant) {
+        self.tools.metrics.poll_lag(asked - due);
+        let api = self.tools.api.clone();
+        let clock = self.tools.clock;
+        let timeout = self.assignment.polling.request_timeout;
+        self.in_flight.spawn(async move {
+            let answer = match call {
+                Call::Step(id) => {
+                    let answer = within(timeout, api.get_workflow_step_execution(id)).await;
+                    Answered::Step(id, answer.map(Box::new))
+                }
+                Call::Workflow(id) => {
+                    Answered::Workflow(id, within(timeout, api.get_workflow_execution(id)).await)
+                }
+            };
+            Outcome {
+                asked,
+                answered: clock.now(),
+                answer,
+            }
+        });
+    }
+
+    /// Counts a call, learns from it and shows what it told.
+    fn settle_accounts(&mut self, outcome: Outcome) {
+        let Outcome {
+            asked,
+            answered: now,
+            answer,
+        } = outcome;
+        match answer {
+            Answered::Step(id, result) => {
+                let operation = Operation::GetWorkflowStepExecution;
+                let failure = result.as_ref().err();
+                self.count(operation, &id, failure, asked, now);
+                self.step_polled(id, result, asked, now);
+            }
+            Answered::Workflow(id, result) => {
+                let operation = Operation::GetWorkflowExecution;
+                let failure = result.as_ref().err();
+                self.count(operation, &id, failure, asked, now);
+                self.workflow_polled(id, result, asked, now);
+            }
+        }
+    }
+
+    fn step_polled(
+        &mut self,
+        id: StepExecutionId,
+        result: Result<Box<Parsed<StepExecution>>, ApiError>,
+        asked: Instant,
+        now: Now,
+    ) {
+        let Some(before) = self.shown.store.get(&id) else {
+            // A reload took the step away while the call was under way.
+            self.plan.forget(id);
+            return;
+        };
+        let record = match result {
+            Ok(parsed) => {
+                self.count_unparsable(&parsed.unparsable);
+                let region = &self.assignment.region;
+                let mut record = before.answered(parsed.value, region, now.time);
+                if let Some(observed) = &mut record.observed {
+                    observed.budget_millis = self.assignment.budgets.millis(observed);
+                    let phase = self.plan.step_answered(id, observed, asked, now);
+                    record.phase = phase.unwrap_or(record.phase);
+                }
+                news::tell(&self.assignment.target.name, region, &before, &record, now);
+                record
+            }
+            Err(error) => {
+                let phase = self.plan.step_failed(id, error.kind, now.instant);
+                self.tell_unknown(&before, phase, &error);
+                StepRecord {
+                    phase: phase.unwrap_or(before.phase),
+                    ..before.unanswered()
+                }
+            }
+        };
+        self.shown.store.put(record);
+    }
+
+    fn workflow_polled(
+        &mut self,
+        id: WorkflowExecutionId,
+        result: Result<Parsed<WorkflowExecution>, ApiError>,
+        asked: Instant,
+        now: Now,
+    ) {
+        match result {
+            Ok(parsed) => {
+                self.count_unparsable(&parsed.unparsable);
+                self.plan.workflow_answered(id, &parsed.value, asked, now);
+            }
+            Err(error) => {
+                let became = self.plan.workflow_failed(id, error.kind, now.instant);
+                if became && error.kind == ErrorKind::Forbidden && !self.told_unavailable {
+                    self.told_unavailable = true;
+                    warn!(
+                        target = self.assignment.target.name,
+                        region = self.assignment.region,
+                        operation = Operation::GetWorkflowExecution.as_str(),
+                        error = %error,
+                        "workflow executions may not be looked at, so steps that ended are asked \
+                         for seldom, for 24 hours; allow imagebuilder:GetWorkflowExecution"
+                    );
+                }
+            }
+        }
+    }
+
+    fn count(
+        &mut self,
+        operation: Operation,
+        id: &impl std::fmt::Display,
+        failure: Option<&ApiError>,
+        asked: Instant,
+        now: Now,
+    ) {
+        let kind = failure.map(|failure| failure.kind);
+        let result = kind.map_or(Ok(()), Err);
+        let sent = kind != Some(ErrorKind::Credentials);
+        let took = sent.then(|| now.instant - asked);
+        self.tools.metrics.request(operation, result, took);
+        let target = &self.assignment.target.name;
+        let region = &self.assignment.region;
+        if let Some(failure) = failure {
+            debug!(
+                target, region,
+                operation = operation.as_str(),
+                id = %id,
+                result = failure.kind.as_str(),
+                error = %failure,
+                "call failed"
+            );
+        }
+        if kind == Some(ErrorKind::Throttled)
+            && let Some(rate) = self.tools.limiter.throttled(now.instant)
+        {
+            warn!(
+                target,
+                region,
+                operation = operation.as_str(),
+                requests_per_second = rate,
+                "the service throttles; calling less often for a while"
+            );
+        }
+        let mut health = lock(&self.shown.health);
+        health.record(operation, result, now.instant);
+        let up = health.is_up(now.instant, self.assignment.polling.interval);
+        match (self.was_up, up, failure) {
+            (None | Some(true), Some(false), Some(failure)) => warn!(
+                target, region,
+                operation = operation.as_str(),
+                result = failure.kind.as_str(),
+                error = %failure,
+                "target can't be polled; what is known stays, and it is tried again"
+            ),
+            (Some(false), Some(true), _) => info!(target, region, "target can be polled again"),
+            _ => {}
+        }
+        self.was_up = up;
+    }
+
+    fn count_unparsable(&self, fields: &[&'static str]) {
+        for field in fields {
+            self.tools.process.unparsable_field(field);
+        }
+    }
+
+    /// That the service does not know a step is told when it begins, and when it is believed.
+    fn tell_unknown(&self, before: &StepRecord, phase: Option<Phase>, error: &ApiError) {
+        if error.kind != ErrorKind::Client {
+            return;
+        }
+        let target = &self.assignment.target.name;
+        let region = &self.assignment.region;
+        if phase == Some(Phase::Gone) && before.phase != Phase::Gone {
+            info!(
+                target, region,
+                step_execution_id = %before.id,
+                error = %error,
+                "step execution is gone: for an hour the service has not known it; it is asked \
+                 for once an hour until it is taken off the list"
+            );
+        } else if self.plan.first_failure(&before.id) {
+            warn!(
+                target, region,
+                step_execution_id = %before.id,
+                error = %error,
+                "the service does not know this step execution; is it one of this account and \
+                 region?"
+            );
+        }
+    }
+}
+
+/// The labels of a target's series, with a listed step's on top.
+fn own_labels(
+    target: &Target,
+    step: Option<&std::collections::BTreeMap<String, String>>,
+) -> LabelText {
+    let mut labels = target.labels.clone();
+    if let Some(step) = step {
+        labels.extend(step.clone());
+    }
+    let pairs = labels.iter();
+    LabelText::new(pairs.map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// One attempt, with its deadline.
+async fn within<T>(
+    timeout: Duration,
+    answer: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(timeout, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ApiError::new(
+            ErrorKind::Timeout,
+            format!("no answer within {timeout:?}"),
+        )),
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => future::pending().await,
+    }
+}
+
+/// A poisoned lock guards plain values, which are whole at any time.
+pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

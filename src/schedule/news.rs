@@ -1,0 +1,104 @@
+//! What is worth a line in the log when a step was seen: said once, when it is first seen so.
+
+use tracing::info;
+
+use crate::clock::Now;
+use crate::model::{RollbackStatus, StepStatus};
+use crate::store::StepRecord;
+
+/// Characters of the service's message that a log line carries.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A change that somebody may have to act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    Failed,
+    FailedByTimeout,
+    TimeoutBreached,
+    RollbackBegan,
+    RollbackFailed,
+}
+
+impl News {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Failed => "step failed",
+            Self::FailedByTimeout => "step failed at its timeout",
+            Self::TimeoutBreached => "step runs past its timeout",
+            Self::RollbackBegan => "step is rolled back",
+            Self::RollbackFailed => "rollback of step failed",
+        }
+    }
+}
+
+/// Logs what has changed for the worse between two records of a step, the earlier of which is as
+/// old as the last successful poll.
+pub(super) fn tell(target: &str, region: &str, before: &StepRecord, after: &StepRecord, now: Now) {
+    let Some(observed) = &after.observed else {
+        return;
+    };
+    for news in between(before, after, now) {
+        let image = observed.subject.image.as_ref();
+        let workflow = observed.subject.workflow.as_ref();
+        info!(
+            target = target,
+            region = region,
+            account_id = image.map(|arn| arn.account_id()),
+            image = image.map(|arn| arn.name()),
+            workflow = workflow.map(|arn| arn.name()),
+            step = observed.definition.name.as_deref(),
+            step_execution_id = %after.id,
+            status = observed.status.as_str(),
+            rollback_status = observed.rollback_status.as_ref().map(|status| status.as_str()),
+            attempt = observed.attempt,
+            service_message = observed.message.as_deref().map(shortened),
+            "{}", news.text()
+        );
+    }
+}
+
+fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {
+    let status = |record: &StepRecord| record.observed.as_ref().map(|seen| seen.status.clone());
+    let attempt = |record: &StepRecord| record.observed.as_ref().and_then(|seen| seen.attempt);
+    let rollback = |record: &StepRecord| {
+        let seen = record.observed.as_ref()?;
+        seen.rollback_status.clone()
+    };
+    // As of the last poll, which told it then: now it may be breached for want of a poll.
+    let breached_then = before
+        .last_success
+        .is_some_and(|then| before.timeout_breached(then) == Some(true));
+    let breached = after.timeout_breached(now.time) == Some(true);
+    let failed = status(after) == Some(StepStatus::Failed);
+    let failed_before =
+        status(before) == Some(StepStatus::Failed) && attempt(before) == attempt(after);
+
+    let mut news = Vec::new();
+    if failed && !failed_before {
+        news.push(if breached {
+            News::FailedByTimeout
+        } else {
+            News::Failed
+        });
+    } else if breached && !breached_then {
+        news.push(News::TimeoutBreached);
+    }
+    let (rolled, rolls) = (rollback(before), rollback(after));
+    if rolled != rolls {
+        match rolls {
+            Some(RollbackStatus::Failed) => news.push(News::RollbackFailed),
+            Some(RollbackStatus::Running | RollbackStatus::Completed) if rolled.is_none() => {
+                news.push(News::RollbackBegan);
+            }
+            _ => {}
+        }
+    }
+    news
+}
+
+fn shortened(message: &str) -> &str {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => &message[..end],
+        None => message,
+    }
+}

@@ -1,0 +1,68 @@
+//! Chance in the schedule: it keeps polls apart that would else run in step.
+
+use std::time::Duration;
+
+/// The longest wait after failures, where the step's own interval is not longer.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// A seeded source of chance.
+#[derive(Debug)]
+pub struct Jitter(fastrand::Rng);
+
+impl Jitter {
+    pub fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
+    /// Anything from nothing to `bound`.
+    pub fn below(&mut self, bound: Duration) -> Duration {
+        bound.mul_f64(self.0.f64())
+    }
+
+    /// `interval` or a little less, never more: an interval is a promise.
+    pub fn nearly(&mut self, interval: Duration) -> Duration {
+        interval.mul_f64(0.95 + 0.05 * self.0.f64())
+    }
+
+    /// The wait after so many failures in a row: a quarter of the interval first, so that one lost
+    /// answer makes nothing late, then twice as long each time up to a bound, each wait shortened
+    /// by up to a half.
+    pub fn backoff(&mut self, interval: Duration, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(16);
+        let wait = (interval / 4).saturating_mul(1 << doublings);
+        let bounded = wait.min(LONGEST_BACKOFF.max(interval));
+        bounded.mul_f64(0.5 + 0.5 * self.0.f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn backoff_grows_to_its_bound_and_no_further(
+            seed: u64,
+            seconds in 1..3_600u64,
+            failures in 1..1_000u32,
+        ) {
+            let interval = Duration::from_secs(seconds);
+            let wait = Jitter::new(seed).backoff(interval, failures);
+            let bound = LONGEST_BACKOFF.max(interval);
+            prop_assert!(wait <= bound);
+            prop_assert!(wait >= interval / 8);
+            if failures > 16 {
+                prop_assert!(wait >= bound / 2);
+            }
+        }
+
+        #[test]
+        fn nearly_an_interval_is_never_more(seed: u64, millis in 1..1_000_000u64) {
+            let interval = Duration::from_millis(millis);
+            let nearly = Jitter::new(seed).nearly(interval);
+            prop_assert!(nearly <= interval && nearly >= interval.mul_f64(0.9));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Calls by the time at which they are due; each waits at most once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tokio::time::Instant;
+
+use super::{Call, DueCall};
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    by_due: BTreeSet<(Instant, Call)>,
+    due: HashMap<Call, Instant>,
+}
+
+impl Queue {
+    /// Waits from now on for `due`, whatever it waited for before.
+    pub(super) fn put(&mut self, call: Call, due: Instant) {
+        self.remove(&call);
+        self.by_due.insert((due, call));
+        self.due.insert(call, due);
+    }
+
+    /// Waits for `due`, or for what it waits for already where that is earlier.
+    pub(super) fn no_later(&mut self, call: Call, due: Instant) {
+        if self.due.get(&call).is_none_or(|waiting| due < *waiting) {
+            self.put(call, due);
+        }
+    }
+
+    pub(super) fn remove(&mut self, call: &Call) {
+        if let Some(due) = self.due.remove(call) {
+            self.by_due.remove(&(due, *call));
+        }
+    }
+
+    pub(super) fn is_waiting(&self, call: &Call) -> bool {
+        self.due.contains_key(call)
+    }
+
+    pub(super) fn first(&self) -> Option<DueCall> {
+        let (due, call) = *self.by_due.first()?;
+        Some(DueCall { call, due })
+    }
+}
