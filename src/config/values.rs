@@ -33,7 +33,7 @@ impl<'a> Field<'a> {
             Node::Text(written) => written,
             Node::Integer(_) | Node::Float(_) | Node::Switch(_) => {
                 return self.problem(format!(
-                    "must be {wanted}, not {}; put it in quotes if it is meant as text",
+                    "must be {wanted}, not {}; quote it if it is meant as text",
                     self.node.described()
                 ));
             }
@@ -115,7 +115,7 @@ impl<'a> Field<'a> {
 
     /// A number, whole or not, at least `least`.
     pub fn number(&self, least: f64) -> Option<f64> {
-        let wanted = format!("a number, at least {least}");
+        let wanted = format!("a finite number, at least {least}");
         let resolved = self.resolved(&wanted)?;
         let value = match *resolved.value {
             Node::Integer(value) => Some(value as f64),
