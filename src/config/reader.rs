@@ -8,9 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 
-use super::keys::{Default, GROUPS, Group, Key, nearest};
+use super::keys::{Default, GROUPS, Group, Key};
 use super::node::{Node, quoted};
 use super::problem::{Draft, Place};
+use super::suggestion::nearest;
 
 /// One reading of one document.
 pub(super) struct Reading<'e> {
