@@ -160,6 +160,24 @@ targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
     assert!(second.step.compile_matcher().is_match("CreateOutputAMI"));
 }
 
+#[test]
+fn every_glob_that_is_accepted_compiles() {
+    for glob in [
+        "?".repeat(256),
+        "{".repeat(128) + &"}".repeat(128),
+        "[!a-z]".repeat(42),
+        "{a,b}*".repeat(42),
+        "\u{e9}".repeat(128),
+        "a\\*".to_owned(),
+    ] {
+        let config = accepted(&format!(
+            "duration_budgets: [{{step: '{glob}', max_duration: 1h}}]
+targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
+        ));
+        config.duration_budgets[0].step.compile_matcher();
+    }
+}
+
 fn warnings(text: &str) -> String {
     match read(text) {
         Ok(checked) => lines(&checked.warnings),
@@ -207,6 +225,12 @@ fn targets_of_one_limit_are_warned_of_together() {
     regions: [us-west-2]
     rate_limit: {requests_per_second: 1}
     step_executions: [{id: step-00000000-0000-0000-0000-000000000003, interval: 1s}]
+  - name: other-role
+    regions: [us-west-2]
+    profile: x
+    assume_role: {role_arn: arn:aws:iam::111122223333:role/a}
+    rate_limit: {requests_per_second: 1}
+    step_executions: [{id: step-00000000-0000-0000-0000-000000000005, interval: 1s}]
   - name: b
     regions: [us-west-2]
     profile: x
@@ -223,7 +247,8 @@ fn targets_of_one_limit_are_warned_of_together() {
         .iter()
         .map(|target| target.limit_key(&target.regions[0]))
         .collect();
-    assert_eq!(keys[0], keys[3]);
+    assert_eq!(keys[0], keys[4]);
+    assert_ne!(keys[0], keys[3]);
     assert_ne!(keys[0], keys[1]);
     assert_ne!(keys[0], keys[2]);
 }
