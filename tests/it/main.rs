@@ -1,9 +1,11 @@
 //! All integration tests are one binary: linking the AWS SDK takes longer than running them.
 //!
-//! Those beside `config` run the program as its users do: as a process, asked over HTTP, polling
-//! the simulator, which runs here, through the real SDK.
+//! Most run the program as its users do: as a process, asked over HTTP, polling the simulator,
+//! which runs here, through the real SDK. `config` reads files, and `lifecycle` plays scripts on
+//! the paused clock, both without a process.
 
 mod cli;
 mod config;
+mod lifecycle;
 mod stop;
 mod support;
