@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::{Ended, Setup};
+use crate::process::{Ended, Setup};
 
 /// One step nobody simulates: what needs no answer needs no simulator.
 const CONFIG: &str = "\
@@ -197,7 +197,7 @@ async fn flags_are_read_from_the_environment() {
     let begin = exporter.log()[0].clone();
     assert!(begin.starts_with('{'), "{begin}");
     for address in &exporter.addresses {
-        let client = crate::support::Client { address: *address };
+        let client = crate::process::Client { address: *address };
         assert_eq!(client.get("/steps").await.status, 200);
         assert_eq!(client.get("/metrics").await.status, 404);
     }
@@ -247,7 +247,7 @@ async fn listen_address_may_be_repeated() {
     let exporter = setup.start_with_addresses(2).await;
     assert_ne!(exporter.addresses[0], exporter.addresses[1]);
     for address in &exporter.addresses {
-        let client = crate::support::Client { address: *address };
+        let client = crate::process::Client { address: *address };
         assert_eq!(client.get("/-/healthy").await.status, 200);
     }
 }

@@ -1,11 +1,14 @@
 //! All integration tests are one binary: linking the AWS SDK takes longer than running them.
 //!
 //! Most run the program as its users do: as a process, asked over HTTP, polling the simulator,
-//! which runs here, through the real SDK. `config` reads files, and `lifecycle` plays scripts on
-//! the paused clock, both without a process.
+//! which runs here, through the real SDK. `config` reads files, `lifecycle` plays scripts on the
+//! paused clock, `demo` and `simulator` ask the simulator: all without a process.
 
 mod cli;
 mod config;
+mod demo;
 mod lifecycle;
+mod process;
+mod simulator;
 mod stop;
 mod support;

@@ -8,7 +8,7 @@ use imagebuilder_exporter::simulator::Effect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::support::{Exporter, PATIENCE, Setup, Simulated, parse};
+use crate::process::{Exporter, PATIENCE, Setup, Simulated, parse};
 
 const WITHIN: Duration = Duration::from_secs(5);
 

@@ -1,16 +1,16 @@
 //! What the tests of the whole program stand on.
 
 mod client;
+mod exporter;
 mod files;
-mod process;
 mod scrape;
 mod simulated;
 
 use std::time::Duration;
 
 pub use client::{Client, Response, parse};
+pub use exporter::{Ended, Exporter, Setup};
 pub use files::Files;
-pub use process::{Ended, Exporter, Setup};
 pub use scrape::Scrape;
 pub use simulated::{Simulated, error, now};
 
