@@ -7,7 +7,9 @@
 mod cli;
 mod config;
 mod demo;
+mod faults;
 mod lifecycle;
+mod metrics;
 mod process;
 mod simulator;
 mod stop;
