@@ -11,6 +11,7 @@ mod faults;
 mod lifecycle;
 mod metrics;
 mod process;
+mod reload;
 mod simulator;
 mod stop;
 mod support;
