@@ -6,6 +6,7 @@
 
 mod cli;
 mod config;
+mod credentials;
 mod demo;
 mod faults;
 mod lifecycle;
