@@ -5,13 +5,16 @@
 //! paused clock, `demo` and `simulator` ask the simulator: all without a process.
 
 mod cli;
+mod commands;
 mod config;
 mod credentials;
 mod demo;
 mod faults;
 mod lifecycle;
+mod logs;
 mod metrics;
 mod process;
+mod ready;
 mod reload;
 mod simulator;
 mod stop;
