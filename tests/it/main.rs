@@ -2,4 +2,5 @@
 
 mod config;
 mod lifecycle;
+mod oracle;
 mod support;
