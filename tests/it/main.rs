@@ -1,5 +1,7 @@
 //! All integration tests are one binary: linking the AWS SDK takes longer than running them.
 
+#![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
+
 mod config;
 mod demo;
 mod lifecycle;
