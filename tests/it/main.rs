@@ -1,0 +1,3 @@
+//! Tests of the exporter through its sockets.
+
+mod http;
