@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod http;
 mod lifecycle;
 mod oracle;
 mod simulator;
