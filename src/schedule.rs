@@ -390,7 +390,7 @@ impl Poller {
                 operation = operation.as_str(),
                 result = failure.kind.as_str(),
                 error = %failure,
-                "target can't be polled; what is known stays, and it is tried again"
+                "target cannot be polled; what is known stays, and it is tried again"
             ),
             (Some(false), Some(true), _) => info!(target, region, "target can be polled again"),
             _ => {}

@@ -18,6 +18,7 @@ use crate::api::ErrorKind;
 use crate::clock::Now;
 use crate::model::{
     RollbackStatus, StepExecutionId, StepStatus, Timestamp, WorkflowExecution, WorkflowExecutionId,
+    WorkflowStatus,
 };
 use crate::store::{Observation, Phase};
 
@@ -97,6 +98,9 @@ struct WorkflowEnd {
     noticed: Instant,
     /// When the service says, or else when it was noticed.
     ended: Timestamp,
+    /// Of a FAILED one, since when none of its steps was seen being rolled back: the service rolls
+    /// one back after the other, and may say FAILED before it begins.
+    quiet_since: Option<Instant>,
 }
 
 impl Plan {
@@ -191,6 +195,9 @@ impl Plan {
         };
         self.unfollow_workflow(id, left);
         self.follow_workflow(id, now);
+        if observed.rollback_status == Some(RollbackStatus::Running) {
+            self.postpone_quiet(id, now.instant);
+        }
         if self.is_settled(id, asked, now) {
             let workflow = self.steps.get_mut(&id).and_then(|step| {
                 step.phase = Phase::Settled;
@@ -262,6 +269,7 @@ impl Plan {
             workflow.end = Some(WorkflowEnd {
                 noticed: now.instant,
                 ended: answer.end.unwrap_or(now.time),
+                quiet_since: (answer.status == WorkflowStatus::Failed).then_some(now.instant),
             });
             // Each step may have changed since it was last seen: one more look at each.
             for step in &workflow.followed {
@@ -341,6 +349,17 @@ impl Plan {
         }
     }
 
+    /// A step of the execution was seen being rolled back: others may follow.
+    fn postpone_quiet(&mut self, id: StepExecutionId, now: Instant) {
+        let workflow = self.steps.get(&id).and_then(|step| step.workflow);
+        let end = workflow
+            .and_then(|id| self.workflows.get_mut(&id))
+            .and_then(|workflow| workflow.end.as_mut());
+        if let Some(since) = end.and_then(|end| end.quiet_since.as_mut()) {
+            *since = now;
+        }
+    }
+
     /// Whether what was asked for at `asked` is final.
     fn is_settled(&self, id: StepExecutionId, asked: Instant, now: Now) -> bool {
         let Some((step, seen)) = self.seen(id) else {
@@ -349,7 +368,11 @@ impl Plan {
         match self.workflow_of(step) {
             Some(workflow) if !workflow.unavailable => workflow.end.is_some_and(|end| {
                 let long_ago = now.time.millis_since(end.ended) >= HOUR.as_millis() as i64;
-                asked >= end.noticed && (seen.ended || long_ago)
+                // Less than an interval, so that the look after the next is the last one.
+                let quiet = end
+                    .quiet_since
+                    .is_none_or(|since| asked >= since + step.interval.mul_f64(0.9));
+                asked >= end.noticed && ((seen.ended && quiet) || long_ago)
             }),
             _ => {
                 let bound = FOLLOWED_ALONE.as_millis() as i64;
