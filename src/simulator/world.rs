@@ -279,3 +279,6 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
