@@ -88,9 +88,9 @@ def prometheus(demo, root, tmp_path_factory):
 
 
 def test_scrape_succeeds(prometheus):
-    assert prometheus.value(f"min(min_over_time(up{{{JOB}}}[5m]))") == 1
     target = prometheus.target("imagebuilder")
     assert (target["health"], target["lastError"]) == ("up", "")
+    assert prometheus.value(f"min(min_over_time(up{{{JOB}}}[5m]))") == 1
     assert prometheus.value("scrape_samples_scraped{%s}" % JOB) == prometheus.value(
         "scrape_samples_post_metric_relabeling{%s}" % JOB
     )
