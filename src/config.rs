@@ -23,6 +23,7 @@ mod read;
 mod reader;
 mod sections;
 mod substitution;
+mod suggestion;
 mod syntax;
 mod values;
 

@@ -71,7 +71,7 @@ pub(super) fn endpoint_fault(text: &str) -> Option<&'static str> {
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"));
     let Some(rest) = rest else {
-        return Some("is not an http:// or https:// URL");
+        return Some("is not an http:// or https:// URL, such as http://127.0.0.1:8080");
     };
     if rest.contains(['?', '#']) {
         return Some("has a query or a fragment, which an endpoint can't have; end it before them");

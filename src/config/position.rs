@@ -15,7 +15,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    const START: Self = Self { line: 1, column: 1 };
+    pub const START: Self = Self { line: 1, column: 1 };
 
     fn of(marker: Marker) -> Self {
         Self {

@@ -8,9 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 
-use super::keys::{Default, GROUPS, Group, Key, nearest};
-use super::node::Node;
+use super::keys::{Default, GROUPS, Group, Key};
+use super::node::{Node, quoted};
 use super::problem::{Draft, Place};
+use super::suggestion::nearest;
 
 /// One reading of one document.
 pub(super) struct Reading<'e> {
@@ -76,7 +77,11 @@ impl fmt::Display for Path<'_> {
                 if !matches!(parent, Self::Top) {
                     write!(f, "{parent}.")?;
                 }
-                f.write_str(name)
+                let plain = |c: char| c.is_alphanumeric() || "_-.<".contains(c);
+                match !name.is_empty() && name.chars().all(plain) {
+                    true => f.write_str(name),
+                    false => f.write_str(&quoted(name)),
+                }
             }
             Self::Item { parent, index } => write!(f, "{parent}[{index}]"),
         }
@@ -147,9 +152,7 @@ impl<'a> Field<'a> {
     /// Notes that something of another kind was wanted.
     pub fn wrong_kind<T>(&self, wanted: &str) -> Option<T> {
         match self.node {
-            Node::Null => {
-                self.problem(format!("has no value; write {wanted}, or take the key out"))
-            }
+            Node::Null => self.problem(format!("has no value; write {wanted}")),
             other => self.problem(format!("must be {wanted}, not {}", other.described())),
         }
     }
@@ -202,7 +205,9 @@ impl<'a> Field<'a> {
                 let mut place = key.place();
                 place.ordinals.push(ordinal);
                 place.key = true;
-                key.draft(place, &format!("a key must be text, not {described}"), None);
+                let message =
+                    format!("a key must be text, not {described}; quote it if it is meant as text");
+                key.draft(place, &message, None);
                 continue;
             };
             let field = Field {
@@ -230,7 +235,11 @@ impl<'a> Field<'a> {
         read: impl FnOnce(&Section<'_>) -> Option<T>,
     ) -> Option<T> {
         if !matches!(self.node, Node::Mapping(_)) {
-            return self.wrong_kind(&format!("a mapping with {}", group.listed()));
+            let wanted = format!("a mapping with {}", group.listed());
+            return match self.node {
+                Node::Null => self.problem(format!("has no value; write {wanted}, or take it out")),
+                _ => self.wrong_kind(&wanted),
+            };
         }
         let entries = self.entries("a mapping")?;
         for (name, field) in &entries {

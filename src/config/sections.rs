@@ -32,7 +32,7 @@ pub(super) fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
         let polling = section.get("polling", |field| field.section(&keys::POLLING, polling));
         let metrics = section.get("metrics", |field| field.section(&keys::METRICS, metrics));
         let budgets = section.optional("duration_budgets", |field| {
-            field.each("a list of budgets", |item| {
+            field.each("a list of budgets, each with a dash before it", |item| {
                 item.section(&keys::DURATION_BUDGET, duration_budget)
             })
         });
@@ -97,7 +97,7 @@ struct Seen {
 
 fn targets(field: Field<'_>, interval: Option<Duration>) -> Option<Vec<(Target, Place)>> {
     let mut seen = Seen::default();
-    let targets = field.each("a list of targets", |item| {
+    let targets = field.each("a list of targets, each with a dash before it", |item| {
         let target = item.section(&keys::TARGET, |section| {
             target(section, interval, &mut seen)
         });
@@ -126,13 +126,16 @@ fn target(section: &Section<'_>, interval: Option<Duration>, seen: &mut Seen) ->
     });
     let labels = section.optional("labels", labels);
     let steps = section.get("step_executions", |field| {
-        let steps = field.each("a list of step execution ids", |item| {
-            listed_step(item, interval, seen)
-        })?;
+        let steps = field.each(
+            "a list of step execution ids, such as [step-01234567-89ab-cdef-0123-456789abcdef]",
+            |item| listed_step(item, interval, seen),
+        );
+        let one_region = one_region(section, field);
+        let steps = steps?;
         if steps.is_empty() {
             return field.problem("is empty; list at least one step execution id");
         }
-        one_region(section, field)?;
+        one_region?;
         Some(steps)
     });
     Some(Target {
@@ -186,13 +189,19 @@ fn regions(field: Field<'_>) -> Option<Vec<String>> {
 
 /// An id names no region, so a target with listed ones must leave no choice.
 fn one_region(section: &Section<'_>, list: Field<'_>) -> Option<()> {
-    match section.find("regions").map(|regions| regions.node) {
-        Some(Node::Sequence(regions)) if regions.len() > 1 => list.problem(format!(
-            "listed ids need exactly one region, but this target has {}; make a target of each region",
-            regions.len()
-        )),
-        _ => Some(()),
+    let Some(Node::Sequence(regions)) = section.find("regions").map(|regions| regions.node) else {
+        return Some(());
+    };
+    // That one stands twice is told elsewhere.
+    let different = (0..regions.len())
+        .filter(|at| !regions[..*at].contains(&regions[*at]))
+        .count();
+    if different <= 1 {
+        return Some(());
     }
+    list.problem(format!(
+        "listed ids need exactly one region, but this target has {different}; make a target of each region"
+    ))
 }
 
 fn assume_role(section: &Section<'_>) -> Option<AssumeRole> {

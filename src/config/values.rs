@@ -11,6 +11,10 @@ use super::node::{Node, quoted};
 use super::reader::Field;
 use super::substitution::substitute;
 
+/// Names have 128 characters at most; what is much longer might compile to more than a matcher can
+/// hold, which only whoever compiles it would find.
+const LONGEST_GLOB: usize = 256;
+
 /// A string value: what it says, and how a message may quote it.
 pub(super) struct Text<'a> {
     pub value: Cow<'a, str>,
@@ -33,7 +37,7 @@ impl<'a> Field<'a> {
             Node::Text(written) => written,
             Node::Integer(_) | Node::Float(_) | Node::Switch(_) => {
                 return self.problem(format!(
-                    "must be {wanted}, not {}; put it in quotes if it is meant as text",
+                    "must be {wanted}, not {}; quote it if it is meant as text",
                     self.node.described()
                 ));
             }
@@ -115,7 +119,7 @@ impl<'a> Field<'a> {
 
     /// A number, whole or not, at least `least`.
     pub fn number(&self, least: f64) -> Option<f64> {
-        let wanted = format!("a number, at least {least}");
+        let wanted = format!("a finite number, at least {least}");
         let resolved = self.resolved(&wanted)?;
         let value = match *resolved.value {
             Node::Integer(value) => Some(value as f64),
@@ -179,7 +183,12 @@ impl<'a> Field<'a> {
         if text.value.is_empty() {
             return self.problem("is empty and matches nothing; write * for every name");
         }
-        match GlobBuilder::new(&text.value).build() {
+        if text.value.len() > LONGEST_GLOB {
+            return self.problem(format!(
+                "is longer than {LONGEST_GLOB} characters; shorten it with *, or make two entries of it"
+            ));
+        }
+        match GlobBuilder::new(&text.value).backslash_escape(true).build() {
             Ok(glob) => Some(glob),
             Err(error) => self.problem(format!(
                 "{} is not a glob: {}",

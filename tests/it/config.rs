@@ -1,15 +1,17 @@
-//! The configuration file as its users meet it: what is accepted, and what a mistake is told as.
+//! The configuration file as its users meet it: what is accepted, and what is warned of.
+
+mod bad_files;
+mod mutations;
+mod reference;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use imagebuilder_exporter::config::keys::{Default, GROUPS, Kind};
 use imagebuilder_exporter::config::{
     Checked, Config, Problem, RESERVED_LABELS, StatusFormat, check_config,
 };
-use proptest::prelude::*;
 
 const STEP: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 
@@ -42,85 +44,6 @@ fn lines(problems: &[Problem]) -> String {
         .iter()
         .map(|problem| format!("{problem}\n"))
         .collect()
-}
-
-fn updates(variable: &str) -> bool {
-    std::env::var_os(variable).is_some_and(|value| value == "1")
-}
-
-/// Compares with what is kept in the file, or keeps it where the variable asks for that.
-fn assert_kept(file: &Path, text: &str, variable: &str) {
-    if updates(variable) {
-        fs::write(file, text).unwrap();
-    }
-    let kept =
-        fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    assert_eq!(
-        text,
-        kept,
-        "{} differs; {variable}=1 rewrites it",
-        file.display()
-    );
-}
-
-fn bad_files() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(root().join("tests/config/bad"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    files
-}
-
-#[test]
-fn every_bad_file_is_told_its_mistakes_line_by_line() {
-    let (yaml, rest): (Vec<_>, Vec<_>) = bad_files().into_iter().partition(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == "yaml")
-    });
-    assert!(yaml.len() >= 60, "only {} bad files are left", yaml.len());
-    for expected in rest {
-        assert_eq!(
-            expected.extension().unwrap(),
-            "expected",
-            "{}",
-            expected.display()
-        );
-        assert!(
-            yaml.contains(&expected.with_extension("yaml")),
-            "{} has no bad file",
-            expected.display()
-        );
-    }
-    for file in yaml {
-        let text = fs::read_to_string(&file).unwrap();
-        let name = file.file_name().unwrap().to_str().unwrap();
-        let told = match Config::read(name, &text, &env) {
-            Ok(_) => panic!("{name} is accepted"),
-            Err(problems) => lines(&problems),
-        };
-        assert!(!told.contains("hunter2"), "a secret is told: {told}");
-        assert_kept(&file.with_extension("expected"), &told, "UPDATE_EXPECTED");
-    }
-}
-
-#[test]
-fn every_bad_file_but_the_last_has_one_kind_of_mistake() {
-    for file in bad_files() {
-        let many = file.file_stem().unwrap() == "many_mistakes_at_once";
-        if file.extension().unwrap() == "expected" {
-            let count = fs::read_to_string(&file).unwrap().lines().count();
-            assert!(
-                if many {
-                    count >= 20
-                } else {
-                    (1..=12).contains(&count)
-                },
-                "{}: {count}",
-                file.display()
-            );
-        }
-    }
 }
 
 #[test]
@@ -237,6 +160,24 @@ targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
     assert!(second.step.compile_matcher().is_match("CreateOutputAMI"));
 }
 
+#[test]
+fn every_glob_that_is_accepted_compiles() {
+    for glob in [
+        "?".repeat(256),
+        "{".repeat(128) + &"}".repeat(128),
+        "[!a-z]".repeat(42),
+        "{a,b}*".repeat(42),
+        "\u{e9}".repeat(128),
+        "a\\*".to_owned(),
+    ] {
+        let config = accepted(&format!(
+            "duration_budgets: [{{step: '{glob}', max_duration: 1h}}]
+targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
+        ));
+        config.duration_budgets[0].step.compile_matcher();
+    }
+}
+
 fn warnings(text: &str) -> String {
     match read(text) {
         Ok(checked) => lines(&checked.warnings),
@@ -261,10 +202,10 @@ targets:
         )
     };
     assert_eq!(
-        warnings(&text("5s")),
-        "file.yaml:3:5: target a asks for 0.5 requests/s to poll 3 listed steps\n"
+        warnings(&text("4s")),
+        "file.yaml:3:5: target a asks for 0.6 requests/s to poll 3 listed steps, but the rate limit allows 0.5, so steps will be seen late; intervals of 6s or a requests_per_second of 1 would do\n"
     );
-    assert_eq!(warnings(&text("10s")), "");
+    assert_eq!(warnings(&text("5s")), "");
 }
 
 #[test]
@@ -284,20 +225,30 @@ fn targets_of_one_limit_are_warned_of_together() {
     regions: [us-west-2]
     rate_limit: {requests_per_second: 1}
     step_executions: [{id: step-00000000-0000-0000-0000-000000000003, interval: 1s}]
+  - name: other-role
+    regions: [us-west-2]
+    profile: x
+    assume_role: {role_arn: arn:aws:iam::111122223333:role/a}
+    rate_limit: {requests_per_second: 1}
+    step_executions: [{id: step-00000000-0000-0000-0000-000000000005, interval: 1s}]
   - name: b
     regions: [us-west-2]
     profile: x
     rate_limit: {requests_per_second: 1}
     step_executions: [{id: step-00000000-0000-0000-0000-000000000004, interval: 1s}]
 ";
-    assert_eq!(warnings(text), "");
+    assert_eq!(
+        warnings(text),
+        "file.yaml:2:5: targets a, b, which share one rate limit, ask for 2 requests/s to poll 2 listed steps, but the rate limit allows 1, so steps will be seen late; intervals of 2s or a requests_per_second of 2 would do\n"
+    );
     let config = accepted(text);
     let keys: Vec<_> = config
         .targets
         .iter()
         .map(|target| target.limit_key(&target.regions[0]))
         .collect();
-    assert_eq!(keys[0], keys[3]);
+    assert_eq!(keys[0], keys[4]);
+    assert_ne!(keys[0], keys[3]);
     assert_ne!(keys[0], keys[1]);
     assert_ne!(keys[0], keys[2]);
 }
@@ -363,44 +314,7 @@ fn warnings_of_a_file_come_before_its_ok() {
 }
 
 #[test]
-fn the_shipped_files_are_accepted_without_an_environment() {
-    for name in ["config/imagebuilder_exporter.yaml", "config/minimal.yaml"] {
-        match Config::load(&root().join(name), &|_| None) {
-            Ok(checked) => assert_eq!(checked.warnings, [], "{name}"),
-            Err(problems) => panic!("{}", lines(&problems)),
-        }
-    }
-}
-
-#[test]
-fn the_shipped_file_shows_every_key_and_its_default() {
-    let text = fs::read_to_string(root().join("config/imagebuilder_exporter.yaml")).unwrap();
-    for group in GROUPS {
-        for key in group.keys {
-            let written = text
-                .lines()
-                .map(|line| line.split(" #").next().unwrap_or_default())
-                .any(|line| {
-                    line.split([' ', '{', ','])
-                        .any(|word| word == format!("{}:", key.name))
-                });
-            assert!(written, "{}.{} is not in the file", group.path, key.name);
-        }
-    }
-    for default in [
-        "interval: 30s",
-        "request_timeout: 10s",
-        "max_concurrent_requests: 16",
-        "status_format: stateset",
-        "message_labels: false",
-        "requests_per_second: 5, burst: 10",
-    ] {
-        assert!(text.contains(default), "{default}");
-    }
-}
-
-#[test]
-fn every_label_of_the_interface_is_reserved() {
+fn every_reserved_label_is_refused() {
     for label in RESERVED_LABELS {
         let text = format!(
             "targets: [{{name: a, regions: [us-west-2], labels: {{{label}: x}}, step_executions: [{STEP}]}}]"
@@ -416,68 +330,6 @@ fn every_label_of_the_interface_is_reserved() {
 }
 
 #[test]
-fn the_reference_has_every_key_of_the_table() {
-    let file = root().join("docs/configuration.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once("<!-- keys: begin -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- keys: end -->").unwrap();
-    let text = format!(
-        "{before}<!-- keys: begin -->\n{}<!-- keys: end -->{after}",
-        reference()
-    );
-    assert_kept(&file, &text, "UPDATE_DOCS");
-}
-
-fn reference() -> String {
-    let mut text = String::new();
-    for group in GROUPS {
-        let heading = match group.path {
-            "" => "The file".to_owned(),
-            path => format!("`{path}`"),
-        };
-        text += &format!(
-            "\n### {heading}\n\n{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n",
-            group.meaning
-        );
-        for key in group.keys {
-            let kind = match key.kind {
-                Kind::Text => "string".to_owned(),
-                Kind::Duration => "duration".to_owned(),
-                Kind::Count => "whole number".to_owned(),
-                Kind::Number => "number".to_owned(),
-                Kind::Switch => "`true` or `false`".to_owned(),
-                Kind::Choice(words) => words
-                    .iter()
-                    .map(|word| format!("`{word}`"))
-                    .collect::<Vec<_>>()
-                    .join(" or "),
-                Kind::Glob => "glob".to_owned(),
-                Kind::Labels => "label names to strings".to_owned(),
-                Kind::Texts => "list of strings".to_owned(),
-                Kind::Mapping(inner) => format!("mapping, see `{}`", inner.path),
-                Kind::Mappings(inner) => format!("list of mappings, see `{}`", inner.path),
-                Kind::TextsOrMappings(inner) => {
-                    format!("list of strings or mappings, see `{}`", inner.path)
-                }
-            };
-            let default = match key.default {
-                Default::Required(_) => "required".to_owned(),
-                Default::Absent(words) => words.to_owned(),
-                Default::Text(text) => format!("`{text}`"),
-                Default::Number(number) => format!("`{number}`"),
-                Default::Switch(value) => format!("`{value}`"),
-                Default::Group => "its own defaults".to_owned(),
-            };
-            text += &format!(
-                "| `{}` | {kind} | {default} | {} |\n",
-                key.name, key.meaning
-            );
-        }
-    }
-    text + "\n"
-}
-
-#[test]
 fn ten_thousand_steps_are_read_whole() {
     let steps: String = (0..10_000)
         .map(|n| format!("      - {{id: step-00000000-0000-0000-0000-{n:012x}, interval: 1h}}\n"))
@@ -488,93 +340,21 @@ fn ten_thousand_steps_are_read_whole() {
     assert_eq!(config.targets[0].step_executions.len(), 10_000);
 }
 
-/// A change to a text: what stands at a place is cut, doubled or replaced by something YAML minds.
-fn mutated(text: &str, changes: &[(usize, usize, u8)]) -> String {
-    const PIECES: [&str; 24] = [
-        "\n", "  ", "\t", ":", ": ", "- ", "[", "]", "{", "}", "\"", "'", "#", " #", "&a ", "*a",
-        "!t ", "|", ">", "---\n", "${", "\u{feff}", "é", "\r\n",
-    ];
-    let mut text: Vec<char> = text.chars().collect();
-    for (at, length, piece) in changes {
-        let at = at % (text.len() + 1);
-        let end = (at + length).min(text.len());
-        match piece {
-            0..32 => drop(text.drain(at..end)),
-            32..64 => {
-                let copy: Vec<char> = text[at..end].to_vec();
-                text.splice(at..at, copy);
-            }
-            _ => drop(text.splice(at..at, PIECES[usize::from(*piece) % PIECES.len()].chars())),
-        }
-    }
-    text.into_iter().collect()
+fn updates(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "1")
 }
 
-fn assert_told_well(text: &str) -> Result<(), TestCaseError> {
-    let problems = match read(text) {
-        Ok(checked) => checked.warnings,
-        Err(problems) => {
-            prop_assert!(!problems.is_empty());
-            problems
-        }
-    };
-    for problem in problems {
-        // YAML ends a line with a lone carriage return too.
-        let lines = text.split(['\n', '\r']).count();
-        prop_assert!((1..=lines + 1).contains(&problem.line), "{}", problem);
-        prop_assert!(problem.column >= 1);
-        prop_assert!(
-            !problem.message.is_empty() && !problem.message.contains('\n'),
-            "{}",
-            problem
-        );
+/// Compares with what is kept in the file, or keeps it where the variable asks for that.
+fn assert_kept(file: &Path, text: &str, variable: &str) {
+    if updates(variable) {
+        fs::write(file, text).unwrap();
     }
-    Ok(())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    #[test]
-    fn a_file_with_slips_never_panics(changes in prop::collection::vec((any::<usize>(), 0_usize..40, any::<u8>()), 1..6)) {
-        let valid = include_str!("../../config/imagebuilder_exporter.yaml");
-        assert_told_well(&mutated(valid, &changes))?;
-    }
-
-    #[test]
-    fn a_bad_file_with_more_slips_never_panics(changes in prop::collection::vec((any::<usize>(), 0_usize..40, any::<u8>()), 0..6)) {
-        let bad = include_str!("../config/bad/many_mistakes_at_once.yaml");
-        assert_told_well(&mutated(bad, &changes))?;
-    }
-
-    #[test]
-    fn no_text_panics(text in "[a-c:{}\\[\\],&*!|>'\"#%@$\\-? \\n\\t\\r\u{feff}é]*") {
-        assert_told_well(&text)?;
-    }
-}
-
-#[test]
-fn no_depth_of_nesting_panics() {
-    for text in [
-        "[".repeat(2_000),
-        "{a: ".repeat(2_000),
-        "- ".repeat(2_000),
-        "? ".repeat(2_000),
-    ] {
-        assert!(read(&text).is_err());
-    }
-}
-
-#[test]
-fn aliases_that_multiply_are_refused() {
-    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for n in 1..12 {
-        let list = vec![format!("*a{}", n - 1); 10].join(", ");
-        text += &format!("a{n}: &a{n} [{list}]\n");
-    }
-    let problems = read(&text).unwrap_err();
+    let kept =
+        fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     assert_eq!(
-        lines(&problems),
-        "file.yaml:1:1: aliases (*name) repeat too much of the file; write the values out\n"
+        text,
+        kept,
+        "{} differs; {variable}=1 rewrites it",
+        file.display()
     );
 }

@@ -2,4 +2,6 @@
 
 mod config;
 mod demo;
+mod lifecycle;
 mod simulator;
+mod support;

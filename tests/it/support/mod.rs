@@ -1,0 +1,5 @@
+//! What several test modules share: a scripted API, and the exporter's core on tokio's clock.
+
+pub mod exposition;
+pub mod poller;
+pub mod scripted;

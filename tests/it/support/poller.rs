@@ -1,0 +1,148 @@
+//! One poller on tokio's clock, and what it would show on /metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS};
+use imagebuilder_exporter::clock::{Clock, Now};
+use imagebuilder_exporter::config::Config;
+use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, Source};
+use imagebuilder_exporter::model::Timestamp;
+use imagebuilder_exporter::schedule::{Assignment, Budgets, Poller, RateLimiter, Shown, Tools};
+use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// A moment on a round millisecond to begin at: 2026-09-09T19:12:23Z.
+pub const EPOCH: Timestamp = Timestamp::from_millis(1_788_981_143_000);
+
+/// A running poller of the first region of a configuration's first target.
+pub struct Polling {
+    config: Config,
+    clock: Clock,
+    started: Instant,
+    shown: Shown,
+    metrics: Arc<PollerMetrics>,
+    process: Arc<ProcessMetrics>,
+    stop: watch::Sender<bool>,
+    attempted: watch::Receiver<bool>,
+    task: JoinHandle<Poller>,
+}
+
+impl Polling {
+    pub fn start(yaml: &str, api: Arc<dyn ImageBuilder>) -> Self {
+        let started = Instant::now();
+        let clock = Clock::Tokio(Now {
+            instant: started,
+            time: EPOCH,
+        });
+        let config = config(yaml);
+        let process = Arc::new(ProcessMetrics::new(&PARSED_MEMBERS));
+        let metrics = Arc::new(PollerMetrics::new("t", "us-west-2"));
+        let limit = config.targets[0].rate_limit;
+        let tools = Tools {
+            api,
+            limiter: Arc::new(RateLimiter::new(limit, started)),
+            clock,
+            metrics: metrics.clone(),
+            process: process.clone(),
+            seed: 7,
+        };
+        let poller = Poller::new(assignment(&config), tools);
+        Self::run(poller, config, clock, started, metrics, process)
+    }
+
+    fn run(
+        poller: Poller,
+        config: Config,
+        clock: Clock,
+        started: Instant,
+        metrics: Arc<PollerMetrics>,
+        process: Arc<ProcessMetrics>,
+    ) -> Self {
+        let stop = watch::Sender::new(false);
+        let (attempt, attempted) = watch::channel(false);
+        Self {
+            shown: poller.shown().clone(),
+            task: tokio::spawn(poller.run(stop.subscribe(), attempt)),
+            config,
+            clock,
+            started,
+            metrics,
+            process,
+            stop,
+            attempted,
+        }
+    }
+
+    /// Goes on with another configuration, as a reload does.
+    pub async fn reassign(self, yaml: &str) -> Self {
+        self.stop.send_replace(true);
+        let mut poller = self.task.await.expect("the poller does not panic");
+        let config = config(yaml);
+        let tools = poller.tools().clone();
+        poller.reassign(assignment(&config), tools);
+        Self::run(
+            poller,
+            config,
+            self.clock,
+            self.started,
+            self.metrics,
+            self.process,
+        )
+    }
+
+    /// Lets time pass until so many seconds after the start.
+    pub async fn until(&self, seconds: f64) {
+        tokio::time::sleep_until(self.started + Duration::from_secs_f64(seconds)).await;
+    }
+
+    pub fn all_attempted(&self) -> bool {
+        *self.attempted.borrow()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now().time
+    }
+
+    /// What a scrape shows now.
+    pub fn metrics(&self) -> String {
+        let now = self.clock.now();
+        let interval = self.config.polling.interval;
+        let health = *self.shown.health.lock().unwrap();
+        let scrape = Scrape {
+            now: now.time,
+            status_format: self.config.metrics.status_format,
+            message_labels: self.config.metrics.message_labels,
+            sources: vec![Source {
+                target: Arc::from("t"),
+                region: Arc::from("us-west-2"),
+                steps: self.shown.store.snapshot(),
+                up: health.is_up(now.instant, interval),
+                metrics: self.metrics.clone(),
+            }],
+            process: self.process.clone(),
+        };
+        let mut text = Vec::new();
+        let mut exposition = Exposition::new(scrape, Format::Text);
+        while exposition.write(&mut text, usize::MAX) {}
+        String::from_utf8(text).expect("exposition is UTF-8")
+    }
+}
+
+fn config(yaml: &str) -> Config {
+    let checked = Config::read("test.yaml", yaml, &|_| None);
+    checked
+        .unwrap_or_else(|problems| panic!("{problems:?}"))
+        .config
+}
+
+fn assignment(config: &Config) -> Assignment {
+    Assignment {
+        target: config.targets[0].clone(),
+        region: config.targets[0].regions[0].clone(),
+        polling: config.polling.clone(),
+        budgets: Arc::new(Budgets::new(&config.duration_budgets)),
+    }
+}
