@@ -21,7 +21,7 @@ def clean_environment(**more):
 
 
 @contextlib.contextmanager
-def running(command, log, **options):
+def running_process(command, log, **options):
     """Runs `command`, with `log` as its standard error; ended by its own id, and well."""
     with open(log, "wb") as stderr:
         process = subprocess.Popen(

@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from processes import free_port, get, running, until
+from processes import free_port, get, running_process, until
 
 STEP = "imagebuilder_workflow_step"
 JOB = 'job="imagebuilder"'
@@ -78,7 +78,7 @@ def prometheus(demo, root, tmp_path_factory):
         "--web.enable-lifecycle",
     ]
     log = directory / "stderr"
-    with running(command, log, cwd=directory):
+    with running_process(command, log, cwd=directory):
         server = Prometheus(address)
         until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
         for job in ("imagebuilder", "prometheus"):
