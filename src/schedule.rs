@@ -1,6 +1,6 @@
 //! Polls the steps of one target and region, and keeps its store true.
 //!
-//! Owns the loop: it waits for what [`plan`] says is due and for a token of the [`limiter`], makes
+//! Owns the loop: it waits for what `plan` says is due and for a token of the `limiter`, makes
 //! the call, and hands the outcome on. It decides nothing that a plain function can decide. Fed by
 //! `config` and `api`; feeds `store`.
 

@@ -1,9 +1,11 @@
-"""Starts the simulator that IMAGEBUILDER_EXPORTER_BIN names, and clients that talk to it."""
+"""Starts the program that IMAGEBUILDER_EXPORTER_BIN names, as simulator with clients that talk to
+it, and as demo."""
 
 import json
 import os
 import pathlib
 import re
+import selectors
 import subprocess
 import threading
 
@@ -12,8 +14,10 @@ import pytest
 from botocore.config import Config
 
 from judge import judge
+from processes import running_process, tail
 
-SCENARIOS = pathlib.Path(__file__).parents[2] / "config" / "scenarios"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCENARIOS = ROOT / "config" / "scenarios"
 
 # One build that has ended, one that runs, and one of another account and region.
 PIPELINES = """
@@ -131,3 +135,28 @@ def bound_address(process):
 @pytest.fixture
 def simulator(simulate):
     return simulate()
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The URL of the metrics of a running demo."""
+    log = tmp_path_factory.mktemp("demo") / "stderr"
+    binary = os.environ["IMAGEBUILDER_EXPORTER_BIN"]
+    command = [binary, "demo", "--web.listen-address=127.0.0.1:0"]
+    with running_process(command, log, stdout=subprocess.PIPE, text=True) as process:
+        yield announced(process, "metrics: ", log)
+
+
+def announced(process, what, log):
+    """What follows `what` in the first line of the program's standard output."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        assert selector.select(timeout=30), f"no line within 30 s:\n{tail(log)}"
+    line = process.stdout.readline()
+    assert line.startswith(what), f"{line!r}\n{tail(log)}"
+    return line.removeprefix(what).strip()
