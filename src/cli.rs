@@ -1,5 +1,8 @@
 //! The command line: flags in the Prometheus exporters' habit, each also read from the environment.
 
+#[cfg(test)]
+mod docs;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

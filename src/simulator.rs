@@ -7,6 +7,7 @@
 mod answer;
 mod build;
 mod calls;
+mod effect;
 pub mod faults;
 mod ids;
 mod limit;

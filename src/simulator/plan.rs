@@ -9,8 +9,8 @@ use crate::model::StepStatus;
 
 use super::managed::{self, ManagedStep};
 use super::scenario::{
-    Attempts, Failure, Later, Outcome, Pipeline, Platform, Range, RollbackMode, RollbackOutcome,
-    Span, Step, Workflow, WorkflowKind,
+    Attempts, Failure, Later, Managed, Outcome, Pipeline, Platform, Range, RollbackMode,
+    RollbackOutcome, Span, Step, Workflow, WorkflowKind,
 };
 
 #[derive(Debug)]
@@ -84,8 +84,8 @@ impl WorkflowPlan {
                 pipeline.partition.as_str(),
                 managed.name(),
                 match managed {
-                    super::scenario::Managed::BuildImage => WorkflowKind::Build,
-                    super::scenario::Managed::TestImage => WorkflowKind::Test,
+                    Managed::BuildImage => WorkflowKind::Build,
+                    Managed::TestImage => WorkflowKind::Test,
                 },
                 managed::steps(managed)
                     .iter()
@@ -95,7 +95,7 @@ impl WorkflowPlan {
             None => (
                 pipeline.account.as_str(),
                 workflow.name.as_deref().unwrap_or("unnamed"),
-                workflow.kind,
+                workflow.kind.unwrap_or_default(),
                 workflow.steps.iter().map(StepPlan::new).collect(),
             ),
         };

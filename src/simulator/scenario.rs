@@ -154,8 +154,9 @@ pub struct Workflow {
     pub managed: Option<Managed>,
     /// An own workflow's name.
     pub name: Option<String>,
+    /// An own workflow's type, `build` if absent.
     #[serde(rename = "type")]
-    pub kind: WorkflowKind,
+    pub kind: Option<WorkflowKind>,
     pub version: Option<String>,
     /// Neighbours of the same group run at the same time.
     pub parallel_group: Option<String>,

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::clock::Clock;
 use crate::model::Timestamp;
 
 use super::calls::Calls;
@@ -139,7 +140,7 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
 }
 
 fn wall_clock() -> Timestamp {
-    SystemTime::now().into()
+    Clock::System.now().time
 }
 
 /// A connection that can be made to end in a reset. hyper drops it when a call fails, and whether

@@ -161,32 +161,7 @@ impl Sts {
                     self.assume(arn, session, seconds, now)
                 }),
         };
-        let operation = question.operation();
-        match result {
-            Ok(body) => answer::raw(
-                200,
-                "text/xml",
-                format!(
-                    "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-                     <{operation}Result>{body}</{operation}Result>\
-                     <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
-                     </{operation}Response>"
-                ),
-                request_id,
-            ),
-            Err(error) => answer::raw(
-                error.status,
-                "text/xml",
-                format!(
-                    "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-                     <Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>\
-                     <RequestId>{request_id}</RequestId></ErrorResponse>",
-                    escape(&error.kind),
-                    escape(&error.message)
-                ),
-                request_id,
-            ),
-        }
+        render(question.operation(), result, request_id)
     }
 
     fn caller_identity(
@@ -266,6 +241,34 @@ impl Sts {
     fn issued(&self) -> MutexGuard<'_, Issued> {
         // A session is inserted whole, so a panic elsewhere leaves the table good.
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn render(operation: &str, result: Result<String, ErrorAnswer>, request_id: &str) -> Answer {
+    match result {
+        Ok(body) => answer::raw(
+            200,
+            "text/xml",
+            format!(
+                "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+                     <{operation}Result>{body}</{operation}Result>\
+                     <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
+                     </{operation}Response>"
+            ),
+            request_id,
+        ),
+        Err(error) => answer::raw(
+            error.status,
+            "text/xml",
+            format!(
+                "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+                     <Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>\
+                     <RequestId>{request_id}</RequestId></ErrorResponse>",
+                escape(&error.kind),
+                escape(&error.message)
+            ),
+            request_id,
+        ),
     }
 }
 

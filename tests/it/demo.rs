@@ -152,7 +152,7 @@ const TARGETS: [(&str, &str); 2] = [
         "111122223333",
         "  - name: production
     regions: [us-west-2]
-    endpoint_url: ${IMAGEBUILDER_SIMULATOR_URL:-http://127.0.0.1:10851}
+    endpoint_url: \"${IMAGEBUILDER_SIMULATOR_URL:-http://127.0.0.1:10851}\"
     rate_limit: {requests_per_second: 150, burst: 150}
     labels: {team: platform, environment: production}
     step_executions:
@@ -162,7 +162,7 @@ const TARGETS: [(&str, &str); 2] = [
         "444455556666",
         "  - name: staging
     regions: [eu-west-1]
-    endpoint_url: ${IMAGEBUILDER_SIMULATOR_URL:-http://127.0.0.1:10851}
+    endpoint_url: \"${IMAGEBUILDER_SIMULATOR_URL:-http://127.0.0.1:10851}\"
     rate_limit: {requests_per_second: 150, burst: 150}
     labels: {team: web, environment: staging}
     step_executions:

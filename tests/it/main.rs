@@ -1,8 +1,6 @@
 //! All integration tests are one binary: linking the AWS SDK takes longer than running them.
-//!
-//! Most run the program as its users do: as a process, asked over HTTP, polling the simulator,
-//! which runs here, through the real SDK. `config` reads files, `lifecycle` plays scripts on the
-//! paused clock, `demo` and `simulator` ask the simulator: all without a process.
+
+#![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
 
 mod cli;
 mod commands;
@@ -10,9 +8,11 @@ mod config;
 mod credentials;
 mod demo;
 mod faults;
+mod http;
 mod lifecycle;
 mod logs;
 mod metrics;
+mod oracle;
 mod process;
 mod ready;
 mod reload;

@@ -102,6 +102,9 @@ impl Workflow {
         if self.managed.is_none() && (self.steps.is_empty() || self.steps.len() > 255) {
             wrong("an own workflow needs 1 to 255 steps".to_owned());
         }
+        if self.managed.is_some() && self.kind.is_some() {
+            wrong("type is an own workflow's; a managed one has its own".to_owned());
+        }
         let mut names = BTreeSet::new();
         for step in &self.steps {
             if !names.insert(&step.name) {
@@ -115,6 +118,9 @@ impl Workflow {
                         step.name,
                         known.join(", ")
                     ));
+                }
+                Some(_) if step.action.is_some() => {
+                    wrong(format!("step {}: action is an own workflow's", step.name));
                 }
                 None if step.action.is_none() => {
                     wrong(format!("step {} needs an action", step.name));

@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+
+# docker build --build-arg REVISION="$(git rev-parse HEAD)" -t imagebuilder_exporter .
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+# What is shown as revision in imagebuilder_exporter_build_info and by --version.
+ARG REVISION=unknown
+# Dependencies stay compiled in the builder's cache, so that a change to src/ compiles src/ alone.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    IMAGEBUILDER_EXPORTER_REVISION="$REVISION" cargo build --release --locked \
+    && cp target/release/imagebuilder_exporter /imagebuilder_exporter
+
+# The C library, the certificate authorities that AWS's endpoints are checked against, and a user
+# that isn't root: all the program needs. No shell, no package manager.
+FROM gcr.io/distroless/cc-debian12:nonroot
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="imagebuilder_exporter" \
+      org.opencontainers.image.description="Prometheus exporter for the step executions of EC2 Image Builder workflows" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="$REVISION"
+COPY --from=build /imagebuilder_exporter /usr/local/bin/imagebuilder_exporter
+# The configuration is looked for here as imagebuilder_exporter.yaml.
+WORKDIR /etc/imagebuilder_exporter
+EXPOSE 10850
+# No HEALTHCHECK: what runs containers probes /-/healthy and /-/ready.
+ENTRYPOINT ["/usr/local/bin/imagebuilder_exporter"]

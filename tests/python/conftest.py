@@ -1,0 +1,162 @@
+"""Starts the program that IMAGEBUILDER_EXPORTER_BIN names, as simulator with clients that talk to
+it, and as demo."""
+
+import json
+import os
+import pathlib
+import re
+import selectors
+import subprocess
+import threading
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from judge import judge
+from processes import running_process, tail
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCENARIOS = ROOT / "config" / "scenarios"
+
+# One build that has ended, one that runs, and one of another account and region.
+PIPELINES = """
+pipelines:
+  - name: golden
+    account: "111122223333"
+    region: us-west-2
+    first: -10h
+    every: 10h
+    workflows:
+      - managed: build-image
+        steps:
+          - {name: LaunchBuildInstance, description: Starts the build instance}
+          - {name: ApplyBuildComponents, attempts: {max: 3, fails: 1}}
+      - {managed: test-image, parallel_group: tests}
+  - name: broken
+    account: "111122223333"
+    region: us-west-2
+    first: -10h
+    every: 7d
+    retries: 1
+    workflows:
+      - managed: build-image
+        steps: [{name: CreateOutputAMI, outcome: failed, message: "No space left"}]
+  - name: elsewhere
+    account: "444455556666"
+    region: eu-west-1
+    first: -10h
+    every: 7d
+    workflows: [{managed: build-image}]
+"""
+
+
+class Simulator:
+    """A running simulator."""
+
+    def __init__(self, process, address):
+        self.process = process
+        self.url = f"http://{address}"
+
+    def client(self, service="imagebuilder", region="us-west-2", credentials=None, **options):
+        """A client without retries whose every answer is judged by the service model."""
+        credentials = credentials or {
+            "aws_access_key_id": "AKID",
+            "aws_secret_access_key": "secret",
+        }
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=5, **options)
+        client = boto3.session.Session().client(
+            service, region_name=region, endpoint_url=self.url, config=config, **credentials
+        )
+        client.answers = []
+        if service == "imagebuilder":
+            client.meta.events.register("before-parse.imagebuilder", recorder(client))
+        return client
+
+
+def recorder(client):
+    def record(operation_model, response_dict, **_):
+        if response_dict["status_code"] != 200:
+            return
+        try:
+            answer = json.loads(response_dict["body"])
+        except ValueError:
+            # A scripted fault; the test that scripted it looks at what boto3 makes of it.
+            return
+        client.answers.append(answer)
+        client.judgements = list(judge(operation_model.output_shape, answer))
+
+    return record
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    """Starts a simulator with a scenario's text, or its file."""
+    running = []
+
+    def start(text=None, file=None, speed=1, seed=7):
+        if file is None:
+            file = tmp_path / f"scenario-{len(running)}.yaml"
+            file.write_text(PIPELINES if text is None else text)
+        process = subprocess.Popen(
+            [
+                os.environ["IMAGEBUILDER_EXPORTER_BIN"],
+                "simulate",
+                "--listen-address=127.0.0.1:0",
+                f"--scenario={file}",
+                f"--speed={speed}",
+                f"--seed={seed}",
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return Simulator(process, bound_address(process))
+
+    yield start
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(timeout=10)
+
+
+def bound_address(process):
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        found = re.search(r"\baddress=\"?(127\.0\.0\.1:\d+)", line)
+        if found:
+            # Whatever it still says must not fill the pipe.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return found.group(1)
+    raise AssertionError(f"the simulator ended without an address: {''.join(said)}")
+
+
+@pytest.fixture
+def simulator(simulate):
+    return simulate()
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The URL of the metrics of a running demo."""
+    log = tmp_path_factory.mktemp("demo") / "stderr"
+    binary = os.environ["IMAGEBUILDER_EXPORTER_BIN"]
+    command = [binary, "demo", "--web.listen-address=127.0.0.1:0"]
+    with running_process(command, log, stdout=subprocess.PIPE, text=True) as process:
+        yield announced(process, "metrics: ", log)
+
+
+def announced(process, what, log):
+    """What follows `what` in the first line of the program's standard output."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        assert selector.select(timeout=30), f"no line within 30 s:\n{tail(log)}"
+    line = process.stdout.readline()
+    assert line.startswith(what), f"{line!r}\n{tail(log)}"
+    return line.removeprefix(what).strip()

@@ -1,0 +1,136 @@
+"""Every operation, judged by botocore's service model."""
+
+import json
+import re
+
+import pytest
+
+import conftest
+
+GOLDEN = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0"
+BROKEN = "arn:aws:imagebuilder:us-west-2:111122223333:image/broken/1.0.0/1"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def workflows(client, arn):
+    return client.list_workflow_executions(imageBuildVersionArn=arn)["workflowExecutions"]
+
+
+def steps(client, workflow):
+    answer = client.list_workflow_step_executions(
+        workflowExecutionId=workflow["workflowExecutionId"]
+    )
+    return answer["steps"]
+
+
+def all_ids(client):
+    for arn in (f"{GOLDEN}/1", f"{GOLDEN}/2", BROKEN):
+        for workflow in workflows(client, arn):
+            yield "workflow", workflow["workflowExecutionId"]
+            for step in steps(client, workflow):
+                yield "step", step["stepExecutionId"]
+
+
+def test_every_answer_is_what_the_service_model_allows(simulator):
+    client = simulator.client()
+    judged = 0
+    for kind, id in list(all_ids(client)):
+        assert client.judgements == []
+        if kind == "step":
+            answer = client.get_workflow_step_execution(stepExecutionId=id)
+            assert answer["stepExecutionId"] == id
+        else:
+            answer = client.get_workflow_execution(workflowExecutionId=id)
+            assert answer["workflowExecutionId"] == id
+        assert client.judgements == []
+        judged += 1
+    assert judged > 30
+
+
+def test_step_has_every_member_of_the_documented_answer(simulator):
+    client = simulator.client()
+    first = steps(client, workflows(client, f"{GOLDEN}/1")[0])[0]
+    answer = client.get_workflow_step_execution(stepExecutionId=first["stepExecutionId"])
+    raw = client.answers[-1]
+    assert set(raw) == {
+        "requestId",
+        "stepExecutionId",
+        "workflowBuildVersionArn",
+        "workflowExecutionId",
+        "imageBuildVersionArn",
+        "name",
+        "description",
+        "action",
+        "status",
+        "inputs",
+        "outputs",
+        "startTime",
+        "endTime",
+        "onFailure",
+        "timeoutSeconds",
+    }
+    assert answer["name"] == "LaunchBuildInstance"
+    assert answer["status"] == "COMPLETED"
+    assert answer["onFailure"] == "Abort"
+    assert answer["timeoutSeconds"] == 4500
+    assert TIME.fullmatch(raw["startTime"]) and TIME.fullmatch(raw["endTime"])
+    assert json.loads(raw["inputs"])["token"] == "planted-secret-that-must-not-leak"
+    assert json.loads(raw["outputs"])["instanceId"].startswith("i-")
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-amzn-requestid"] == raw["requestId"]
+    assert "date" in headers
+
+
+def test_list_tells_of_a_step_what_get_tells_but_timeout_and_on_failure(simulator):
+    client = simulator.client()
+    for listed in steps(client, workflows(client, f"{GOLDEN}/1")[0]):
+        got = client.get_workflow_step_execution(stepExecutionId=listed["stepExecutionId"])
+        assert listed.items() <= got.items()
+        assert not {"timeoutSeconds", "onFailure"} & listed.keys()
+
+
+def test_retried_step_tells_its_attempts(simulator):
+    client = simulator.client()
+    step = steps(client, workflows(client, f"{GOLDEN}/1")[0])[1]
+    assert (step["attemptNumber"], step["maxAttempts"]) == (2, 3)
+
+
+def test_retried_build_tells_which_executions_it_superseded(simulator):
+    client = simulator.client()
+    first, second = workflows(client, BROKEN)
+    assert first["retried"] is True
+    assert first["status"] == "ROLLBACK_COMPLETED"
+    assert "retried" not in second
+    assert second["status"] == "COMPLETED"
+
+
+def test_failure_is_told_with_its_message_and_the_rollback(simulator):
+    client = simulator.client()
+    listed = {step["name"]: step for step in steps(client, workflows(client, BROKEN)[0])}
+    assert listed["CreateOutputAMI"]["status"] == "FAILED"
+    assert listed["CreateOutputAMI"]["message"] == "No space left"
+    assert listed["LaunchBuildInstance"]["rollbackStatus"] == "COMPLETED"
+    assert listed["TerminateBuildInstance"]["status"] == "PENDING"
+
+
+@pytest.mark.parametrize("name", ["demo", "failures", "pages"])
+def test_shipped_scenario_answers_as_the_service_model_allows(simulate, name):
+    simulator = simulate(file=conftest.SCENARIOS / f"{name}.yaml", speed=600)
+    images = {
+        "demo": ["golden-linux", "golden-windows"],
+        "failures": ["aborts", "hangs", "fails-first", "retried"],
+        "pages": ["long"],
+    }
+    client = simulator.client()
+    for image in images[name]:
+        arn = f"arn:aws:imagebuilder:us-west-2:111122223333:image/{image}/1.0.0/1"
+        pages = client.get_paginator("list_workflow_executions").paginate(imageBuildVersionArn=arn)
+        for workflow in pages.search("workflowExecutions[]"):
+            assert client.judgements == []
+            pages = client.get_paginator("list_workflow_step_executions").paginate(
+                workflowExecutionId=workflow["workflowExecutionId"]
+            )
+            for step in pages.search("steps[]"):
+                assert client.judgements == []
+                client.get_workflow_step_execution(stepExecutionId=step["stepExecutionId"])
+                assert client.judgements == []

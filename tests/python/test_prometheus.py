@@ -1,0 +1,217 @@
+"""A real Prometheus scrapes the demo; its HTTP API tells what came of it."""
+
+import json
+import re
+import subprocess
+import urllib.parse
+
+import pytest
+
+from processes import free_port, get, running_process, until
+
+STEP = "imagebuilder_workflow_step"
+JOB = 'job="imagebuilder"'
+
+# Shown with message_labels alone, which the demo leaves off.
+NOT_IN_THE_DEMO = {f"{STEP}_message_info"}
+# Where the service reports attempts: in the demo for one step, minutes after its start.
+NOT_AT_ONCE = {f"{STEP}_attempt", f"{STEP}_max_attempts"}
+
+CONFIGURATION = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [{rules}]
+scrape_configs:
+  - job_name: imagebuilder
+    static_configs: [{{targets: ["{exporter}"]}}]
+  - job_name: prometheus
+    static_configs: [{{targets: ["{itself}"]}}]
+"""
+
+
+class Prometheus:
+    def __init__(self, address):
+        self.url = f"http://{address}"
+
+    def api(self, path, **parameters):
+        query = urllib.parse.urlencode(parameters, doseq=True)
+        body, _ = get(f"{self.url}/api/v1/{path}?{query}")
+        answer = json.loads(body)
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def query(self, expression):
+        """The series of a vector or a matrix."""
+        return self.api("query", query=expression)["result"]
+
+    def value(self, expression):
+        (series,) = self.query(expression)
+        return float(series["value"][1])
+
+    def target(self, job):
+        (target,) = [
+            target
+            for target in self.api("targets")["activeTargets"]
+            if target["labels"]["job"] == job
+        ]
+        return target
+
+
+@pytest.fixture(scope="module")
+def prometheus(demo, root, tmp_path_factory):
+    """A Prometheus that has scraped the demo, once that was ready, a few times."""
+    until("the demo to be ready", lambda: get(demo.replace("/metrics", "/-/ready")))
+    directory = tmp_path_factory.mktemp("prometheus")
+    address = f"127.0.0.1:{free_port()}"
+    config = directory / "prometheus.yaml"
+    config.write_text(
+        CONFIGURATION.format(
+            rules=root / "deploy/prometheus/first-alert.yaml",
+            exporter=urllib.parse.urlsplit(demo).netloc,
+            itself=address,
+        )
+    )
+    command = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        f"--web.listen-address={address}",
+        "--web.enable-lifecycle",
+    ]
+    log = directory / "stderr"
+    with running_process(command, log, cwd=directory):
+        server = Prometheus(address)
+        until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
+        for job in ("imagebuilder", "prometheus"):
+            scrapes = f'sum(count_over_time(up{{job="{job}"}}[1m])) >= 5'
+            until(f"five scrapes of {job}", lambda: server.query(scrapes), 60)
+        yield server
+
+
+def test_scrape_succeeds(prometheus):
+    target = prometheus.target("imagebuilder")
+    assert (target["health"], target["lastError"]) == ("up", "")
+    assert prometheus.value(f"min(min_over_time(up{{{JOB}}}[5m]))") == 1
+    assert prometheus.value("scrape_samples_scraped{%s}" % JOB) == prometheus.value(
+        "scrape_samples_post_metric_relabeling{%s}" % JOB
+    )
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+        "prometheus_target_scrapes_sample_out_of_order_total",
+        "prometheus_target_scrapes_sample_out_of_bounds_total",
+        "prometheus_target_scrapes_exceeded_sample_limit_total",
+        "prometheus_rule_evaluation_failures_total",
+    ],
+)
+def test_prometheus_has_no_complaint(prometheus, complaint):
+    assert prometheus.value(f"sum({complaint})") == 0
+
+
+def test_steps_in_many_states_are_there(prometheus):
+    statuses = {
+        series["metric"]["status"] for series in prometheus.query(f"{STEP}_status{{{JOB}}} == 1")
+    }
+    assert len(statuses) >= 4, statuses
+    assert "FAILED" in statuses
+    assert prometheus.query(f"{STEP}_timeout_breached == 1")
+    assert prometheus.query(f"{STEP}_rollback_status == 1")
+
+
+def test_exporter_tells_of_its_targets_and_calls(prometheus):
+    up = prometheus.query("imagebuilder_exporter_target_up")
+    assert up and all(series["value"][1] == "1" for series in up)
+    calls = 'imagebuilder_exporter_api_requests_total{result="ok"}'
+    first = prometheus.value(f"sum({calls})")
+    assert first > 0
+    until("calls to go on", lambda: prometheus.value(f"sum({calls})") > first)
+
+
+def test_running_step_grows_with_the_clock_from_scrape_to_scrape(prometheus):
+    """Also between polls: by as much as the time between two scrapes, each time."""
+
+    def runs_for_some_scrapes():
+        started = {
+            step["metric"]["step_execution_id"]: step["value"][1]
+            for step in prometheus.query(
+                f"{STEP}_start_time_seconds and on (step_execution_id)"
+                f' min_over_time({STEP}_status{{status="RUNNING"}}[6s]) == 1'
+                f" and on (step_execution_id) changes({STEP}_start_time_seconds[6s]) == 0"
+            )
+        }
+        for step in prometheus.query(f"{STEP}_duration_seconds[5s]"):
+            identity = step["metric"]["step_execution_id"]
+            if identity in started and len(step["values"]) >= 4:
+                return [(at, float(value)) for at, value in step["values"]]
+
+    samples = until("a step to run for four scrapes", runs_for_some_scrapes, 60)
+    values = [value for _, value in samples]
+    assert values == sorted(set(values)), samples
+    begins = [at - value for at, value in samples]
+    # A scrape's time is when it was meant to begin; a busy machine begins it a little later.
+    assert max(begins) - min(begins) < 0.7, samples
+
+
+def families(root):
+    """Names and types of what docs/metrics.md lists, but for what the demo has switched off."""
+    page = (root / "docs/metrics.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE))
+    assert len(rows) > 30 and rows.keys() > NOT_IN_THE_DEMO | NOT_AT_ONCE
+    return {name: kind for name, kind in rows.items() if name not in NOT_IN_THE_DEMO}
+
+
+def test_every_documented_family_is_there_and_no_other(prometheus, root):
+    suffixes = {"histogram": ["_bucket", "_sum", "_count"]}
+    documented = {
+        name + suffix
+        for name, kind in families(root).items()
+        for suffix in suffixes.get(kind, [""])
+    }
+    stored = set(prometheus.api("label/__name__/values", **{"match[]": f'{{{JOB},alertname=""}}'}))
+    of_the_scrape = {"up"} | {name for name in stored if name.startswith("scrape_")}
+    assert documented - stored <= NOT_AT_ONCE
+    assert stored - documented == of_the_scrape
+
+
+def test_prometheus_knows_each_family_as_it_is_documented(prometheus, root):
+    # Of a counter Prometheus keeps what OpenMetrics calls the family: its name without _total.
+    wanted = {name.removesuffix("_total"): kind for name, kind in families(root).items()}
+    known = {
+        entry["metric"]: entry["type"]
+        for entry in prometheus.api("targets/metadata", match_target=f"{{{JOB}}}")
+    }
+    assert known == wanted
+
+
+def test_first_alert_sees_the_failed_steps(prometheus):
+    def pending_or_firing():
+        return [
+            alert
+            for alert in prometheus.api("alerts")["alerts"]
+            if alert["labels"]["alertname"] == "ImageBuilderStepFailed"
+        ]
+
+    for alert in until("the alert", pending_or_firing):
+        labels = alert["labels"]
+        assert labels["status"] == "FAILED"
+        assert alert["annotations"]["summary"] == (
+            f"{labels['step']} failed in {labels['workflow']} of image {labels['image']}"
+            f" ({labels['account_id']}, {labels['region']})"
+        )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "config", "deploy/prometheus/scrape.yaml"],
+        ["test", "rules", "tests/prometheus/first-alert.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_promtool_accepts_what_is_shipped(root, arguments):
+    check = subprocess.run(
+        ["promtool", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
