@@ -1,5 +1,7 @@
 //! Where log lines go and how they look.
 
+use std::io::{self, Write};
+
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -36,13 +38,37 @@ pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send 
                 .with_target(false)
                 .with_current_span(false)
                 .with_span_list(false)
-                .with_writer(std::io::stderr);
+                .with_writer(|| Escaped(std::io::stderr()));
             (None, Some(layer))
         }
     };
     tracing_subscriber::registry()
         .with(logfmt.with_filter(filter.clone()))
         .with(json.with_filter(filter))
+}
+
+/// Escapes, within the strings of a line of JSON, what JSON may leave as it is, but what ends a line
+/// for some readers and steers some terminals: the service's texts are untrusted.
+struct Escaped<W>(W);
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut escaped = String::with_capacity(line.len());
+        for character in String::from_utf8_lossy(line).chars() {
+            match character {
+                '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
+                    escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+                }
+                other => escaped.push(other),
+            }
+        }
+        self.0.write_all(escaped.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 impl From<LogLevel> for LevelFilter {
