@@ -349,7 +349,7 @@ impl Exporter for Program {
 fn record(at: usize) -> StepRecord {
     let execution = at / STEPS.len();
     let (name, action) = STEPS[at % STEPS.len()];
-    let running = at % 10 == 0;
+    let running = at.is_multiple_of(10);
     let start = Timestamp::from_millis(NOW.millis() - at as i64 * 137);
     let image = format!(
         "arn:aws:imagebuilder:us-west-2:111122223333:image/golden-{}/1.0.{}/1",
