@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::SystemTime;
+
+use crate::clock::Clock;
 
 use super::scenario::{Scenario, ScenarioError};
 use super::server::Simulator;
@@ -68,7 +69,7 @@ pub async fn simulate(
         Some(path) => Scenario::load(&path).map_err(Error::Scenario)?,
         None => Scenario::demo(),
     };
-    let world = World::new(scenario, seed, speed, SystemTime::now().into());
+    let world = World::new(scenario, seed, speed, Clock::System.now().time);
     let simulator = Simulator::bind(listen, world)
         .await
         .map_err(|error| Error::Bind(listen, error))?;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::model::Timestamp;
+use crate::clock::Clock;
 
 use super::calls::Calls;
 use super::faults::{Fault, Faults};
@@ -122,7 +122,7 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
     let answers = service_fn(move |request| {
         let (service, reset) = (Arc::clone(&service), Arc::clone(&reset));
         async move {
-            match service.reply(request, wall_clock()).await {
+            match service.reply(request, Clock::System.now().time).await {
                 Reply::Answer(answer) => Ok(answer),
                 Reply::Reset => {
                     reset.store(true, Ordering::Relaxed);
@@ -136,10 +136,6 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
         .serve_connection(TokioIo::new(socket), answers);
     // A connection that breaks is its client's doing, or a scripted fault.
     let _ = connection.await;
-}
-
-fn wall_clock() -> Timestamp {
-    SystemTime::now().into()
 }
 
 /// A connection that can be made to end in a reset. hyper drops it when a call fails, and whether
