@@ -29,8 +29,16 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let outcome = runtime.block_on(command(cli));
+    // A thread that waits for a name server or a file system ends when that answers, which may be
+    // never: the process does not wait for it.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn command(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         None => exporter(cli.run).await?,
         Some(Command::Demo(demo)) => {

@@ -27,7 +27,7 @@ mod view;
 mod world;
 
 pub use calls::{Calls, LoggedCall};
-pub use faults::{Effect, ErrorAnswer, Fault, Faults};
+pub use faults::{Effect, ErrorAnswer, ErrorForm, Fault, Faults};
 pub use run::{DEMO_SEED, DEMO_SPEED, Error, simulate};
 pub use scenario::{Scenario, ScenarioError};
 pub use server::Simulator;

@@ -8,7 +8,7 @@ use super::text::{self, Value};
 use crate::config::StatusFormat;
 use crate::family::{Family, Kind};
 use crate::labels::LabelText;
-use crate::model::{ImageArn, OnFailure, RollbackStatus, StepStatus, Timestamp, WorkflowArn};
+use crate::model::{RollbackStatus, StepStatus, Timestamp};
 use crate::self_metrics;
 use crate::store::{Observation, Phase, StepRecord};
 
@@ -324,7 +324,10 @@ impl StepWriter<'_> {
             }
             StepSeries::Info => self.each_seen(records, enough, |this, record, observed| {
                 this.identity(record, observed);
-                details(this.out, this.target, observed);
+                let (definition, subject) = (&observed.definition, &observed.subject);
+                text::label(this.out, "target", this.target);
+                push(this.out, &definition.details);
+                push(this.out, &subject.details);
                 text::end_labels(this.out);
                 text::value(this.out, Value::Flag(true));
             }),
@@ -409,8 +412,7 @@ impl StepWriter<'_> {
         self.out.extend_from_slice(b"step_execution_id=\"step-");
         self.out.extend_from_slice(record.id.uuid_bytes());
         self.out.extend_from_slice(b"\",");
-        self.out
-            .extend_from_slice(record.own_labels.as_str().as_bytes());
+        push(self.out, &record.own_labels);
     }
 }
 
@@ -418,33 +420,12 @@ fn begin(out: &mut Vec<u8>, family: &Family, labels: &[&LabelText]) {
     out.extend_from_slice(family.name.as_bytes());
     out.push(b'{');
     for labels in labels {
-        out.extend_from_slice(labels.as_str().as_bytes());
+        push(out, labels);
     }
 }
 
-/// The further labels of `imagebuilder_workflow_step_info`.
-fn details(out: &mut Vec<u8>, target: &str, observed: &Observation) {
-    let (subject, definition) = (&*observed.subject, &*observed.definition);
-    let (image, workflow) = (subject.image.as_ref(), subject.workflow.as_ref());
-    let on_failure = definition.on_failure.as_ref();
-    let mut label = |name, value: Option<&str>| text::label(out, name, value.unwrap_or_default());
-    label("target", Some(target));
-    label("action", definition.action.as_deref());
-    label("on_failure", on_failure.map(OnFailure::as_str));
-    label("image_version", image.map(ImageArn::version));
-    label("workflow_type", workflow.map(WorkflowArn::kind));
-    label("workflow_version", workflow.map(WorkflowArn::version));
-    if let Some(id) = subject.workflow_execution_id {
-        out.extend_from_slice(b"workflow_execution_id=\"wf-");
-        out.extend_from_slice(id.uuid_bytes());
-        out.extend_from_slice(b"\",");
-    }
-    let mut label = |name, value: Option<&str>| text::label(out, name, value.unwrap_or_default());
-    label("image_build_version_arn", image.map(ImageArn::as_str));
-    label(
-        "workflow_build_version_arn",
-        workflow.map(WorkflowArn::as_str),
-    );
+fn push(out: &mut Vec<u8>, labels: &LabelText) {
+    out.extend_from_slice(labels.as_str().as_bytes());
 }
 
 fn time(at: Timestamp) -> Value {

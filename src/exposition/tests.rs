@@ -667,9 +667,21 @@ proptest! {
 
 #[test]
 fn frames_plain_and_compressed_hold_the_text_of_many_steps() {
-    let records = (0..3_000).map(|at| StepRecord {
-        id: id(at),
-        ..running()
+    // Ids without a pattern, so that what is compressed fills frames too.
+    let records = (1..600_u64).map(|at| {
+        let [a, b] = [0x9e37_79b9_7f4a_7c15_u64, 0xbf58_476d_1ce4_e5b9].map(|m| at.wrapping_mul(m));
+        let id = format!(
+            "step-{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xffff,
+            b >> 48,
+            b & 0xffff_ffff_ffff
+        );
+        StepRecord {
+            id: id.parse().unwrap(),
+            ..running()
+        }
     });
     let scrape = scrape(records, after(1_000));
     let expected = without_process(&rendered(scrape.clone(), Format::OpenMetrics));
@@ -677,17 +689,19 @@ fn frames_plain_and_compressed_hold_the_text_of_many_steps() {
     for encoding in [Encoding::Identity, Encoding::Gzip] {
         let exposition = Exposition::new(scrape.clone(), Format::OpenMetrics);
         let mut frames = Frames::new(exposition, encoding, pool.clone());
-        let mut sent = Vec::new();
+        let (mut sent, mut count) = (Vec::new(), 0);
         loop {
             match frames.advance() {
                 Next::Frame(bytes) => {
                     assert!(!bytes.is_empty());
+                    count += 1;
                     sent.extend_from_slice(&bytes);
                 }
                 Next::Working => {}
                 Next::End => break,
             }
         }
+        assert!(count > 1, "{encoding:?}");
         if encoding == Encoding::Gzip {
             let packed = std::mem::take(&mut sent);
             flate2::read::GzDecoder::new(&packed[..])

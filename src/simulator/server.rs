@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::model::Timestamp;
 
 use super::calls::Calls;
 use super::faults::{Fault, Faults};
@@ -122,7 +123,7 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
     let answers = service_fn(move |request| {
         let (service, reset) = (Arc::clone(&service), Arc::clone(&reset));
         async move {
-            match service.reply(request, Clock::System.now().time).await {
+            match service.reply(request, wall_clock()).await {
                 Reply::Answer(answer) => Ok(answer),
                 Reply::Reset => {
                     reset.store(true, Ordering::Relaxed);
@@ -136,6 +137,10 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
         .serve_connection(TokioIo::new(socket), answers);
     // A connection that breaks is its client's doing, or a scripted fault.
     let _ = connection.await;
+}
+
+fn wall_clock() -> Timestamp {
+    Clock::System.now().time
 }
 
 /// A connection that can be made to end in a reset. hyper drops it when a call fails, and whether

@@ -82,6 +82,9 @@ pub struct Subject {
     pub workflow_execution_id: Option<WorkflowExecutionId>,
     /// `account_id`, `region`, `image`, `workflow`.
     pub identity: LabelText,
+    /// What only the info series has: `image_version`, `workflow_type`, `workflow_version`,
+    /// `workflow_execution_id`, `image_build_version_arn`, `workflow_build_version_arn`.
+    pub details: LabelText,
 }
 
 /// What a step is in its workflow, shared by all its executions.
@@ -92,6 +95,8 @@ pub struct Definition {
     pub on_failure: Option<OnFailure>,
     /// `step`.
     pub identity: LabelText,
+    /// What only the info series has: `action`, `on_failure`.
+    pub details: LabelText,
 }
 
 impl StepRecord {
@@ -219,13 +224,36 @@ impl Subject {
         if let Some(workflow) = &workflow {
             push_label(&mut identity, "workflow", workflow.name());
         }
+        let workflow_execution_id = answer
+            .workflow_execution_id
+            .or_else(|| before.and_then(|before| before.workflow_execution_id));
+        let mut details = String::new();
+        if let Some(image) = &image {
+            push_label(&mut details, "image_version", image.version());
+        }
+        if let Some(workflow) = &workflow {
+            push_label(&mut details, "workflow_type", workflow.kind());
+            push_label(&mut details, "workflow_version", workflow.version());
+        }
+        if let Some(id) = workflow_execution_id {
+            push_label(&mut details, "workflow_execution_id", &id.to_string());
+        }
+        if let Some(image) = &image {
+            push_label(&mut details, "image_build_version_arn", image.as_str());
+        }
+        if let Some(workflow) = &workflow {
+            push_label(
+                &mut details,
+                "workflow_build_version_arn",
+                workflow.as_str(),
+            );
+        }
         Self {
-            workflow_execution_id: answer
-                .workflow_execution_id
-                .or_else(|| before.and_then(|before| before.workflow_execution_id)),
+            workflow_execution_id,
             image,
             workflow,
             identity: LabelText::from_escaped(identity),
+            details: LabelText::from_escaped(details),
         }
     }
 }
@@ -238,19 +266,30 @@ impl Definition {
             .filter(|name| !name.is_empty())
             .map(Arc::from)
             .or_else(|| before.and_then(|before| before.name.clone()));
+        let action: Option<Arc<str>> = answer
+            .action
+            .as_deref()
+            .filter(|action| !action.is_empty())
+            .map(Arc::from)
+            .or_else(|| before.and_then(|before| before.action.clone()));
+        let on_failure = answer
+            .on_failure
+            .clone()
+            .or_else(|| before.and_then(|before| before.on_failure.clone()));
+        let mut details = String::new();
+        push_label(
+            &mut details,
+            "action",
+            action.as_deref().unwrap_or_default(),
+        );
+        let on_failure_text = on_failure.as_ref().map_or("", OnFailure::as_str);
+        push_label(&mut details, "on_failure", on_failure_text);
         Self {
             identity: LabelText::new(name.as_deref().map(|name| ("step", name))),
+            details: LabelText::from_escaped(details),
             name,
-            action: answer
-                .action
-                .as_deref()
-                .filter(|action| !action.is_empty())
-                .map(Arc::from)
-                .or_else(|| before.and_then(|before| before.action.clone())),
-            on_failure: answer
-                .on_failure
-                .clone()
-                .or_else(|| before.and_then(|before| before.on_failure.clone())),
+            action,
+            on_failure,
         }
     }
 }

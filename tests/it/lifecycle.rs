@@ -74,10 +74,6 @@ fn workflow(status: WorkflowStatus) -> Reply<WorkflowExecution> {
     Reply::Ok(WorkflowExecution { status, end: None })
 }
 
-fn after(begin: f64, (from, to): (f64, f64)) -> (f64, f64) {
-    (begin + from, begin + to)
-}
-
 fn shows(text: &str, step: &str, metric: &str) -> Option<f64> {
     let name = format!("imagebuilder_workflow_step_{metric}");
     value(text, &name, &[("step_execution_id", step)])

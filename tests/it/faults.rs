@@ -1,0 +1,376 @@
+//! What goes wrong between the exporter and the service, through the real SDK.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, ErrorForm, Fault};
+use serde_json::json;
+
+use crate::process::{Exporter, Scrape, Setup, Simulated, error};
+
+/// Two steps that run for hours, and a build that is over and done with.
+const SCENARIO: &str = r#"
+pipelines:
+  - name: golden
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: one
+        parallel_group: both
+        steps:
+          - {name: Spoiled, action: ExecuteComponents, duration: 2h}
+      - name: other
+        parallel_group: both
+        steps:
+          - {name: Sound, action: ExecuteComponents, duration: 2h}
+  - name: silver
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: done
+        steps:
+          - {name: Settled, action: RunCommand, duration: 10s}
+"#;
+
+const UP: &str = "imagebuilder_exporter_target_up{}";
+
+fn success(simulated: &Simulated, step: &str) -> String {
+    let id = simulated.id(step);
+    format!("imagebuilder_workflow_step_last_poll_success{{step_execution_id=\"{id}\"}}")
+}
+
+/// How many attempts to get a step had each result; those without any are left out.
+fn results(scrape: &Scrape) -> BTreeMap<String, f64> {
+    let attempts =
+        "imagebuilder_exporter_api_requests_total{operation=\"GetWorkflowStepExecution\"}";
+    let results = scrape.labels(attempts, "result").into_iter();
+    let counted = results.zip(scrape.values(attempts));
+    counted.filter(|(_, count)| *count > 0.0).collect()
+}
+
+/// What a fault comes to: the step's last values stay, it alone is marked, the attempt is counted
+/// under the right result, and when the fault is over so is the mark.
+async fn suffers(exporter: &Exporter, simulated: &Simulated, effect: Effect, result: &str) {
+    let before = exporter.scrape().await;
+    simulated.spoil("Spoiled", effect.clone());
+    let during = exporter
+        .until_value(&success(simulated, "Spoiled"), 0.0)
+        .await;
+    assert_eq!(during.value(&success(simulated, "Sound")), Some(1.0));
+    let running = "imagebuilder_workflow_step_status{step=\"Spoiled\",status=\"RUNNING\"}";
+    assert_eq!(during.value(running), Some(1.0), "{effect:?}");
+    let start = "imagebuilder_workflow_step_start_time_seconds{step=\"Spoiled\"}";
+    assert_eq!(during.value(start), before.value(start), "{effect:?}");
+    let (counted, other) = (results(&during), results(&before));
+    for (name, count) in &counted {
+        let grown = *count > other.get(name).copied().unwrap_or(0.0);
+        assert!(
+            !grown || name == result || name == "ok",
+            "{effect:?} {counted:?}"
+        );
+    }
+    assert!(
+        counted.get(result) > other.get(result),
+        "{effect:?} {counted:?}"
+    );
+    simulated.faults.clear();
+    exporter
+        .until_value(&success(simulated, "Spoiled"), 1.0)
+        .await;
+}
+
+#[tokio::test]
+async fn every_fault_marks_its_step_alone_and_is_counted_by_its_result() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let exporter = Setup::exporter(&simulated.config(&["Spoiled", "Sound"]))
+        .start()
+        .await;
+    exporter.until_ready().await;
+    let written = |kind: &str, status, form| {
+        Effect::Error(ErrorAnswer {
+            status,
+            form,
+            ..ErrorAnswer::new(kind, "as scripted")
+        })
+    };
+    let replaced = |name: &str, value: &str| {
+        Effect::Replaced(BTreeMap::from([(name.to_owned(), json!(value))]))
+    };
+    let other_id = "step-00000000-0000-0000-0000-000000000000";
+    for (effect, result) in [
+        (error("ServiceException"), "server_error"),
+        (error("ServiceUnavailableException"), "server_error"),
+        (error("ForbiddenException"), "forbidden"),
+        (error("AccessDeniedException"), "forbidden"),
+        (error("ExpiredTokenException"), "forbidden"),
+        (
+            written("ExpiredTokenException", 400, ErrorForm::Header),
+            "forbidden",
+        ),
+        (
+            written("UnrecognizedClientException", 401, ErrorForm::Type),
+            "forbidden",
+        ),
+        (error("ClientException"), "client_error"),
+        (error("InvalidRequestException"), "client_error"),
+        (error("ResourceNotFoundException"), "client_error"),
+        (
+            written("InvalidRequestException", 400, ErrorForm::Type),
+            "client_error",
+        ),
+        (
+            written("InvalidRequestException", 400, ErrorForm::Code),
+            "client_error",
+        ),
+        (error("CallRateLimitExceededException"), "throttled"),
+        (error("ThrottlingException"), "throttled"),
+        (
+            written("ThrottlingException", 400, ErrorForm::Type),
+            "throttled",
+        ),
+        (
+            written("Unheard0fException", 429, ErrorForm::Code),
+            "throttled",
+        ),
+        (Effect::Html, "parse_error"),
+        (Effect::Truncated, "parse_error"),
+        (Effect::Missing(vec!["status".to_owned()]), "parse_error"),
+        (replaced("stepExecutionId", other_id), "parse_error"),
+        (Effect::Reset, "network"),
+    ] {
+        suffers(&exporter, &simulated, effect, result).await;
+    }
+}
+
+#[tokio::test]
+async fn call_without_an_answer_ends_with_its_timeout() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let config = simulated
+        .config(&["Spoiled", "Sound"])
+        .replace("5s", "300ms");
+    let exporter = Setup::exporter(&config).start().await;
+    exporter
+        .until_value(&success(&simulated, "Spoiled"), 1.0)
+        .await;
+    exporter
+        .until_value(&success(&simulated, "Sound"), 1.0)
+        .await;
+    simulated.spoil("Spoiled", Effect::NoAnswer);
+    let during = exporter
+        .until_value(&success(&simulated, "Spoiled"), 0.0)
+        .await;
+    assert!(
+        results(&during).contains_key("timeout"),
+        "{:?}",
+        results(&during)
+    );
+    simulated.faults.clear();
+    exporter
+        .until_value(&success(&simulated, "Spoiled"), 1.0)
+        .await;
+}
+
+#[tokio::test]
+async fn members_that_make_no_sense_are_left_out_and_counted() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let nonsense = BTreeMap::from([
+        ("startTime".to_owned(), json!("yesterday")),
+        ("imageBuildVersionArn".to_owned(), json!("arn:nobody")),
+        ("timeoutSeconds".to_owned(), json!(-5)),
+    ]);
+    simulated.spoil("Spoiled", Effect::Replaced(nonsense));
+    let exporter = Setup::exporter(&simulated.config(&["Spoiled"]))
+        .start()
+        .await;
+    let scrape = exporter
+        .until_value(&success(&simulated, "Spoiled"), 1.0)
+        .await;
+    for (field, shown) in [
+        ("startTime", true),
+        ("imageBuildVersionArn", true),
+        ("timeoutSeconds", true),
+        ("endTime", false),
+    ] {
+        let count = format!("imagebuilder_exporter_unparsable_fields_total{{field=\"{field}\"}}");
+        assert_eq!(scrape.value(&count).unwrap() > 0.0, shown, "{field}");
+    }
+    for absent in ["start_time_seconds", "duration_seconds", "timeout_seconds"] {
+        let absent = format!("imagebuilder_workflow_step_{absent}{{}}");
+        assert_eq!(scrape.value(&absent), None);
+    }
+    let status = "imagebuilder_workflow_step_status{status=\"RUNNING\"}";
+    assert_eq!(scrape.labels(status, "image"), [""; 0]);
+    assert_eq!(scrape.labels(status, "workflow"), ["one"]);
+    // What was known once doesn't go because a later answer lacks it.
+    simulated.faults.clear();
+    let start = "imagebuilder_workflow_step_start_time_seconds{}";
+    exporter.until_over(start, 0.0).await;
+    simulated.spoil_all(Effect::Missing(vec![
+        "name".to_owned(),
+        "timeoutSeconds".to_owned(),
+        "imageBuildVersionArn".to_owned(),
+        "startTime".to_owned(),
+    ]));
+    let scrape = exporter
+        .until("the start is gone", |scrape| scrape.value(start).is_none())
+        .await;
+    assert_eq!(scrape.labels(status, "image"), ["golden"]);
+    assert_eq!(scrape.labels(status, "step"), ["Spoiled"]);
+    assert!(
+        scrape
+            .value("imagebuilder_workflow_step_timeout_seconds{}")
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn target_is_down_while_its_endpoint_is_and_up_again_after() {
+    let mut simulated = Simulated::start(SCENARIO).await;
+    let exporter = Setup::exporter(&simulated.config(&["Spoiled", "Sound"]))
+        .start()
+        .await;
+    exporter.until_ready().await;
+    assert_eq!(exporter.scrape().await.value(UP), Some(1.0));
+    simulated.go_down().await;
+    let down = exporter.until_value(UP, 0.0).await;
+    assert!(
+        results(&down).contains_key("network"),
+        "{:?}",
+        results(&down)
+    );
+    let running = "imagebuilder_workflow_step_status{status=\"RUNNING\"}";
+    assert_eq!(down.values(running), [1.0, 1.0]);
+    exporter
+        .until_line(&["level=warn", "target=main", "tried again"])
+        .await;
+    simulated.come_back().await;
+    exporter.until_value(UP, 1.0).await;
+    exporter
+        .until_value(&success(&simulated, "Spoiled"), 1.0)
+        .await;
+    exporter
+        .until_value(&success(&simulated, "Sound"), 1.0)
+        .await;
+    exporter
+        .until_line(&["level=info", "target=main", "polled again"])
+        .await;
+    assert_eq!(exporter.count_log(&["tried again"]), 1);
+}
+
+#[tokio::test]
+async fn each_attempt_is_counted_and_there_are_no_others() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let on = |effect| {
+        Fault::on("GetWorkflowStepExecution", effect)
+            .unwrap()
+            .times(2)
+    };
+    let workflow = Fault::on("GetWorkflowExecution", error("ServiceUnavailableException"));
+    simulated.faults.set(vec![
+        on(error("ServiceException")),
+        on(error("CallRateLimitExceededException")),
+        on(Effect::Reset),
+        on(Effect::Html),
+        workflow.unwrap().times(2),
+    ]);
+    let exporter = Setup::exporter(&simulated.config(&["Settled"]))
+        .start()
+        .await;
+    let settled = "imagebuilder_workflow_step_settled{}";
+    let scrape = exporter.until_value(settled, 1.0).await;
+    let expected = [
+        ("network", 2.0),
+        ("ok", 2.0),
+        ("parse_error", 2.0),
+        ("server_error", 2.0),
+        ("throttled", 2.0),
+    ];
+    let expected = expected.map(|(result, count)| (result.to_owned(), count));
+    assert_eq!(results(&scrape), BTreeMap::from(expected));
+    assert_eq!(simulated.asked_for("Settled"), 10);
+    assert_eq!(simulated.calls.of("GetWorkflowExecution"), 3);
+    let tried = "imagebuilder_exporter_api_requests_total{operation=\"GetWorkflowExecution\"}";
+    assert_eq!(scrape.values(tried).iter().sum::<f64>(), 3.0);
+}
+
+#[tokio::test]
+async fn settled_step_is_never_asked_for_again() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let exporter = Setup::exporter(&simulated.config(&["Settled", "Sound"]))
+        .start()
+        .await;
+    let id = simulated.id("Settled");
+    let settled = format!("imagebuilder_workflow_step_settled{{step_execution_id=\"{id}\"}}");
+    exporter.until_value(&settled, 1.0).await;
+    let (asked, others) = (simulated.asked_for("Settled"), simulated.asked_for("Sound"));
+    // The other step tells that time passes.
+    let ok = "imagebuilder_exporter_api_requests_total{\
+              operation=\"GetWorkflowStepExecution\",result=\"ok\"}";
+    exporter.until_over(ok, (asked + others + 10) as f64).await;
+    assert_eq!(simulated.asked_for("Settled"), asked);
+    assert!(simulated.asked_for("Sound") >= others + 10);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_while_the_same_question_is_open() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let late = Fault::on("*", Effect::Late).unwrap();
+    simulated
+        .faults
+        .set(vec![late.latency(Duration::from_millis(300))]);
+    let config = simulated
+        .config(&["Spoiled", "Sound", "Settled"])
+        .replace("200ms", "100ms");
+    let exporter = Setup::exporter(&config).start().await;
+    let ok = "imagebuilder_exporter_api_requests_total{\
+              operation=\"GetWorkflowStepExecution\",result=\"ok\"}";
+    exporter.until_over(ok, 10.0).await;
+    assert_eq!(simulated.calls.peak_alike(), 1);
+    assert!(simulated.calls.peak() > 1, "steps wait for one another");
+}
+
+#[tokio::test]
+async fn no_more_calls_are_under_way_than_the_configuration_allows() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let late = Fault::on("*", Effect::Late).unwrap();
+    simulated
+        .faults
+        .set(vec![late.latency(Duration::from_millis(100))]);
+    let config = simulated.config(&["Spoiled", "Sound", "Settled"]);
+    let config = config.replace("5s}", "5s, max_concurrent_requests: 2}");
+    let exporter = Setup::exporter(&config).start().await;
+    let ok = "imagebuilder_exporter_api_requests_total{\
+              operation=\"GetWorkflowStepExecution\",result=\"ok\"}";
+    exporter.until_over(ok, 10.0).await;
+    assert_eq!(simulated.calls.peak(), 2);
+}
+
+#[tokio::test]
+async fn step_that_the_service_does_not_know_shows_only_its_polling() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let unknown = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
+    let config = simulated
+        .config(&["Sound"])
+        .replace("executions: [", &format!("executions: [{unknown}, "));
+    let exporter = Setup::exporter(&config).start().await;
+    exporter.until_ready().await;
+    let line = exporter
+        .until_line(&["does not know this step execution"])
+        .await;
+    assert!(
+        line.contains(&format!("step_execution_id={unknown}")),
+        "{line}"
+    );
+    let scrape = exporter.scrape().await;
+    let of_it = scrape
+        .samples()
+        .filter(|line| line.contains(unknown))
+        .count();
+    assert_eq!(of_it, 2, "last_poll_success and settled");
+    assert_eq!(scrape.value(UP), Some(1.0));
+    assert!(results(&scrape).contains_key("client_error"));
+}

@@ -1,0 +1,496 @@
+//! What is shown of steps in every state, as the text that Prometheus reads.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use imagebuilder_exporter::simulator::Effect;
+use serde_json::json;
+
+use crate::process::{Scrape, Setup, Simulated};
+
+/// Nothing changes in this world for an hour: each step is where it was when the test began.
+const SCENARIO: &str = r#"
+pipelines:
+  - name: golden-linux
+    account: "111122223333"
+    region: us-west-2
+    first: -1h
+    builds: 1
+    workflows:
+      - name: own-build
+        version: 1.2.0/4
+        steps:
+          - {name: LaunchLinux, action: LaunchInstance, duration: 2m, timeout: 1h}
+          - {name: ScanLinux, action: CollectImageScanFindings, timeout: 0, outcome: skipped}
+          - {name: CheckLinux, action: RunCommand, duration: 1m, timeout: 30m, attempts: {max: 3, fails: 1}}
+          - {name: BuildLinux, action: ExecuteComponents, duration: 2h, timeout: 3h, on_failure: Continue}
+          - {name: EndLinux, action: TerminateInstance, timeout: 30m}
+  - name: golden-windows
+    account: "111122223333"
+    region: us-west-2
+    first: -2h
+    builds: 1
+    workflows:
+      - name: own-test
+        type: test
+        steps:
+          - {name: LaunchWindows, action: LaunchInstance, duration: 2m, rollback_duration: 30s}
+          - {name: InstallWindows, action: ExecuteComponents, duration: 2m, rollback: failed, rollback_duration: 30s}
+          - {name: BuildWindows, action: CreateImage, outcome: hang, timeout: 10m}
+          - {name: EndWindows, action: TerminateInstance}
+  - name: eks-node
+    account: "444455556666"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: release-gate
+        type: test
+        steps:
+          - {name: FailEks, action: RunCommand, duration: 10s, outcome: failed, on_failure: Continue, message: "it \"failed\"\nbadly"}
+          - {name: ApproveEks, action: WaitForAction, duration: 10h, timeout: 12h}
+  - name: web-tier
+    account: "444455556666"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: own-build
+        steps:
+          - {name: CancelWeb, action: CreateImage, duration: 10s, outcome: cancelled}
+"#;
+
+/// What is shown of a step once it was seen, without what is shown of its polling; the parts that
+/// each run has differently have names.
+async fn shown(setup: Setup, simulated: &Simulated, step: &str) -> String {
+    let exporter = setup.start().await;
+    let id = simulated.id(step);
+    let seen = format!("imagebuilder_workflow_step_info{{step_execution_id=\"{id}\"}}");
+    let scrape = exporter.until_value(&seen, 1.0).await;
+    text_of(&scrape, simulated, step)
+}
+
+fn text_of(scrape: &Scrape, simulated: &Simulated, step: &str) -> String {
+    let id = simulated.id(step);
+    let view = simulated.view(step);
+    let image = view.image_arn.split('/').nth(1).unwrap();
+    let workflow = view.workflow_arn.split('/').nth(2).unwrap();
+    let account = view.image_arn.split(':').nth(4).unwrap();
+    let identity = format!(
+        "account_id=\"{account}\",region=\"us-west-2\",image=\"{image}\",workflow=\"{workflow}\",\
+         step=\"{step}\",step_execution_id=\"{id}\""
+    );
+    let lines = scrape
+        .samples()
+        .filter(|line| line.contains(&id) && !line.contains("{target="))
+        .map(|line| {
+            line.trim_start_matches("imagebuilder_workflow_step_")
+                .replace(&identity, "ID")
+                .replace(&view.workflow_execution_id.to_string(), "WF")
+        });
+    lines.map(|line| line + "\n").collect()
+}
+
+/// The text of the lines, which stand indented.
+fn lines(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// Unix time in seconds as the text has it.
+fn seconds(millis: i64) -> String {
+    (millis as f64 / 1_000.0).to_string()
+}
+
+fn of_status(status: &str) -> String {
+    [
+        "PENDING",
+        "SKIPPED",
+        "RUNNING",
+        "COMPLETED",
+        "FAILED",
+        "CANCELLED",
+    ]
+    .map(|known| {
+        let value = u8::from(known == status);
+        format!("status{{ID,status=\"{known}\"}} {value}\n")
+    })
+    .concat()
+}
+
+fn of_rollback(status: &str) -> String {
+    ["RUNNING", "COMPLETED", "SKIPPED", "FAILED"]
+        .map(|known| {
+            let value = u8::from(known == status);
+            format!("rollback_status{{ID,status=\"{known}\"}} {value}\n")
+        })
+        .concat()
+}
+
+fn times(simulated: &Simulated, step: &str) -> String {
+    let view = simulated.view(step);
+    let time = |name: &str, at: i64| format!("{name}_time_seconds{{ID}} {}\n", seconds(at));
+    let start = view.start.map(|at| time("start", at.millis()));
+    let end = view.end.map(|at| time("end", at.millis()));
+    start.unwrap_or_default() + &end.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn completed_step_shows_everything_that_is_known_of_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Setup::exporter(&simulated.config(&["LaunchLinux"]));
+    let expected = lines(
+        "info{ID,target=\"main\",action=\"LaunchInstance\",on_failure=\"Abort\",\
+         image_version=\"1.0.0/1\",workflow_type=\"build\",workflow_version=\"1.2.0/4\",\
+         workflow_execution_id=\"WF\",\
+         image_build_version_arn=\"arn:aws:imagebuilder:us-west-2:111122223333:image/golden-linux/1.0.0/1\",\
+         workflow_build_version_arn=\"arn:aws:imagebuilder:us-west-2:111122223333:workflow/build/own-build/1.2.0/4\"} 1",
+    ) + &of_status("COMPLETED")
+        + &of_rollback("")
+        + &times(&simulated, "LaunchLinux")
+        + &lines(
+            "duration_seconds{ID} 120
+             timeout_seconds{ID} 3600
+             timeout_breached{ID} 0
+             waiting_for_action{ID} 0",
+        );
+    assert_eq!(shown(setup, &simulated, "LaunchLinux").await, expected);
+}
+
+#[tokio::test]
+async fn steps_in_every_other_state_show_what_they_have_and_nothing_else() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let cases = [
+        (
+            "ScanLinux",
+            of_status("SKIPPED") + &of_rollback(""),
+            "duration_seconds{ID} 0
+             waiting_for_action{ID} 0",
+        ),
+        (
+            "CheckLinux",
+            of_status("COMPLETED") + &of_rollback(""),
+            "duration_seconds{ID} 60
+             timeout_seconds{ID} 1800
+             timeout_breached{ID} 0
+             attempt{ID} 2
+             max_attempts{ID} 3
+             waiting_for_action{ID} 0",
+        ),
+        (
+            "EndLinux",
+            of_status("PENDING") + &of_rollback(""),
+            "timeout_seconds{ID} 1800
+             timeout_breached{ID} 0
+             waiting_for_action{ID} 0",
+        ),
+        (
+            "BuildWindows",
+            of_status("FAILED") + &of_rollback(""),
+            "duration_seconds{ID} 600
+             timeout_seconds{ID} 600
+             timeout_breached{ID} 1
+             waiting_for_action{ID} 0",
+        ),
+        (
+            "LaunchWindows",
+            of_status("COMPLETED") + &of_rollback("COMPLETED"),
+            "duration_seconds{ID} 120
+             timeout_seconds{ID} 4500
+             timeout_breached{ID} 0
+             waiting_for_action{ID} 0",
+        ),
+        (
+            "InstallWindows",
+            of_status("COMPLETED") + &of_rollback("FAILED"),
+            "duration_seconds{ID} 120
+             timeout_seconds{ID} 43200
+             timeout_breached{ID} 0
+             waiting_for_action{ID} 0",
+        ),
+        (
+            "FailEks",
+            of_status("FAILED") + &of_rollback(""),
+            "duration_seconds{ID} 10
+             timeout_seconds{ID} 43200
+             timeout_breached{ID} 0
+             waiting_for_action{ID} 0",
+        ),
+        (
+            "CancelWeb",
+            of_status("CANCELLED") + &of_rollback(""),
+            "duration_seconds{ID} 10
+             timeout_seconds{ID} 43200
+             timeout_breached{ID} 0
+             waiting_for_action{ID} 0",
+        ),
+    ];
+    let names: Vec<_> = cases.iter().map(|(name, ..)| *name).collect();
+    let exporter = Setup::exporter(&simulated.config(&names)).start().await;
+    exporter.until_ready().await;
+    let scrape = exporter.scrape().await;
+    for (name, statuses, values) in cases {
+        let text = text_of(&scrape, &simulated, name);
+        let (info, rest) = text.split_once('\n').unwrap();
+        assert!(
+            info.starts_with("info{ID,target=\"main\","),
+            "{name}\n{info}"
+        );
+        let expected = statuses + &times(&simulated, name) + &lines(values);
+        assert_eq!(rest, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn duration_of_a_running_step_goes_on_without_a_poll() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let config = simulated.config(&["BuildLinux", "ApproveEks"]);
+    let exporter = Setup::exporter(&config.replace("200ms", "1h"))
+        .start()
+        .await;
+    exporter.until_ready().await;
+    let duration = "imagebuilder_workflow_step_duration_seconds{step=\"BuildLinux\"}";
+    let measured = async || {
+        let before = crate::process::now();
+        let value = exporter.scrape().await.value(duration).unwrap();
+        let after = crate::process::now();
+        let started = simulated.view("BuildLinux").start.unwrap();
+        let since =
+            |at: imagebuilder_exporter::model::Timestamp| at.millis_since(started) as f64 / 1_000.0;
+        // It is the time of the scrape, to the millisecond.
+        assert!((since(before)..=since(after)).contains(&value), "{value}");
+        value
+    };
+    let first = measured().await;
+    exporter.until_over(duration, first + 1.0).await;
+    assert!(measured().await > first + 1.0);
+    assert_eq!(simulated.asked_for("BuildLinux"), 1);
+
+    let scrape = exporter.scrape().await;
+    let value = |name: &str, step: &str| {
+        scrape.value(&format!(
+            "imagebuilder_workflow_step_{name}{{step=\"{step}\"}}"
+        ))
+    };
+    assert_eq!(value("waiting_for_action", "BuildLinux"), Some(0.0));
+    assert_eq!(value("waiting_for_action", "ApproveEks"), Some(1.0));
+    assert_eq!(value("end_time_seconds", "BuildLinux"), None);
+    assert_eq!(value("timeout_breached", "BuildLinux"), Some(0.0));
+}
+
+#[tokio::test]
+async fn polling_of_seen_unseen_and_settled_steps_is_shown() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let steps = ["BuildLinux", "EndLinux", "BuildWindows", "EndWindows"];
+    let unknown = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
+    let config = simulated.config(&steps);
+    let config = config.replace(
+        "step_executions: [",
+        &format!("step_executions: [{unknown}, "),
+    );
+    let exporter = Setup::exporter(&config).start().await;
+    let settled = "imagebuilder_exporter_tracked_steps{state=\"settled\"}";
+    let scrape = exporter.until_value(settled, 2.0).await;
+    let state = |state: &str| {
+        scrape.value(&format!(
+            "imagebuilder_exporter_tracked_steps{{state=\"{state}\"}}"
+        ))
+    };
+    assert_eq!(state("pending"), Some(1.0));
+    assert_eq!(state("active"), Some(2.0));
+    assert_eq!(state("gone"), Some(0.0));
+    let polls = |id: &str| {
+        let of = format!("target=\"main\",region=\"us-west-2\",step_execution_id=\"{id}\"");
+        let lines = scrape.samples().filter(|line| line.contains("{target="));
+        let lines = lines.filter(|line| line.contains(&of));
+        let lines = lines.map(|line| {
+            line.replace(&of, "ID")
+                .replace("imagebuilder_workflow_step_", "")
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(polls(unknown), ["last_poll_success{ID} 0", "settled{ID} 0"]);
+    for (step, settled) in [
+        ("BuildLinux", 0),
+        ("EndLinux", 0),
+        ("BuildWindows", 1),
+        ("EndWindows", 1),
+    ] {
+        let lines = polls(&simulated.id(step));
+        assert_eq!(lines[0], "last_poll_success{ID} 1");
+        assert_eq!(lines[1], format!("settled{{ID}} {settled}"));
+        assert!(lines[2].starts_with("last_success_timestamp_seconds{ID} "));
+        assert_eq!(lines.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn unknown_status_is_shown_as_the_service_wrote_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let new = BTreeMap::from([
+        ("status".to_owned(), json!("WAITING")),
+        ("rollbackStatus".to_owned(), json!("HALTED")),
+        ("onFailure".to_owned(), json!("CONTINUE")),
+    ]);
+    simulated.spoil("BuildLinux", Effect::Replaced(new));
+    let setup = Setup::exporter(&simulated.config(&["BuildLinux"]));
+    let text = shown(setup, &simulated, "BuildLinux").await;
+    let expected = of_status("") + "status{ID,status=\"WAITING\"} 1\n";
+    assert!(text.contains(&expected), "{text}");
+    let expected = of_rollback("") + "rollback_status{ID,status=\"HALTED\"} 1\n";
+    assert!(text.contains(&expected), "{text}");
+}
+
+#[tokio::test]
+async fn sparse_format_shows_the_current_status_alone() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let config = simulated.config(&["LaunchWindows", "LaunchLinux"]);
+    let config = format!("metrics: {{status_format: sparse}}\n{config}");
+    let exporter = Setup::exporter(&config).start().await;
+    exporter.until_ready().await;
+    let scrape = exporter.scrape().await;
+    let of_status = scrape.labels("imagebuilder_workflow_step_status{}", "status");
+    assert_eq!(of_status, ["COMPLETED", "COMPLETED"]);
+    let rollback = "imagebuilder_workflow_step_rollback_status{}";
+    assert_eq!(scrape.labels(rollback, "status"), ["COMPLETED"]);
+    assert_eq!(scrape.labels(rollback, "step"), ["LaunchWindows"]);
+}
+
+#[tokio::test]
+async fn message_is_a_label_only_where_the_configuration_wants_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let config = simulated.config(&["FailEks"]);
+    let plain = shown(Setup::exporter(&config), &simulated, "FailEks").await;
+    assert!(!plain.contains("message"), "{plain}");
+    let with = format!("metrics: {{message_labels: true}}\n{config}");
+    let with = shown(Setup::exporter(&with), &simulated, "FailEks").await;
+    let expected = "message_info{ID,message=\"it \\\"failed\\\" badly\"} 1\n";
+    assert!(with.contains(expected), "{with}");
+}
+
+#[tokio::test]
+async fn own_labels_are_on_the_steps_series_and_not_on_the_exporters() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let config = simulated.config(&["LaunchLinux"]).replace(
+        "    step_executions: [",
+        "    labels: {team: platform, tier: gold}\n    step_executions: [",
+    );
+    let listed = format!(
+        "{{id: {}, labels: {{change: CHG0042, tier: lead}}}}",
+        simulated.id("BuildLinux")
+    );
+    let config = config.replace(
+        "step_executions: [",
+        &format!("step_executions: [{listed}, "),
+    );
+    let exporter = Setup::exporter(&config).start().await;
+    exporter.until_ready().await;
+    let scrape = exporter.scrape().await;
+    let mut count = 0;
+    for line in scrape.samples() {
+        let has = |label: &str| line.contains(label);
+        if line.contains(&simulated.id("BuildLinux")) {
+            assert!(has("team=\"platform\"") && has("tier=\"lead\""), "{line}");
+            assert!(has("change=\"CHG0042\""), "{line}");
+            count += 1;
+        } else if line.contains(&simulated.id("LaunchLinux")) {
+            assert!(has("team=\"platform\"") && has("tier=\"gold\""), "{line}");
+            assert!(!has("change="), "{line}");
+            count += 1;
+        } else {
+            assert!(!has("team=") && !has("tier=") && !has("change="), "{line}");
+        }
+    }
+    assert!(count > 30, "{count}");
+}
+
+#[tokio::test]
+async fn first_budget_that_matches_is_the_steps() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let budgets = "\
+duration_budgets:
+  - {step: \"Launch*\", image: \"golden-*\", max_duration: 119s}
+  - {step: \"*\", workflow: own-build, max_duration: 1d}
+";
+    let config = simulated.config(&["LaunchLinux", "BuildLinux", "FailEks"]);
+    let exporter = Setup::exporter(&format!("{budgets}{config}")).start().await;
+    exporter.until_ready().await;
+    let scrape = exporter.scrape().await;
+    let of = |name: &str, step: &str| {
+        scrape.value(&format!(
+            "imagebuilder_workflow_step_{name}{{step=\"{step}\"}}"
+        ))
+    };
+    for (step, budget, exceeded) in [
+        ("LaunchLinux", Some(119.0), Some(1.0)),
+        ("BuildLinux", Some(86_400.0), Some(0.0)),
+        ("FailEks", None, None),
+    ] {
+        assert_eq!(of("budget_seconds", step), budget, "{step}");
+        assert_eq!(of("budget_exceeded", step), exceeded, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn running_step_breaches_its_timeout_between_two_polls() {
+    let simulated = Simulated::start(SCENARIO).await;
+    // It began 586 seconds ago: after ten of the step before, and the pauses between.
+    let timeout = BTreeMap::from([("timeoutSeconds".to_owned(), json!(592))]);
+    simulated.spoil("ApproveEks", Effect::Replaced(timeout));
+    let config = simulated.config(&["ApproveEks"]).replace("200ms", "1h");
+    let exporter = Setup::exporter(&config).start().await;
+    let breached = "imagebuilder_workflow_step_timeout_breached{}";
+    exporter.until_value(breached, 0.0).await;
+    exporter.until_value(breached, 1.0).await;
+    // The second poll is the one right after the timeout.
+    assert!(simulated.asked_for("ApproveEks") <= 2);
+}
+
+#[tokio::test]
+async fn both_formats_have_the_same_series_and_gzip_changes_nothing() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let steps = ["LaunchLinux", "ScanLinux", "CheckLinux", "BuildWindows"];
+    let exporter = Setup::exporter(&simulated.config(&steps)).start().await;
+    exporter.until_ready().await;
+    let client = exporter.client();
+    let accept = "accept: application/openmetrics-text;version=1.0.0\r\n";
+    let open = client.ask("GET", "/metrics", accept).await.unwrap();
+    let kind = open.header("content-type").unwrap();
+    assert!(
+        kind.starts_with("application/openmetrics-text; version=1.0.0"),
+        "{kind}"
+    );
+    assert!(open.text().ends_with("\n# EOF\n"));
+    let plain = client.get("/metrics").await;
+    assert_eq!(
+        plain.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let gzip = "accept-encoding: gzip\r\n";
+    let packed = client.ask("GET", "/metrics", gzip).await.unwrap();
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    let mut unpacked = String::new();
+    GzDecoder::new(&packed.body[..])
+        .read_to_string(&mut unpacked)
+        .unwrap();
+
+    let names = |text: String| {
+        let scrape = Scrape { text };
+        let series = scrape
+            .samples()
+            .map(|line| line.rsplit_once(' ').unwrap().0.to_owned());
+        series.collect::<Vec<_>>()
+    };
+    let expected = names(plain.text());
+    assert_eq!(names(open.text()), expected);
+    assert_eq!(names(unpacked), expected);
+    let mut once = expected.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), expected.len(), "a series stands there twice");
+
+    let head = client.ask("HEAD", "/metrics", "").await.unwrap();
+    assert_eq!(head.status, 200);
+    assert!(head.body.is_empty());
+}

@@ -1,0 +1,140 @@
+//! The simulator within the test, which can so look into it and make things go wrong.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imagebuilder_exporter::clock::Clock;
+use imagebuilder_exporter::model::Timestamp;
+use imagebuilder_exporter::simulator::{
+    Calls, Effect, ErrorAnswer, Fault, Faults, PlannedStep, Scenario, Simulator, StepView, World,
+};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A running simulator; it ends with the value.
+#[derive(Debug)]
+pub struct Simulated {
+    pub url: String,
+    pub faults: Faults,
+    pub calls: Calls,
+    pub world: Arc<World>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Simulated {
+    /// Plays a scenario in real time from now on.
+    pub async fn start(scenario: &str) -> Self {
+        Self::at_speed(scenario, 1.0).await
+    }
+
+    pub async fn at_speed(scenario: &str, speed: f64) -> Self {
+        let scenario = Scenario::parse(scenario, "scenario").unwrap_or_else(|e| panic!("{e}"));
+        let world = World::new(scenario, 7, speed, Clock::System.now().time);
+        let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let simulator = Simulator::bind(free_port, world).await.unwrap();
+        Self::serve(simulator)
+    }
+
+    fn serve(simulator: Simulator) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        Self {
+            url: simulator.url(),
+            faults: simulator.faults(),
+            calls: simulator.calls(),
+            world: simulator.world(),
+            address: simulator.local_addr(),
+            stop,
+            server: tokio::spawn(simulator.run(async move {
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            })),
+        }
+    }
+
+    /// Nobody listens any more; connections are cut.
+    pub async fn go_down(&mut self) {
+        self.stop.send_replace(true);
+        (&mut self.server).await.unwrap();
+    }
+
+    /// The same world listens again where it did.
+    pub async fn come_back(&mut self) {
+        let simulator = Simulator::bind(self.address, self.world.clone())
+            .await
+            .unwrap();
+        *self = Self::serve(simulator);
+    }
+
+    pub fn planned(&self) -> Vec<PlannedStep> {
+        self.world.planned_steps(Duration::from_secs(3_600))
+    }
+
+    /// The step of this name, in the first build that has one.
+    pub fn id(&self, name: &str) -> String {
+        let planned = self.planned();
+        let step = planned.iter().find(|step| step.name == name);
+        step.unwrap_or_else(|| panic!("no step {name}"))
+            .id
+            .to_string()
+    }
+
+    pub fn workflow_id(&self, name: &str) -> String {
+        let planned = self.planned();
+        let step = planned.iter().find(|step| step.name == name).unwrap();
+        step.workflow_execution_id.to_string()
+    }
+
+    /// The step of this name as the simulated service sees it now.
+    pub fn view(&self, name: &str) -> StepView {
+        let id = self.id(name).parse().unwrap();
+        self.world.step(&id, now()).unwrap()
+    }
+
+    /// How often the step of this name was asked for.
+    pub fn asked_for(&self, name: &str) -> usize {
+        self.calls.of_id("GetWorkflowStepExecution", &self.id(name))
+    }
+
+    /// From now on each call about the step of this name meets this.
+    pub fn spoil(&self, name: &str, effect: Effect) {
+        let fault = Fault::on("GetWorkflowStepExecution", effect).unwrap();
+        self.faults.set(vec![fault.id(&self.id(name)).unwrap()]);
+    }
+
+    /// From now on each call of any operation meets this.
+    pub fn spoil_all(&self, effect: Effect) {
+        self.faults.set(vec![Fault::on("*", effect).unwrap()]);
+    }
+
+    /// A configuration with one target that follows the steps of these names, often.
+    pub fn config(&self, steps: &[&str]) -> String {
+        format!(
+            "polling: {{interval: 200ms, request_timeout: 5s}}\n\
+             targets:\n  \
+               - name: main\n    \
+                 regions: [us-west-2]\n    \
+                 endpoint_url: {url}\n    \
+                 rate_limit: {{requests_per_second: 1000, burst: 100}}\n    \
+                 step_executions: [{ids}]\n",
+            url = self.url,
+            ids = self.ids(steps),
+        )
+    }
+
+    /// The ids of these steps, as a list in YAML has them.
+    pub fn ids(&self, steps: &[&str]) -> String {
+        let ids: Vec<_> = steps.iter().map(|name| self.id(name)).collect();
+        ids.join(", ")
+    }
+}
+
+pub fn now() -> Timestamp {
+    Clock::System.now().time
+}
+
+/// An error of the service.
+pub fn error(kind: &str) -> Effect {
+    Effect::Error(ErrorAnswer::new(kind, format!("scripted {kind}")))
+}
