@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -81,15 +81,19 @@ pub struct App {
     config: Config,
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
+    hangup: Signal,
 }
 
 impl App {
-    /// Reads the configuration and binds the sockets.
+    /// Reads the configuration and binds the sockets. From now on SIGHUP is heard.
     ///
     /// # Errors
     ///
-    /// Every mistake of the configuration, or the first address that can't be bound.
+    /// Every mistake of the configuration, or the first address that can't be bound; or where the
+    /// system lets nobody listen for SIGHUP.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+        // Before anybody can think that it runs: a SIGHUP nobody listens for ends the process.
+        let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let checked = read_config(&settings).map_err(StartError::Config)?;
         warn_of(&checked.warnings);
         let mut listeners = Vec::new();
@@ -109,6 +113,7 @@ impl App {
             config: checked.config,
             listeners,
             addresses,
+            hangup,
         })
     }
 
@@ -118,18 +123,14 @@ impl App {
     }
 
     /// Runs until `stop` ends, and until what was under way then has ended.
-    ///
-    /// # Errors
-    ///
-    /// Where the system lets nobody listen for SIGHUP.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+    pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
             settings,
             config,
             listeners,
+            mut hangup,
             ..
         } = self;
-        let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
@@ -174,7 +175,6 @@ impl App {
             std::panic::resume_unwind(failure.into_panic());
         }
         info!("stopped");
-        Ok(())
     }
 }
 

@@ -57,12 +57,12 @@ pub async fn run(
     let simulator = tokio::spawn(simulator.run(async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
-    let outcome = app.run(stop).await;
+    app.run(stop).await;
     stop_simulator.send_replace(true);
     if let Err(failure) = simulator.await {
         std::panic::resume_unwind(failure.into_panic());
     }
-    outcome
+    Ok(())
 }
 
 /// Where a browser on this machine finds what listens on all interfaces.

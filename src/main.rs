@@ -61,7 +61,7 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 async fn exporter(args: RunArgs) -> Result<(), Failure> {
-    let stopped = stopped()?;
+    let mut stopped = std::pin::pin!(stopped()?);
     let app = App::bind(Settings {
         config: ConfigSource::File(args.config_file),
         listen_addresses: args.web.listen_addresses,
@@ -71,7 +71,12 @@ async fn exporter(args: RunArgs) -> Result<(), Failure> {
         aws: Aws::default(),
         clock: Clock::System,
     });
-    Ok(app.await?.run(stopped).await?)
+    tokio::select! {
+        app = app => app?.run(stopped).await,
+        // A name server may not answer for the name of an address.
+        () = &mut stopped => {}
+    }
+    Ok(())
 }
 
 #[expect(

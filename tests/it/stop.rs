@@ -1,6 +1,7 @@
 //! SIGTERM and SIGINT: everything ends within five seconds, and scrapes under way are answered.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -54,32 +55,69 @@ async fn exporter_ends_while_aws_does_not_answer() {
     ends_well(exporter, "TERM").await;
 }
 
-/// A thread that asks a name server ends when that answers, and nobody can stop it before. The
-/// resolver of glibc reads the file that HOSTALIASES names before it asks; this one never ends.
+/// Sees to it that looking up a name without dots hangs. The resolver of glibc reads the file that
+/// HOSTALIASES names before it asks a name server, and this one never ends: a pipe that nobody
+/// writes to. Where a service of the system resolves names nothing hangs, and nothing is proven.
+#[cfg(target_env = "gnu")]
+struct NoNames {
+    pipe: PathBuf,
+}
+
+#[cfg(target_env = "gnu")]
+impl NoNames {
+    fn of(setup: Setup) -> (Self, Setup) {
+        let pipe = setup.files.path("aliases");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let setup = setup.env("HOSTALIASES", pipe.to_str().unwrap());
+        (Self { pipe }, setup)
+    }
+
+    /// Until a look-up hangs. A pipe opens when both ends do.
+    async fn hang(self) -> File {
+        let (opened, reader_came) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || opened.send(File::create(self.pipe)));
+        reader_came.await.unwrap().unwrap()
+    }
+}
+
+/// A thread that asks a name server ends when that answers, and nobody can stop it before.
 #[cfg(target_env = "gnu")]
 #[tokio::test]
 async fn exporter_ends_while_a_name_server_does_not_answer() {
     let simulated = Simulated::start(SCENARIO).await;
     let config = simulated.config(&[STEP]);
-    let setup = Setup::exporter(&config.replace(&simulated.url, "http://imagebuilder:80"));
-    let aliases = setup.files.path("aliases");
-    let made = Command::new("mkfifo").arg(&aliases).status().unwrap();
-    assert!(made.success());
-    let exporter = setup
-        .env("HOSTALIASES", aliases.to_str().unwrap())
-        .start()
-        .await;
-    // A pipe opens when both ends do; nothing is ever written to this one.
-    let (opened, reader_came) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || opened.send(File::create(aliases)));
+    let config = config.replace(&simulated.url, "http://imagebuilder:80");
+    let (names, setup) = NoNames::of(Setup::exporter(&config));
+    let exporter = setup.start().await;
     let failed = "imagebuilder_exporter_api_requests_total{\
                   operation=\"GetWorkflowStepExecution\",result=\"network\"}";
     let _open = tokio::select! {
-        writer = reader_came => Some(writer.unwrap().unwrap()),
-        // Where a service of the system resolves names the file is not read, and nothing hangs.
+        open = names.hang() => Some(open),
         _ = exporter.until_over(failed, 0.0) => None,
     };
     ends_well(exporter, "TERM").await;
+}
+
+#[cfg(target_env = "gnu")]
+#[tokio::test]
+async fn signals_are_heard_while_the_exporter_starts() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Setup::exporter(&simulated.config(&[STEP]));
+    let setup = setup.arg("--web.listen-address=nowhere:0");
+    let (names, setup) = NoNames::of(setup);
+    let exporter = setup.start().await;
+    let hanging = tokio::select! {
+        open = names.hang() => Some(open),
+        _ = exporter.until_line(&["cannot listen on nowhere:0"]) => None,
+    };
+    if hanging.is_some() {
+        // Unheard, it would end the process.
+        exporter.signal("HUP");
+        exporter.signal("TERM");
+        let ended = exporter.ended(WITHIN).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
 }
 
 #[tokio::test]
