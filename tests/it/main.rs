@@ -9,6 +9,7 @@ mod credentials;
 mod demo;
 mod faults;
 mod http;
+mod layers;
 mod lifecycle;
 mod logs;
 mod metrics;
