@@ -10,6 +10,7 @@
 mod families;
 mod frames;
 mod gzip;
+mod steps;
 mod text;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use crate::store::{StepRecord, StepSnapshot};
 
 use families::{Entry, Series, StepSeries};
 pub use frames::{Encoding, FRAME_SIZE, FramePool, Frames, Next};
+use steps::StepWriter;
 
 /// What one scrape shows.
 #[derive(Clone, Debug)]
@@ -194,7 +196,7 @@ impl Exposition {
         } = &self.scrape;
         let at = &mut self.at;
         while let Some(source) = sources.get(at.source) {
-            let mut writer = families::StepWriter {
+            let mut writer = StepWriter {
                 family: entry.family,
                 now: *now,
                 status_format: *status_format,

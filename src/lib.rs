@@ -1,4 +1,29 @@
 //! Prometheus exporter for the step executions of EC2 Image Builder workflows.
+//!
+//! It polls the listed step executions and shows what it knows of them on `/metrics`. The data goes
+//! one way, and nothing imports from a later stage:
+//!
+//! ```text
+//! config -> schedule -> api (EC2 Image Builder) -> store -> exposition -> http
+//!              ^                                     |
+//!              +---------- what is settled ----------+
+//! ```
+//!
+//! A scrape only reads the store: it calls nobody, waits for no poll and changes nothing.
+//!
+//! To read it in the order of the flow:
+//!
+//! 1. [`model`] is what the service says, parsed; [`clock`] the only place where time is read.
+//! 2. [`config`] turns the file into a configuration in which nothing invalid exists.
+//! 3. [`schedule`] decides what is due, settled and gone, and polls it through [`api`].
+//! 4. [`store`] keeps a record a step, whose [`labels`] are escaped once.
+//! 5. [`exposition`] renders the records into text while it is sent; [`self_metrics`] and
+//!    [`family`] are what the exporter tells about itself.
+//! 6. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
+//!    reloads and drains.
+//!
+//! [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
+//! service, for [`demo`], `simulate` and the tests, and for nothing else.
 
 pub mod api;
 pub mod app;

@@ -5,12 +5,14 @@
 //! `config` and `api`; feeds `store`.
 
 mod budget;
+mod call;
 mod health;
 mod limiter;
 mod news;
 mod plan;
+mod report;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,14 +20,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
 
 pub use budget::Budgets;
+use call::{Answered, Outcome};
 pub use health::Health;
 pub use limiter::RateLimiter;
-use plan::{Call, DueCall, Plan};
+use plan::{DueCall, Plan};
+use report::{Counters, Reporter};
 
-use crate::api::{ApiError, ErrorKind, ImageBuilder, Operation, Parsed};
+use crate::api::{ApiError, ErrorKind, ImageBuilder, Parsed};
 use crate::clock::{Clock, Now};
 use crate::config::{Polling, Target};
 use crate::labels::LabelText;
@@ -70,34 +73,13 @@ pub struct Poller {
     in_flight: JoinSet<Outcome>,
     /// When the token taken for the next call may be used, and since when it is waited for.
     token: Option<Token>,
-    was_up: Option<bool>,
-    told_unavailable: bool,
+    reporter: Reporter,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Token {
     asked: Instant,
     ready: Instant,
-}
-
-/// What became of one call.
-#[derive(Debug)]
-struct Outcome {
-    asked: Instant,
-    answered: Now,
-    answer: Answered,
-}
-
-#[derive(Debug)]
-enum Answered {
-    Step(
-        StepExecutionId,
-        Result<Box<Parsed<StepExecution>>, ApiError>,
-    ),
-    Workflow(
-        WorkflowExecutionId,
-        Result<Parsed<WorkflowExecution>, ApiError>,
-    ),
 }
 
 impl Poller {
@@ -110,8 +92,7 @@ impl Poller {
             },
             in_flight: JoinSet::new(),
             token: None,
-            was_up: None,
-            told_unavailable: false,
+            reporter: Reporter::new(&assignment.target.name, &assignment.region),
             assignment,
             tools,
         };
@@ -238,44 +219,28 @@ impl Poller {
         let api = self.tools.api.clone();
         let clock = self.tools.clock;
         let timeout = self.assignment.polling.request_timeout;
-        self.in_flight.spawn(async move {
-            let answer = match call {
-                Call::Step(id) => {
-                    let answer = within(timeout, api.get_workflow_step_execution(id)).await;
-                    Answered::Step(id, answer.map(Box::new))
-                }
-                Call::Workflow(id) => {
-                    Answered::Workflow(id, within(timeout, api.get_workflow_execution(id)).await)
-                }
-            };
-            Outcome {
-                asked,
-                answered: clock.now(),
-                answer,
-            }
-        });
+        self.in_flight
+            .spawn(Outcome::of(call, api, timeout, asked, clock));
     }
 
     /// Counts a call, learns from it and shows what it told.
     fn settle_accounts(&mut self, outcome: Outcome) {
+        let counters = Counters {
+            metrics: self.tools.metrics.clone(),
+            process: self.tools.process.clone(),
+            limiter: self.tools.limiter.clone(),
+            health: self.shown.health.clone(),
+        };
+        let interval = self.assignment.polling.interval;
+        self.reporter.called(&outcome, &counters, interval);
         let Outcome {
             asked,
-            answered: now,
+            answered,
             answer,
         } = outcome;
         match answer {
-            Answered::Step(id, result) => {
-                let operation = Operation::GetWorkflowStepExecution;
-                let failure = result.as_ref().err();
-                self.count(operation, &id, failure, asked, now);
-                self.step_polled(id, result, asked, now);
-            }
-            Answered::Workflow(id, result) => {
-                let operation = Operation::GetWorkflowExecution;
-                let failure = result.as_ref().err();
-                self.count(operation, &id, failure, asked, now);
-                self.workflow_polled(id, result, asked, now);
-            }
+            Answered::Step(id, result) => self.step_polled(id, result, asked, answered),
+            Answered::Workflow(id, result) => self.workflow_polled(id, result, asked, answered),
         }
     }
 
@@ -293,7 +258,6 @@ impl Poller {
         };
         let record = match result {
             Ok(parsed) => {
-                self.count_unparsable(&parsed.unparsable);
                 let region = &self.assignment.region;
                 let mut record = before.answered(parsed.value, region, now.time);
                 if let Some(observed) = &mut record.observed {
@@ -306,7 +270,11 @@ impl Poller {
             }
             Err(error) => {
                 let phase = self.plan.step_failed(id, error.kind, now.instant);
-                self.tell_unknown(&before, phase, &error);
+                if phase == Some(Phase::Gone) && before.phase != Phase::Gone {
+                    self.reporter.step_gone(&id, &error);
+                } else if error.kind == ErrorKind::Client && self.plan.first_failure(&id) {
+                    self.reporter.step_unknown(&id, &error);
+                }
                 StepRecord {
                     phase: phase.unwrap_or(before.phase),
                     ..before.unanswered()
@@ -325,137 +293,26 @@ impl Poller {
     ) {
         match result {
             Ok(parsed) => {
-                self.count_unparsable(&parsed.unparsable);
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
             }
             Err(error) => {
                 let became = self.plan.workflow_failed(id, error.kind, now.instant);
-                if became && error.kind == ErrorKind::Forbidden && !self.told_unavailable {
-                    self.told_unavailable = true;
-                    warn!(
-                        target = self.assignment.target.name,
-                        region = self.assignment.region,
-                        operation = Operation::GetWorkflowExecution.as_str(),
-                        error = %error,
-                        "workflow executions may not be looked at, so steps that ended are asked \
-                         for seldom, for 24 hours; allow imagebuilder:GetWorkflowExecution"
-                    );
+                if became && error.kind == ErrorKind::Forbidden {
+                    self.reporter.workflows_forbidden(&error);
                 }
             }
-        }
-    }
-
-    fn count(
-        &mut self,
-        operation: Operation,
-        id: &impl std::fmt::Display,
-        failure: Option<&ApiError>,
-        asked: Instant,
-        now: Now,
-    ) {
-        let kind = failure.map(|failure| failure.kind);
-        let result = kind.map_or(Ok(()), Err);
-        let sent = kind != Some(ErrorKind::Credentials);
-        let took = sent.then(|| now.instant - asked);
-        self.tools.metrics.request(operation, result, took);
-        let target = &self.assignment.target.name;
-        let region = &self.assignment.region;
-        if let Some(failure) = failure {
-            debug!(
-                target, region,
-                operation = operation.as_str(),
-                id = %id,
-                result = failure.kind.as_str(),
-                error = %failure,
-                "call failed"
-            );
-        }
-        if kind == Some(ErrorKind::Throttled)
-            && let Some(rate) = self.tools.limiter.throttled(now.instant)
-        {
-            warn!(
-                target,
-                region,
-                operation = operation.as_str(),
-                requests_per_second = rate,
-                "the service throttles; calling less often for a while"
-            );
-        }
-        let mut health = lock(&self.shown.health);
-        health.record(operation, result, now.instant);
-        let up = health.is_up(now.instant, self.assignment.polling.interval);
-        match (self.was_up, up, failure) {
-            (None | Some(true), Some(false), Some(failure)) => warn!(
-                target, region,
-                operation = operation.as_str(),
-                result = failure.kind.as_str(),
-                error = %failure,
-                "target cannot be polled; what is known stays, and it is tried again"
-            ),
-            (Some(false), Some(true), _) => info!(target, region, "target can be polled again"),
-            _ => {}
-        }
-        self.was_up = up;
-    }
-
-    fn count_unparsable(&self, fields: &[&'static str]) {
-        for field in fields {
-            self.tools.process.unparsable_field(field);
-        }
-    }
-
-    /// That the service does not know a step is told when it begins, and when it is believed.
-    fn tell_unknown(&self, before: &StepRecord, phase: Option<Phase>, error: &ApiError) {
-        if error.kind != ErrorKind::Client {
-            return;
-        }
-        let target = &self.assignment.target.name;
-        let region = &self.assignment.region;
-        if phase == Some(Phase::Gone) && before.phase != Phase::Gone {
-            info!(
-                target, region,
-                step_execution_id = %before.id,
-                error = %error,
-                "step execution is gone: for an hour the service has not known it; it is asked \
-                 for once an hour until it is taken off the list"
-            );
-        } else if self.plan.first_failure(&before.id) {
-            warn!(
-                target, region,
-                step_execution_id = %before.id,
-                error = %error,
-                "the service does not know this step execution; is it one of this account and \
-                 region?"
-            );
         }
     }
 }
 
 /// The labels of a target's series, with a listed step's on top.
-fn own_labels(
-    target: &Target,
-    step: Option<&std::collections::BTreeMap<String, String>>,
-) -> LabelText {
+fn own_labels(target: &Target, step: Option<&BTreeMap<String, String>>) -> LabelText {
     let mut labels = target.labels.clone();
     if let Some(step) = step {
         labels.extend(step.clone());
     }
     let pairs = labels.iter();
     LabelText::new(pairs.map(|(name, value)| (name.as_str(), value.as_str())))
-}
-
-/// One attempt, with its deadline.
-async fn within<T>(
-    timeout: Duration,
-    answer: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, ApiError> {
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(ApiError::new(
-            ErrorKind::Timeout,
-            format!("no answer within {timeout:?}"),
-        )),
-    }
 }
 
 async fn sleep_until(wake: Option<Instant>) {

@@ -436,6 +436,22 @@ fn formats_differ_in_their_comments_and_the_end_alone() {
 }
 
 #[test]
+fn every_label_of_ours_is_refused_as_a_users_own() {
+    let mut at = 0;
+    while let Some(entry) = families::entry(at) {
+        for label in entry.family.labels {
+            assert!(
+                crate::config::RESERVED_LABELS.contains(label),
+                "{label} of {}",
+                entry.family.name
+            );
+        }
+        at += 1;
+    }
+    assert!(at > 20);
+}
+
+#[test]
 fn every_family_has_its_comments_while_nothing_is_known() {
     let scrape = Scrape {
         sources: Vec::new(),

@@ -152,9 +152,9 @@ mod tests {
         let now = start();
         let limiter = RateLimiter::new(limit(10.0, 1), now);
         assert_eq!(limiter.throttled(now), Some(5.0));
-        assert_eq!(limiter.throttled(now + ONE_SIGN / 2), None);
         let wait = limiter.reserve(now).duration_since(now);
         assert_eq!(wait.as_millis(), 200);
+        assert_eq!(limiter.throttled(now + ONE_SIGN / 2), None);
 
         let later = now + RECOVERY;
         limiter.reserve(later);

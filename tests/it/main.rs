@@ -3,14 +3,20 @@
 #![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
 
 mod cli;
+mod commands;
 mod config;
+mod credentials;
 mod demo;
 mod faults;
 mod http;
+mod layers;
 mod lifecycle;
+mod logs;
 mod metrics;
 mod oracle;
 mod process;
+mod ready;
+mod reload;
 mod simulator;
 mod stop;
 mod support;

@@ -50,12 +50,7 @@ async fn exporter_ends_while_aws_does_not_answer() {
     simulated.spoil_all(Effect::NoAnswer);
     let config = simulated.config(&[STEP]).replace("5s", "1h");
     let exporter = Setup::exporter(&config).start().await;
-    let asked = async {
-        while simulated.asked_for(STEP) == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(WITHIN, asked).await.unwrap();
+    simulated.until_asked_for(STEP).await;
     ends_well(exporter, "TERM").await;
 }
 

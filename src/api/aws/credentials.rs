@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{
@@ -33,7 +36,7 @@ pub(super) async fn provider(
     let (name, base) = match (&target.profile, fixed) {
         (Some(profile), _) => (
             format!("profile {profile:?}"),
-            shared.credentials_provider(),
+            Some(from_profile(profile, shared)),
         ),
         (None, Some(fixed)) => ("fixed credentials".to_owned(), Some(fixed)),
         (None, None) => (
@@ -59,6 +62,22 @@ pub(super) async fn provider(
         SharedCredentialsProvider::new(assumed),
         patience,
     ))
+}
+
+/// The credentials of a profile and no others. The default chain would ask it only after the
+/// environment, and so poll another account wherever that has credentials.
+fn from_profile(name: &str, shared: &SdkConfig) -> SharedCredentialsProvider {
+    let mut config = ProviderConfig::without_region()
+        .with_region(shared.region().cloned())
+        .with_behavior_version(shared.behavior_version())
+        .with_retry_config(RetryConfig::disabled());
+    if let Some(client) = shared.http_client() {
+        config = config.with_http_client(client);
+    }
+    let profile = ProfileFileCredentialsProvider::builder()
+        .configure(&config)
+        .profile_name(name);
+    SharedCredentialsProvider::new(profile.build())
 }
 
 /// One step of the chain: names itself in its failures, and rests after one.

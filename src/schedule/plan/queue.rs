@@ -33,6 +33,16 @@ impl Queue {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn due(&self, call: &Call) -> Option<Instant> {
+        self.due.get(call).copied()
+    }
+
+    #[cfg(test)]
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.due.keys()
+    }
+
     pub(super) fn is_waiting(&self, call: &Call) -> bool {
         self.due.contains_key(call)
     }

@@ -172,17 +172,21 @@ impl Exporter {
                 if is_so(&scrape) {
                     return scrape;
                 }
-                last = Some(scrape.text);
+                last = Some(scrape);
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(scrape) => scrape,
-            Err(_) => panic!(
-                "waited in vain until {what}; {}\n{}",
-                last.unwrap_or_default(),
-                self.log().join("\n")
-            ),
+            Err(_) => {
+                let samples = last.iter().flat_map(|last: &Scrape| last.samples());
+                let samples: Vec<_> = samples.filter(|line| !line.contains("_bucket{")).collect();
+                panic!(
+                    "waited in vain until {what}; {}\n{}",
+                    samples.join("\n"),
+                    self.log().join("\n")
+                )
+            }
         }
     }
 

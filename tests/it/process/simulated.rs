@@ -12,6 +12,8 @@ use imagebuilder_exporter::simulator::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::{LOOK_EVERY, PATIENCE};
+
 /// A running simulator; it ends with the value.
 #[derive(Debug)]
 pub struct Simulated {
@@ -80,12 +82,6 @@ impl Simulated {
             .to_string()
     }
 
-    pub fn workflow_id(&self, name: &str) -> String {
-        let planned = self.planned();
-        let step = planned.iter().find(|step| step.name == name).unwrap();
-        step.workflow_execution_id.to_string()
-    }
-
     /// The step of this name as the simulated service sees it now.
     pub fn view(&self, name: &str) -> StepView {
         let id = self.id(name).parse().unwrap();
@@ -95,6 +91,17 @@ impl Simulated {
     /// How often the step of this name was asked for.
     pub fn asked_for(&self, name: &str) -> usize {
         self.calls.of_id("GetWorkflowStepExecution", &self.id(name))
+    }
+
+    /// Waits until the step of this name is asked for the first time.
+    pub async fn until_asked_for(&self, name: &str) {
+        let asked = async {
+            while self.asked_for(name) == 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let asked = tokio::time::timeout(PATIENCE, asked).await;
+        assert!(asked.is_ok(), "{name} was never asked for");
     }
 
     /// From now on each call about the step of this name meets this.

@@ -1,0 +1,413 @@
+//! What a scrape costs over loopback HTTP, and what sending the same bytes prebuilt would.
+//!
+//! `cargo bench --bench scrape` prints a table for 100, 10 000 and 100 000 steps, a tenth of them
+//! RUNNING. Contenders take turns, so that what else the machine does hits them alike; figures are
+//! medians. The client reads into one small buffer and keeps nothing, in a thread of its own.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use imagebuilder_exporter::config::StatusFormat;
+use imagebuilder_exporter::exposition::{
+    Encoding, Exposition, Format, FramePool, Frames, Next, Scrape, Source,
+};
+use imagebuilder_exporter::http::{Exporter, Reload, Server, bind};
+use imagebuilder_exporter::labels::LabelText;
+use imagebuilder_exporter::model::{
+    ImageArn, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
+};
+use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::store::{Phase, StepRecord, StepStore};
+use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// The managed build workflow.
+const STEPS: [(&str, &str); 7] = [
+    ("LaunchBuildInstance", "LaunchInstance"),
+    ("ApplyBuildComponents", "ExecuteComponents"),
+    ("InventoryCollection", "CollectImageMetadata"),
+    ("RunSanitizeScript", "SanitizeInstance"),
+    ("RunSysPrepScript", "RunSysPrep"),
+    ("CreateOutputAMI", "CreateImage"),
+    ("TerminateBuildInstance", "TerminateInstance"),
+];
+
+const NOW: Timestamp = Timestamp::from_millis(1_788_981_143_418);
+
+/// The most steps the `prometheus` crate is asked for; more take it too long.
+const PEER_STEPS: usize = 10_000;
+
+fn main() {
+    let runtime = Runtime::new().expect("the runtime starts");
+    println!("| steps | contender | bytes | median ms | x prebuilt | first byte ms |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for (steps, rounds) in [(100, 301), (10_000, 61), (100_000, 11)] {
+        measure(&runtime, steps, rounds);
+    }
+}
+
+fn measure(runtime: &Runtime, steps: usize, rounds: usize) {
+    let program = Arc::new(Program::with_steps(steps));
+    let exporter = serve_exporter(runtime, program.clone());
+    let plain = rendered(program.scrape(), Encoding::Identity);
+    let packed = rendered(program.scrape(), Encoding::Gzip);
+    let mut contenders = vec![
+        Contender::over_http("prebuilt", serve_prebuilt(runtime, plain.clone()), ""),
+        Contender::over_http("rendered", exporter, ""),
+        Contender::over_http("prebuilt gzip", serve_prebuilt(runtime, packed), ""),
+        Contender::over_http("rendered gzip", exporter, "accept-encoding: gzip\r\n"),
+    ];
+    for round in 0..rounds {
+        for contender in &mut contenders {
+            let sample = contender.scrape();
+            // The first warms caches and pools.
+            if round > 0 {
+                contender.samples.push(sample);
+            }
+        }
+    }
+    for (at, contender) in contenders.iter().enumerate() {
+        let limit = contenders[at / 2 * 2].median(|sample| sample.total);
+        contender.print(steps, limit);
+    }
+    let limit = contenders[0].median(|sample| sample.total);
+    render_alone(steps, rounds, &program, limit);
+    if steps <= PEER_STEPS {
+        gauge_vecs(steps, &plain, limit);
+    }
+}
+
+/// One who serves a scrape over HTTP.
+struct Contender {
+    name: &'static str,
+    address: SocketAddr,
+    request: String,
+    samples: Vec<Sample>,
+}
+
+#[derive(Clone, Copy)]
+struct Sample {
+    bytes: usize,
+    first_byte: Duration,
+    total: Duration,
+}
+
+impl Contender {
+    fn over_http(name: &'static str, address: SocketAddr, headers: &str) -> Self {
+        Self {
+            name,
+            address,
+            request: format!(
+                "GET /metrics HTTP/1.1\r\nhost: exporter\r\nconnection: close\r\n{headers}\r\n"
+            ),
+            samples: Vec::new(),
+        }
+    }
+
+    fn scrape(&self) -> Sample {
+        let mut buffer = vec![0; 256 * 1024];
+        let mut stream = TcpStream::connect(self.address).expect("the server listens");
+        let begun = Instant::now();
+        stream
+            .write_all(self.request.as_bytes())
+            .expect("the server takes a request");
+        let mut bytes = 0;
+        let mut first_byte = Duration::ZERO;
+        loop {
+            let read = stream.read(&mut buffer).expect("the server answers");
+            if bytes == 0 {
+                first_byte = begun.elapsed();
+            }
+            if read == 0 {
+                break;
+            }
+            bytes += read;
+        }
+        Sample {
+            bytes,
+            first_byte,
+            total: begun.elapsed(),
+        }
+    }
+
+    fn median(&self, of: impl Fn(&Sample) -> Duration) -> Duration {
+        median(self.samples.iter().map(of).collect())
+    }
+
+    fn print(&self, steps: usize, limit: Duration) {
+        let total = self.median(|sample| sample.total);
+        println!(
+            "| {steps} | {} | {} | {} | {:.2} | {} |",
+            self.name,
+            self.samples[0].bytes,
+            millis(total),
+            total.as_secs_f64() / limit.as_secs_f64(),
+            millis(self.median(|sample| sample.first_byte)),
+        );
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64() * 1e3)
+}
+
+/// Rendering into frames that nobody sends.
+fn render_alone(steps: usize, rounds: usize, program: &Program, limit: Duration) {
+    let pool = Arc::new(FramePool::default());
+    let mut times = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        bytes = 0;
+        each_frame(program.scrape(), Encoding::Identity, &pool, |frame| {
+            bytes += black_box(frame).len();
+        });
+        times.push(begun.elapsed());
+    }
+    let time = median(times);
+    println!(
+        "| {steps} | rendered, not sent | {bytes} | {} | {:.2} | |",
+        millis(time),
+        time.as_secs_f64() / limit.as_secs_f64()
+    );
+}
+
+/// The step families as the `prometheus` crate would hold and encode them, not sent.
+fn gauge_vecs(steps: usize, text: &Bytes, limit: Duration) {
+    let registry = Registry::new();
+    let text = std::str::from_utf8(text).expect("the text is UTF-8");
+    let mut family: Option<(&str, GaugeVec)> = None;
+    for line in text
+        .lines()
+        .filter(|line| line.starts_with("imagebuilder_workflow_"))
+    {
+        let (name, rest) = line.split_once('{').expect("a step's series has labels");
+        let (labels, value) = rest.rsplit_once("} ").expect("a series has a value");
+        let pairs: Vec<_> = labels
+            .split(',')
+            .map(|pair| pair.split_once('=').expect("a label has a value"))
+            .collect();
+        let names: Vec<_> = pairs.iter().map(|(name, _)| *name).collect();
+        if family.as_ref().is_none_or(|(known, _)| *known != name) {
+            let gauges = GaugeVec::new(Opts::new(name, name), &names).expect("names are valid");
+            registry
+                .register(Box::new(gauges.clone()))
+                .expect("a family's series stand together");
+            family = Some((name, gauges));
+        }
+        let values: Vec<_> = pairs
+            .iter()
+            .map(|(_, value)| value.trim_matches('"'))
+            .collect();
+        let (_, gauges) = family.as_ref().expect("it was just made");
+        gauges
+            .with_label_values(&values)
+            .set(value.parse().expect("a value is a number"));
+    }
+    let mut times = Vec::new();
+    let mut out = Vec::new();
+    for _ in 0..7 {
+        let begun = Instant::now();
+        out.clear();
+        TextEncoder::new()
+            .encode(&registry.gather(), &mut out)
+            .expect("a Vec takes all");
+        times.push(begun.elapsed());
+    }
+    let time = median(times);
+    println!(
+        "| {steps} | GaugeVecs, not sent | {} | {} | {:.2} | |",
+        out.len(),
+        millis(time),
+        time.as_secs_f64() / limit.as_secs_f64()
+    );
+}
+
+fn rendered(scrape: Scrape, encoding: Encoding) -> Bytes {
+    let mut all = Vec::new();
+    each_frame(scrape, encoding, &Arc::default(), |frame| {
+        all.extend_from_slice(frame);
+    });
+    Bytes::from(all)
+}
+
+fn each_frame(
+    scrape: Scrape,
+    encoding: Encoding,
+    pool: &Arc<FramePool>,
+    mut each: impl FnMut(&Bytes),
+) {
+    let mut frames = Frames::new(
+        Exposition::new(scrape, Format::Text),
+        encoding,
+        pool.clone(),
+    );
+    loop {
+        match frames.advance() {
+            Next::Frame(frame) => each(&frame),
+            Next::Working => {}
+            Next::End => return,
+        }
+    }
+}
+
+fn serve_exporter(runtime: &Runtime, exporter: Arc<Program>) -> SocketAddr {
+    let listeners = runtime
+        .block_on(bind("127.0.0.1:0"))
+        .expect("loopback has a free port");
+    let address = listeners[0].local_addr().expect("it is bound");
+    let server = Server {
+        listeners,
+        exporter,
+        telemetry_path: "/metrics".to_owned(),
+        drain_timeout: Duration::ZERO,
+    };
+    runtime.spawn(server.run(std::future::pending()));
+    address
+}
+
+/// A hyper server that has the whole answer ready.
+fn serve_prebuilt(runtime: &Runtime, body: Bytes) -> SocketAddr {
+    let listener = runtime
+        .block_on(TcpListener::bind("127.0.0.1:0"))
+        .expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
+            let body = body.clone();
+            let service = service_fn(move |_| {
+                let body = body.clone();
+                async move { Ok::<_, Infallible>(Response::new(Full::new(body))) }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    address
+}
+
+/// A program that knows so many steps.
+struct Program {
+    steps: StepStore,
+    metrics: Arc<PollerMetrics>,
+    process: Arc<ProcessMetrics>,
+}
+
+impl Program {
+    fn with_steps(count: usize) -> Self {
+        Self {
+            steps: StepStore::new((0..count).map(record)),
+            metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
+            process: Arc::new(ProcessMetrics::new(&[])),
+        }
+    }
+}
+
+impl Exporter for Program {
+    fn scrape(&self) -> Scrape {
+        Scrape {
+            now: NOW.plus(Duration::from_secs(60)),
+            status_format: StatusFormat::Stateset,
+            message_labels: false,
+            sources: vec![Source {
+                target: "production".into(),
+                region: "us-west-2".into(),
+                steps: self.steps.snapshot(),
+                up: Some(true),
+                metrics: self.metrics.clone(),
+            }],
+            process: self.process.clone(),
+        }
+    }
+
+    fn ready(&self) -> bool {
+        true
+    }
+
+    fn reload(&self) -> Option<Reload> {
+        None
+    }
+}
+
+/// A step as the service tells of it, ids without a pattern.
+fn record(at: usize) -> StepRecord {
+    let execution = at / STEPS.len();
+    let (name, action) = STEPS[at % STEPS.len()];
+    let running = at.is_multiple_of(10);
+    let start = Timestamp::from_millis(NOW.millis() - at as i64 * 137);
+    let image = format!(
+        "arn:aws:imagebuilder:us-west-2:111122223333:image/golden-{}/1.0.{}/1",
+        execution % 20,
+        execution / 20
+    );
+    let answer = StepExecution {
+        name: Some(name.to_owned()),
+        action: Some(action.to_owned()),
+        on_failure: Some(OnFailure::Abort),
+        workflow_execution_id: format!("wf-{}", uuid(execution as u64 ^ 0xffff_ffff))
+            .parse()
+            .ok(),
+        workflow: WorkflowArn::parse(
+            "arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1",
+        ),
+        image: ImageArn::parse(&image),
+        start: Some(start),
+        end: (!running).then(|| start.plus(Duration::from_millis(147_404))),
+        timeout_seconds: Some(4_500),
+        ..StepExecution::with_status(if running {
+            StepStatus::Running
+        } else {
+            StepStatus::Completed
+        })
+    };
+    let id = format!("step-{}", uuid(at as u64));
+    let record = StepRecord::unseen(id.parse().expect("it is one"), LabelText::new([]));
+    let record = record.answered(answer, "us-west-2", NOW);
+    if running {
+        record
+    } else {
+        StepRecord {
+            phase: Phase::Settled,
+            ..record
+        }
+    }
+}
+
+fn uuid(seed: u64) -> String {
+    let a = scattered(seed);
+    let b = scattered(a);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        a >> 32,
+        a >> 16 & 0xffff,
+        a & 0xffff,
+        b >> 48,
+        b & 0xffff_ffff_ffff
+    )
+}
+
+/// SplitMix64.
+fn scattered(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,145 @@
+//! What is counted and said of the calls of one target and region, each thing once.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::call::Outcome;
+use super::health::Health;
+use super::limiter::RateLimiter;
+use super::lock;
+use crate::api::{ApiError, ErrorKind, Operation};
+use crate::model::StepExecutionId;
+use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+
+/// Where what is counted goes.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
+    pub metrics: Arc<PollerMetrics>,
+    pub process: Arc<ProcessMetrics>,
+    pub limiter: Arc<RateLimiter>,
+    pub health: Arc<Mutex<Health>>,
+}
+
+/// Counts calls and says what they mean for the target as a whole.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    target: String,
+    region: String,
+    was_up: Option<bool>,
+    told_unavailable: bool,
+}
+
+impl Reporter {
+    pub(super) fn new(target: &str, region: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            region: region.to_owned(),
+            was_up: None,
+            told_unavailable: false,
+        }
+    }
+
+    /// A call has come back. `interval` is the polling interval that its outcome speaks for.
+    pub(super) fn called(&mut self, outcome: &Outcome, counters: &Counters, interval: Duration) {
+        let now = outcome.answered.instant;
+        let operation = outcome.operation();
+        let failure = outcome.failure();
+        let kind = failure.map(|failure| failure.kind);
+        let result = kind.map_or(Ok(()), Err);
+        let sent = kind != Some(ErrorKind::Credentials);
+        let took = sent.then(|| now - outcome.asked);
+        counters.metrics.request(operation, result, took);
+        for field in outcome.unparsable() {
+            counters.process.unparsable_field(field);
+        }
+        if let Some(failure) = failure {
+            debug!(
+                target = self.target,
+                region = self.region,
+                operation = operation.as_str(),
+                id = outcome.id(),
+                result = failure.kind.as_str(),
+                error = %failure,
+                "call failed"
+            );
+        }
+        if kind == Some(ErrorKind::Throttled)
+            && let Some(rate) = counters.limiter.throttled(now)
+        {
+            warn!(
+                target = self.target,
+                region = self.region,
+                operation = operation.as_str(),
+                requests_per_second = rate,
+                "the service throttles; calling less often for a while"
+            );
+        }
+        let up = {
+            let mut health = lock(&counters.health);
+            health.record(operation, result, now);
+            health.is_up(now, interval)
+        };
+        self.tell_health(up, operation, failure);
+    }
+
+    /// That the target has become, or is no longer, one that can't be polled.
+    fn tell_health(&mut self, up: Option<bool>, operation: Operation, failure: Option<&ApiError>) {
+        match (self.was_up, up, failure) {
+            (None | Some(true), Some(false), Some(failure)) => warn!(
+                target = self.target,
+                region = self.region,
+                operation = operation.as_str(),
+                result = failure.kind.as_str(),
+                error = %failure,
+                "target cannot be polled; what is known stays, and it is tried again"
+            ),
+            (Some(false), Some(true), _) => info!(
+                target = self.target,
+                region = self.region,
+                "target can be polled again"
+            ),
+            _ => {}
+        }
+        self.was_up = up;
+    }
+
+    /// Workflow executions may not be looked at: said once for the target.
+    pub(super) fn workflows_forbidden(&mut self, error: &ApiError) {
+        if std::mem::replace(&mut self.told_unavailable, true) {
+            return;
+        }
+        warn!(
+            target = self.target,
+            region = self.region,
+            operation = Operation::GetWorkflowExecution.as_str(),
+            error = %error,
+            "workflow executions may not be looked at, so steps that ended are asked for seldom, \
+             for 24 hours; allow imagebuilder:GetWorkflowExecution"
+        );
+    }
+
+    /// The service does not know a step, as it has not said before.
+    pub(super) fn step_unknown(&self, id: &StepExecutionId, error: &ApiError) {
+        warn!(
+            target = self.target,
+            region = self.region,
+            step_execution_id = %id,
+            error = %error,
+            "the service does not know this step execution; is it one of this account and region?"
+        );
+    }
+
+    /// The service has not known a step for so long that it is believed.
+    pub(super) fn step_gone(&self, id: &StepExecutionId, error: &ApiError) {
+        info!(
+            target = self.target,
+            region = self.region,
+            step_execution_id = %id,
+            error = %error,
+            "step execution is gone: for an hour the service has not known it; it is asked for \
+             once an hour until it is taken off the list"
+        );
+    }
+}

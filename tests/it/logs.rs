@@ -1,0 +1,248 @@
+//! What is said in the log: each change for the worse once, readable alone, and no secrets.
+
+use std::collections::BTreeMap;
+
+use imagebuilder_exporter::simulator::{Effect, PLANTED_SECRET};
+use serde_json::{Value, json};
+
+use crate::process::{Exporter, PATIENCE, Setup, Simulated, error};
+
+/// A build that fails at once and is rolled back, one that runs past its timeout, and one that
+/// runs on.
+const SCENARIO: &str = r#"
+pipelines:
+  - name: golden
+    account: "111122223333"
+    region: us-west-2
+    first: -10s
+    builds: 1
+    workflows:
+      - name: failing
+        steps:
+          - {name: Launched, action: LaunchInstance, duration: 10s, rollback: completed, rollback_duration: 2s}
+          - {name: Failed, action: RunCommand, duration: 1s, outcome: failed, message: "exit code 7"}
+  - name: silver
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: hanging
+        steps:
+          - {name: Hung, action: CreateImage, outcome: hang, timeout: 605s, message: "out of time"}
+  - name: bronze
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: running
+        steps:
+          - {name: Done, action: LaunchInstance, duration: 10s}
+          - {name: Running, action: ExecuteComponents, duration: 2h}
+"#;
+
+const ANSWERED: &str = "imagebuilder_exporter_api_requests_total{\
+    operation=\"GetWorkflowStepExecution\",result=\"ok\"}";
+
+/// Waits until everything was asked for some more times.
+async fn polled_on(exporter: &Exporter, times: f64) {
+    let answered = exporter.scrape().await.value(ANSWERED).unwrap();
+    exporter.until_over(ANSWERED, answered + times).await;
+}
+
+#[tokio::test]
+async fn change_for_the_worse_is_one_line_for_ever() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let steps = ["Launched", "Failed", "Hung", "Running"];
+    let config = simulated.config(&steps);
+    let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
+    let exporter = setup.start().await;
+    let failed = ["message=\"step failed\"", "step=Failed"];
+    let rolled_back = ["message=\"step is rolled back\"", "step=Launched"];
+    let timed_out = ["message=\"step failed at its timeout\"", "step=Hung"];
+    let of_failed = exporter.until_line(&failed).await;
+    for part in [
+        "level=info",
+        "target=main",
+        "region=us-west-2",
+        "account_id=111122223333",
+        "image=golden",
+        "workflow=failing",
+        "status=FAILED",
+        "service_message=\"exit code 7\"",
+    ] {
+        assert!(of_failed.contains(part), "{part}\n{of_failed}");
+    }
+    let of_rolled_back = exporter.until_line(&rolled_back).await;
+    assert!(of_rolled_back.contains("image=golden workflow=failing"));
+    let of_timed_out = exporter.until_line(&timed_out).await;
+    assert!(of_timed_out.contains("service_message=\"out of time\""));
+    for _ in 0..3 {
+        assert_eq!(exporter.post("/-/reload").await.status, 200);
+        exporter.signal("HUP");
+        polled_on(&exporter, 5.0).await;
+    }
+    // A failed poll between them makes nothing new.
+    simulated.spoil_all(error("ServiceException"));
+    exporter
+        .until_value("imagebuilder_exporter_target_up{}", 0.0)
+        .await;
+    simulated.faults.clear();
+    exporter
+        .until_value("imagebuilder_exporter_target_up{}", 1.0)
+        .await;
+    polled_on(&exporter, 5.0).await;
+    for once in [failed, rolled_back, timed_out] {
+        assert_eq!(exporter.count_log(&once), 1, "{once:?}");
+    }
+    for step in ["Running", "Launched", "Failed"] {
+        let of_it = exporter.count_log(&[&format!(" step={step} ")]);
+        assert_eq!(of_it, usize::from(step != "Running"), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn step_that_runs_past_its_timeout_is_told_once() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let short = BTreeMap::from([("timeoutSeconds".to_owned(), json!(60))]);
+    simulated.spoil("Running", Effect::Replaced(short));
+    let exporter = Setup::exporter(&simulated.config(&["Running"]))
+        .start()
+        .await;
+    let line = exporter.until_line(&["step runs past its timeout"]).await;
+    assert!(line.contains("level=info"), "{line}");
+    assert!(
+        line.contains("image=bronze workflow=running step=Running"),
+        "{line}"
+    );
+    polled_on(&exporter, 10.0).await;
+    assert_eq!(exporter.count_log(&["step runs past its timeout"]), 1);
+}
+
+#[tokio::test]
+async fn forbidden_look_at_workflow_executions_is_told_once_and_steps_are_shown_on() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let forbidden = imagebuilder_exporter::simulator::Fault::on(
+        "GetWorkflowExecution",
+        error("ForbiddenException"),
+    );
+    simulated.faults.set(vec![forbidden.unwrap()]);
+    let exporter = Setup::exporter(&simulated.config(&["Done", "Running", "Hung"]))
+        .start()
+        .await;
+    let told = ["level=warn", "imagebuilder:GetWorkflowExecution"];
+    let line = exporter.until_line(&told).await;
+    assert!(line.contains("target=main"), "{line}");
+    exporter.until_over(ANSWERED, 20.0).await;
+    assert_eq!(
+        exporter.count_log(&["imagebuilder:GetWorkflowExecution"]),
+        1
+    );
+    let scrape = exporter.scrape().await;
+    let shown = scrape.labels("imagebuilder_workflow_step_info{}", "step");
+    assert_eq!(shown, ["Done", "Running", "Hung"]);
+    let successes = scrape.values("imagebuilder_workflow_step_last_poll_success{}");
+    assert_eq!(successes, [1.0; 3]);
+    // Twice: of each workflow once.
+    assert_eq!(simulated.calls.of("GetWorkflowExecution"), 2);
+    assert_eq!(scrape.value("imagebuilder_exporter_target_up{}"), Some(1.0));
+}
+
+/// What somebody might write into a message to make a log say what is not so.
+const HOSTILE: &str = "done\nlevel=error message=\"forged\"\r\n{\"level\":\"ERROR\"}\t\u{1b}[31mred\u{7}\u{0}\u{85}\u{2028}ends \\\" with é";
+
+async fn hostile(format: &str) -> (Vec<String>, String) {
+    let simulated = Simulated::start(SCENARIO).await;
+    let message = BTreeMap::from([
+        ("message".to_owned(), json!(HOSTILE)),
+        ("status".to_owned(), json!("FAILED")),
+        ("name".to_owned(), json!("Run\nning\u{1b}[2J")),
+    ]);
+    simulated.spoil("Running", Effect::Replaced(message));
+    let config = simulated.config(&["Running"]);
+    let config = format!("metrics: {{message_labels: true}}\n{config}");
+    let setup = Setup::exporter(&config).arg(&format!("--log.format={format}"));
+    let exporter = setup.start().await;
+    exporter.until_line(&["step failed"]).await;
+    let scrape = exporter.scrape().await;
+    exporter.signal("TERM");
+    (exporter.ended(PATIENCE).await.stderr, scrape.text)
+}
+
+/// Nothing ends a line, and nothing steers a terminal.
+fn is_harmless(text: &str) -> bool {
+    text.chars()
+        .all(|character| !character.is_control() && character != '\u{2028}')
+}
+
+#[tokio::test]
+async fn hostile_message_is_one_line_of_logfmt() {
+    let (log, text) = hostile("logfmt").await;
+    for line in &log {
+        assert!(line.starts_with("ts="), "{log:#?}");
+        assert!(is_harmless(line), "{line:?}");
+    }
+    let told: Vec<_> = log.iter().filter(|l| l.contains("step failed")).collect();
+    assert_eq!(told.len(), 1, "{log:#?}");
+    assert!(
+        told[0].contains("\\nlevel=error message=\\\"forged\\\"\\r\\n"),
+        "{}",
+        told[0]
+    );
+    assert!(told[0].contains("with é\""), "{}", told[0]);
+    for line in text.lines() {
+        assert!(
+            line.starts_with("# ")
+                || line.starts_with("imagebuilder_")
+                || line.starts_with("process_"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn hostile_message_is_one_line_of_json() {
+    let (log, _) = hostile("json").await;
+    for line in &log {
+        assert!(
+            serde_json::from_str::<Value>(line).is_ok_and(|value| value.is_object()),
+            "{line}"
+        );
+        assert!(is_harmless(line), "{line:?}");
+    }
+    let told = log
+        .iter()
+        .find(|line| line.contains("step failed"))
+        .unwrap();
+    let told: Value = serde_json::from_str(told).unwrap();
+    assert_eq!(told["service_message"], HOSTILE);
+    assert_eq!(told["level"], "INFO");
+    assert_eq!(told["step"], "Run\nning\u{1b}[2J");
+}
+
+#[tokio::test]
+async fn secrets_in_inputs_and_outputs_are_neither_shown_nor_logged() {
+    let simulated = Simulated::start(SCENARIO).await;
+    for format in ["logfmt", "json"] {
+        let steps = ["Launched", "Failed", "Done", "Running"];
+        let config = simulated.config(&steps);
+        let setup = Setup::exporter(&format!("metrics: {{message_labels: true}}\n{config}"))
+            .arg("--log.level=trace")
+            .arg(&format!("--log.format={format}"));
+        let exporter = setup.start().await;
+        exporter.until_ready().await;
+        simulated.spoil_all(Effect::Truncated);
+        let failed = "imagebuilder_exporter_api_requests_total{\
+                      operation=\"GetWorkflowStepExecution\",result=\"parse_error\"}";
+        let scrape = exporter.until_over(failed, 0.0).await;
+        simulated.faults.clear();
+        assert!(!scrape.text.contains(PLANTED_SECRET));
+        assert!(!scrape.text.contains("secret-of-the-test"));
+        exporter.signal("TERM");
+        let log = exporter.ended(PATIENCE).await.stderr.join("\n");
+        assert!(log.contains("call failed"), "{log}");
+        assert!(!log.contains(PLANTED_SECRET), "{log}");
+        assert!(!log.contains("secret-of-the-test"), "{log}");
+    }
+}

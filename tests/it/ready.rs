@@ -1,0 +1,108 @@
+//! `/-/healthy` and `/-/ready`.
+
+use imagebuilder_exporter::simulator::Effect;
+
+use crate::process::{Setup, Simulated};
+
+const SCENARIO: &str = r#"
+pipelines:
+  - name: golden
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: one
+        parallel_group: both
+        steps:
+          - {name: Held, action: ExecuteComponents, duration: 2h}
+      - name: two
+        parallel_group: both
+        steps:
+          - {name: Answered, action: ExecuteComponents, duration: 2h}
+"#;
+
+#[tokio::test]
+async fn exporter_is_ready_when_the_first_attempt_for_every_step_has_ended_and_for_good() {
+    let mut simulated = Simulated::start(SCENARIO).await;
+    simulated.spoil("Held", Effect::NoAnswer);
+    let config = simulated.config(&["Held", "Answered"]).replace("5s", "1h");
+    let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
+    let exporter = setup.start().await;
+    let healthy = async || assert_eq!(exporter.get("/-/healthy").await.status, 200);
+    healthy().await;
+    let answered = "imagebuilder_workflow_step_info{step=\"Answered\"}";
+    exporter.until_value(answered, 1.0).await;
+    simulated.until_asked_for("Held").await;
+    for _ in 0..5 {
+        healthy().await;
+        let answer = exporter.get("/-/ready").await;
+        assert_eq!(answer.status, 503, "{}", answer.text());
+    }
+    assert_eq!(exporter.count_log(&["message=ready"]), 0);
+
+    // An attempt that fails has ended as well.
+    simulated.go_down().await;
+    exporter.until_ready().await;
+    exporter
+        .until_value("imagebuilder_exporter_target_up{}", 0.0)
+        .await;
+    healthy().await;
+    let unknown = "step_executions: [step-2e6fef0d-657c-4b7e-8706-ff24da9afa01, ";
+    exporter.write_config(&config.replace("step_executions: [", unknown));
+    assert_eq!(exporter.post("/-/reload").await.status, 200);
+    assert_eq!(exporter.get("/-/ready").await.status, 200);
+    assert_eq!(exporter.count_log(&["message=ready"]), 1);
+}
+
+#[tokio::test]
+async fn reload_takes_away_what_readiness_waits_for() {
+    let simulated = Simulated::start(SCENARIO).await;
+    simulated.spoil("Held", Effect::NoAnswer);
+    let config = simulated.config(&["Held", "Answered"]).replace("5s", "1h");
+    let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
+    let exporter = setup.start().await;
+    exporter
+        .until_value("imagebuilder_workflow_step_info{step=\"Answered\"}", 1.0)
+        .await;
+    assert_eq!(exporter.get("/-/ready").await.status, 503);
+    exporter.write_config(&simulated.config(&["Answered"]));
+    assert_eq!(exporter.post("/-/reload").await.status, 200);
+    exporter.until_ready().await;
+}
+
+#[tokio::test]
+async fn exporter_without_credentials_is_ready_and_healthy() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Setup::exporter(&simulated.config(&["Held"])).without_credentials();
+    let exporter = setup.start().await;
+    exporter.until_ready().await;
+    assert_eq!(exporter.get("/-/healthy").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_may_not_be_done_is_told() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let exporter = Setup::exporter(&simulated.config(&["Answered"]))
+        .start()
+        .await;
+    let client = exporter.client();
+    for (method, path, status, allow) in [
+        ("GET", "/", 200, None),
+        ("HEAD", "/", 200, None),
+        ("HEAD", "/-/healthy", 200, None),
+        ("GET", "/nothing", 404, None),
+        ("GET", "/metrics/", 404, None),
+        ("POST", "/nothing", 404, None),
+        ("GET", "/-/reload", 405, Some("POST")),
+        ("POST", "/metrics", 405, Some("GET, HEAD")),
+        ("DELETE", "/-/ready", 405, Some("GET, HEAD")),
+    ] {
+        let answer = client.ask(method, path, "").await.unwrap();
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.header("allow"), allow, "{method} {path}");
+        assert_eq!(method == "HEAD", answer.body.is_empty(), "{method} {path}");
+    }
+    let landing = exporter.get("/").await;
+    assert!(landing.text().contains("href=\"/metrics\""));
+}
