@@ -15,12 +15,13 @@ use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowEx
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<Parsed<T>, ApiError>> + Send>>;
 
 /// The members of answers that are more than text, by their names in the service's model.
-pub const PARSED_MEMBERS: [&str; 8] = [
+pub const PARSED_MEMBERS: [&str; 9] = [
     "attemptNumber",
     "endTime",
     "imageBuildVersionArn",
     "maxAttempts",
     "startTime",
+    "stepExecutionId",
     "timeoutSeconds",
     "workflowBuildVersionArn",
     "workflowExecutionId",
@@ -49,6 +50,32 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
     fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution>;
 
     fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution>;
+
+    /// All steps of a workflow execution, a page a call, with everything but `timeoutSeconds` and
+    /// `onFailure`.
+    fn list_workflow_step_executions(
+        &self,
+        id: WorkflowExecutionId,
+        page: Page,
+    ) -> Answer<StepPage>;
+}
+
+/// Which page of a list to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many entries.
+    pub size: u16,
+    /// What the page before gave; `None` asks for the first.
+    pub token: Option<String>,
+}
+
+/// One page of a workflow execution's steps. It can be short, or empty, and not be the last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepPage {
+    /// A step without a status is there, and not told of.
+    pub steps: Vec<(StepExecutionId, Option<StepExecution>)>,
+    /// `None` on the last page.
+    pub next: Option<String>,
 }
 
 /// The operations the exporter calls, by their names in the service's model.
@@ -56,15 +83,21 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
 pub enum Operation {
     GetWorkflowStepExecution,
     GetWorkflowExecution,
+    ListWorkflowStepExecutions,
 }
 
 impl Operation {
-    pub const ALL: [Self; 2] = [Self::GetWorkflowStepExecution, Self::GetWorkflowExecution];
+    pub const ALL: [Self; 3] = [
+        Self::GetWorkflowStepExecution,
+        Self::GetWorkflowExecution,
+        Self::ListWorkflowStepExecutions,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GetWorkflowStepExecution => "GetWorkflowStepExecution",
             Self::GetWorkflowExecution => "GetWorkflowExecution",
+            Self::ListWorkflowStepExecutions => "ListWorkflowStepExecutions",
         }
     }
 }

@@ -9,6 +9,7 @@ mod call;
 mod health;
 mod limiter;
 mod news;
+mod page_size;
 mod plan;
 mod report;
 
@@ -22,13 +23,14 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use budget::Budgets;
-use call::{Answered, Outcome};
+use call::{Answered, Outcome, Request};
 pub use health::Health;
 pub use limiter::RateLimiter;
-use plan::{DueCall, Plan};
+use page_size::PageSize;
+use plan::{Call, DueCall, Plan, SeenBy};
 use report::{Counters, Reporter};
 
-use crate::api::{ApiError, ErrorKind, ImageBuilder, Parsed};
+use crate::api::{ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage};
 use crate::clock::{Clock, Now};
 use crate::config::{Polling, Target};
 use crate::labels::LabelText;
@@ -74,6 +76,7 @@ pub struct Poller {
     /// When the token taken for the next call may be used, and since when it is waited for.
     token: Option<Token>,
     reporter: Reporter,
+    page_size: PageSize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +96,7 @@ impl Poller {
             in_flight: JoinSet::new(),
             token: None,
             reporter: Reporter::new(&assignment.target.name, &assignment.region),
+            page_size: PageSize::default(),
             assignment,
             tools,
         };
@@ -219,8 +223,19 @@ impl Poller {
         let api = self.tools.api.clone();
         let clock = self.tools.clock;
         let timeout = self.assignment.polling.request_timeout;
+        let request = match call {
+            Call::Step(id) => Request::Step(id),
+            Call::Steps(id) => Request::Steps(
+                id,
+                Page {
+                    size: self.page_size.get(),
+                    token: self.plan.page_token(&id),
+                },
+            ),
+            Call::Workflow(id) => Request::Workflow(id),
+        };
         self.in_flight
-            .spawn(Outcome::of(call, api, timeout, asked, clock));
+            .spawn(Outcome::of(request, api, timeout, asked, clock));
     }
 
     /// Counts a call, learns from it and shows what it told.
@@ -233,6 +248,7 @@ impl Poller {
         };
         let interval = self.assignment.polling.interval;
         self.reporter.called(&outcome, &counters, interval);
+        self.plan.ended(outcome.call());
         let Outcome {
             asked,
             answered,
@@ -240,6 +256,9 @@ impl Poller {
         } = outcome;
         match answer {
             Answered::Step(id, result) => self.step_polled(id, result, asked, answered),
+            Answered::Steps(id, page, result) => {
+                self.steps_listed(id, &page, result, asked, answered);
+            }
             Answered::Workflow(id, result) => self.workflow_polled(id, result, asked, answered),
         }
     }
@@ -251,37 +270,93 @@ impl Poller {
         asked: Instant,
         now: Now,
     ) {
+        let error = match result {
+            Ok(parsed) => return self.step_seen(id, parsed.value, SeenBy::Get, asked, now),
+            Err(error) => error,
+        };
+        // A reload may have taken the step away while the call was under way.
         let Some(before) = self.shown.store.get(&id) else {
-            // A reload took the step away while the call was under way.
-            self.plan.forget(id);
             return;
         };
-        let record = match result {
-            Ok(parsed) => {
-                let region = &self.assignment.region;
-                let mut record = before.answered(parsed.value, region, now.time);
-                if let Some(observed) = &mut record.observed {
-                    observed.budget_millis = self.assignment.budgets.millis(observed);
-                    let phase = self.plan.step_answered(id, observed, asked, now);
-                    record.phase = phase.unwrap_or(record.phase);
-                }
-                news::tell(&self.assignment.target.name, region, &before, &record, now);
-                record
-            }
+        let phase = self.plan.step_failed(id, error.kind, now.instant);
+        if phase == Some(Phase::Gone) && before.phase != Phase::Gone {
+            self.reporter.step_gone(&id, &error);
+        } else if error.kind == ErrorKind::Client && self.plan.first_failure(&id) {
+            self.reporter.step_unknown(&id, &error);
+        }
+        self.shown.store.put(StepRecord {
+            phase: phase.unwrap_or(before.phase),
+            ..before.unanswered()
+        });
+    }
+
+    fn step_seen(
+        &mut self,
+        id: StepExecutionId,
+        answer: StepExecution,
+        by: SeenBy,
+        asked: Instant,
+        now: Now,
+    ) {
+        let Some(before) = self.shown.store.get(&id) else {
+            return;
+        };
+        let mut record = before.answered(answer, &self.assignment.region, now.time);
+        if let Some(observed) = &mut record.observed {
+            observed.budget_millis = self.assignment.budgets.millis(observed);
+            let phase = self.plan.step_answered(id, observed, by, asked, now);
+            record.phase = phase.unwrap_or(record.phase);
+        }
+        let target = &self.assignment.target.name;
+        news::tell(target, &self.assignment.region, &before, &record, now);
+        self.shown.store.put(record);
+    }
+
+    /// The step keeps what is known of it; a poll that was to refresh it failed.
+    fn step_missed(&self, id: &StepExecutionId) {
+        if let Some(before) = self.shown.store.get(id) {
+            self.shown.store.put(before.unanswered());
+        }
+    }
+
+    fn steps_listed(
+        &mut self,
+        workflow: WorkflowExecutionId,
+        page: &Page,
+        result: Result<Parsed<StepPage>, ApiError>,
+        asked: Instant,
+        now: Now,
+    ) {
+        let kind = result.as_ref().err().map(|error| error.kind);
+        if self.page_size.refused(page, kind) {
+            return self.plan.page_too_large(workflow, now.instant);
+        }
+        let StepPage { steps, next } = match result {
+            Ok(parsed) => parsed.value,
             Err(error) => {
-                let phase = self.plan.step_failed(id, error.kind, now.instant);
-                if phase == Some(Phase::Gone) && before.phase != Phase::Gone {
-                    self.reporter.step_gone(&id, &error);
-                } else if error.kind == ErrorKind::Client && self.plan.first_failure(&id) {
-                    self.reporter.step_unknown(&id, &error);
+                let failure = self.plan.list_failed(workflow, error.kind, now.instant);
+                failure.steps.iter().for_each(|id| self.step_missed(id));
+                if failure.denied {
+                    self.reporter.lists_forbidden(&error);
                 }
-                StepRecord {
-                    phase: phase.unwrap_or(before.phase),
-                    ..before.unanswered()
-                }
+                return;
             }
         };
-        self.shown.store.put(record);
+        let mut told = Vec::new();
+        for (id, answer) in steps {
+            told.push(id);
+            if !self.plan.refreshes(workflow, &id) {
+                continue;
+            }
+            match answer {
+                Some(answer) => self.step_seen(id, answer, SeenBy::List, asked, now),
+                None => {
+                    self.plan.step_untold(id, now.instant);
+                    self.step_missed(&id);
+                }
+            }
+        }
+        self.plan.page_read(workflow, told, next, now.instant);
     }
 
     fn workflow_polled(

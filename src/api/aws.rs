@@ -21,7 +21,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::{Answer, ImageBuilder};
+use super::{Answer, ImageBuilder, Page, StepPage};
 use crate::config::Target;
 use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 
@@ -126,6 +126,25 @@ impl ImageBuilder for AwsImageBuilder {
         Box::pin(async move {
             match call.send().await {
                 Ok(output) => answer::workflow_execution(output, id),
+                Err(failure) => Err(error::classify(&failure)),
+            }
+        })
+    }
+
+    fn list_workflow_step_executions(
+        &self,
+        id: WorkflowExecutionId,
+        page: Page,
+    ) -> Answer<StepPage> {
+        let call = self
+            .client
+            .list_workflow_step_executions()
+            .workflow_execution_id(id.to_string())
+            .max_results(page.size.into())
+            .set_next_token(page.token);
+        Box::pin(async move {
+            match call.send().await {
+                Ok(output) => answer::step_page(output, id),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::plan::Call;
-use crate::api::{ApiError, ErrorKind, ImageBuilder, Operation, Parsed};
+use crate::api::{ApiError, ErrorKind, ImageBuilder, Operation, Page, Parsed, StepPage};
 use crate::clock::{Clock, Now};
 use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 
@@ -25,27 +25,44 @@ pub(super) enum Answered {
         StepExecutionId,
         Result<Box<Parsed<StepExecution>>, ApiError>,
     ),
+    Steps(
+        WorkflowExecutionId,
+        Page,
+        Result<Parsed<StepPage>, ApiError>,
+    ),
     Workflow(
         WorkflowExecutionId,
         Result<Parsed<WorkflowExecution>, ApiError>,
     ),
 }
 
+/// A call with all that it needs.
+#[derive(Debug)]
+pub(super) enum Request {
+    Step(StepExecutionId),
+    Steps(WorkflowExecutionId, Page),
+    Workflow(WorkflowExecutionId),
+}
+
 impl Outcome {
     /// Makes the call, one attempt of it.
     pub(super) async fn of(
-        call: Call,
+        request: Request,
         api: Arc<dyn ImageBuilder>,
         timeout: Duration,
         asked: Instant,
         clock: Clock,
     ) -> Self {
-        let answer = match call {
-            Call::Step(id) => {
+        let answer = match request {
+            Request::Step(id) => {
                 let answer = within(timeout, api.get_workflow_step_execution(id)).await;
                 Answered::Step(id, answer.map(Box::new))
             }
-            Call::Workflow(id) => {
+            Request::Steps(id, page) => {
+                let call = api.list_workflow_step_executions(id, page.clone());
+                Answered::Steps(id, page, within(timeout, call).await)
+            }
+            Request::Workflow(id) => {
                 Answered::Workflow(id, within(timeout, api.get_workflow_execution(id)).await)
             }
         };
@@ -56,9 +73,18 @@ impl Outcome {
         }
     }
 
+    pub(super) fn call(&self) -> Call {
+        match self.answer {
+            Answered::Step(id, _) => Call::Step(id),
+            Answered::Steps(id, ..) => Call::Steps(id),
+            Answered::Workflow(id, _) => Call::Workflow(id),
+        }
+    }
+
     pub(super) fn operation(&self) -> Operation {
         match self.answer {
             Answered::Step(..) => Operation::GetWorkflowStepExecution,
+            Answered::Steps(..) => Operation::ListWorkflowStepExecutions,
             Answered::Workflow(..) => Operation::GetWorkflowExecution,
         }
     }
@@ -67,13 +93,14 @@ impl Outcome {
     pub(super) fn id(&self) -> String {
         match &self.answer {
             Answered::Step(id, _) => id.to_string(),
-            Answered::Workflow(id, _) => id.to_string(),
+            Answered::Steps(id, ..) | Answered::Workflow(id, _) => id.to_string(),
         }
     }
 
     pub(super) fn failure(&self) -> Option<&ApiError> {
         match &self.answer {
             Answered::Step(_, answer) => answer.as_ref().err(),
+            Answered::Steps(_, _, answer) => answer.as_ref().err(),
             Answered::Workflow(_, answer) => answer.as_ref().err(),
         }
     }
@@ -82,8 +109,9 @@ impl Outcome {
     pub(super) fn unparsable(&self) -> &[&'static str] {
         match &self.answer {
             Answered::Step(_, Ok(parsed)) => &parsed.unparsable,
+            Answered::Steps(_, _, Ok(parsed)) => &parsed.unparsable,
             Answered::Workflow(_, Ok(parsed)) => &parsed.unparsable,
-            Answered::Step(_, Err(_)) | Answered::Workflow(_, Err(_)) => &[],
+            _ => &[],
         }
     }
 }

@@ -2,9 +2,15 @@
 //!
 //! Owns the due times of the tracked steps of one target and region and of their workflow
 //! executions, and decides what is settled and what is gone. Makes no call and reads no clock.
+//!
+//! A step is asked for by itself once, for its timeout and what its failure means. From then on one
+//! List refreshes all steps of a workflow execution that are followed, where there are several.
 
 mod backoff;
+mod list;
 mod queue;
+mod workflow;
+
 #[cfg(test)]
 mod tests;
 
@@ -15,30 +21,35 @@ use tokio::time::Instant;
 
 pub use backoff::Jitter;
 use queue::Queue;
+use workflow::WorkflowPlan;
 
 use crate::api::ErrorKind;
 use crate::clock::Now;
-use crate::model::{
-    RollbackStatus, StepExecutionId, StepStatus, Timestamp, WorkflowExecution, WorkflowExecutionId,
-    WorkflowStatus,
-};
+use crate::model::{RollbackStatus, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId};
 use crate::store::{Observation, Phase};
 
 /// How soon after a step's timeout it is looked at: the service needs a moment to fail it.
 const AFTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the service must have said that it does not know a step before it is gone; also how
-/// often such a step, or a workflow execution that can't be looked at, is asked for again.
+/// often such a step, or what can't be looked at, is asked for again.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// A step whose workflow execution can't be looked at is followed this long after its last change.
 /// No step runs for more than 12 hours, so a change within it is seen.
 const FOLLOWED_ALONE: Duration = Duration::from_secs(24 * 60 * 60);
+/// For how many intervals none of the steps of a FAILED workflow execution must have been seen being
+/// rolled back until that is believed to be over. Two cover the time between the last look at a step
+/// that was, and the first at the next.
+const QUIET_INTERVALS: f64 = 2.5;
 /// What is unlikely to change is asked for this many times less often.
 const SLOWLY: u32 = 10;
 
 /// One call to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Call {
+    /// A step by itself.
     Step(StepExecutionId),
+    /// The next page of all steps of a workflow execution.
+    Steps(WorkflowExecutionId),
     Workflow(WorkflowExecutionId),
 }
 
@@ -48,6 +59,14 @@ pub struct DueCall {
     pub call: Call,
     /// When it became due.
     pub due: Instant,
+}
+
+/// How a step was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenBy {
+    Get,
+    /// Everything but `timeoutSeconds` and `onFailure`.
+    List,
 }
 
 /// The schedule of one target and region.
@@ -61,12 +80,18 @@ pub struct Plan {
     jitter: Jitter,
     /// Steps whose first attempt has not ended.
     unattempted: usize,
+    /// Until when Lists are not tried, as they are denied.
+    lists_denied_until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct StepPlan {
     interval: Duration,
     attempted: bool,
+    /// Whether a Get was answered.
+    full: bool,
+    /// Its workflow execution's List does not tell of it.
+    unlisted: bool,
     failures: u32,
     /// Since when the service has said that it does not know the step.
     unknown_since: Option<Instant>,
@@ -78,31 +103,24 @@ struct StepPlan {
 
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    ended: bool,
+    state: State,
+    /// Whether it has a rollback status.
+    rolled: bool,
     /// When the service says, or else when it was noticed, that the state began.
     changed: Timestamp,
 }
 
-#[derive(Debug, Default)]
-struct WorkflowPlan {
-    /// Steps of it that are followed.
-    followed: Vec<StepExecutionId>,
-    failures: u32,
-    unknown_since: Option<Instant>,
-    /// Neither the right to look at it nor hope that it is still there.
-    unavailable: bool,
-    end: Option<WorkflowEnd>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct WorkflowEnd {
-    /// When the answer that said so was there. A step seen before may have changed since.
-    noticed: Instant,
-    /// When the service says, or else when it was noticed.
-    ended: Timestamp,
-    /// Of a FAILED one, since when none of its steps was seen being rolled back: the service rolls
-    /// one back after the other, and may say FAILED before it begins.
-    quiet_since: Option<Instant>,
+/// What is to be expected of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It waits for its turn.
+    Waiting,
+    /// It runs or is rolled back, or nobody knows what it does.
+    Moving,
+    /// It FAILED and has attempts left.
+    Retrying,
+    /// It has come to an end that only its workflow execution can undo.
+    Ended,
 }
 
 impl Plan {
@@ -114,6 +132,7 @@ impl Plan {
             in_flight: HashSet::new(),
             jitter: Jitter::new(seed),
             unattempted: 0,
+            lists_denied_until: None,
         }
     }
 
@@ -128,23 +147,21 @@ impl Plan {
         let mut before = std::mem::take(&mut self.steps);
         for (id, interval) in steps {
             if let Some(step) = before.remove(&id) {
-                if interval < step.interval && self.queue.is_waiting(&Call::Step(id)) {
-                    self.queue.no_later(Call::Step(id), now.instant + interval);
-                }
                 self.steps.insert(id, StepPlan { interval, ..step });
+                if interval < step.interval {
+                    self.look_no_later(id, now.instant + interval);
+                }
             } else {
                 let due = now.instant + self.jitter.below(spread.min(interval));
-                if !self.in_flight.contains(&Call::Step(id)) {
-                    self.queue.put(Call::Step(id), due);
-                }
                 self.unattempted += 1;
                 self.steps.insert(id, StepPlan::new(interval));
+                self.look_at(id, due);
             }
         }
         for (id, step) in before {
             self.queue.remove(&Call::Step(id));
             self.unattempted -= usize::from(!step.attempted);
-            self.unfollow_workflow(id, step.workflow);
+            self.unfollow_workflow(id, step.workflow, now.instant);
         }
     }
 
@@ -158,29 +175,50 @@ impl Plan {
         self.queue.first().map(|due| due.due)
     }
 
-    /// The call that has been due longest, which is in flight from now on.
+    /// The call that has been due longest, which is in flight until [`Self::ended`].
     pub fn take_due(&mut self, now: Instant) -> Option<DueCall> {
-        let due = self.queue.first().filter(|first| first.due <= now)?;
-        self.queue.remove(&due.call);
-        self.in_flight.insert(due.call);
-        Some(due)
+        loop {
+            let due = self.queue.first().filter(|first| first.due <= now)?;
+            self.queue.remove(&due.call);
+            if let Call::Steps(id) = due.call
+                && !self.may_list(id, now)
+            {
+                self.look_one_by_one(id, due.due);
+                continue;
+            }
+            self.in_flight.insert(due.call);
+            return Some(due);
+        }
     }
 
-    /// A poll of a step that began at `asked` was answered. Returns where the step stands now.
+    /// A call has come back, however it went; what it told comes next.
+    pub fn ended(&mut self, call: Call) {
+        self.in_flight.remove(&call);
+    }
+
+    /// Whether the last poll of a step was the first of its polls in a row to fail.
+    pub fn first_failure(&self, id: &StepExecutionId) -> bool {
+        self.steps.get(id).is_some_and(|step| step.failures == 1)
+    }
+
+    /// A call that began at `asked` told of a step. Returns where the step stands now.
     pub fn step_answered(
         &mut self,
         id: StepExecutionId,
         observed: &Observation,
+        by: SeenBy,
         asked: Instant,
         now: Now,
     ) -> Option<Phase> {
-        self.in_flight.remove(&Call::Step(id));
         let step = self.steps.get_mut(&id)?;
         self.unattempted -= usize::from(!step.attempted);
-        let ended = has_ended(observed);
+        let state = State::of(observed);
+        let rolled = observed.rollback_status.is_some();
+        let rolls = observed.rollback_status == Some(RollbackStatus::Running)
+            || step.seen.is_some_and(|seen| seen.rolled != rolled);
         let since = observed.end.or(observed.start);
         let changed = match step.seen {
-            Some(seen) if seen.ended == ended => since.unwrap_or(seen.changed),
+            Some(seen) if seen.state == state => since.unwrap_or(seen.changed),
             _ => since.unwrap_or(now.time),
         };
         let left = match observed.subject.workflow_execution_id {
@@ -189,15 +227,21 @@ impl Plan {
         };
         *step = StepPlan {
             attempted: true,
+            full: step.full || by == SeenBy::Get,
+            unlisted: step.unlisted && left.is_none(),
             failures: 0,
             unknown_since: None,
             phase: Phase::Active,
-            seen: Some(Seen { ended, changed }),
+            seen: Some(Seen {
+                state,
+                rolled,
+                changed,
+            }),
             ..*step
         };
-        self.unfollow_workflow(id, left);
+        self.unfollow_workflow(id, left, now.instant);
         self.follow_workflow(id, now);
-        if observed.rollback_status == Some(RollbackStatus::Running) {
+        if rolls {
             self.postpone_quiet(id, now.instant);
         }
         if self.is_settled(id, asked, now) {
@@ -205,32 +249,22 @@ impl Plan {
                 step.phase = Phase::Settled;
                 step.workflow
             });
-            self.unfollow_workflow(id, workflow);
+            self.queue.remove(&Call::Step(id));
+            self.unfollow_workflow(id, workflow, now.instant);
             return Some(Phase::Settled);
         }
         let next = self.next_look(id, observed, asked, now);
-        self.queue.put(Call::Step(id), next);
+        self.look_at(id, next);
         Some(Phase::Active)
     }
 
-    /// A call for a step that is no longer followed has come back.
-    pub fn forget(&mut self, id: StepExecutionId) {
-        self.in_flight.remove(&Call::Step(id));
-    }
-
-    /// Whether the last poll of a step was the first of its polls in a row to fail.
-    pub fn first_failure(&self, id: &StepExecutionId) -> bool {
-        self.steps.get(id).is_some_and(|step| step.failures == 1)
-    }
-
-    /// A poll of a step failed. Returns where the step stands now.
+    /// A poll of a step by itself failed. Returns where the step stands now.
     pub fn step_failed(
         &mut self,
         id: StepExecutionId,
         kind: ErrorKind,
         now: Instant,
     ) -> Option<Phase> {
-        self.in_flight.remove(&Call::Step(id));
         let step = self.steps.get_mut(&id)?;
         self.unattempted -= usize::from(!step.attempted);
         step.attempted = true;
@@ -248,118 +282,9 @@ impl Plan {
         } else if step.phase == Phase::Gone {
             wait = self.jitter.nearly(HOUR);
         }
+        let phase = step.phase;
         self.queue.put(Call::Step(id), now + wait);
-        Some(step.phase)
-    }
-
-    /// A look at a workflow execution was answered. Returns whether it has ended.
-    pub fn workflow_answered(
-        &mut self,
-        id: WorkflowExecutionId,
-        answer: &WorkflowExecution,
-        asked: Instant,
-        now: Now,
-    ) -> bool {
-        self.in_flight.remove(&Call::Workflow(id));
-        let Some(workflow) = self.workflows.get_mut(&id) else {
-            return false;
-        };
-        workflow.failures = 0;
-        workflow.unknown_since = None;
-        workflow.unavailable = false;
-        if answer.status.is_terminal() {
-            workflow.end = Some(WorkflowEnd {
-                noticed: now.instant,
-                ended: answer.end.unwrap_or(now.time),
-                quiet_since: (answer.status == WorkflowStatus::Failed).then_some(now.instant),
-            });
-            // Each step may have changed since it was last seen: one more look at each.
-            for step in &workflow.followed {
-                let call = Call::Step(*step);
-                if !self.in_flight.contains(&call) {
-                    self.queue.no_later(call, now.instant);
-                }
-            }
-        } else if let Some(wait) = self.workflow_interval(id) {
-            let next = (asked + self.jitter.nearly(wait)).max(now.instant);
-            self.queue.put(Call::Workflow(id), next);
-        }
-        answer.status.is_terminal()
-    }
-
-    /// A look at a workflow execution failed. Returns whether its steps are followed without it
-    /// from now on, where they were not before.
-    pub fn workflow_failed(
-        &mut self,
-        id: WorkflowExecutionId,
-        kind: ErrorKind,
-        now: Instant,
-    ) -> bool {
-        self.in_flight.remove(&Call::Workflow(id));
-        let interval = self.smallest_interval(id);
-        let Some((workflow, interval)) = self.workflows.get_mut(&id).zip(interval) else {
-            return false;
-        };
-        workflow.failures = workflow.failures.saturating_add(1);
-        let mut wait = self.jitter.backoff(interval, workflow.failures);
-        let forgotten = match kind {
-            ErrorKind::Client => now >= *workflow.unknown_since.get_or_insert(now) + HOUR,
-            _ => false,
-        };
-        let was = workflow.unavailable;
-        workflow.unavailable |= forgotten || kind == ErrorKind::Forbidden;
-        if workflow.unavailable {
-            wait = self.jitter.nearly(HOUR);
-        }
-        let became = workflow.unavailable && !was;
-        self.queue.put(Call::Workflow(id), now + wait);
-        became
-    }
-
-    fn follow_workflow(&mut self, id: StepExecutionId, now: Now) {
-        let Some(workflow_id) = self.steps.get(&id).and_then(|step| step.workflow) else {
-            return;
-        };
-        let workflow = self.workflows.entry(workflow_id).or_default();
-        if !workflow.followed.contains(&id) {
-            workflow.followed.push(id);
-        }
-        let call = Call::Workflow(workflow_id);
-        let in_flight = self.in_flight.contains(&call);
-        if in_flight || workflow.end.is_some() || workflow.unavailable {
-            return;
-        }
-        // The first look is at once: what the workflow says decides how its steps are followed.
-        // A step that ended makes the next one earlier.
-        if !self.queue.is_waiting(&call) {
-            self.queue.put(call, now.instant);
-        } else if workflow.failures == 0
-            && let Some(wait) = self.workflow_interval(workflow_id)
-        {
-            self.queue.no_later(call, now.instant + wait);
-        }
-    }
-
-    fn unfollow_workflow(&mut self, id: StepExecutionId, workflow: Option<WorkflowExecutionId>) {
-        let Some(workflow_id) = workflow else { return };
-        if let Some(workflow) = self.workflows.get_mut(&workflow_id) {
-            workflow.followed.retain(|step| *step != id);
-            if workflow.followed.is_empty() {
-                self.workflows.remove(&workflow_id);
-                self.queue.remove(&Call::Workflow(workflow_id));
-            }
-        }
-    }
-
-    /// A step of the execution was seen being rolled back: others may follow.
-    fn postpone_quiet(&mut self, id: StepExecutionId, now: Instant) {
-        let workflow = self.steps.get(&id).and_then(|step| step.workflow);
-        let end = workflow
-            .and_then(|id| self.workflows.get_mut(&id))
-            .and_then(|workflow| workflow.end.as_mut());
-        if let Some(since) = end.and_then(|end| end.quiet_since.as_mut()) {
-            *since = now;
-        }
+        Some(phase)
     }
 
     /// Whether what was asked for at `asked` is final.
@@ -370,11 +295,13 @@ impl Plan {
         match self.workflow_of(step) {
             Some(workflow) if !workflow.unavailable => workflow.end.is_some_and(|end| {
                 let long_ago = now.time.millis_since(end.ended) >= HOUR.as_millis() as i64;
-                // Less than an interval, so that the look after the next is the last one.
-                let quiet = end
-                    .quiet_since
-                    .is_none_or(|since| asked >= since + step.interval.mul_f64(0.9));
-                asked >= end.noticed && ((seen.ended && quiet) || long_ago)
+                let quiet = end.quiet_since.is_none_or(|since| {
+                    let interval = self.largest_interval(workflow);
+                    asked >= since + interval.mul_f64(QUIET_INTERVALS)
+                });
+                // A FAILED step with attempts left gets none of them in a workflow that ended.
+                let ended = seen.state == State::Ended || seen.state == State::Retrying;
+                asked >= end.noticed && ((ended && quiet) || long_ago)
             }),
             _ => {
                 let bound = FOLLOWED_ALONE.as_millis() as i64;
@@ -398,7 +325,7 @@ impl Plan {
         let workflow = self.workflow_of(step);
         let alone = workflow.is_none_or(|workflow| workflow.unavailable);
         let end = workflow.and_then(|workflow| workflow.end);
-        let wait = if alone && seen.ended {
+        let wait = if alone && seen.state == State::Ended {
             step.interval * SLOWLY
         } else {
             step.interval
@@ -418,35 +345,9 @@ impl Plan {
             .max(now.instant)
     }
 
-    /// How often to look at a workflow execution: at the smallest interval of its steps once one
-    /// of them has ended, seldom while all are still to move.
-    fn workflow_interval(&self, id: WorkflowExecutionId) -> Option<Duration> {
-        let interval = self.smallest_interval(id)?;
-        let ended = |step: &StepExecutionId| {
-            let seen = self.steps.get(step).and_then(|step| step.seen);
-            seen.is_some_and(|seen| seen.ended)
-        };
-        Some(if self.workflows[&id].followed.iter().any(ended) {
-            interval
-        } else {
-            interval * SLOWLY
-        })
-    }
-
-    fn smallest_interval(&self, id: WorkflowExecutionId) -> Option<Duration> {
-        let followed = self.workflows.get(&id)?.followed.iter();
-        followed
-            .filter_map(|step| Some(self.steps.get(step)?.interval))
-            .min()
-    }
-
     fn seen(&self, id: StepExecutionId) -> Option<(&StepPlan, Seen)> {
         let step = self.steps.get(&id)?;
         Some((step, step.seen?))
-    }
-
-    fn workflow_of(&self, step: &StepPlan) -> Option<&WorkflowPlan> {
-        self.workflows.get(&step.workflow?)
     }
 }
 
@@ -455,11 +356,29 @@ impl StepPlan {
         Self {
             interval,
             attempted: false,
+            full: false,
+            unlisted: false,
             failures: 0,
             unknown_since: None,
             phase: Phase::Pending,
             workflow: None,
             seen: None,
+        }
+    }
+}
+
+impl State {
+    fn of(observed: &Observation) -> Self {
+        if observed.rollback_status == Some(RollbackStatus::Running) {
+            Self::Moving
+        } else if observed.will_be_retried() {
+            Self::Retrying
+        } else if observed.status.is_terminal() {
+            Self::Ended
+        } else if observed.status == StepStatus::Pending {
+            Self::Waiting
+        } else {
+            Self::Moving
         }
     }
 }
@@ -471,10 +390,4 @@ fn times_out(observed: &Observation) -> Option<Timestamp> {
     }
     let timeout = Duration::from_secs(observed.timeout_seconds?.into());
     Some(observed.start?.plus(timeout + AFTER_TIMEOUT))
-}
-
-/// Whether the step has come to an end that only its workflow execution can undo: by a rollback, or
-/// by another attempt.
-fn has_ended(observed: &Observation) -> bool {
-    observed.status.is_terminal() && observed.rollback_status != Some(RollbackStatus::Running)
 }

@@ -120,6 +120,18 @@ impl Reporter {
         );
     }
 
+    /// Steps may not be listed: said once for the target, as the plan tells it once.
+    pub(super) fn lists_forbidden(&self, error: &ApiError) {
+        warn!(
+            target = self.target,
+            region = self.region,
+            operation = Operation::ListWorkflowStepExecutions.as_str(),
+            error = %error,
+            "steps may not be listed, so each is asked for by itself, which takes more calls; \
+             allow imagebuilder:ListWorkflowStepExecutions"
+        );
+    }
+
     /// The service does not know a step, as it has not said before.
     pub(super) fn step_unknown(&self, id: &StepExecutionId, error: &ApiError) {
         warn!(

@@ -17,6 +17,8 @@ const A: &str = "step-aaaaaaaa-0000-0000-0000-000000000001";
 const B: &str = "step-bbbbbbbb-0000-0000-0000-000000000002";
 const WORKFLOW: &str = "wf-cccccccc-0000-0000-0000-000000000003";
 const HOUR: f64 = 3_600.0;
+/// B's, where the two are not of one workflow execution.
+const OTHER_WORKFLOW: &str = "wf-dddddddd-0000-0000-0000-000000000004";
 /// Times at which a step of `interval: 30s` may be seen again: jitter makes it a little early.
 const INTERVAL: (f64, f64) = (28.5, 30.0);
 
@@ -70,6 +72,14 @@ fn rolled(status: RollbackStatus) -> StepExecution {
     }
 }
 
+/// A running step of another workflow execution.
+fn elsewhere() -> Reply<StepExecution> {
+    Reply::Ok(StepExecution {
+        workflow_execution_id: Some(OTHER_WORKFLOW.parse().unwrap()),
+        ..step(StepStatus::Running, -60.0)
+    })
+}
+
 fn workflow(status: WorkflowStatus) -> Reply<WorkflowExecution> {
     Reply::Ok(WorkflowExecution { status, end: None })
 }
@@ -106,17 +116,16 @@ async fn step_is_followed_until_its_workflow_has_ended_and_never_asked_for_again
         (0.0, 0.2),
         Reply::Ok(step(StepStatus::Running, -5.0)),
     );
-    script.workflow(workflow_id(), (0.0, 0.2), workflow(WorkflowStatus::Running));
     let done = || Reply::Ok(ended(StepStatus::Completed, -5.0, 20.0));
     script.step(id(A), (28.5, 30.2), done());
-    script.step(id(A), (57.0, 60.2), done());
+    script.step(id(A), (57.0, 60.4), done());
     script.workflow(
         workflow_id(),
-        (57.0, 60.2),
+        (57.0, 60.4),
         workflow(WorkflowStatus::Completed),
     );
     // The workflow's end makes what was seen before it old: one more look, at once.
-    script.step(id(A), (57.0, 60.2), done());
+    script.step(id(A), (57.0, 60.4), done());
 
     polling.until(1.0).await;
     let text = polling.metrics();
@@ -130,7 +139,11 @@ async fn step_is_followed_until_its_workflow_has_ended_and_never_asked_for_again
     assert_eq!(tracked(&text, "settled"), Some(1.0));
     polling.until(48.0 * HOUR).await;
     script.assert_played();
-    assert_eq!(polling.metrics(), text);
+    let of_the_step = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains(A));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(of_the_step(&polling.metrics()), of_the_step(&text));
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,30 +206,31 @@ async fn rollback_is_followed_to_its_end_also_when_the_workflow_says_failed() {
     let script = Script::new();
     let polling = Polling::start(&yaml(&[A]), Arc::new(script.clone()));
     let api = &script;
-    api.step(
-        id(A),
-        (0.0, 0.2),
-        Reply::Ok(rolled(RollbackStatus::Running)),
+    let running = || Reply::Ok(rolled(RollbackStatus::Running));
+    let failed = || Reply::Ok(rolled(RollbackStatus::Failed));
+    api.step(id(A), (0.0, 0.2), running());
+    api.step(id(A), INTERVAL, running());
+    api.step(id(A), (57.0, 60.2), failed());
+    api.workflow(
+        workflow_id(),
+        (80.0, 90.5),
+        workflow(WorkflowStatus::Failed),
     );
-    api.workflow(workflow_id(), (0.0, 0.2), workflow(WorkflowStatus::Failed));
-    api.step(
-        id(A),
-        (0.0, 0.2),
-        Reply::Ok(rolled(RollbackStatus::Running)),
-    );
-    api.step(id(A), INTERVAL, Reply::Ok(rolled(RollbackStatus::Running)));
-    api.step(
-        id(A),
-        (57.0, 60.2),
-        Reply::Ok(rolled(RollbackStatus::Failed)),
-    );
-    // One more interval, in case that another step's rollback begins now.
-    polling.until(61.0).await;
+    polling.until(91.0 - 11.5).await;
+    let text = polling.metrics();
+    assert!(rollback_is(&text, A, "FAILED"));
+    assert_eq!(shows(&text, A, "settled"), Some(0.0));
+    // Some more intervals, in case that another step's rollback begins.
+    for _ in 0..5 {
+        api.step(id(A), (80.0, 190.0), failed());
+    }
+    polling.until(190.0).await;
     let text = polling.metrics();
     assert!(rollback_is(&text, A, "FAILED"));
     assert_eq!(shows(&text, A, "settled"), Some(1.0));
+    let looks = script.calls(A).len();
     polling.until(24.0 * HOUR).await;
-    script.assert_played();
+    assert_eq!(script.calls(A).len(), looks);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,12 +247,14 @@ async fn rollback_that_begins_after_the_workflow_said_failed_is_not_missed() {
         (28.0, 30.2),
         Reply::Ok(rolled(RollbackStatus::Running)),
     );
-    api.step(
-        id(A),
-        (56.0, 60.3),
-        Reply::Ok(rolled(RollbackStatus::Completed)),
-    );
-    polling.until(100.0).await;
+    for _ in 0..3 {
+        api.step(
+            id(A),
+            (56.0, 121.0),
+            Reply::Ok(rolled(RollbackStatus::Completed)),
+        );
+    }
+    polling.until(121.0).await;
     let text = polling.metrics();
     assert!(rollback_is(&text, A, "COMPLETED"), "{text}");
     assert_eq!(shows(&text, A, "settled"), Some(1.0));
@@ -365,7 +381,6 @@ async fn step_that_the_service_does_not_know_is_gone_after_an_hour_and_asked_for
         (0.0, 0.2),
         Reply::Ok(step(StepStatus::Running, -60.0)),
     );
-    script.workflow(workflow_id(), (0.0, 0.2), workflow(WorkflowStatus::Running));
     for _ in 0..200 {
         script.step(id(A), (28.5, 9.0 * HOUR), Reply::Err(ErrorKind::Client));
         script.workflow(
@@ -413,8 +428,6 @@ async fn gone_step_that_the_service_knows_again_is_followed_again() {
         (HOUR, 2.0 * HOUR + 1.0),
         Reply::Ok(step(StepStatus::Running, 0.0)),
     );
-    let window = (HOUR, 2.0 * HOUR + 1.0);
-    script.workflow(workflow_id(), window, workflow(WorkflowStatus::Running));
     while !status_is(&polling.metrics(), A, "RUNNING") {
         assert!(
             polling.now() < at(2.0 * HOUR + 1.0),
@@ -432,11 +445,10 @@ async fn unanswered_call_delays_nobody_else() {
     let polling = Polling::start(&yaml(&[A, B]), Arc::new(script.clone()));
     let running = || Reply::Ok(step(StepStatus::Running, -60.0));
     script.step(id(A), (0.0, 0.4), Reply::Silence);
-    script.step(id(B), (0.0, 0.4), running());
-    script.workflow(workflow_id(), (0.0, 0.4), workflow(WorkflowStatus::Running));
+    script.step(id(B), (0.0, 0.4), elsewhere());
     // Ten seconds for the answer, then an eighth to a quarter of the interval.
     script.step(id(A), (13.0, 18.0), running());
-    script.step(id(B), (28.5, 30.4), running());
+    script.step(id(B), (28.5, 30.4), elsewhere());
     polling.until(9.0).await;
     assert!(!polling.all_attempted());
     polling.until(11.0).await;
@@ -459,7 +471,6 @@ async fn running_step_is_looked_at_right_after_its_timeout() {
         })
     };
     script.step(id(A), (0.0, 0.2), answer(step(StepStatus::Running, -590.0)));
-    script.workflow(workflow_id(), (0.0, 0.2), workflow(WorkflowStatus::Running));
     script.step(
         id(A),
         (11.0, 11.01),
@@ -482,10 +493,9 @@ async fn failed_poll_keeps_what_is_known_and_marks_that_step_alone() {
     let polling = Polling::start(&yaml(&[A, B]), Arc::new(script.clone()));
     let running = || Reply::Ok(step(StepStatus::Running, -60.0));
     script.step(id(A), (0.0, 0.4), running());
-    script.step(id(B), (0.0, 0.4), running());
-    script.workflow(workflow_id(), (0.0, 0.4), workflow(WorkflowStatus::Running));
+    script.step(id(B), (0.0, 0.4), elsewhere());
     script.step(id(A), (28.5, 30.4), Reply::Err(ErrorKind::Server));
-    script.step(id(B), (28.5, 30.4), running());
+    script.step(id(B), (28.5, 30.4), elsewhere());
     polling.until(31.0).await;
     let text = polling.metrics();
     assert!(status_is(&text, A, "RUNNING"));
@@ -572,7 +582,6 @@ async fn reload_keeps_what_both_name_and_drops_the_rest_at_once() {
         (0.0, 0.4),
         Reply::Ok(step(StepStatus::Running, -60.0)),
     );
-    script.workflow(workflow_id(), (0.0, 0.4), workflow(WorkflowStatus::Running));
     // Still in flight while the configuration changes; its answer is for nobody then.
     script.step(id(B), (0.0, 0.4), Reply::Silence);
     polling.until(5.0).await;

@@ -233,8 +233,9 @@ async fn secrets_in_inputs_and_outputs_are_neither_shown_nor_logged() {
         let exporter = setup.start().await;
         exporter.until_ready().await;
         simulated.spoil_all(Effect::Truncated);
+        // Once seen, the steps are refreshed by Lists.
         let failed = "imagebuilder_exporter_api_requests_total{\
-                      operation=\"GetWorkflowStepExecution\",result=\"parse_error\"}";
+                      operation=\"ListWorkflowStepExecutions\",result=\"parse_error\"}";
         let scrape = exporter.until_over(failed, 0.0).await;
         simulated.faults.clear();
         assert!(!scrape.text.contains(PLANTED_SECRET));

@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod layers;
 mod lifecycle;
+mod lists;
 mod logs;
 mod metrics;
 mod oracle;

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use imagebuilder_exporter::api::{Answer, ApiError, ErrorKind, ImageBuilder, Parsed};
+use imagebuilder_exporter::api::{
+    Answer, ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage,
+};
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::model::{
     StepExecution, StepExecutionId, StepStatus, Timestamp, WorkflowExecution, WorkflowExecutionId,
 };
-use imagebuilder_exporter::simulator::{Scenario, World};
+use imagebuilder_exporter::simulator::{Scenario, StepView, World};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
@@ -71,6 +73,34 @@ impl ImageBuilder for WorldApi {
 
     fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
         self.answer(move |world, now| Some(world.workflow(&id, now)?.to_model()))
+    }
+
+    /// Pages of any size up to three, empty ones too.
+    fn list_workflow_step_executions(
+        &self,
+        id: WorkflowExecutionId,
+        page: Page,
+    ) -> Answer<StepPage> {
+        let from: usize = page
+            .token
+            .map_or(0, |token| token.parse().expect("one of ours"));
+        let size = self.chance.lock().unwrap().usize(..4);
+        self.answer(move |world, now| {
+            let steps = world.steps_of(&id, now)?;
+            let to = (from + size).min(steps.len());
+            let told = |view: &StepView| StepExecution {
+                timeout_seconds: None,
+                on_failure: None,
+                ..view.to_model()
+            };
+            Some(StepPage {
+                steps: steps[from..to]
+                    .iter()
+                    .map(|view| (view.id, Some(told(view))))
+                    .collect(),
+                next: (to < steps.len()).then(|| to.to_string()),
+            })
+        })
     }
 }
 

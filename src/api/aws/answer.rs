@@ -5,8 +5,9 @@ use std::fmt::Display;
 
 use aws_sdk_imagebuilder::operation::get_workflow_execution::GetWorkflowExecutionOutput;
 use aws_sdk_imagebuilder::operation::get_workflow_step_execution::GetWorkflowStepExecutionOutput;
+use aws_sdk_imagebuilder::operation::list_workflow_step_executions::ListWorkflowStepExecutionsOutput;
 
-use crate::api::{ApiError, ErrorKind, Parsed};
+use crate::api::{ApiError, ErrorKind, Parsed, StepPage};
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
     WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
@@ -20,50 +21,78 @@ pub(super) fn step_execution(
     asked_for: StepExecutionId,
 ) -> Result<Parsed<StepExecution>, ApiError> {
     check_id("stepExecutionId", output.step_execution_id(), asked_for)?;
-    let status = output.status().map(|status| status.as_str());
-    let status = StepStatus::parse(check_status(status)?);
+    let status = check_status(output.status().map(|status| status.as_str()))?;
     let mut members = Members::default();
+    let written = Written {
+        rollback_status: output.rollback_status().map(|status| status.as_str()),
+        name: output.name(),
+        action: output.action(),
+        message: output.message(),
+        start_time: output.start_time(),
+        end_time: output.end_time(),
+        attempt_number: output.attempt_number(),
+        max_attempts: output.max_attempts(),
+    };
     let value = StepExecution {
-        rollback_status: output
-            .rollback_status()
-            .map(|status| status.as_str())
-            .filter(|status| !status.is_empty())
-            .map(RollbackStatus::parse),
-        workflow_execution_id: members.read(
-            "workflowExecutionId",
-            output.workflow_execution_id(),
-            |id| id.parse().ok(),
-        ),
-        workflow: members.read(
-            "workflowBuildVersionArn",
-            output.workflow_build_version_arn(),
-            WorkflowArn::parse,
-        ),
-        image: members.read(
-            "imageBuildVersionArn",
-            output.image_build_version_arn(),
-            ImageArn::parse,
-        ),
-        start: members.read("startTime", output.start_time(), Timestamp::parse),
-        end: members.read("endTime", output.end_time(), Timestamp::parse),
+        workflow_execution_id: members.workflow_execution_id(output.workflow_execution_id()),
+        workflow: members.workflow(output.workflow_build_version_arn()),
+        image: members.image(output.image_build_version_arn()),
         timeout_seconds: members
             .count("timeoutSeconds", output.timeout_seconds())
             .filter(|seconds| *seconds > 0),
-        attempt: members.count("attemptNumber", output.attempt_number()),
-        max_attempts: members.count("maxAttempts", output.max_attempts()),
         on_failure: output
             .on_failure()
             .filter(|text| !text.is_empty())
             .map(OnFailure::parse),
-        name: output.name,
-        action: output.action,
-        message: output.message,
-        ..StepExecution::with_status(status)
+        ..members.step(status, written)
     };
-    Ok(Parsed {
-        value,
-        unparsable: members.unparsable,
-    })
+    Ok(members.parsed(value))
+}
+
+/// # Errors
+///
+/// [`ErrorKind::Parse`] where the answer speaks of another workflow execution.
+pub(super) fn step_page(
+    output: ListWorkflowStepExecutionsOutput,
+    asked_for: WorkflowExecutionId,
+) -> Result<Parsed<StepPage>, ApiError> {
+    check_id(
+        "workflowExecutionId",
+        output.workflow_execution_id(),
+        asked_for,
+    )?;
+    let mut members = Members::default();
+    let workflow = members.workflow(output.workflow_build_version_arn());
+    let image = members.image(output.image_build_version_arn());
+    let mut steps = Vec::new();
+    for step in output.steps() {
+        let parse = |id: &str| id.parse().ok();
+        let Some(id) = members.read("stepExecutionId", step.step_execution_id(), parse) else {
+            continue;
+        };
+        let written = Written {
+            rollback_status: step.rollback_status().map(|status| status.as_str()),
+            name: step.name(),
+            action: step.action(),
+            message: step.message(),
+            start_time: step.start_time(),
+            end_time: step.end_time(),
+            attempt_number: step.attempt_number(),
+            max_attempts: step.max_attempts(),
+        };
+        let status = step.status().map(|status| status.as_str());
+        let told = status
+            .filter(|status| !status.is_empty())
+            .map(|status| StepExecution {
+                workflow_execution_id: Some(asked_for),
+                workflow: workflow.clone(),
+                image: image.clone(),
+                ..members.step(status, written)
+            });
+        steps.push((id, told));
+    }
+    let next = output.next_token.filter(|token| !token.is_empty());
+    Ok(members.parsed(StepPage { steps, next }))
 }
 
 /// # Errors
@@ -84,10 +113,19 @@ pub(super) fn workflow_execution(
         status: WorkflowStatus::parse(status),
         end: members.read("endTime", output.end_time(), Timestamp::parse),
     };
-    Ok(Parsed {
-        value,
-        unparsable: members.unparsable,
-    })
+    Ok(members.parsed(value))
+}
+
+/// What a Get and a List of steps have in common, as written.
+struct Written<'a> {
+    rollback_status: Option<&'a str>,
+    name: Option<&'a str>,
+    action: Option<&'a str>,
+    message: Option<&'a str>,
+    start_time: Option<&'a str>,
+    end_time: Option<&'a str>,
+    attempt_number: Option<i32>,
+    max_attempts: Option<i32>,
 }
 
 fn check_status(status: Option<&str>) -> Result<&str, ApiError> {
@@ -116,6 +154,42 @@ struct Members {
 }
 
 impl Members {
+    fn step(&mut self, status: &str, written: Written<'_>) -> StepExecution {
+        StepExecution {
+            rollback_status: written
+                .rollback_status
+                .filter(|status| !status.is_empty())
+                .map(RollbackStatus::parse),
+            name: written.name.map(str::to_owned),
+            action: written.action.map(str::to_owned),
+            message: written.message.map(str::to_owned),
+            start: self.read("startTime", written.start_time, Timestamp::parse),
+            end: self.read("endTime", written.end_time, Timestamp::parse),
+            attempt: self.count("attemptNumber", written.attempt_number),
+            max_attempts: self.count("maxAttempts", written.max_attempts),
+            ..StepExecution::with_status(StepStatus::parse(status))
+        }
+    }
+
+    fn workflow_execution_id(&mut self, id: Option<&str>) -> Option<WorkflowExecutionId> {
+        self.read("workflowExecutionId", id, |id| id.parse().ok())
+    }
+
+    fn workflow(&mut self, arn: Option<&str>) -> Option<WorkflowArn> {
+        self.read("workflowBuildVersionArn", arn, WorkflowArn::parse)
+    }
+
+    fn image(&mut self, arn: Option<&str>) -> Option<ImageArn> {
+        self.read("imageBuildVersionArn", arn, ImageArn::parse)
+    }
+
+    fn parsed<T>(self, value: T) -> Parsed<T> {
+        Parsed {
+            value,
+            unparsable: self.unparsable,
+        }
+    }
+
     /// An empty text is a missing one.
     fn read<T>(
         &mut self,
@@ -179,7 +253,7 @@ mod tests {
         let parsed = step_execution(output, ID.parse().unwrap()).unwrap();
         assert_eq!(
             parsed.unparsable,
-            ["imageBuildVersionArn", "startTime", "timeoutSeconds"]
+            ["imageBuildVersionArn", "timeoutSeconds", "startTime"]
         );
         assert_eq!(
             parsed.value,

@@ -27,10 +27,11 @@ impl Queue {
         }
     }
 
-    pub(super) fn remove(&mut self, call: &Call) {
-        if let Some(due) = self.due.remove(call) {
-            self.by_due.remove(&(due, *call));
-        }
+    /// Says what the call waited for, if it did.
+    pub(super) fn remove(&mut self, call: &Call) -> Option<Instant> {
+        let due = self.due.remove(call)?;
+        self.by_due.remove(&(due, *call));
+        Some(due)
     }
 
     #[cfg(test)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::labels::LabelText;
-use crate::model::{StepExecution, WorkflowExecution};
+use crate::model::{StepExecution, WorkflowExecution, WorkflowStatus};
 use crate::store::StepRecord;
 
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -107,8 +107,10 @@ impl Play {
             }
             Event::End(end) if !self.under_way.is_empty() => {
                 let (call, asked) = self.under_way.remove(0);
+                self.plan.ended(call);
                 match call {
                     Call::Step(id) => self.step_ends(id, asked, end)?,
+                    Call::Steps(id) => self.list_ends(id, asked, end),
                     Call::Workflow(id) => self.workflow_ends(id, asked, end),
                 }
             }
@@ -125,7 +127,6 @@ impl Play {
         end: End,
     ) -> Result<(), TestCaseError> {
         if !self.plan.steps.contains_key(&id) {
-            self.plan.forget(id);
             return Ok(());
         }
         match end {
@@ -133,16 +134,18 @@ impl Play {
                 status, rollback, ..
             } => {
                 let observed = observation(id, status, rollback);
-                let phase = self.plan.step_answered(id, &observed, asked, self.now);
+                let phase = self
+                    .plan
+                    .step_answered(id, &observed, SeenBy::Get, asked, self.now);
                 if phase == Some(Phase::Settled) {
                     return Ok(());
                 }
-                let due = self.plan.queue.due(&Call::Step(id));
                 let slowly = observed.status.is_terminal();
                 let bound = if slowly { INTERVAL * SLOWLY } else { INTERVAL };
                 let latest = (asked + bound).max(self.now.instant);
+                let due = self.due(id);
                 prop_assert!(
-                    due.is_some_and(|due| due <= latest),
+                    due.is_none_or(|due| due <= latest),
                     "{id} is due at {due:?}"
                 );
             }
@@ -151,6 +154,52 @@ impl Play {
             }
         }
         Ok(())
+    }
+
+    /// The List tells of the first step of two, or of both.
+    fn list_ends(&mut self, id: WorkflowExecutionId, asked: Instant, end: End) {
+        let (status, rollback, next) = match end {
+            End::Ok {
+                status,
+                rollback,
+                workflow_status,
+            } => (
+                status,
+                rollback,
+                (workflow_status == "NEW").then(|| "token".to_owned()),
+            ),
+            End::Failed(kind) => {
+                self.plan.list_failed(id, kind, self.now.instant);
+                return;
+            }
+        };
+        let of_it = |step: &StepExecutionId| workflow_id(step) == id;
+        let listed: Vec<_> = (0..8).map(step_id).filter(of_it).collect();
+        let mut told = Vec::new();
+        for step in listed.into_iter().take(if status == "NEW" { 1 } else { 2 }) {
+            told.push(step);
+            if !self.plan.refreshes(id, &step) {
+                continue;
+            }
+            if status == "PENDING" && rollback.is_some() {
+                self.plan.step_untold(step, self.now.instant);
+            } else {
+                let observed = observation(step, status, rollback);
+                let by = SeenBy::List;
+                self.plan
+                    .step_answered(step, &observed, by, asked, self.now);
+            }
+        }
+        self.plan.page_read(id, told, next, self.now.instant);
+    }
+
+    /// When a step is to be looked at, by itself or with its siblings; `None` while it is.
+    fn due(&self, id: StepExecutionId) -> Option<Instant> {
+        let calls = [Call::Step(id), Call::Steps(workflow_id(&id))];
+        calls
+            .iter()
+            .filter_map(|call| self.plan.queue.due(call))
+            .min()
     }
 
     fn workflow_ends(&mut self, id: WorkflowExecutionId, asked: Instant, end: End) {
@@ -174,13 +223,17 @@ impl Play {
         let under_way: HashSet<Call> = self.under_way.iter().map(|(call, _)| *call).collect();
         prop_assert_eq!(&self.plan.in_flight, &under_way);
         for (id, step) in &self.plan.steps {
-            let call = Call::Step(*id);
-            let waits = self.plan.queue.due(&call).is_some();
-            let flies = under_way.contains(&call);
+            let alone = Call::Step(*id);
+            let waits = self.plan.queue.due(&alone).is_some();
+            let flies = under_way.contains(&alone);
+            let list = Call::Steps(workflow_id(id));
+            let carried = step.workflow.is_some_and(|wf| self.plan.refreshes(wf, id))
+                && (self.plan.queue.due(&list).is_some() || under_way.contains(&list));
+            prop_assert!(!(waits && flies), "{id} waits and is under way");
             if step.phase == Phase::Settled {
-                prop_assert!(!waits, "{id} is settled and waits");
+                prop_assert!(!waits && !flies, "{id} is settled and asked for");
             } else {
-                prop_assert!(waits != flies, "{id}: waits {waits}, under way {flies}");
+                prop_assert!(waits || flies || carried, "{id} is forgotten: {step:?}");
             }
         }
         for (id, workflow) in &self.plan.workflows {
@@ -200,7 +253,7 @@ impl Play {
         for call in self.plan.queue.calls() {
             let followed = match call {
                 Call::Step(id) => self.plan.steps.contains_key(id),
-                Call::Workflow(id) => self.plan.workflows.contains_key(id),
+                Call::Steps(id) | Call::Workflow(id) => self.plan.workflows.contains_key(id),
             };
             prop_assert!(followed, "{call:?} waits and is not followed");
         }

@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use imagebuilder_exporter::api::{Answer, ApiError, ErrorKind, ImageBuilder, Parsed};
+use imagebuilder_exporter::api::{
+    Answer, ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage,
+};
 use imagebuilder_exporter::model::{
     StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
 };
@@ -31,6 +33,7 @@ struct Expected<T> {
 struct State {
     steps: Vec<Expected<StepExecution>>,
     workflows: Vec<Expected<WorkflowExecution>>,
+    lists: Vec<Expected<StepPage>>,
     /// Calls that came: seconds since the start, and what was asked for.
     log: Vec<(f64, String)>,
     faults: Vec<String>,
@@ -76,11 +79,28 @@ impl Script {
         });
     }
 
+    /// Expects a List of a workflow execution's steps, from this token on, within these seconds.
+    pub fn list(
+        &self,
+        id: WorkflowExecutionId,
+        token: Option<&str>,
+        when: (f64, f64),
+        reply: Reply<StepPage>,
+    ) {
+        self.state.lock().unwrap().lists.push(Expected {
+            id: listed(id, token),
+            from: when.0,
+            to: when.1,
+            reply,
+        });
+    }
+
     /// Expects nothing of what is still expected.
     pub fn forget(&self) {
         let mut state = self.state.lock().unwrap();
         state.steps.clear();
         state.workflows.clear();
+        state.lists.clear();
     }
 
     /// Seconds at which this id was asked for.
@@ -96,6 +116,7 @@ impl Script {
         let state = self.state.lock().unwrap();
         assert!(state.faults.is_empty(), "{:#?}", state.faults);
         assert!(state.steps.is_empty(), "did not come: {:#?}", state.steps);
+        assert!(state.lists.is_empty(), "did not come: {:#?}", state.lists);
         assert!(
             state.workflows.is_empty(),
             "did not come: {:#?}",
@@ -143,4 +164,17 @@ impl ImageBuilder for Script {
     fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
         self.play(id.to_string(), |state| &mut state.workflows)
     }
+
+    fn list_workflow_step_executions(
+        &self,
+        id: WorkflowExecutionId,
+        page: Page,
+    ) -> Answer<StepPage> {
+        self.play(listed(id, page.token.as_deref()), |state| &mut state.lists)
+    }
+}
+
+/// How the log names a List.
+fn listed(id: WorkflowExecutionId, token: Option<&str>) -> String {
+    format!("list {id} from {}", token.unwrap_or("the beginning"))
 }
