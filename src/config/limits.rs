@@ -88,7 +88,7 @@ impl Demand<'_> {
         Some(Draft {
             place: self.place.clone(),
             message: format!(
-                "{who} {verb} for {asked_shown} requests/s to poll {} listed steps, but the rate limit allows {allowed_shown}, so steps will be seen late; intervals of {} or a requests_per_second of {} would do",
+                "{who} {verb} for {asked_shown} requests/s to poll {} listed steps, but the rate limit allows {allowed_shown}, so steps will be seen late unless they share workflow executions; intervals of {} or a requests_per_second of {} would do",
                 self.steps,
                 format_duration(enough),
                 asked.ceil(),

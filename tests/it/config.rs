@@ -203,7 +203,7 @@ targets:
     };
     assert_eq!(
         warnings(&text("4s")),
-        "file.yaml:3:5: target a asks for 0.6 requests/s to poll 3 listed steps, but the rate limit allows 0.5, so steps will be seen late; intervals of 6s or a requests_per_second of 1 would do\n"
+        "file.yaml:3:5: target a asks for 0.6 requests/s to poll 3 listed steps, but the rate limit allows 0.5, so steps will be seen late unless they share workflow executions; intervals of 6s or a requests_per_second of 1 would do\n"
     );
     assert_eq!(warnings(&text("5s")), "");
 }
@@ -239,7 +239,7 @@ fn targets_of_one_limit_are_warned_of_together() {
 ";
     assert_eq!(
         warnings(text),
-        "file.yaml:2:5: targets a, b, which share one rate limit, ask for 2 requests/s to poll 2 listed steps, but the rate limit allows 1, so steps will be seen late; intervals of 2s or a requests_per_second of 2 would do\n"
+        "file.yaml:2:5: targets a, b, which share one rate limit, ask for 2 requests/s to poll 2 listed steps, but the rate limit allows 1, so steps will be seen late unless they share workflow executions; intervals of 2s or a requests_per_second of 2 would do\n"
     );
     let config = accepted(text);
     let keys: Vec<_> = config
