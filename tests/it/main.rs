@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod credentials;
 mod demo;
+mod economy;
 mod faults;
 mod http;
 mod layers;
