@@ -10,6 +10,7 @@ mod calls;
 mod effect;
 pub mod faults;
 mod ids;
+mod image;
 mod limit;
 mod managed;
 mod paging;
@@ -31,5 +32,8 @@ pub use faults::{Effect, ErrorAnswer, ErrorForm, Fault, Faults};
 pub use run::{DEMO_SEED, DEMO_SPEED, Error, simulate};
 pub use scenario::{Scenario, ScenarioError};
 pub use server::Simulator;
-pub use view::{PLANTED_SECRET, StepView, WorkflowView};
+pub use view::{
+    ComponentView, FailureView, ImageStatus, ImageVersionView, ImageView, PLANTED_SECRET,
+    PipelineView, StepView, WorkflowView,
+};
 pub use world::{Owner, PlannedStep, World};
