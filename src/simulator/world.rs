@@ -18,6 +18,8 @@ use super::scenario::Scenario;
 use super::timeline::{self, RunTimeline, Tempo};
 use super::view::{StepView, WorkflowView};
 
+pub(super) use lists::Listed;
+
 /// See the module.
 #[derive(Debug)]
 pub struct World {

@@ -150,3 +150,10 @@ pub struct PipelineView {
     pub tags: BTreeMap<String, String>,
     pub image_tags: BTreeMap<String, String>,
 }
+
+impl PipelineView {
+    /// `PipelineStatus` of the service's model.
+    pub fn status(&self) -> &'static str {
+        if self.enabled { "ENABLED" } else { "DISABLED" }
+    }
+}
