@@ -12,6 +12,8 @@ use super::{put, put_some, time};
 /// The members of `GetImage`.
 pub(in crate::simulator) fn image(view: &ImageView) -> Map<String, Value> {
     let mut image = image_summary(view);
+    // Only the recipe tells whose it is.
+    image.remove("owner");
     put(
         &mut image,
         "enhancedImageMetadataEnabled",
