@@ -9,13 +9,18 @@ mod build;
 mod calls;
 mod effect;
 pub mod faults;
+mod filter;
+mod find;
 mod ids;
+mod image;
 mod limit;
 mod managed;
+mod operation;
 mod paging;
 mod plan;
 mod random;
 mod request;
+mod resource;
 mod run;
 pub mod scenario;
 mod server;
@@ -31,5 +36,8 @@ pub use faults::{Effect, ErrorAnswer, ErrorForm, Fault, Faults};
 pub use run::{DEMO_SEED, DEMO_SPEED, Error, simulate};
 pub use scenario::{Scenario, ScenarioError};
 pub use server::Simulator;
-pub use view::{PLANTED_SECRET, StepView, WorkflowView};
+pub use view::{
+    ComponentView, FailureView, ImageStatus, ImageVersionView, ImageView, PLANTED_SECRET,
+    PipelineView, StepView, WorkflowView,
+};
 pub use world::{Owner, PlannedStep, World};

@@ -1,5 +1,7 @@
 //! Answers as the service writes them: JSON members by the names of its model, errors in its forms.
 
+mod catalog;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -10,6 +12,8 @@ use crate::model::Timestamp;
 
 use super::faults::{ErrorAnswer, ErrorForm};
 use super::view::{StepView, WorkflowView};
+
+pub(super) use catalog::{image, image_summary, image_version, pipeline};
 
 pub(super) type Answer = Response<Full<Bytes>>;
 

@@ -3,6 +3,8 @@
 //!
 //! Made by `World` for one question and dropped after it.
 
+mod image;
+
 use serde_json::json;
 
 use crate::model::{RollbackStatus, StepStatus, Timestamp, WorkflowStatus};
@@ -120,13 +122,17 @@ impl Build<'_> {
     }
 
     fn outputs(&self, place: Place) -> String {
-        let image = || format!("ami-{:017x}", self.number(place, 1));
         match self.step_plan(place).action.as_str() {
             "LaunchInstance" => json!({"instanceId": self.instance(place)}),
-            "CreateImage" => json!({"imageId": image()}),
+            "CreateImage" => json!({"imageId": self.ami(place)}),
             _ => json!({"status": "Success", "output": PLANTED_SECRET}),
         }
         .to_string()
+    }
+
+    /// The AMI that a step makes.
+    fn ami(&self, place: Place) -> String {
+        format!("ami-{:017x}", self.number(place, 1))
     }
 
     /// The instance that all steps of one workflow execution run on.

@@ -17,7 +17,8 @@ pub struct Calls(Arc<Mutex<Counted>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedCall {
     pub operation: &'static str,
-    /// As the caller wrote it; of a list, the id whose parts it lists.
+    /// As the caller wrote it; of a list, the id whose parts it lists, empty where those are the
+    /// account's.
     pub id: String,
     pub region: String,
     pub at: Timestamp,

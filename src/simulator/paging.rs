@@ -19,7 +19,8 @@ pub(super) struct PageRequest {
 /// What a token stands for: where in which list, and when it was given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cursor {
-    offset: u32,
+    /// The least key that is still to come.
+    from: u64,
     page: u32,
     issued: i64,
 }
@@ -31,6 +32,25 @@ struct Cursor {
 /// A size that is not allowed, or a token that this list did not give out or that is too old.
 pub(super) fn page<T>(
     items: Vec<T>,
+    request: &PageRequest,
+    pages: &Pages,
+    list: u64,
+    now: Timestamp,
+) -> Result<(Vec<T>, Option<String>), ErrorAnswer> {
+    let numbered: Vec<_> = (0..).zip(items).collect();
+    let (items, token) = page_by(numbered, |item| item.0, request, pages, list, now)?;
+    Ok((items.into_iter().map(|(_, item)| item).collect(), token))
+}
+
+/// As [`page`], of items in the order of their keys: what comes and goes while the pages are read
+/// moves no other item from one page to the next.
+///
+/// # Errors
+///
+/// As those of [`page`].
+pub(super) fn page_by<T>(
+    items: Vec<T>,
+    key: impl Fn(&T) -> u64,
     request: &PageRequest,
     pages: &Pages,
     list: u64,
@@ -51,7 +71,7 @@ pub(super) fn page<T>(
     };
     let cursor = match &request.next_token {
         None => Cursor {
-            offset: 0,
+            from: 0,
             page: 0,
             issued: now.millis(),
         },
@@ -69,13 +89,16 @@ pub(super) fn page<T>(
         Pages { short: true, .. } => 1 + (hash(list, &[cursor.page.into()]) as usize) % size,
         _ => size,
     };
-    let from = (cursor.offset as usize).min(items.len());
+    let from = items.partition_point(|item| key(item) < cursor.from);
     let to = (from + size).min(items.len());
-    let more = to < items.len();
-    let token = more.then(|| {
+    let token = items.get(to).map(|_| {
         seal(
             Cursor {
-                offset: to as u32,
+                // Not the key of the next item, as another may come before it.
+                from: match items[from..to].last() {
+                    Some(last) => key(last).saturating_add(1),
+                    None => cursor.from,
+                },
                 page: cursor.page + 1,
                 issued: now.millis(),
             },
@@ -92,27 +115,25 @@ fn is_expired(cursor: &Cursor, pages: &Pages, now: Timestamp) -> bool {
         .is_some_and(|lifetime| now.millis() - cursor.issued >= lifetime.millis())
 }
 
-/// Three words of hexadecimal: offset and page, time, and the check. The first two are masked so
-/// that nobody reads meaning into a token.
+/// Four words of hexadecimal: key, page, time, and the check. The first three are masked so that
+/// nobody reads meaning into a token.
 fn seal(cursor: Cursor, list: u64) -> String {
-    let at = u64::from(cursor.offset) << 32 | u64::from(cursor.page);
-    let issued = cursor.issued as u64;
-    let check = hash(list, &[at, issued]);
-    let mask = hash(check, &[]);
-    format!("{:016x}{:016x}{check:016x}", at ^ mask, issued ^ mask)
+    let (page, issued) = (u64::from(cursor.page), cursor.issued as u64);
+    let check = hash(list, &[cursor.from, page, issued]);
+    let [from, page, issued] = [cursor.from, page, issued].map(|word| word ^ hash(check, &[]));
+    format!("{from:016x}{page:016x}{issued:016x}{check:016x}")
 }
 
 fn open(token: &str, list: u64) -> Option<Cursor> {
-    if token.len() != 48 {
+    if token.len() != 64 {
         return None;
     }
     let word = |at: usize| u64::from_str_radix(token.get(at..at + 16)?, 16).ok();
-    let (at, issued, check) = (word(0)?, word(16)?, word(32)?);
-    let mask = hash(check, &[]);
-    let (at, issued) = (at ^ mask, issued ^ mask);
-    (hash(list, &[at, issued]) == check).then_some(Cursor {
-        offset: (at >> 32) as u32,
-        page: at as u32,
+    let check = word(48)?;
+    let [from, page, issued] = [word(0)?, word(16)?, word(32)?].map(|word| word ^ hash(check, &[]));
+    (hash(list, &[from, page, issued]) == check).then_some(Cursor {
+        from,
+        page: page as u32,
         issued: issued as i64,
     })
 }
@@ -166,6 +187,22 @@ mod tests {
             ..Pages::default()
         };
         assert_eq!(read(&empty, Some(40), 1).0, [0, 40, 0, 20]);
+    }
+
+    #[test]
+    fn item_that_comes_or_goes_between_pages_moves_no_other() {
+        let pages = Pages::default();
+        let read = |items: Vec<u64>, token: Option<String>| {
+            let request = PageRequest {
+                max_results: Some(2),
+                next_token: token,
+            };
+            page_by(items, |item| *item, &request, &pages, 1, NOW).unwrap()
+        };
+        let (first, token) = read(vec![10, 20, 30, 40], None);
+        assert_eq!(first, [10, 20]);
+        assert_eq!(read(vec![20, 30, 40], token.clone()).0, [30, 40]);
+        assert_eq!(read(vec![5, 10, 20, 25, 30, 40], token).0, [25, 30]);
     }
 
     fn error(request: PageRequest, pages: &Pages, later: i64) -> String {

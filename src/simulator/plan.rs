@@ -9,8 +9,8 @@ use crate::model::StepStatus;
 
 use super::managed::{self, ManagedStep};
 use super::scenario::{
-    Attempts, Failure, Later, Managed, Outcome, Pipeline, Platform, Range, RollbackMode,
-    RollbackOutcome, Span, Step, Workflow, WorkflowKind,
+    Attempts, Component, Failure, ImageKind, Later, Managed, Outcome, Pipeline, Platform, Range,
+    RollbackMode, RollbackOutcome, Span, Step, Workflow, WorkflowKind,
 };
 
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub(super) struct StepPlan {
     pub retry_outcome: Outcome,
     pub attempts: Option<Attempts>,
     pub message: Option<String>,
+    pub component: Component,
     pub rollback: RollbackOutcome,
     pub rollback_duration: Range,
     pub running: StepStatus,
@@ -64,16 +65,84 @@ impl Plan {
 
     /// The ARN of the build with this index; the service counts builds from 1.
     pub fn image_arn(&self, build: u32) -> String {
+        format!("{}/{}", self.image_version_arn(), u64::from(build) + 1)
+    }
+
+    pub fn image_version_arn(&self) -> String {
         let pipeline = &self.pipeline;
-        format!(
-            "arn:{}:imagebuilder:{}:{}:image/{}/{}/{}",
-            pipeline.partition,
-            pipeline.region,
-            pipeline.account,
-            pipeline.image_name(),
-            pipeline.version,
-            u64::from(build) + 1
-        )
+        let (name, version) = (pipeline.image_name(), &pipeline.version);
+        self.arn(&format!("image/{name}/{version}"))
+    }
+
+    /// `None` for images that somebody builds without one.
+    pub fn pipeline_arn(&self) -> Option<String> {
+        let name = &self.pipeline.name;
+        (!self.pipeline.without_pipeline).then(|| self.arn(&format!("image-pipeline/{name}")))
+    }
+
+    pub fn recipe_arn(&self) -> String {
+        let pipeline = &self.pipeline;
+        let kind = match pipeline.kind {
+            ImageKind::Ami => "image-recipe",
+            ImageKind::Docker => "container-recipe",
+        };
+        let (name, version) = (pipeline.image_name(), &pipeline.version);
+        self.arn(&format!("{kind}/{name}/{version}"))
+    }
+
+    /// The ARN of what the pipeline's account has there.
+    pub fn arn(&self, resource: &str) -> String {
+        let pipeline = &self.pipeline;
+        let (partition, region) = (&pipeline.partition, &pipeline.region);
+        let account = &pipeline.account;
+        format!("arn:{partition}:imagebuilder:{region}:{account}:{resource}")
+    }
+
+    /// The image's name as people gave it.
+    pub fn image_display_name(&self) -> &str {
+        let pipeline = &self.pipeline;
+        let own = pipeline.image_display_name.as_deref();
+        own.unwrap_or_else(|| match &pipeline.image {
+            Some(image) => image,
+            None => self.display_name(),
+        })
+    }
+
+    /// The pipeline's name as people gave it.
+    pub fn display_name(&self) -> &str {
+        let pipeline = &self.pipeline;
+        pipeline.display_name.as_deref().unwrap_or(&pipeline.name)
+    }
+
+    pub fn os_version(&self) -> &str {
+        let own = self.pipeline.os_version.as_deref();
+        own.unwrap_or(match self.pipeline.platform {
+            Platform::Linux => "Amazon Linux 2023",
+            Platform::Windows => "Microsoft Windows Server 2022",
+        })
+    }
+
+    pub fn image_tags(&self) -> &BTreeMap<String, String> {
+        let own = self.pipeline.image_tags.as_ref();
+        own.unwrap_or(&self.pipeline.tags)
+    }
+
+    /// What its schedule says; `None` where somebody starts the builds.
+    pub fn schedule(&self) -> Option<String> {
+        let pipeline = &self.pipeline;
+        if pipeline.manual || pipeline.without_pipeline {
+            return None;
+        }
+        Some(pipeline.schedule.clone().unwrap_or_else(|| {
+            let minutes = (pipeline.every.millis() + 59_999) / 60_000;
+            let (count, unit) = match minutes {
+                m if m % 1440 == 0 => (m / 1440, "day"),
+                m if m % 60 == 0 => (m / 60, "hour"),
+                m => (m, "minute"),
+            };
+            let plural = if count == 1 { "" } else { "s" };
+            format!("rate({count} {unit}{plural})")
+        }))
     }
 }
 
@@ -133,6 +202,7 @@ impl StepPlan {
             retry_outcome: step.retry_outcome.unwrap_or_default(),
             attempts: step.attempts,
             message: step.message.clone(),
+            component: step.component.clone().unwrap_or_default(),
             rollback: step.rollback.unwrap_or(defaults.rollback),
             rollback_duration: step.rollback_duration.unwrap_or(ROLLBACK),
             running: step.running(),

@@ -7,71 +7,10 @@ use serde_json::{Map, Value};
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 
 use super::faults::ErrorAnswer;
+use super::filter::Filters;
+use super::operation::Operation;
 use super::paging::PageRequest;
-
-/// The operations of Image Builder that are simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    GetStep,
-    GetWorkflow,
-    ListSteps,
-    ListWorkflows,
-}
-
-impl Operation {
-    /// # Errors
-    ///
-    /// A path that is no operation's, or a method that is not the operation's.
-    pub fn of(method: &Method, path: &str) -> Result<Self, ErrorAnswer> {
-        let all = [
-            Self::GetStep,
-            Self::GetWorkflow,
-            Self::ListSteps,
-            Self::ListWorkflows,
-        ];
-        let operation = all
-            .into_iter()
-            .find(|operation| path.strip_prefix('/') == Some(operation.name()))
-            .ok_or_else(|| {
-                ErrorAnswer::new(
-                    "UnknownOperationException",
-                    format!("There is no operation {path}."),
-                )
-            })?;
-        if *method == operation.method() {
-            return Ok(operation);
-        }
-        Err(ErrorAnswer::new(
-            "MethodNotAllowedException",
-            format!("{path} is asked for by {}.", operation.method()),
-        ))
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GetStep => "GetWorkflowStepExecution",
-            Self::GetWorkflow => "GetWorkflowExecution",
-            Self::ListSteps => "ListWorkflowStepExecutions",
-            Self::ListWorkflows => "ListWorkflowExecutions",
-        }
-    }
-
-    fn method(self) -> Method {
-        match self {
-            Self::GetStep | Self::GetWorkflow => Method::GET,
-            Self::ListSteps | Self::ListWorkflows => Method::POST,
-        }
-    }
-
-    /// The member that says whose answer this is.
-    fn id_member(self) -> &'static str {
-        match self {
-            Self::GetStep => "stepExecutionId",
-            Self::GetWorkflow | Self::ListSteps => "workflowExecutionId",
-            Self::ListWorkflows => "imageBuildVersionArn",
-        }
-    }
-}
+use super::resource;
 
 /// The members of a request, from its query or its body, not yet judged.
 #[derive(Debug)]
@@ -87,6 +26,24 @@ pub(super) enum Question {
     Workflow(WorkflowExecutionId),
     StepsOf(WorkflowExecutionId, PageRequest),
     WorkflowsOf(String, PageRequest),
+    Image(String),
+    Pipeline(String),
+    Images(ListRequest),
+    /// The account's, or those of one image version.
+    Builds(Option<String>, ListRequest),
+    Pipelines(ListRequest),
+    ImagesOf(String, ListRequest),
+}
+
+/// What the lists of images and pipelines have in common.
+#[derive(Debug)]
+pub(super) struct ListRequest {
+    pub filters: Filters,
+    pub page: PageRequest,
+    /// Whose images are asked for, not the caller's own: the simulator has none of them.
+    pub foreign: bool,
+    /// One entry for each name, not for each version.
+    pub by_name: bool,
 }
 
 impl Parameters {
@@ -110,38 +67,90 @@ impl Parameters {
             .unwrap_or_default()
     }
 
+    /// What a token is good for: this operation with these members.
+    pub fn list(&self) -> String {
+        let mut members = self.members.clone().unwrap_or_default();
+        members.remove("nextToken");
+        members.remove("maxResults");
+        format!("{} {}", self.operation.name(), Value::Object(members))
+    }
+
     /// # Errors
     ///
     /// A required member that is missing, or one that breaks its pattern or type.
     pub fn question(self) -> Result<Question, ErrorAnswer> {
-        let members = self.members?;
-        let name = self.operation.id_member();
-        let id = match members.get(name) {
-            Some(Value::String(id)) => id,
-            Some(_) => return Err(invalid(format!("The value of {name} is not a string."))),
-            None => return Err(invalid(format!("{name} is required."))),
+        let (operation, members) = (self.operation, self.members?);
+        let name = operation.id_member();
+        let required = || match text(&members, name)? {
+            Some(id) => Ok(id.to_owned()),
+            None => Err(invalid(format!("{name} is required."))),
         };
         let against_pattern =
             || invalid(format!("The value of {name} does not match its pattern."));
-        match self.operation {
+        let checked = |is: fn(&str) -> bool| {
+            let id: String = required()?;
+            is(&id).then_some(id).ok_or_else(against_pattern)
+        };
+        Ok(match operation {
             Operation::GetStep => {
-                let id = id.parse().map_err(|_| against_pattern())?;
-                Ok(Question::Step(id))
+                Question::Step(required()?.parse().map_err(|_| against_pattern())?)
             }
             Operation::GetWorkflow => {
-                let id = id.parse().map_err(|_| against_pattern())?;
-                Ok(Question::Workflow(id))
+                Question::Workflow(required()?.parse().map_err(|_| against_pattern())?)
             }
             Operation::ListSteps => {
-                let id = id.parse().map_err(|_| against_pattern())?;
-                Ok(Question::StepsOf(id, page(&members)?))
+                let id = required()?.parse().map_err(|_| against_pattern())?;
+                Question::StepsOf(id, page(&members)?)
             }
             Operation::ListWorkflows => {
-                ImageArn::parse(id).ok_or_else(against_pattern)?;
-                Ok(Question::WorkflowsOf(id.clone(), page(&members)?))
+                let arn = checked(|arn| ImageArn::parse(arn).is_some())?;
+                Question::WorkflowsOf(arn, page(&members)?)
             }
+            Operation::GetImage => Question::Image(checked(resource::is_image)?),
+            Operation::GetPipeline => Question::Pipeline(checked(resource::is_pipeline)?),
+            Operation::ListImages => Question::Images(list(operation, &members)?),
+            Operation::ListPipelines => Question::Pipelines(list(operation, &members)?),
+            Operation::ListPipelineImages => {
+                let arn = checked(resource::is_pipeline)?;
+                Question::ImagesOf(arn, list(operation, &members)?)
+            }
+            Operation::ListBuilds => {
+                let version = text(&members, name)?.map(|_| checked(resource::is_image_version));
+                Question::Builds(version.transpose()?, list(operation, &members)?)
+            }
+        })
+    }
+}
+
+/// `Ownership` of the model; the first is what nobody needs to ask for.
+const OWNERSHIP: [&str; 5] = ["Self", "Shared", "Amazon", "ThirdParty", "AWSMarketplace"];
+
+fn list(operation: Operation, members: &Map<String, Value>) -> Result<ListRequest, ErrorAnswer> {
+    let filters = Filters::read(members, operation.filters())?;
+    let mut request = ListRequest {
+        filters,
+        page: page(members)?,
+        foreign: false,
+        by_name: false,
+    };
+    if operation == Operation::ListImages {
+        let owner = text(members, "owner")?.unwrap_or(OWNERSHIP[0]);
+        if !OWNERSHIP.contains(&owner) {
+            return Err(invalid(format!(
+                "The value of owner is not one of {}.",
+                OWNERSHIP.join(", ")
+            )));
+        }
+        request.foreign = owner != OWNERSHIP[0];
+        request.by_name = switch(members, "byName")?;
+        switch(members, "includeDeprecated")?;
+        if request.by_name && request.filters.has("version") {
+            return Err(invalid(
+                "byName cannot be combined with the filter version.",
+            ));
         }
     }
+    Ok(request)
 }
 
 /// Names and values of a query string or a form, in its order.
@@ -179,25 +188,32 @@ fn page(members: &Map<String, Value>) -> Result<PageRequest, ErrorAnswer> {
         Some(value) => Some(
             value
                 .as_i64()
-                .ok_or_else(|| invalid("The value of maxResults is not an integer.".to_owned()))?,
+                .ok_or_else(|| invalid("The value of maxResults is not an integer."))?,
         ),
-    };
-    let next_token = match members.get("nextToken") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(token)) => Some(token.clone()),
-        Some(_) => {
-            return Err(invalid(
-                "The value of nextToken is not a string.".to_owned(),
-            ));
-        }
     };
     Ok(PageRequest {
         max_results,
-        next_token,
+        next_token: text(members, "nextToken")?.map(str::to_owned),
     })
 }
 
-fn invalid(message: String) -> ErrorAnswer {
+fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, ErrorAnswer> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(format!("The value of {name} is not a string."))),
+    }
+}
+
+fn switch(members: &Map<String, Value>, name: &str) -> Result<bool, ErrorAnswer> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(on)) => Ok(*on),
+        Some(_) => Err(invalid(format!("The value of {name} is not a boolean."))),
+    }
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> ErrorAnswer {
     ErrorAnswer::new("InvalidRequestException", message)
 }
 
@@ -244,9 +260,35 @@ mod tests {
     }
 
     #[test]
-    fn unknown_path_and_wrong_method_are_errors_of_their_own() {
-        let error = |method, path| Operation::of(&method, path).unwrap_err();
-        assert_eq!(error(Method::GET, "/Nothing").status, 404);
-        assert_eq!(error(Method::PUT, "/GetWorkflowExecution").status, 405);
+    fn lists_of_the_account_need_no_member_and_check_those_there_are() {
+        let (images, builds) = (Operation::ListImages, Operation::ListBuilds);
+        for operation in [images, builds, Operation::ListPipelines] {
+            let parameters = Parameters::read(operation, "", &Bytes::new());
+            assert!(parameters.question().is_ok(), "{operation:?}");
+        }
+        let message = "The value of imageVersionArn does not match its pattern.";
+        let body =
+            r#"{"imageVersionArn": "arn:aws:imagebuilder:us-west-2:111122223333:image/a/x.x.x"}"#;
+        assert_eq!(refused(builds, "", body), message);
+        let message =
+            "The value of owner is not one of Self, Shared, Amazon, ThirdParty, AWSMarketplace.";
+        assert_eq!(refused(images, "", r#"{"owner": "self"}"#), message);
+        let message = "The value of byName is not a boolean.";
+        assert_eq!(refused(images, "", r#"{"byName": "true"}"#), message);
+        let body = r#"{"byName": true, "filters": [{"name": "version", "values": ["1.0.0"]}]}"#;
+        let message = "byName cannot be combined with the filter version.";
+        assert_eq!(refused(images, "", body), message);
+    }
+
+    #[test]
+    fn token_is_good_for_a_list_whatever_the_page() {
+        let list = |operation, body: &'static str| {
+            Parameters::read(operation, "", &Bytes::from_static(body.as_bytes())).list()
+        };
+        let images = Operation::ListImages;
+        let page = r#"{"nextToken": "abc", "maxResults": 3}"#;
+        assert_eq!(list(images, page), list(images, "{}"));
+        assert_ne!(list(images, r#"{"byName": true}"#), list(images, "{}"));
+        assert_ne!(list(Operation::ListPipelines, "{}"), list(images, "{}"));
     }
 }

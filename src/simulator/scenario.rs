@@ -6,6 +6,7 @@
 
 mod check;
 mod file;
+mod pipeline;
 mod span;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use crate::model::{OnFailure, StepStatus};
 
 pub use file::ScenarioError;
+pub use pipeline::{ImageKind, Lifecycle, LifecycleStatus, Pipeline, Platform};
 pub use span::{Range, Span};
 
 use super::faults::FaultScript;
@@ -28,6 +30,10 @@ pub struct Scenario {
     pub announce: Span,
     /// How long after its end a build can be asked for.
     pub keep: Span,
+    /// How long after its begin an image is in the lists, longer than its executions are known.
+    pub keep_images: Span,
+    /// How long after its begin an image is not yet in the lists, drawn for each.
+    pub listed_after: Range,
     pub pages: Pages,
     /// The service's own limit per account and region; none if absent.
     pub rate_limit: Option<RateLimit>,
@@ -44,6 +50,8 @@ impl Default for Scenario {
         Self {
             announce: Span::ZERO,
             keep: Span::from_secs(14 * 24 * 3600),
+            keep_images: Span::from_secs(30 * 24 * 3600),
+            listed_after: Range::between(Span::ZERO, Span::from_secs(120)),
             pages: Pages::default(),
             rate_limit: None,
             access_keys: BTreeMap::new(),
@@ -99,52 +107,6 @@ pub struct Role {
     /// How long its credentials are good, in real time; else as long as the caller asks.
     #[serde(default)]
     pub lifetime: Option<Span>,
-}
-
-/// Builds of one image, again and again.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pipeline {
-    /// The image's name as it stands in its ARN, unless `image` says another.
-    pub name: String,
-    #[serde(default)]
-    pub image: Option<String>,
-    #[serde(default = "default::version")]
-    pub version: String,
-    #[serde(default = "default::partition")]
-    pub partition: String,
-    pub account: String,
-    pub region: String,
-    #[serde(default)]
-    pub platform: Platform,
-    /// From the begin of one build to that of the next.
-    #[serde(default = "default::every")]
-    pub every: Span,
-    /// When the first build begins, counted from the simulator's start; negative is before it.
-    #[serde(default)]
-    pub first: Span,
-    /// How many builds there are; without end if absent.
-    #[serde(default)]
-    pub builds: Option<u32>,
-    /// How often a failed build is run again under the same build version.
-    #[serde(default)]
-    pub retries: u8,
-    #[serde(default = "default::retry_after")]
-    pub retry_after: Span,
-    pub workflows: Vec<Workflow>,
-}
-
-impl Pipeline {
-    pub fn image_name(&self) -> &str {
-        self.image.as_deref().unwrap_or(&self.name)
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Platform {
-    #[default]
-    Linux,
-    Windows,
 }
 
 /// One workflow of a pipeline: a managed one, whose steps can be scripted by name, or an own one.
@@ -256,6 +218,8 @@ pub struct Step {
     pub attempts: Option<Attempts>,
     /// What the service tells when the step does not complete.
     pub message: Option<String>,
+    /// What fails in a step that runs components, where it fails.
+    pub component: Option<Component>,
     pub rollback: Option<RollbackOutcome>,
     pub rollback_duration: Option<Range>,
     /// What the status says while the step runs: the guide has WAITING for `WaitForAction`, which
@@ -287,6 +251,33 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// The place in a component's document where a step fails that runs components.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Component {
+    /// As it stands in the component's ARN.
+    pub name: String,
+    pub version: String,
+    /// The workflow's type if absent.
+    pub phase: Option<String>,
+    pub step: String,
+    pub action: String,
+    pub error: String,
+}
+
+impl Default for Component {
+    fn default() -> Self {
+        Self {
+            name: "install-packages".to_owned(),
+            version: "1.0.0/1".to_owned(),
+            phase: None,
+            step: "InstallPackages".to_owned(),
+            action: "ExecuteBash".to_owned(),
+            error: "exit status 1".to_owned(),
+        }
+    }
+}
+
 /// A step that is tried again when it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -312,22 +303,6 @@ pub enum RollbackOutcome {
 
 mod default {
     use super::Span;
-
-    pub fn version() -> String {
-        "1.0.0".to_owned()
-    }
-
-    pub fn partition() -> String {
-        "aws".to_owned()
-    }
-
-    pub fn every() -> Span {
-        Span::from_secs(24 * 3600)
-    }
-
-    pub fn retry_after() -> Span {
-        Span::from_secs(5 * 60)
-    }
 
     pub fn pause() -> Span {
         Span::from_secs(30)

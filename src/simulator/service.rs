@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
-use serde_json::{Map, Value};
 
 use crate::model::Timestamp;
 
@@ -19,14 +18,15 @@ use super::answer::{self, Answer};
 use super::calls::{Calls, LoggedCall};
 use super::effect::{spoil, suffer};
 use super::faults::{Call, Effect, ErrorAnswer, Faults};
+use super::find::{Caller, find};
 use super::ids;
 use super::limit::Limiter;
-use super::paging::page;
+use super::operation::Operation;
 use super::random::hash;
-use super::request::{Operation, Parameters, Question};
+use super::request::Parameters;
 use super::sigv4::{self, Scope};
 use super::sts::Sts;
-use super::world::{Owner, World};
+use super::world::World;
 
 /// Everything the answers depend on beside the request.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Service {
             }
             None => Effect::Late,
         };
-        let found = caller.and_then(|caller| self.find(parameters, &caller, now));
+        let found = caller.and_then(|caller| find(&self.world, parameters, &caller, now));
         suffer(effect, found, &request_id).await
     }
 
@@ -143,66 +143,6 @@ impl Service {
         self.faults.meet(call, Duration::from_millis(since))
     }
 
-    /// The members of the answer, without the request's id.
-    fn find(
-        &self,
-        parameters: Parameters,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Result<Map<String, Value>, ErrorAnswer> {
-        let world = &self.world;
-        match parameters.question()? {
-            Question::Step(id) => {
-                let owner = world.owner_of_step(&id);
-                let view = caller.sees(owner).then(|| world.step(&id, now)).flatten();
-                let view = view.ok_or_else(|| unknown("step execution", &id.to_string()))?;
-                Ok(answer::step(&view))
-            }
-            Question::Workflow(id) => {
-                let owner = world.owner_of_workflow(&id);
-                let view = caller
-                    .sees(owner)
-                    .then(|| world.workflow(&id, now))
-                    .flatten();
-                let view = view.ok_or_else(|| unknown("workflow execution", &id.to_string()))?;
-                Ok(answer::workflow(&view))
-            }
-            Question::StepsOf(id, request) => {
-                let missing = || unknown("workflow execution", &id.to_string());
-                let seen = caller.sees(world.owner_of_workflow(&id));
-                let steps = seen.then(|| world.steps_of(&id, now)).flatten();
-                let workflow = world.workflow(&id, now).ok_or_else(missing)?;
-                let list = list_number(world.seed(), &id.to_string());
-                let pages = &world.scenario().pages;
-                let (steps, token) = page(steps.ok_or_else(missing)?, &request, pages, list, now)?;
-                let mut members = Map::new();
-                members.insert("steps".to_owned(), all(&steps, answer::step_metadata));
-                members.insert(
-                    "workflowBuildVersionArn".to_owned(),
-                    workflow.workflow_arn.into(),
-                );
-                members.insert("workflowExecutionId".to_owned(), id.to_string().into());
-                members.insert("imageBuildVersionArn".to_owned(), workflow.image_arn.into());
-                put_token(&mut members, token);
-                Ok(members)
-            }
-            Question::WorkflowsOf(arn, request) => {
-                let seen = caller.sees(world.owner_of_image(&arn));
-                let workflows = seen.then(|| world.workflows_of(&arn, now)).flatten();
-                let workflows = workflows.ok_or_else(|| unknown("image build version", &arn))?;
-                let list = list_number(world.seed(), &arn);
-                let pages = &world.scenario().pages;
-                let (workflows, token) = page(workflows, &request, pages, list, now)?;
-                let mut members = Map::new();
-                let listed = all(&workflows, answer::workflow_metadata);
-                members.insert("workflowExecutions".to_owned(), listed);
-                members.insert("imageBuildVersionArn".to_owned(), arn.into());
-                put_token(&mut members, token);
-                Ok(members)
-            }
-        }
-    }
-
     async fn reply_as_sts(
         &self,
         scope: &Scope,
@@ -239,48 +179,5 @@ impl Service {
         let number = self.answered.fetch_add(1, Ordering::Relaxed);
         let seed = self.world.seed() ^ 0x7265_7175_6573_7473;
         ids::uuid_text(hash(seed, &[number, 0]), hash(seed, &[number, 1]))
-    }
-}
-
-/// Who asks: a region, and an account where the credentials tell one.
-struct Caller {
-    region: String,
-    account: Option<String>,
-}
-
-impl Caller {
-    fn sees(&self, owner: Option<Owner<'_>>) -> bool {
-        owner.is_some_and(|owner| {
-            let account = self.account.as_deref();
-            owner.region == self.region && account.is_none_or(|account| account == owner.account)
-        })
-    }
-}
-
-/// The model of the workflow operations has no error for what is not found.
-fn unknown(what: &str, id: &str) -> ErrorAnswer {
-    ErrorAnswer::new(
-        "InvalidRequestException",
-        format!("The {what} {id} does not exist."),
-    )
-}
-
-fn list_number(seed: u64, id: &str) -> u64 {
-    let bytes: Vec<u64> = id.bytes().map(u64::from).collect();
-    hash(seed, &bytes)
-}
-
-fn all<T>(views: &[T], members: impl Fn(&T) -> Map<String, Value>) -> Value {
-    Value::Array(
-        views
-            .iter()
-            .map(|view| Value::Object(members(view)))
-            .collect(),
-    )
-}
-
-fn put_token(members: &mut Map<String, Value>, token: Option<String>) {
-    if let Some(token) = token {
-        members.insert("nextToken".to_owned(), token.into());
     }
 }

@@ -3,12 +3,15 @@
 //! A pure function of plan, seed and speed; times are milliseconds from the build's begin. Knows
 //! no clock and no ids: `World` puts a timeline on the calendar and looks things up in it.
 
+mod step;
+
 use crate::model::{RollbackStatus, StepStatus, WorkflowStatus};
 
 use super::ids::Place;
-use super::plan::{Plan, StepPlan, WorkflowPlan};
+use super::plan::{Plan, WorkflowPlan};
 use super::random::{hash, unit};
-use super::scenario::{Failure, Later, Outcome, Range, RollbackMode, RollbackOutcome, Span};
+use super::scenario::{Failure, Later, Range, RollbackMode, RollbackOutcome, Span};
+use step::play_step;
 
 /// One build: its first run and its retries.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub(super) struct BuildTimeline {
 #[derive(Debug)]
 pub(super) struct RunTimeline {
     pub begin: i64,
+    /// When the last thing happened.
+    pub end: i64,
+    /// `None` where everything was run.
+    pub stop: Option<Stop>,
     pub workflows: Vec<WorkflowTimeline>,
 }
 
@@ -52,7 +59,7 @@ pub(super) struct StepPhase {
 }
 
 /// Between one step, workflow or rollback and the next.
-const GAP: Span = Span::from_secs(2);
+pub(super) const GAP: Span = Span::from_secs(2);
 
 /// What a build is played with.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +80,13 @@ impl Tempo {
         (seconds as u32).min(43_200)
     }
 
-    fn draw(self, place: Place, salt: u64, range: Range) -> i64 {
+    pub fn draw(self, place: Place, salt: u64, range: Range) -> i64 {
         let width = (range.to.millis() - range.from.millis()) as f64;
         let part = unit(self.number(place, salt)) * width;
         self.scaled(Span::from_millis(range.from.millis() + part as i64))
     }
 
-    fn number(self, place: Place, salt: u64) -> u64 {
+    pub fn number(self, place: Place, salt: u64) -> u64 {
         let [a, b, c, d, e] = place.parts();
         hash(self.seed, &[a, b, c, d, e, salt])
     }
@@ -90,8 +97,8 @@ const SALT_OUTCOME: u64 = 1 << 32;
 const SALT_ROLLBACK: u64 = SALT_OUTCOME + 1;
 
 /// Why a run went on no further.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
     Failed,
     Cancelled,
 }
@@ -104,7 +111,8 @@ pub(super) fn build(plan: &Plan, tempo: Tempo, place: Place) -> BuildTimeline {
             run: runs.len() as u8,
             ..place
         };
-        let (run, end, stop) = play_run(plan, tempo, place, begin);
+        let run = play_run(plan, tempo, place, begin);
+        let (end, stop) = (run.end, run.stop);
         runs.push(run);
         if stop != Some(Stop::Failed) || runs.len() > usize::from(plan.pipeline.retries) {
             return BuildTimeline { runs, end };
@@ -113,12 +121,7 @@ pub(super) fn build(plan: &Plan, tempo: Tempo, place: Place) -> BuildTimeline {
     }
 }
 
-fn play_run(
-    plan: &Plan,
-    tempo: Tempo,
-    place: Place,
-    begin: i64,
-) -> (RunTimeline, i64, Option<Stop>) {
+fn play_run(plan: &Plan, tempo: Tempo, place: Place, begin: i64) -> RunTimeline {
     let mut workflows: Vec<WorkflowTimeline> = Vec::with_capacity(plan.workflows.len());
     let mut end = begin;
     let mut stop = None;
@@ -143,7 +146,12 @@ fn play_run(
             }
         }
     }
-    (RunTimeline { begin, workflows }, end, stop)
+    RunTimeline {
+        begin,
+        end,
+        stop,
+        workflows,
+    }
 }
 
 /// How many workflows from here run at the same time.
@@ -285,112 +293,4 @@ fn roll_back(
         finish(workflow, now, WorkflowStatus::RollbackCompleted);
     }
     now
-}
-
-/// The phases of one step that begins at `start`, through all its attempts; never none.
-fn play_step(plan: &StepPlan, tempo: Tempo, place: Place, start: i64) -> Vec<StepPhase> {
-    let outcome = decide(plan, tempo, place);
-    let phase = |at, status, start, end, attempt, message| StepPhase {
-        at,
-        status,
-        start: Some(start),
-        end,
-        attempt,
-        message,
-    };
-    if outcome == Outcome::Skipped {
-        let message = Some(plan.message.clone().unwrap_or_else(|| SKIPPED.to_owned()));
-        let skipped = StepStatus::Skipped;
-        return vec![phase(start, skipped, start, Some(start), 1, message)];
-    }
-    let mut phases = Vec::new();
-    let mut start = start;
-    let most = plan.attempts.map_or(1, |attempts| attempts.max);
-    for attempt in 1..=most {
-        let outcome = match plan.attempts {
-            Some(attempts) if attempt <= attempts.fails => Outcome::Failed,
-            _ => outcome,
-        };
-        let (took, status) = run_once(plan, outcome, tempo, place, attempt);
-        let end = start + took;
-        let message = (status != StepStatus::Completed).then(|| told(plan, outcome, &status));
-        phases.push(phase(
-            start,
-            plan.running.clone(),
-            start,
-            None,
-            attempt,
-            None,
-        ));
-        let again = status == StepStatus::Failed && attempt < most;
-        phases.push(phase(end, status, start, Some(end), attempt, message));
-        if !again {
-            break;
-        }
-        start = end
-            + plan
-                .attempts
-                .map_or(0, |attempts| tempo.scaled(attempts.pause));
-    }
-    phases
-}
-
-/// How long one attempt takes, and how it ends. Nothing runs past its timeout.
-fn run_once(
-    plan: &StepPlan,
-    outcome: Outcome,
-    tempo: Tempo,
-    place: Place,
-    attempt: u32,
-) -> (i64, StepStatus) {
-    let timeout = match tempo.timeout_seconds(plan.timeout) {
-        0 => i64::MAX,
-        seconds => i64::from(seconds) * 1000,
-    };
-    let took = tempo.draw(place, attempt.into(), plan.duration);
-    match outcome {
-        Outcome::Hang if timeout < i64::MAX => (timeout, StepStatus::Failed),
-        _ if took >= timeout => (timeout, StepStatus::Failed),
-        Outcome::Hang | Outcome::Failed => (took, StepStatus::Failed),
-        Outcome::Cancelled => (took, StepStatus::Cancelled),
-        Outcome::Completed | Outcome::Wait | Outcome::Skipped => (took, StepStatus::Completed),
-    }
-}
-
-const SKIPPED: &str = "The step's condition was not met.";
-
-fn told(plan: &StepPlan, outcome: Outcome, status: &StepStatus) -> String {
-    if let Some(message) = &plan.message {
-        return message.clone();
-    }
-    match (status, outcome) {
-        (StepStatus::Cancelled, _) => "The image build was cancelled.".to_owned(),
-        (_, Outcome::Failed) => format!("The action {} reported a failure.", plan.action),
-        _ => "The step timed out.".to_owned(),
-    }
-}
-
-fn decide(plan: &StepPlan, tempo: Tempo, place: Place) -> Outcome {
-    let natural = || match plan.action.as_str() {
-        "WaitForAction" => Outcome::Wait,
-        _ => Outcome::Completed,
-    };
-    if place.run > 0 {
-        return plan.retry_outcome;
-    }
-    if let Some(outcome) = plan.outcome {
-        return outcome;
-    }
-    if !plan.in_turn.is_empty() {
-        return plan.in_turn[place.build as usize % plan.in_turn.len()];
-    }
-    let total: f64 = plan.chances.values().sum();
-    let mut left = unit(tempo.number(place, SALT_OUTCOME)) * total;
-    for (outcome, weight) in &plan.chances {
-        if left < *weight {
-            return *outcome;
-        }
-        left -= weight;
-    }
-    natural()
 }

@@ -2,12 +2,18 @@
 //!
 //! Made by `World`; turned into JSON by `answer` and into the exporter's own types here.
 
+mod catalog;
+
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
     WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 
 use super::scenario::WorkflowKind;
+
+pub use catalog::{
+    ComponentView, FailureView, ImageStatus, ImageVersionView, ImageView, PipelineView,
+};
 
 /// What stands in the inputs and outputs of every simulated step: where a test finds it in a
 /// metric, a log or a page, something leaks that can hold secrets.

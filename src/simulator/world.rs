@@ -3,6 +3,10 @@
 //! Owns which build exists when and what an id stands for; has no clock and does no IO. Fed by a
 //! checked [`Scenario`]; the server, and tests with a scripted API, ask it.
 
+mod images;
+mod lists;
+mod pipelines;
+
 use std::time::Duration;
 
 use crate::model::{ImageArn, StepExecutionId, Timestamp, WorkflowExecutionId};
@@ -13,6 +17,8 @@ use super::plan::Plan;
 use super::scenario::Scenario;
 use super::timeline::{self, RunTimeline, Tempo};
 use super::view::{StepView, WorkflowView};
+
+pub(super) use lists::Listed;
 
 /// See the module.
 #[derive(Debug)]
@@ -225,19 +231,34 @@ impl World {
             step: 0,
             ..place
         };
-        let pipeline = &plan.pipeline;
-        if pipeline.builds.is_some_and(|builds| place.build >= builds) {
-            return None;
-        }
-        let every = self.tempo.scaled(pipeline.every).max(1);
-        let offset = self.tempo.scaled(pipeline.first) + i64::from(place.build) * every;
-        Some(Build {
+        (place.build < self.count_of(plan)).then(|| Build {
             plan,
             place,
             tempo: self.tempo,
-            begin: Timestamp::from_millis(self.start.millis() + offset),
+            begin: self.begin_of(plan, place.build),
             timeline: timeline::build(plan, self.tempo, place),
         })
+    }
+
+    /// When the build with this index begins, if there is one.
+    fn begin_of(&self, plan: &Plan, build: u32) -> Timestamp {
+        let offset = self.tempo.scaled(plan.pipeline.first) + i64::from(build) * self.every(plan);
+        Timestamp::from_millis(self.start.millis() + offset)
+    }
+
+    fn every(&self, plan: &Plan) -> i64 {
+        self.tempo.scaled(plan.pipeline.every).max(1)
+    }
+
+    /// How many builds there will ever be.
+    fn count_of(&self, plan: &Plan) -> u32 {
+        let scripted = plan.pipeline.builds.unwrap_or(u32::MAX);
+        let Some(stop) = plan.pipeline.stops_at() else {
+            return scripted;
+        };
+        let length = self.tempo.scaled(stop) - self.tempo.scaled(plan.pipeline.first);
+        let begun = (length + self.every(plan) - 1).div_euclid(self.every(plan));
+        begun.clamp(0, scripted.into()) as u32
     }
 
     /// The place's build, where the place's run can be asked for at `now`.

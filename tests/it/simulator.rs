@@ -1,5 +1,7 @@
 //! The simulator through the real SDK: each operation, each fault, over loopback sockets.
 
+mod catalog;
+
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_imagebuilder::Client;
@@ -52,9 +54,16 @@ struct Running {
 
 impl Running {
     async fn start(options: &str) -> Self {
-        let scenario = Scenario::parse(&format!("{options}{PIPELINES}"), "test").unwrap();
+        Self::play(&format!("{options}{PIPELINES}")).await
+    }
+
+    async fn play(scenario: &str) -> Self {
+        let scenario = Scenario::parse(scenario, "test").unwrap();
         let now = Timestamp::from(SystemTime::now());
-        let world = World::new(scenario, 7, 1.0, now);
+        Self::serve(World::new(scenario, 7, 1.0, now)).await
+    }
+
+    async fn serve(world: World) -> Self {
         let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), world)
             .await
             .unwrap();

@@ -35,8 +35,14 @@ def judge(shape, value, path="answer"):
             else:
                 yield from judge(by_name[name], item, f"{path}.{name}")
     elif shape.type_name == "list":
+        yield from judge_bounds(shape, len(value), path)
         for number, item in enumerate(value):
             yield from judge(shape.member, item, f"{path}[{number}]")
+    elif shape.type_name == "map":
+        yield from judge_bounds(shape, len(value), path)
+        for key, item in value.items():
+            yield from judge(shape.key, key, f"{path} key")
+            yield from judge(shape.value, item, f"{path}.{key}")
     elif shape.type_name == "string":
         yield from judge_string(shape, value, path)
     elif shape.type_name in ("integer", "long"):

@@ -7,6 +7,7 @@ from botocore import UNSIGNED
 from conftest import PIPELINES
 
 GOLDEN = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1"
+PIPELINE = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden"
 UNKNOWN = "2e6fef0d-657c-4b7e-8706-ff24da9afa01"
 
 
@@ -16,12 +17,24 @@ def code_and_status(error):
 
 
 def calls(client, id=None, arn=GOLDEN):
-    """The four operations, asked about something unknown unless told otherwise."""
+    """The operations about executions, asked about something unknown unless told otherwise."""
     return [
         lambda: client.get_workflow_step_execution(stepExecutionId=id or f"step-{UNKNOWN}"),
         lambda: client.get_workflow_execution(workflowExecutionId=id or f"wf-{UNKNOWN}"),
         lambda: client.list_workflow_step_executions(workflowExecutionId=id or f"wf-{UNKNOWN}"),
         lambda: client.list_workflow_executions(imageBuildVersionArn=arn),
+    ]
+
+
+def catalog_calls(client, image=GOLDEN, pipeline=PIPELINE):
+    """The operations about images and pipelines."""
+    return [
+        client.list_images,
+        client.list_image_build_versions,
+        client.list_image_pipelines,
+        lambda: client.list_image_pipeline_images(imagePipelineArn=pipeline),
+        lambda: client.get_image(imageBuildVersionArn=image),
+        lambda: client.get_image_pipeline(imagePipelineArn=pipeline),
     ]
 
 
@@ -37,13 +50,13 @@ def error_shapes(client):
 def test_every_error_of_the_model_is_raised_as_its_exception(simulate, form):
     shapes = sorted(error_shapes(simulate().client()))
     faults = [
-        f"  - {{times: 4, error: {{type: {name}, message: as scripted, form: {form}}}}}"
+        f"  - {{times: 10, error: {{type: {name}, message: as scripted, form: {form}}}}}"
         for name, _ in shapes
     ]
     client = simulate("faults:\n" + "\n".join(faults) + PIPELINES).client()
     assert len(shapes) > 10
     for name, status in shapes:
-        for call in calls(client):
+        for call in calls(client) + catalog_calls(client):
             with pytest.raises(getattr(client.exceptions, name)) as error:
                 call()
             assert code_and_status(error) == (name, status)
@@ -70,6 +83,50 @@ def test_unknown_and_malformed_ids_are_invalid_requests(simulator):
         assert "does not match its pattern" in str(error.value)
 
 
+def test_unknown_image_and_pipeline_are_not_found(simulator):
+    client = simulator.client()
+    unknown = {"image": GOLDEN.replace("golden", "unknown")}
+    unknown["pipeline"] = PIPELINE.replace("golden", "unknown")
+    get_image, get_pipeline = catalog_calls(client, **unknown)[-2:]
+    for call in (get_image, get_pipeline):
+        with pytest.raises(client.exceptions.ResourceNotFoundException) as error:
+            call()
+        assert code_and_status(error) == ("ResourceNotFoundException", 404)
+
+
+def test_malformed_arn_of_an_image_or_a_pipeline_is_an_invalid_request(simulator):
+    client = simulator.client()
+    malformed = catalog_calls(client, image=f"{GOLDEN}/1", pipeline=GOLDEN)[-3:]
+    version = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.x.x"
+    malformed.append(lambda: client.list_image_build_versions(imageVersionArn=version))
+    for call in malformed:
+        with pytest.raises(client.exceptions.InvalidRequestException) as error:
+            call()
+        assert "does not match its pattern" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "filters, told",
+    [
+        ([{"name": "Name", "values": ["x"]}], "'Name' is not supported"),
+        ([{"name": "status", "values": ["AVAILABLE"]}], "'status' is not supported"),
+        ([{"name": "name", "values": ["a&b"]}], "match the pattern"),
+        ([{"name": "name", "values": []}], "1 to 10"),
+        ([], "1 to 10 filters"),
+    ],
+)
+def test_filter_that_the_list_does_not_have_is_an_invalid_request(simulator, filters, told):
+    client = simulator.client(parameter_validation=False)
+    for call in (
+        client.list_images,
+        client.list_image_build_versions,
+        lambda **options: client.list_image_pipeline_images(imagePipelineArn=PIPELINE, **options),
+    ):
+        with pytest.raises(client.exceptions.InvalidRequestException) as error:
+            call(filters=filters)
+        assert told in str(error.value)
+
+
 def test_missing_required_member_is_an_invalid_request(simulator):
     client = simulator.client(parameter_validation=False)
     for operation in (
@@ -77,6 +134,9 @@ def test_missing_required_member_is_an_invalid_request(simulator):
         client.get_workflow_execution,
         client.list_workflow_step_executions,
         client.list_workflow_executions,
+        client.list_image_pipeline_images,
+        client.get_image,
+        client.get_image_pipeline,
     ):
         with pytest.raises(client.exceptions.InvalidRequestException) as error:
             operation()
@@ -94,7 +154,7 @@ def test_region_of_the_signature_decides_what_is_there(simulator):
 
 def test_unsigned_request_is_refused(simulator):
     client = simulator.client(signature_version=UNSIGNED)
-    for call in calls(client):
+    for call in calls(client) + catalog_calls(client):
         with pytest.raises(client.exceptions.ClientError) as error:
             call()
         assert code_and_status(error) == ("MissingAuthenticationTokenException", 403)

@@ -82,6 +82,79 @@ def test_token_grows_old(simulate):
             client.list_workflow_step_executions(workflowExecutionId=id, nextToken=token)
 
 
+# Sixty builds of three pipelines each.
+MANY = """
+listed_after: 0
+pipelines:
+""" + "".join(
+    f"""
+  - name: image-{number}
+    account: "111122223333"
+    region: us-west-2
+    first: -600m
+    every: 10m
+    builds: 60
+    workflows: [{{managed: build-image}}]
+"""
+    for number in range(3)
+)
+PIPELINE = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/image-1"
+CATALOG = [
+    ("list_image_build_versions", "imageSummaryList", {}, 180),
+    ("list_image_pipeline_images", "imageSummaryList", {"imagePipelineArn": PIPELINE}, 60),
+    ("list_image_pipelines", "imagePipelineList", {}, 3),
+    ("list_images", "imageVersionList", {}, 3),
+]
+
+
+@pytest.mark.parametrize("pages", ["{}", "{short: true, empty: true}"])
+@pytest.mark.parametrize("operation, key, options, count", CATALOG)
+def test_every_image_and_pipeline_is_on_exactly_one_page(
+    simulate, operation, key, options, count, pages
+):
+    client = simulate(f"pages: {pages}" + MANY).client()
+    arns, sizes = [], []
+    for page in client.get_paginator(operation).paginate(**options):
+        assert client.judgements == []
+        sizes.append(len(page[key]))
+        arns += [item["arn"] for item in page[key]]
+    assert len(arns) == len(set(arns)) == count
+    if pages == "{}":
+        assert sizes == [25] * (count // 25) + ([count % 25] if count % 25 else [])
+    else:
+        assert 0 in sizes
+
+
+@pytest.mark.parametrize("operation, key, options, _", CATALOG)
+def test_list_of_images_or_pipelines_keeps_to_sizes_and_to_its_own_tokens(
+    simulate, operation, key, options, _
+):
+    client = simulate("pages: {empty: true, max_size: 25}" + MANY).client(
+        parameter_validation=False
+    )
+    call = getattr(client, operation)
+    for size in (0, 26):
+        with pytest.raises(client.exceptions.InvalidRequestException):
+            call(maxResults=size, **options)
+    token = call(**options)["nextToken"]
+    assert call(nextToken=token, **options)[key]
+    filters = [{"name": "name", "values": ["image-*"]}]
+    for refused in ({"nextToken": "invented"}, {"nextToken": token, "filters": filters}):
+        with pytest.raises(client.exceptions.InvalidPaginationTokenException):
+            call(**refused, **options)
+
+
+@pytest.mark.parametrize("operation, key, options, _", CATALOG)
+def test_token_of_images_or_pipelines_grows_old(simulate, operation, key, options, _):
+    client = simulate("pages: {empty: true, token_lifetime: 200ms}" + MANY).client()
+    call = getattr(client, operation)
+    token = call(**options)["nextToken"]
+    deadline = time.monotonic() + 10
+    with pytest.raises(client.exceptions.InvalidPaginationTokenException):
+        while time.monotonic() < deadline:
+            call(nextToken=token, **options)
+
+
 def test_shipped_scenario_of_pages_is_read_to_the_end(simulate):
     simulator = simulate(file=conftest.SCENARIOS / "pages.yaml")
     client = simulator.client()

@@ -28,8 +28,19 @@ impl Scenario {
                 found.push(format!("faults: {wrong}"));
             }
         }
-        let mut images = BTreeSet::new();
+        if self.listed_after.from < Span::ZERO || self.keep_images <= Span::ZERO {
+            let wrong = "listed_after cannot be negative, and keep_images must be over 0";
+            found.push(wrong.to_owned());
+        }
+        let (mut images, mut names) = (BTreeSet::new(), BTreeSet::new());
         for pipeline in &self.pipelines {
+            let name = (&pipeline.account, &pipeline.region, &pipeline.name);
+            if !pipeline.without_pipeline && !names.insert(name) {
+                found.push(format!(
+                    "pipeline {}: there is one in {} {} already",
+                    pipeline.name, name.0, name.1
+                ));
+            }
             let image = (&pipeline.account, &pipeline.region, pipeline.image_name());
             if !images.insert(image) {
                 found.push(format!(
@@ -50,11 +61,12 @@ impl Scenario {
 impl Pipeline {
     fn check(&self) -> Vec<String> {
         let mut found = Vec::new();
-        if !is_arn_name(self.image_name()) {
-            found.push(format!(
-                "{:?} cannot stand in an ARN; use a-z, 0-9, - and _",
-                self.image_name()
-            ));
+        for name in BTreeSet::from([self.name.as_str(), self.image_name()]) {
+            if !is_arn_name(name) {
+                found.push(format!(
+                    "{name:?} cannot stand in an ARN; use a-z, 0-9, - and _"
+                ));
+            }
         }
         if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
             found.push(format!("account {:?} is not twelve digits", self.account));
@@ -77,10 +89,84 @@ impl Pipeline {
         if self.workflows.is_empty() || self.workflows.len() > usize::from(u8::MAX) {
             found.push("workflows: there must be 1 to 255".to_owned());
         }
+        self.check_names(&mut found);
+        self.check_texts(&mut found);
+        self.check_times(&mut found);
         for workflow in &self.workflows {
             found.extend(workflow.check());
         }
         found
+    }
+
+    /// Names as the service's model has them.
+    fn check_names(&self, found: &mut Vec<String>) {
+        let image_name = self.image_display_name.as_ref();
+        let names = [
+            (self.display_name.as_ref(), self.name.as_str()),
+            (image_name, self.image_name()),
+        ];
+        for (display, name) in names {
+            let display = display.map_or(name, String::as_str);
+            if !is_resource_name(display) {
+                found.push(format!(
+                    "name {display:?} is none; it has 3 to 128 letters, digits, -, _ and inner spaces"
+                ));
+            } else if arn_name(display) != arn_name(name) {
+                found.push(format!(
+                    "display name {display:?} stands in the ARN as {:?}, not {name:?}",
+                    arn_name(display)
+                ));
+            }
+        }
+    }
+
+    fn check_texts(&self, found: &mut Vec<String>) {
+        let tags = self.tags.iter().chain(self.image_tags.iter().flatten());
+        for (key, value) in tags {
+            if !is_tag_key(key) || value.chars().count() > 256 {
+                found.push(format!("tag {key:?} is none that the service takes"));
+            }
+        }
+        if self.tags.len() > 50 || self.image_tags.as_ref().is_some_and(|t| t.len() > 50) {
+            found.push("there are at most 50 tags".to_owned());
+        }
+        let texts = [
+            ("description", &self.description),
+            ("os_version", &self.os_version),
+            ("schedule", &self.schedule),
+            ("timezone", &self.timezone),
+        ];
+        for (what, text) in texts {
+            let length = text.as_ref().map_or(1, |text| text.chars().count());
+            if !(1..=1024).contains(&length) {
+                found.push(format!("{what} has 1 to 1024 characters"));
+            }
+        }
+    }
+
+    fn check_times(&self, found: &mut Vec<String>) {
+        let begins = |at: &Option<Span>| at.is_some_and(|at| at > self.first);
+        if begins(&self.created_at) {
+            found.push("created_at cannot be after first".to_owned());
+        }
+        let afters = || self.lifecycle.iter().map(|entry| entry.after);
+        if afters().any(|after| after < Span::ZERO) || !afters().is_sorted() {
+            found.push("lifecycle: after must not be negative, and rise".to_owned());
+        }
+        if self.without_pipeline {
+            let of_a_pipeline = [
+                self.manual,
+                self.schedule.is_some(),
+                self.timezone.is_some(),
+                self.created_at.is_some(),
+                self.disabled_at.is_some(),
+                self.deleted_at.is_some(),
+            ];
+            if of_a_pipeline.contains(&true) {
+                let wrong = "without_pipeline: there is none that is manual, has a schedule or a timezone, or is created, disabled or deleted";
+                found.push(wrong.to_owned());
+            }
+        }
     }
 }
 
@@ -171,6 +257,17 @@ impl Step {
         {
             found.push("chances must be numbers from 0, one of them over it".to_owned());
         }
+        if let Some(component) = &self.component {
+            let (version, build) = component.version.split_once('/').unwrap_or_default();
+            let number = !build.is_empty() && build.bytes().all(|b| b.is_ascii_digit());
+            if !is_arn_name(&component.name) || !is_version(version) || !number {
+                found.push("component: the name or the version, 1.0.0/1, is none".to_owned());
+            }
+            let phase = component.phase.as_deref().unwrap_or("build");
+            if [phase, &component.step, &component.action, &component.error].contains(&"") {
+                found.push("component: phase, step, action and error cannot be empty".to_owned());
+            }
+        }
         if self.attempts.is_some_and(|a| a.max == 0) {
             found.push("attempts.max must be 1 or more".to_owned());
         }
@@ -185,6 +282,23 @@ impl Step {
 fn is_arn_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     !text.is_empty() && text.bytes().all(allowed)
+}
+
+/// `ResourceName` of the service's model.
+fn is_resource_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_ ".contains(&b);
+    (3..=128).contains(&text.len()) && text.bytes().all(allowed) && text.trim() == text
+}
+
+/// What the service makes of a name; underscores are let through, as ARNs may have them.
+fn arn_name(display: &str) -> String {
+    display.to_ascii_lowercase().replace([' ', '_'], "-")
+}
+
+fn is_tag_key(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b" _.:/=+-@".contains(&b);
+    let count = text.len();
+    (1..=128).contains(&count) && text.bytes().all(allowed) && !text.starts_with("aws:")
 }
 
 fn is_step_word(text: &str) -> bool {

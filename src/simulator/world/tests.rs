@@ -1,5 +1,8 @@
 //! What holds for every world, whatever its script, and what the scripts' words come to.
 
+mod images;
+mod pipelines;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
