@@ -107,6 +107,12 @@ impl Poller {
     /// Goes on with another assignment of the same target and region. What is known of a step that
     /// both name stays; calls in flight go on.
     pub fn reassign(&mut self, assignment: Assignment, tools: Tools) {
+        // When a token may be used was reckoned by the limit there was: the new one says anew.
+        let now = tools.clock.now().instant;
+        if let Some(token) = self.token.take_if(|token| token.ready > now) {
+            self.tools.limiter.give_back();
+            self.tools.metrics.rate_limit_wait(now - token.asked);
+        }
         self.assignment = assignment;
         self.tools = tools;
         self.apply();
