@@ -158,12 +158,17 @@ pub struct ApiError {
     pub message: String,
 }
 
+/// Characters of a failure's text that are kept: part of it may be the service's, or of whatever
+/// answers in its place, and as long as that likes.
+const LONGEST_MESSAGE: usize = 2_000;
+
 impl ApiError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+            message.truncate(end);
         }
+        Self { kind, message }
     }
 }
 
