@@ -31,8 +31,7 @@ pub(super) async fn provider(
     fixed: Option<SharedCredentialsProvider>,
     request_timeout: Duration,
 ) -> SharedCredentialsProvider {
-    // Within the request's own timeout, so that the failure is known as one of the credentials.
-    let patience = request_timeout.mul_f64(0.8);
+    let patience = patience(request_timeout);
     let (name, base) = match (&target.profile, fixed) {
         (Some(profile), _) => (
             format!("profile {profile:?}"),
@@ -46,7 +45,13 @@ pub(super) async fn provider(
     };
     let base =
         base.expect("the loader always sets a provider, the default chain where none is named");
-    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, patience));
+    // The role waits for what it is assumed with, and must not lose patience first: then it would
+    // be named for the failure of the step below it.
+    let base_patience = match &target.assume_role {
+        Some(_) => patience.mul_f64(0.75),
+        None => patience,
+    };
+    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, base_patience));
     let Some(role) = &target.assume_role else {
         return base;
     };
@@ -62,6 +67,12 @@ pub(super) async fn provider(
         SharedCredentialsProvider::new(assumed),
         patience,
     ))
+}
+
+/// How long credentials may take: within the request's own timeout, so that the failure is known as
+/// one of the credentials.
+pub(super) fn patience(request_timeout: Duration) -> Duration {
+    request_timeout.mul_f64(0.8)
 }
 
 /// The credentials of a profile and no others. The default chain would ask it only after the
