@@ -20,6 +20,7 @@ use aws_sdk_imagebuilder::Client;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -62,8 +63,9 @@ impl Aws {
     /// A client for one region of a target. Nothing is sent, and no credentials are looked for,
     /// before its first call. Credentials have to load within `request_timeout`.
     ///
-    /// The SDK reads the shared configuration files when a client is made, and whoever keeps them
-    /// may never answer: so it is made by a task, and it is the calls that wait for it.
+    /// The SDK reads the shared configuration files when a client is made, with a thread that waits
+    /// for them, and whoever keeps them may never answer: so it is made by a thread of its own, and
+    /// it is the calls that wait for it.
     pub fn client(
         &self,
         target: &Target,
@@ -72,8 +74,10 @@ impl Aws {
     ) -> AwsImageBuilder {
         let (made, client) = watch::channel(None);
         let (aws, target, region) = (self.clone(), target.clone(), region.to_owned());
-        tokio::spawn(async move {
-            made.send_replace(Some(aws.make(&target, &region, request_timeout).await));
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let client = runtime.block_on(aws.make(&target, &region, request_timeout));
+            made.send_replace(Some(client));
         });
         AwsImageBuilder {
             client,
