@@ -156,6 +156,9 @@ pub struct ApiError {
     pub kind: ErrorKind,
     /// What went wrong, as far down as it is known; for logs, never for labels.
     pub message: String,
+    /// Of a [`ErrorKind::Forbidden`] one: it was who asked that was refused, as with an expired
+    /// token, and so tells nothing about what is allowed.
+    pub caller_refused: bool,
 }
 
 /// Characters of a failure's text that are kept: part of it may be the service's, or of whatever
@@ -168,7 +171,11 @@ impl ApiError {
         if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
             message.truncate(end);
         }
-        Self { kind, message }
+        Self {
+            kind,
+            message,
+            caller_refused: false,
+        }
     }
 }
 

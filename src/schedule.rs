@@ -377,7 +377,11 @@ impl Poller {
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
             }
             Err(error) => {
-                let became = self.plan.workflow_failed(id, error.kind, now.instant);
+                let kind = match error.caller_refused {
+                    true => ErrorKind::Credentials,
+                    false => error.kind,
+                };
+                let became = self.plan.workflow_failed(id, kind, now.instant);
                 if became && error.kind == ErrorKind::Forbidden {
                     self.reporter.workflows_forbidden(&error);
                 }

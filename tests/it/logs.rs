@@ -149,6 +149,26 @@ async fn forbidden_look_at_workflow_executions_is_told_once_and_steps_are_shown_
     assert_eq!(scrape.value("imagebuilder_exporter_target_up{}"), Some(1.0));
 }
 
+/// Who is refused learns nothing of what would be allowed: the workflow execution is asked for on.
+#[tokio::test]
+async fn expired_token_is_not_taken_for_a_missing_permission() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let expired = imagebuilder_exporter::simulator::Fault::on(
+        "GetWorkflowExecution",
+        error("ExpiredTokenException"),
+    );
+    simulated.faults.set(vec![expired.unwrap()]);
+    let exporter = Setup::exporter(&simulated.config(&["Done"])).start().await;
+    let forbidden = "imagebuilder_exporter_api_requests_total{\
+        operation=\"GetWorkflowExecution\",result=\"forbidden\"}";
+    exporter.until_over(forbidden, 2.0).await;
+    simulated.faults.clear();
+    let answered = forbidden.replace("forbidden", "ok");
+    exporter.until_over(&answered, 0.0).await;
+    let told = ["imagebuilder:GetWorkflowExecution"];
+    assert_eq!(exporter.count_log(&told), 0, "{:#?}", exporter.log());
+}
+
 /// What somebody might write into a message to make a log say what is not so.
 const HOSTILE: &str = "done\nlevel=error message=\"forged\"\r\n{\"level\":\"ERROR\"}\t\u{1b}[31mred\u{7}\u{0}\u{85}\u{2028}ends \\\" with é";
 
