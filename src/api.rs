@@ -177,6 +177,15 @@ impl ApiError {
             caller_refused: false,
         }
     }
+
+    /// What the failure says about the operation: one that refused the caller says no more than
+    /// one for want of credentials.
+    pub fn about_operation(&self) -> ErrorKind {
+        match self.caller_refused {
+            true => ErrorKind::Credentials,
+            false => self.kind,
+        }
+    }
 }
 
 impl fmt::Display for ApiError {

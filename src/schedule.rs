@@ -340,7 +340,9 @@ impl Poller {
         let StepPage { steps, next } = match result {
             Ok(parsed) => parsed.value,
             Err(error) => {
-                let failure = self.plan.list_failed(workflow, error.kind, now.instant);
+                let failure = self
+                    .plan
+                    .list_failed(workflow, error.about_operation(), now.instant);
                 failure.steps.iter().for_each(|id| self.step_missed(id));
                 if failure.denied {
                     self.reporter.lists_forbidden(&error);
@@ -377,10 +379,7 @@ impl Poller {
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
             }
             Err(error) => {
-                let kind = match error.caller_refused {
-                    true => ErrorKind::Credentials,
-                    false => error.kind,
-                };
+                let kind = error.about_operation();
                 let became = self.plan.workflow_failed(id, kind, now.instant);
                 if became && error.kind == ErrorKind::Forbidden {
                     self.reporter.workflows_forbidden(&error);
