@@ -156,13 +156,34 @@ pub struct ApiError {
     pub kind: ErrorKind,
     /// What went wrong, as far down as it is known; for logs, never for labels.
     pub message: String,
+    /// Of a [`ErrorKind::Forbidden`] one: it was who asked that was refused, as with an expired
+    /// token, and so tells nothing about what is allowed.
+    pub caller_refused: bool,
 }
+
+/// Characters of a failure's text that are kept: part of it may be the service's, or of whatever
+/// answers in its place, and as long as that likes.
+const LONGEST_MESSAGE: usize = 2_000;
 
 impl ApiError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+            message.truncate(end);
+        }
         Self {
             kind,
-            message: message.into(),
+            message,
+            caller_refused: false,
+        }
+    }
+
+    /// What the failure says about the operation: one that refused the caller says no more than
+    /// one for want of credentials.
+    pub fn about_operation(&self) -> ErrorKind {
+        match self.caller_refused {
+            true => ErrorKind::Credentials,
+            false => self.kind,
         }
     }
 }

@@ -89,12 +89,12 @@ impl App {
     ///
     /// # Errors
     ///
-    /// Every mistake of the configuration, or the first address that can't be bound; or where the
+    /// Every mistake of the configuration, the first address that can't be bound, or that the
     /// system lets nobody listen for SIGHUP.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
-        // Before anybody can think that it runs: a SIGHUP nobody listens for ends the process.
+        // First of all: until somebody listens for it, a SIGHUP ends the process.
         let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
-        let checked = read_config(&settings).map_err(StartError::Config)?;
+        let checked = read_config(&settings).await.map_err(StartError::Config)?;
         warn_of(&checked.warnings);
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
@@ -157,18 +157,23 @@ impl App {
                     live.set_ready();
                     info!("ready");
                 }
-                _ = hangup.recv() => {
-                    let _ = reload_config(&settings, &live, &mut pollers).await;
-                }
-                Some(ReloadRequest { answer }) = reloads.recv() => {
-                    let outcome = reload_config(&settings, &live, &mut pollers).await;
-                    // Who asked may have gone.
-                    let _ = answer.send(outcome);
-                }
+                _ = hangup.recv() => tokio::select! {
+                    () = &mut stop => break,
+                    _ = reload_config(&settings, &live, &mut pollers) => {}
+                },
+                Some(ReloadRequest { answer }) = reloads.recv() => tokio::select! {
+                    () = &mut stop => break,
+                    outcome = reload_config(&settings, &live, &mut pollers) => {
+                        // Who asked may have gone.
+                        let _ = answer.send(outcome);
+                    }
+                },
                 () = pollers.watch() => {}
             }
         }
         info!("stopping");
+        // Who still waits for a reload is told that there will be none.
+        drop(reloads);
         stop_server.send_replace(true);
         pollers.stop().await;
         if let Err(failure) = server.await {
@@ -184,7 +189,7 @@ async fn reload_config(
     live: &Live,
     pollers: &mut Pollers,
 ) -> Result<(), String> {
-    let read = read_config(settings);
+    let read = read_config(settings).await;
     let now = settings.clock.now().time;
     match read {
         Ok(Checked { config, warnings }) => {
@@ -204,11 +209,16 @@ async fn reload_config(
     }
 }
 
-fn read_config(settings: &Settings) -> Result<Checked, Vec<Problem>> {
-    let lookup = &*settings.environment;
-    match &settings.config {
-        ConfigSource::File(path) => Config::load(path, lookup),
-        ConfigSource::Text { name, text } => Config::read(name, text, lookup),
+/// On a thread of its own: a file system that does not answer holds up nothing else.
+async fn read_config(settings: &Settings) -> Result<Checked, Vec<Problem>> {
+    let (source, environment) = (settings.config.clone(), settings.environment.clone());
+    let reading = tokio::task::spawn_blocking(move || match source {
+        ConfigSource::File(path) => Config::load(&path, &*environment),
+        ConfigSource::Text { name, text } => Config::read(name, text, &*environment),
+    });
+    match reading.await {
+        Ok(read) => read,
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
 }
 

@@ -32,9 +32,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let outcome = runtime.block_on(command(cli));
-    // A thread that waits for a name server ends when that answers, which may take longer than a
-    // clean stop may: the process does not wait for it.
-    runtime.shutdown_background();
+    // A thread that waits for a name server or a file system ends when that answers, which may be
+    // never: the process does not wait for it. Nor is the runtime taken from under such a thread,
+    // which would panic.
+    std::mem::forget(runtime);
     outcome
 }
 

@@ -107,6 +107,12 @@ impl Poller {
     /// Goes on with another assignment of the same target and region. What is known of a step that
     /// both name stays; calls in flight go on.
     pub fn reassign(&mut self, assignment: Assignment, tools: Tools) {
+        // When a token may be used was reckoned by the limit there was: the new one says anew.
+        let now = tools.clock.now().instant;
+        if let Some(token) = self.token.take_if(|token| token.ready > now) {
+            self.tools.limiter.give_back();
+            self.tools.metrics.rate_limit_wait(now - token.asked);
+        }
         self.assignment = assignment;
         self.tools = tools;
         self.apply();
@@ -334,7 +340,9 @@ impl Poller {
         let StepPage { steps, next } = match result {
             Ok(parsed) => parsed.value,
             Err(error) => {
-                let failure = self.plan.list_failed(workflow, error.kind, now.instant);
+                let failure = self
+                    .plan
+                    .list_failed(workflow, error.about_operation(), now.instant);
                 failure.steps.iter().for_each(|id| self.step_missed(id));
                 if failure.denied {
                     self.reporter.lists_forbidden(&error);
@@ -371,7 +379,8 @@ impl Poller {
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
             }
             Err(error) => {
-                let became = self.plan.workflow_failed(id, error.kind, now.instant);
+                let kind = error.about_operation();
+                let became = self.plan.workflow_failed(id, kind, now.instant);
                 if became && error.kind == ErrorKind::Forbidden {
                     self.reporter.workflows_forbidden(&error);
                 }

@@ -20,8 +20,11 @@ use aws_sdk_imagebuilder::Client;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::{Answer, ImageBuilder, Page, StepPage};
+use super::{Answer, ApiError, ErrorKind, ImageBuilder, Page, StepPage};
 use crate::config::Target;
 use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 
@@ -59,12 +62,30 @@ impl Aws {
 
     /// A client for one region of a target. Nothing is sent, and no credentials are looked for,
     /// before its first call. Credentials have to load within `request_timeout`.
-    pub async fn client(
+    ///
+    /// The SDK reads the shared configuration files when a client is made, with a thread that waits
+    /// for them, and whoever keeps them may never answer: so it is made by a thread of its own, and
+    /// it is the calls that wait for it.
+    pub fn client(
         &self,
         target: &Target,
         region: &str,
         request_timeout: Duration,
     ) -> AwsImageBuilder {
+        let (made, client) = watch::channel(None);
+        let (aws, target, region) = (self.clone(), target.clone(), region.to_owned());
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let client = runtime.block_on(aws.make(&target, &region, request_timeout));
+            made.send_replace(Some(client));
+        });
+        AwsImageBuilder {
+            client,
+            patience: credentials::patience(request_timeout),
+        }
+    }
+
+    async fn make(&self, target: &Target, region: &str, request_timeout: Duration) -> Client {
         let shared = self.shared_config(target, region).await;
         let credentials =
             credentials::provider(target, &shared, self.credentials.clone(), request_timeout).await;
@@ -79,9 +100,7 @@ impl Aws {
         if let Some(url) = &target.endpoint_url {
             config = config.endpoint_url(url);
         }
-        AwsImageBuilder {
-            client: Client::from_conf(config.build()),
-        }
+        Client::from_conf(config.build())
     }
 
     /// What the client, and the calls for its credentials, have in common.
@@ -101,17 +120,41 @@ impl Aws {
 /// One account's Image Builder in one region, through the SDK.
 #[derive(Clone, Debug)]
 pub struct AwsImageBuilder {
-    client: Client,
+    /// `None` until it is made.
+    client: watch::Receiver<Option<Client>>,
+    /// How long a call waits for it.
+    patience: Duration,
+}
+
+impl AwsImageBuilder {
+    /// Waits until calls need not wait, or until then: the first calls have all their time.
+    pub async fn made(&self, until: Instant) {
+        let mut client = self.client.clone();
+        let _ = tokio::time::timeout_at(until, client.wait_for(Option::is_some)).await;
+    }
+
+    async fn client(mut self) -> Result<Client, ApiError> {
+        let made = self.client.wait_for(Option::is_some);
+        let made = tokio::time::timeout(self.patience, made).await;
+        let client = made.ok().and_then(|made| made.ok()?.clone());
+        client.ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::Credentials,
+                format!(
+                    "the shared AWS configuration files could not be read within {:?}",
+                    self.patience
+                ),
+            )
+        })
+    }
 }
 
 impl ImageBuilder for AwsImageBuilder {
     fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
-        let call = self
-            .client
-            .get_workflow_step_execution()
-            .step_execution_id(id.to_string());
+        let client = self.clone().client();
         Box::pin(async move {
-            match call.send().await {
+            let call = client.await?.get_workflow_step_execution();
+            match call.step_execution_id(id.to_string()).send().await {
                 Ok(output) => answer::step_execution(output, id),
                 Err(failure) => Err(error::classify(&failure)),
             }
@@ -119,12 +162,10 @@ impl ImageBuilder for AwsImageBuilder {
     }
 
     fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
-        let call = self
-            .client
-            .get_workflow_execution()
-            .workflow_execution_id(id.to_string());
+        let client = self.clone().client();
         Box::pin(async move {
-            match call.send().await {
+            let call = client.await?.get_workflow_execution();
+            match call.workflow_execution_id(id.to_string()).send().await {
                 Ok(output) => answer::workflow_execution(output, id),
                 Err(failure) => Err(error::classify(&failure)),
             }
@@ -136,13 +177,14 @@ impl ImageBuilder for AwsImageBuilder {
         id: WorkflowExecutionId,
         page: Page,
     ) -> Answer<StepPage> {
-        let call = self
-            .client
-            .list_workflow_step_executions()
-            .workflow_execution_id(id.to_string())
-            .max_results(page.size.into())
-            .set_next_token(page.token);
+        let client = self.clone().client();
         Box::pin(async move {
+            let call = client
+                .await?
+                .list_workflow_step_executions()
+                .workflow_execution_id(id.to_string())
+                .max_results(page.size.into())
+                .set_next_token(page.token);
             match call.send().await {
                 Ok(output) => answer::step_page(output, id),
                 Err(failure) => Err(error::classify(&failure)),

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::live::{Polled, View};
 use crate::api::ImageBuilder;
@@ -13,6 +15,10 @@ use crate::clock::Clock;
 use crate::config::{Config, LimitKey, RateLimit, Target};
 use crate::schedule::{Assignment, Budgets, Poller, RateLimiter, Tools};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+
+/// How long it is waited for all clients together: they are made at once unless the shared AWS
+/// configuration cannot be read, and then their calls wait instead.
+const CLIENTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A target's name and one of its regions.
 type Key = (String, String);
@@ -48,6 +54,7 @@ impl Pollers {
         self.share_limits(config);
         let budgets = Arc::new(Budgets::new(&config.duration_budgets));
         let mut polled = Vec::new();
+        let patience = self.clock.now().instant + CLIENTS_WITHIN;
         for target in &config.targets {
             for region in &target.regions {
                 let key = (target.name.clone(), region.clone());
@@ -61,7 +68,7 @@ impl Pollers {
                     polling: config.polling.clone(),
                     budgets: budgets.clone(),
                 };
-                let poller = self.poller(known, assignment).await;
+                let poller = self.poller(known, assignment, patience).await;
                 polled.push(Polled {
                     target: Arc::from(target.name.as_str()),
                     region: Arc::from(region.as_str()),
@@ -111,7 +118,12 @@ impl Pollers {
         stopped
     }
 
-    async fn poller(&self, known: Option<Poller>, assignment: Assignment) -> Poller {
+    async fn poller(
+        &self,
+        known: Option<Poller>,
+        assignment: Assignment,
+        patience: Instant,
+    ) -> Poller {
         let target = &assignment.target;
         let timeout = assignment.polling.request_timeout;
         let limiter = self.limiters[&target.limit_key(&assignment.region)].clone();
@@ -123,7 +135,9 @@ impl Pollers {
             Some(tools) if same_timeout => tools.api.clone(),
             _ => {
                 let aws = &self.aws;
-                Arc::new(aws.client(target, &assignment.region, timeout).await)
+                let client = aws.client(target, &assignment.region, timeout);
+                client.made(patience).await;
+                Arc::new(client)
             }
         };
         let metrics = match kept {

@@ -17,16 +17,20 @@ pub struct Health {
 
 #[derive(Clone, Copy, Debug)]
 struct Outcome {
-    at: Instant,
+    /// When the operation was last called, throttled or not.
+    called: Instant,
     fault: bool,
 }
 
 impl Health {
     /// Throttling tells that someone is there, and nothing more: it is no outcome.
     pub fn record(&mut self, operation: Operation, result: Result<(), ErrorKind>, at: Instant) {
+        let newest = &mut self.newest[operation as usize];
         if result != Err(ErrorKind::Throttled) {
             let fault = result.is_err_and(is_fault);
-            self.newest[operation as usize] = Some(Outcome { at, fault });
+            *newest = Some(Outcome { called: at, fault });
+        } else if let Some(outcome) = newest {
+            outcome.called = at;
         }
     }
 
@@ -35,13 +39,13 @@ impl Health {
     /// last decides; `None` before the first outcome.
     pub fn is_up(&self, now: Instant, interval: Duration) -> Option<bool> {
         let outcomes = || self.newest.iter().flatten();
-        let last = outcomes().map(|outcome| outcome.at).max()?;
-        let since = |outcome: &&Outcome| now.duration_since(outcome.at) <= interval * WINDOW;
+        let last = outcomes().map(|outcome| outcome.called).max()?;
+        let since = |outcome: &&Outcome| now.duration_since(outcome.called) <= interval * WINDOW;
         let mut recent = outcomes().filter(since).peekable();
         Some(if recent.peek().is_some() {
             recent.any(|outcome| !outcome.fault)
         } else {
-            outcomes().any(|outcome| outcome.at == last && !outcome.fault)
+            outcomes().any(|outcome| outcome.called == last && !outcome.fault)
         })
     }
 }
@@ -101,6 +105,16 @@ mod tests {
         assert_eq!(health.is_up(now + INTERVAL * 5, INTERVAL), Some(true));
         let later = now + INTERVAL * 5 + Duration::from_secs(1);
         assert_eq!(health.is_up(later, INTERVAL), Some(false));
+    }
+
+    #[test]
+    fn newest_outcome_of_an_operation_counts_while_it_is_throttled() {
+        let now = start();
+        let mut health = Health::default();
+        health.record(STEP, Ok(()), now);
+        health.record(STEP, Err(ErrorKind::Throttled), now + INTERVAL * 9);
+        health.record(WORKFLOW, Err(ErrorKind::Forbidden), now + INTERVAL * 10);
+        assert_eq!(health.is_up(now + INTERVAL * 10, INTERVAL), Some(true));
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl RateLimiter {
         self.bucket(|bucket| bucket.reserve(now))
     }
 
+    /// Takes back a token whose time had not come: nobody will use it.
+    pub fn give_back(&self) {
+        self.bucket(|bucket| bucket.tokens += 1.0);
+    }
+
     /// The service throttled a call. Returns the new rate, a second, where this began a slow time.
     pub fn throttled(&self, now: Instant) -> Option<f64> {
         self.bucket(|bucket| bucket.throttled(now))

@@ -60,6 +60,7 @@ pub(super) fn tell(target: &str, region: &str, before: &StepRecord, after: &Step
 fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {
     let status = |record: &StepRecord| record.observed.as_ref().map(|seen| seen.status.clone());
     let attempt = |record: &StepRecord| record.observed.as_ref().and_then(|seen| seen.attempt);
+    let start = |record: &StepRecord| record.observed.as_ref().and_then(|seen| seen.start);
     let rollback = |record: &StepRecord| {
         let seen = record.observed.as_ref()?;
         seen.rollback_status.clone()
@@ -70,8 +71,12 @@ fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {
         .is_some_and(|then| before.timeout_breached(then) == Some(true));
     let breached = after.timeout_breached(now.time) == Some(true);
     let failed = status(after) == Some(StepStatus::Failed);
-    let failed_before =
-        status(before) == Some(StepStatus::Failed) && attempt(before) == attempt(after);
+    // An answer that lacks the number of the attempt tells of no other one.
+    let same_attempt = match (attempt(before), attempt(after)) {
+        (Some(one), Some(other)) => one == other,
+        _ => start(before) == start(after),
+    };
+    let failed_before = status(before) == Some(StepStatus::Failed) && same_attempt;
 
     let mut news = Vec::new();
     if failed && !failed_before {
@@ -100,5 +105,49 @@ fn shortened(message: &str) -> &str {
     match message.char_indices().nth(LONGEST_MESSAGE) {
         Some((end, _)) => &message[..end],
         None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::LabelText;
+    use crate::model::{StepExecution, Timestamp};
+
+    #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
+    fn now() -> Now {
+        Now {
+            instant: tokio::time::Instant::now(),
+            time: Timestamp::from_millis(1_788_981_143_000),
+        }
+    }
+
+    /// What is told of a step that is seen FAILED in these attempts, one after the other.
+    fn told(attempts: &[Option<u32>]) -> usize {
+        let id = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
+        let mut record = StepRecord::unseen(id, LabelText::new([]));
+        let mut told = 0;
+        for attempt in attempts {
+            let failed = StepExecution {
+                attempt: *attempt,
+                start: Some(Timestamp::from_millis(1_788_981_000_000)),
+                ..StepExecution::with_status(StepStatus::Failed)
+            };
+            let after = record.answered(failed, "us-west-2", now().time);
+            told += between(&record, &after, now()).len();
+            record = after;
+        }
+        told
+    }
+
+    #[test]
+    fn failure_is_told_once_for_each_attempt() {
+        assert_eq!(told(&[Some(1), Some(1), Some(2), Some(2)]), 2);
+        assert_eq!(told(&[None, None]), 1);
+    }
+
+    #[test]
+    fn answer_that_lacks_the_attempt_tells_no_failure_anew() {
+        assert_eq!(told(&[Some(1), None, Some(1)]), 1);
     }
 }

@@ -108,6 +108,8 @@ struct Seen {
     rolled: bool,
     /// When the service says, or else when it was noticed, that the state began.
     changed: Timestamp,
+    /// When a running step is to be looked at for its timeout.
+    times_out: Option<Instant>,
 }
 
 /// What is to be expected of a step.
@@ -221,6 +223,7 @@ impl Plan {
             Some(seen) if seen.state == state => since.unwrap_or(seen.changed),
             _ => since.unwrap_or(now.time),
         };
+        let times_out = times_out(observed).map(|moment| now.instant_at(moment));
         let left = match observed.subject.workflow_execution_id {
             known if known == step.workflow => None,
             other => std::mem::replace(&mut step.workflow, other),
@@ -236,6 +239,7 @@ impl Plan {
                 state,
                 rolled,
                 changed,
+                times_out,
             }),
             ..*step
         };
@@ -269,7 +273,9 @@ impl Plan {
         self.unattempted -= usize::from(!step.attempted);
         step.attempted = true;
         step.failures = step.failures.saturating_add(1);
-        let mut wait = self.jitter.backoff(step.interval, step.failures);
+        let mut wait = self
+            .jitter
+            .after_failure(kind, step.interval, step.failures);
         if kind == ErrorKind::Client {
             let since = *step.unknown_since.get_or_insert(now);
             let gone_at = since + HOUR;
@@ -283,7 +289,8 @@ impl Plan {
             wait = self.jitter.nearly(HOUR);
         }
         let phase = step.phase;
-        self.queue.put(Call::Step(id), now + wait);
+        let next = step.before_timeout(now + wait, now);
+        self.queue.put(Call::Step(id), next);
         Some(phase)
     }
 
@@ -336,11 +343,13 @@ impl Plan {
             Some(end) => Some(end.ended.plus(HOUR)),
             None => None,
         };
+        // What came while this look was under way is still to be looked at.
+        let under_way = (now.instant - asked).as_millis() as i64;
         [settles, times_out(observed)]
             .into_iter()
             .flatten()
+            .filter(|moment| now.time.millis_since(*moment) < under_way)
             .map(|moment| now.instant_at(moment))
-            .filter(|moment| *moment > now.instant)
             .fold(asked + self.jitter.nearly(wait), Instant::min)
             .max(now.instant)
     }
@@ -363,6 +372,14 @@ impl StepPlan {
             phase: Phase::Pending,
             workflow: None,
             seen: None,
+        }
+    }
+
+    /// The next look after a failure: the one right after the timeout is not given up for it.
+    fn before_timeout(&self, next: Instant, now: Instant) -> Instant {
+        match self.seen.and_then(|seen| seen.times_out) {
+            Some(moment) if moment > now => moment.min(next),
+            _ => next,
         }
     }
 }

@@ -83,15 +83,15 @@ async fn role_is_assumed_again_before_its_session_ends() {
     let exporter = with_sts(&with_role(&simulated, role), &simulated)
         .start()
         .await;
-    let assumed_again = |_: &Scrape| simulated.calls.of("AssumeRole") >= 2;
-    exporter
-        .until("the role is assumed again", assumed_again)
+    let goes_on = |scrape: &Scrape| {
+        simulated.calls.of("AssumeRole") >= 2 && scrape.value(ANSWERED) > Some(3.0)
+    };
+    let scrape = exporter
+        .until("the role is assumed again and polls go on", goes_on)
         .await;
-    let scrape = exporter.scrape().await;
     assert_eq!(scrape.value(REFUSED), Some(0.0));
     let forbidden = REFUSED.replace("credentials", "forbidden");
     assert_eq!(scrape.value(&forbidden), Some(0.0));
-    exporter.until_over(ANSWERED, 3.0).await;
 }
 
 #[tokio::test]
@@ -204,6 +204,24 @@ async fn profile_comes_from_the_shared_files() {
     // The region is the target's, whatever the profile's may be.
     let log = simulated.calls.log();
     assert!(log.iter().all(|call| call.region == "us-west-2"), "{log:?}");
+}
+
+#[tokio::test]
+async fn step_below_the_role_that_does_not_answer_is_the_one_that_is_named() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let role = format!("{{role_arn: \"{ROLE}\"}}\n    profile: slow");
+    let config = with_role(&simulated, &role);
+    let setup = with_sts(&config, &simulated).without_credentials();
+    let shared = "[profile slow]\ncredential_process = /bin/sleep 60\n";
+    let shared = setup.files.write("aws-config", shared);
+    let setup = setup.env("AWS_CONFIG_FILE", shared.to_str().unwrap());
+    let exporter = setup.env("PATH", "/usr/bin:/bin").start().await;
+    is_refused(
+        &exporter,
+        &simulated,
+        &["profile", "slow", "no answer within"],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -598,3 +598,64 @@ async fn reload_keeps_what_both_name_and_drops_the_rest_at_once() {
     assert!(!polling.metrics().contains(B));
     script.assert_played();
 }
+
+/// A step with a timeout 10 minutes after its start, listed with an interval of an hour.
+fn with_timeout(answer: StepExecution) -> StepExecution {
+    StepExecution {
+        timeout_seconds: Some(600),
+        ..answer
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeout_that_comes_while_an_answer_is_awaited_is_looked_after_at_once() {
+    let script = Script::new();
+    let yaml = yaml(&[A])
+        .replace("30s", "1h")
+        .replace("regions", "rate_limit: {burst: 5}, regions");
+    let polling = Polling::start(&yaml, Arc::new(script.clone()));
+    // Asked for a second before the timeout at most, and answered after it as it was then.
+    let running = with_timeout(step(StepStatus::Running, -599.0));
+    script.step(id(A), (0.0, 0.2), Reply::Late(5.0, running));
+    let failed = with_timeout(ended(StepStatus::Failed, -599.0, 1.0));
+    script.step(id(A), (5.0, 5.2), Reply::Ok(failed));
+    polling.until(6.0).await;
+    assert!(status_is(&polling.metrics(), A, "FAILED"));
+    script.assert_played();
+}
+
+#[tokio::test(start_paused = true)]
+async fn step_is_looked_at_right_after_its_timeout_although_the_poll_before_failed() {
+    let script = Script::new();
+    let polling = Polling::start(&yaml(&[A]), Arc::new(script.clone()));
+    let running = with_timeout(step(StepStatus::Running, -530.0));
+    script.step(id(A), (0.0, 0.2), Reply::Ok(running));
+    for _ in 0..4 {
+        script.step(id(A), (28.5, 70.0), Reply::Err(ErrorKind::Server));
+    }
+    let failed = with_timeout(ended(StepStatus::Failed, -530.0, 70.0));
+    script.step(id(A), (71.0, 71.1), Reply::Ok(failed));
+    polling.until(72.0).await;
+    assert!(
+        status_is(&polling.metrics(), A, "FAILED"),
+        "{:?}",
+        script.calls(A)
+    );
+    script.assert_played();
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_step_is_asked_for_at_its_interval_as_long_as_the_rate_allows() {
+    let script = Script::new();
+    let polling = Polling::start(&yaml(&[A]), Arc::new(script.clone()));
+    for _ in 0..400 {
+        script.step(id(A), (0.0, HOUR), Reply::Err(ErrorKind::Throttled));
+    }
+    polling.until(HOUR).await;
+    let calls = script.calls(A);
+    // The rate falls to a 32nd of 5 a second at most.
+    let longest = INTERVAL.1 + 32.0 / 5.0;
+    let apart = calls.windows(2).map(|pair| pair[1] - pair[0]);
+    let late: Vec<_> = apart.filter(|apart| *apart > longest).collect();
+    assert_eq!(late, [0.0; 0]);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use imagebuilder_exporter::simulator::{Effect, PLANTED_SECRET};
+use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, PLANTED_SECRET};
 use serde_json::{Value, json};
 
 use crate::process::{Exporter, PATIENCE, Setup, Simulated, error};
@@ -149,6 +149,26 @@ async fn forbidden_look_at_workflow_executions_is_told_once_and_steps_are_shown_
     assert_eq!(scrape.value("imagebuilder_exporter_target_up{}"), Some(1.0));
 }
 
+/// Who is refused learns nothing of what would be allowed: the workflow execution is asked for on.
+#[tokio::test]
+async fn expired_token_is_not_taken_for_a_missing_permission() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let expired = imagebuilder_exporter::simulator::Fault::on(
+        "GetWorkflowExecution",
+        error("ExpiredTokenException"),
+    );
+    simulated.faults.set(vec![expired.unwrap()]);
+    let exporter = Setup::exporter(&simulated.config(&["Done"])).start().await;
+    let forbidden = "imagebuilder_exporter_api_requests_total{\
+        operation=\"GetWorkflowExecution\",result=\"forbidden\"}";
+    exporter.until_over(forbidden, 2.0).await;
+    simulated.faults.clear();
+    let answered = forbidden.replace("forbidden", "ok");
+    exporter.until_over(&answered, 0.0).await;
+    let told = ["imagebuilder:GetWorkflowExecution"];
+    assert_eq!(exporter.count_log(&told), 0, "{:#?}", exporter.log());
+}
+
 /// What somebody might write into a message to make a log say what is not so.
 const HOSTILE: &str = "done\nlevel=error message=\"forged\"\r\n{\"level\":\"ERROR\"}\t\u{1b}[31mred\u{7}\u{0}\u{85}\u{2028}ends \\\" with é";
 
@@ -219,6 +239,18 @@ async fn hostile_message_is_one_line_of_json() {
     assert_eq!(told["service_message"], HOSTILE);
     assert_eq!(told["level"], "INFO");
     assert_eq!(told["step"], "Run\nning\u{1b}[2J");
+}
+
+#[tokio::test]
+async fn message_of_an_error_is_as_long_as_is_fit_for_a_line() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let endless = ErrorAnswer::new("ClientException", "x".repeat(1_000_000));
+    simulated.spoil("Running", Effect::Error(endless));
+    let exporter = Setup::exporter(&simulated.config(&["Running"]))
+        .start()
+        .await;
+    let line = exporter.until_line(&["ClientException"]).await;
+    assert!(line.len() < 5_000, "{} characters", line.len());
 }
 
 #[tokio::test]

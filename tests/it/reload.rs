@@ -236,6 +236,18 @@ async fn changes_of_what_is_polled_how_are_in_force_at_once() {
 }
 
 #[tokio::test]
+async fn call_that_waits_for_the_rate_limit_waits_by_the_new_one() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let fast = "{requests_per_second: 1000, burst: 100}";
+    let slow = "{requests_per_second: 0.001, burst: 1}";
+    let config = simulated.config(&["First"]);
+    let exporter = start(&config.replace(fast, slow)).await;
+    assert_eq!(simulated.asked_for("First"), 1);
+    reload(&exporter, &config).await;
+    exporter.until_over(ANSWERED, 5.0).await;
+}
+
+#[tokio::test]
 async fn nothing_is_asked_for_twice_at_once_across_reloads() {
     let simulated = Simulated::start(SCENARIO).await;
     let late = Fault::on("*", Effect::Late).unwrap();

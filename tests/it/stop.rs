@@ -1,7 +1,8 @@
 //! SIGTERM and SIGINT: everything ends within five seconds, and scrapes under way are answered.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use imagebuilder_exporter::simulator::Effect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::process::{Exporter, Setup, Simulated, parse};
+use crate::process::{Exporter, PATIENCE, Setup, Simulated, parse};
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -118,6 +119,101 @@ async fn signals_are_heard_while_the_exporter_starts() {
         let ended = exporter.ended(WITHIN).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
+}
+
+/// A file system that does not answer holds a thread that nobody can stop.
+#[tokio::test]
+async fn exporter_serves_and_ends_while_a_file_of_the_credentials_cannot_be_read() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let config = simulated.config(&[STEP]).replace("5s", "500ms");
+    let setup = Setup::exporter(&config).without_credentials();
+    let token = setup.files.path("token");
+    make_pipe(&token);
+    let exporter = setup
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())
+        .env("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/reader")
+        .start()
+        .await;
+    let _open = once_read(token).await;
+    // Another thread can do the work of one that waits, but not of every one.
+    let told = ["result=credentials", "no answer within"];
+    exporter.until_line(&told).await;
+    assert_eq!(exporter.get("/-/healthy").await.status, 200);
+    ends_well(exporter, "TERM").await;
+}
+
+fn make_pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+/// The writing end of a pipe, once somebody reads it: it opens when both ends do.
+async fn once_read(pipe: PathBuf) -> File {
+    let (opened, reader_came) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || opened.send(File::create(pipe)));
+    let writer = tokio::time::timeout(PATIENCE, reader_came).await;
+    writer.expect("the file is read").unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn exporter_serves_and_ends_while_the_shared_aws_configuration_cannot_be_read() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Setup::exporter(&simulated.config(&[STEP]).replace("5s", "500ms"));
+    let shared = setup.files.path("aws-config");
+    make_pipe(&shared);
+    let setup = setup.env("AWS_CONFIG_FILE", shared.to_str().unwrap());
+    let exporter = setup.start().await;
+    let _open = once_read(shared).await;
+    let told = ["result=credentials", "the shared AWS configuration files"];
+    exporter.until_line(&told).await;
+    exporter.until_ready().await;
+    ends_well(exporter, "TERM").await;
+}
+
+#[tokio::test]
+async fn reload_that_cannot_read_its_file_holds_up_neither_polls_nor_the_end() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let exporter = Setup::exporter(&simulated.config(&[STEP])).start().await;
+    exporter.until_ready().await;
+    let file = exporter.files.path("config.yaml");
+    std::fs::remove_file(&file).unwrap();
+    make_pipe(&file);
+    exporter.signal("HUP");
+    let _open = once_read(file).await;
+    let asked = simulated.asked_for(STEP) as f64;
+    let answered = "imagebuilder_exporter_api_requests_total{\
+        operation=\"GetWorkflowStepExecution\",result=\"ok\"}";
+    exporter.until_over(answered, asked + 3.0).await;
+    ends_well(exporter, "TERM").await;
+}
+
+#[tokio::test]
+async fn exporter_ends_while_its_first_configuration_cannot_be_read() {
+    let (exporter, _open) = starting().await;
+    exporter.signal("TERM");
+    let ended = exporter.ended(WITHIN).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn hangup_while_the_exporter_starts_does_not_end_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let (exporter, mut open) = starting().await;
+    exporter.signal("HUP");
+    open.write_all(simulated.config(&[STEP]).as_bytes())
+        .unwrap();
+    drop(open);
+    exporter.until_line(&["message=listening"]).await;
+}
+
+/// An exporter that reads its configuration and has not come to its end.
+async fn starting() -> (Exporter, File) {
+    let setup = Setup::exporter("");
+    let file = setup.files.path("config.yaml");
+    std::fs::remove_file(&file).unwrap();
+    make_pipe(&file);
+    let exporter = setup.start_with_addresses(0).await;
+    (exporter, once_read(file).await)
 }
 
 #[tokio::test]

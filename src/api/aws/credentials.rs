@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -14,6 +14,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{
     ProvideCredentials, Result as CredentialsResult, SharedCredentialsProvider, future,
 };
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -31,8 +34,7 @@ pub(super) async fn provider(
     fixed: Option<SharedCredentialsProvider>,
     request_timeout: Duration,
 ) -> SharedCredentialsProvider {
-    // Within the request's own timeout, so that the failure is known as one of the credentials.
-    let patience = request_timeout.mul_f64(0.8);
+    let patience = patience(request_timeout);
     let (name, base) = match (&target.profile, fixed) {
         (Some(profile), _) => (
             format!("profile {profile:?}"),
@@ -46,7 +48,14 @@ pub(super) async fn provider(
     };
     let base =
         base.expect("the loader always sets a provider, the default chain where none is named");
-    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, patience));
+    // The role waits for what it is assumed with, and must not lose patience first: then it would
+    // be named for the failure of the step below it.
+    let base_patience = match &target.assume_role {
+        Some(_) => patience.mul_f64(0.75),
+        None => patience,
+    };
+    let base = SharedCredentialsProvider::new(Aside::new(base, base_patience));
+    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, base_patience));
     let Some(role) = &target.assume_role else {
         return base;
     };
@@ -62,6 +71,12 @@ pub(super) async fn provider(
         SharedCredentialsProvider::new(assumed),
         patience,
     ))
+}
+
+/// How long credentials may take: within the request's own timeout, so that the failure is known as
+/// one of the credentials.
+pub(super) fn patience(request_timeout: Duration) -> Duration {
+    request_timeout.mul_f64(0.8)
 }
 
 /// The credentials of a profile and no others. The default chain would ask it only after the
@@ -80,12 +95,73 @@ fn from_profile(name: &str, shared: &SdkConfig) -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(profile.build())
 }
 
+/// A provider that works on a thread of its own. The SDK's read files with the thread that polls
+/// them, and one that never answers would hold up whatever else that thread is there for: the
+/// server, the signals, all other targets.
+struct Aside {
+    provider: SharedCredentialsProvider,
+    patience: Duration,
+    /// At most one thread is held up: nobody else is sent after it.
+    loading: Mutex<Option<JoinHandle<Option<CredentialsResult>>>>,
+}
+
+impl Aside {
+    fn new(provider: SharedCredentialsProvider, patience: Duration) -> Self {
+        Self {
+            provider,
+            patience,
+            loading: Mutex::default(),
+        }
+    }
+
+    async fn credentials(&self) -> CredentialsResult {
+        let mut loading = self.loading.lock().await;
+        // What nobody waited for any more may be old.
+        let _ = loading.take_if(|loading| loading.is_finished());
+        let thread = loading.get_or_insert_with(|| {
+            let (provider, patience) = (self.provider.clone(), self.patience);
+            let runtime = Handle::current();
+            tokio::task::spawn_blocking(move || {
+                let loading = async { provider.provide_credentials().await };
+                runtime
+                    .block_on(async { tokio::time::timeout(patience, loading).await })
+                    .ok()
+            })
+        });
+        let loaded = thread.await;
+        *loading = None;
+        match loaded {
+            Ok(Some(result)) => result,
+            Ok(None) => Err(CredentialsError::provider_error(format!(
+                "no answer within {:?}",
+                self.patience
+            ))),
+            Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+        }
+    }
+}
+
+impl fmt::Debug for Aside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aside").finish_non_exhaustive()
+    }
+}
+
+impl ProvideCredentials for Aside {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.credentials())
+    }
+}
+
 /// One step of the chain: names itself in its failures, and rests after one.
 struct ChainStep {
     name: String,
     provider: SharedCredentialsProvider,
     patience: Duration,
-    failed: Mutex<Option<(Instant, String)>>,
+    failed: std::sync::Mutex<Option<(Instant, String)>>,
 }
 
 impl ChainStep {
@@ -94,7 +170,7 @@ impl ChainStep {
             name,
             provider,
             patience,
-            failed: Mutex::new(None),
+            failed: std::sync::Mutex::new(None),
         }
     }
 

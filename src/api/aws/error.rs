@@ -21,13 +21,17 @@ const THROTTLING_CODES: [&str; 8] = [
     "RequestThrottledException",
 ];
 
-/// Error codes of refused credentials and missing permissions, which come with 403 or with 400.
-const FORBIDDEN_CODES: [&str; 9] = [
+/// Error codes of missing permissions, which come with 403 or with 400.
+const FORBIDDEN_CODES: [&str; 3] = [
     "AccessDenied",
     "AccessDeniedException",
+    "ForbiddenException",
+];
+
+/// Error codes of refused credentials, likewise.
+const REFUSED_CODES: [&str; 6] = [
     "ExpiredToken",
     "ExpiredTokenException",
-    "ForbiddenException",
     "InvalidClientTokenId",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
@@ -67,11 +71,12 @@ fn answered(
 ) -> ApiError {
     let code = metadata.code();
     let is_one_of = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
+    let caller_refused = status == 401 || is_one_of(&REFUSED_CODES);
     let kind = match status {
         429 => ErrorKind::Throttled,
         _ if is_one_of(&THROTTLING_CODES) => ErrorKind::Throttled,
         401 | 403 => ErrorKind::Forbidden,
-        _ if is_one_of(&FORBIDDEN_CODES) => ErrorKind::Forbidden,
+        _ if caller_refused || is_one_of(&FORBIDDEN_CODES) => ErrorKind::Forbidden,
         500..=599 => ErrorKind::Server,
         // Every error of the service names its type. One that doesn't comes from a proxy or a
         // wrong endpoint, and says nothing about the step.
@@ -86,7 +91,10 @@ fn answered(
             chain_text(error)
         ),
     };
-    ApiError::new(kind, message)
+    ApiError {
+        caller_refused,
+        ..ApiError::new(kind, message)
+    }
 }
 
 /// No answer came.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::api::ErrorKind;
+
 /// The longest wait after failures, where the step's own interval is not longer.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
@@ -24,10 +26,26 @@ impl Jitter {
         interval.mul_f64(0.95 + 0.05 * self.0.f64())
     }
 
+    /// The wait after so many failures in a row, the last of this kind. What is throttled waits for
+    /// the rate limit, which the throttling has lowered: beside that no longer than the interval,
+    /// so that all is seen in time again as soon as the rate is back.
+    pub fn after_failure(
+        &mut self,
+        kind: ErrorKind,
+        interval: Duration,
+        failures: u32,
+    ) -> Duration {
+        let wait = self.backoff(interval, failures);
+        match kind {
+            ErrorKind::Throttled => wait.min(self.nearly(interval)),
+            _ => wait,
+        }
+    }
+
     /// The wait after so many failures in a row: a quarter of the interval first, so that one lost
     /// answer makes nothing late, then twice as long each time up to a bound, each wait shortened
     /// by up to a half.
-    pub fn backoff(&mut self, interval: Duration, failures: u32) -> Duration {
+    fn backoff(&mut self, interval: Duration, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);
         let wait = (interval / 4).saturating_mul(1 << doublings);
         let bounded = wait.min(LONGEST_BACKOFF.max(interval));

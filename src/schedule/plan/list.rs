@@ -102,8 +102,11 @@ impl Plan {
             return;
         };
         step.failures = step.failures.saturating_add(1);
-        let wait = self.jitter.backoff(step.interval, step.failures);
-        self.look_at(id, now + wait);
+        let wait = self
+            .jitter
+            .after_failure(ErrorKind::Parse, step.interval, step.failures);
+        let next = step.before_timeout(now + wait, now);
+        self.look_at(id, next);
     }
 
     /// The page asked for was larger than the service allows: the same again, smaller.
@@ -141,8 +144,11 @@ impl Plan {
                     self.look_one_by_one(id, now);
                 }
                 _ => {
-                    let wait = self.jitter.backoff(interval, listing.failures);
-                    self.queue.put(Call::Steps(id), now + wait);
+                    let failures = listing.failures;
+                    let next = now + self.jitter.after_failure(kind, interval, failures);
+                    let looks = steps.iter().filter_map(|step| self.steps.get(step));
+                    let looks = looks.map(|step| step.before_timeout(next, now));
+                    self.queue.put(Call::Steps(id), looks.min().unwrap_or(next));
                 }
             }
         }

@@ -79,7 +79,7 @@ impl Plan {
             return false;
         };
         workflow.failures = workflow.failures.saturating_add(1);
-        let mut wait = self.jitter.backoff(interval, workflow.failures);
+        let mut wait = self.jitter.after_failure(kind, interval, workflow.failures);
         let forgotten = match kind {
             ErrorKind::Client => now >= *workflow.unknown_since.get_or_insert(now) + HOUR,
             _ => false,

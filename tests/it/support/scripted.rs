@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use imagebuilder_exporter::api::{
     Answer, ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage,
@@ -17,6 +18,8 @@ use tokio::time::Instant;
 pub enum Reply<T> {
     Ok(T),
     Err(ErrorKind),
+    /// An answer after so many seconds.
+    Late(f64, T),
     /// No answer, ever.
     Silence,
 }
@@ -150,6 +153,10 @@ impl Script {
             match reply {
                 Reply::Ok(value) => Ok(Parsed::from(value)),
                 Reply::Err(kind) => Err(ApiError::new(kind, format!("scripted {}", kind.as_str()))),
+                Reply::Late(seconds, value) => {
+                    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                    Ok(Parsed::from(value))
+                }
                 Reply::Silence => std::future::pending().await,
             }
         })
