@@ -40,8 +40,11 @@ const FOLLOWED_ALONE: Duration = Duration::from_secs(24 * 60 * 60);
 /// rolled back until that is believed to be over. Two cover the time between the last look at a step
 /// that was, and the first at the next.
 const QUIET_INTERVALS: f64 = 2.5;
-/// What is unlikely to change is asked for this many times less often.
+/// A workflow execution that will hardly have ended is asked for this many times less often.
 const SLOWLY: u32 = 10;
+/// A step that ended, of a workflow execution that can't be looked at, is asked for this many times
+/// less often: often enough to tell within five intervals that the target can be polled.
+const SLOWLY_ALONE: u32 = 4;
 
 /// One call to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -333,7 +336,7 @@ impl Plan {
         let alone = workflow.is_none_or(|workflow| workflow.unavailable);
         let end = workflow.and_then(|workflow| workflow.end);
         let wait = if alone && seen.state == State::Ended {
-            step.interval * SLOWLY
+            step.interval * SLOWLY_ALONE
         } else {
             step.interval
         };

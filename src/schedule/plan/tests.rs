@@ -141,7 +141,11 @@ impl Play {
                     return Ok(());
                 }
                 let slowly = observed.status.is_terminal();
-                let bound = if slowly { INTERVAL * SLOWLY } else { INTERVAL };
+                let bound = if slowly {
+                    INTERVAL * SLOWLY_ALONE
+                } else {
+                    INTERVAL
+                };
                 let latest = (asked + bound).max(self.now.instant);
                 let due = self.due(id);
                 prop_assert!(
