@@ -31,6 +31,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+#[cfg(test)]
+mod docs;
 pub mod exposition;
 pub mod family;
 pub mod http;

@@ -100,25 +100,9 @@ pub struct StepSnapshot {
 }
 
 impl StepSnapshot {
-    pub fn len(&self) -> usize {
-        match self.chunks.split_last() {
-            Some((last, full)) => full.len() * CHUNK + last.len(),
-            None => 0,
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
     /// How many records are in this phase.
     pub fn in_phase(&self, phase: Phase) -> usize {
         self.by_phase[phase as usize]
-    }
-
-    /// `None` from [`Self::len`] on.
-    pub fn get(&self, at: usize) -> Option<&StepRecord> {
-        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &StepRecord> {

@@ -108,16 +108,7 @@ fn sentence(help: &str) -> String {
 
 #[test]
 fn command_line_page_is_the_one_the_definition_makes() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path, rendered()).unwrap();
-    }
-    let written = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(
-        written,
-        rendered(),
-        "UPDATE_DOCS=1 cargo test --lib docs writes it"
-    );
+    crate::docs::assert_kept("docs/cli.md", &rendered());
 }
 
 #[test]

@@ -168,6 +168,16 @@ mod tests {
     }
 
     #[test]
+    fn token_that_is_given_back_is_the_next_one_to_be_taken() {
+        let now = start();
+        let limiter = RateLimiter::new(limit(5.0, 1), now);
+        limiter.reserve(now);
+        let ready = limiter.reserve(now);
+        limiter.give_back();
+        assert_eq!(limiter.reserve(now), ready);
+    }
+
+    #[test]
     fn rate_never_falls_to_nothing() {
         let mut now = start();
         let limiter = RateLimiter::new(limit(32.0, 1), now);
