@@ -9,20 +9,36 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+use crate::model::{
+    Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
+    WorkflowExecutionId,
+};
 
 /// What a call gives, once.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<Parsed<T>, ApiError>> + Send>>;
 
 /// The members of answers that are more than text, by their names in the service's model.
-pub const PARSED_MEMBERS: [&str; 9] = [
+pub const PARSED_MEMBERS: [&str; 22] = [
+    "arn",
     "attemptNumber",
+    "componentArn",
+    "consecutiveFailures",
+    "containerRecipeArn",
+    "dateCreated",
+    "dateLastRun",
+    "dateNextRun",
     "endTime",
     "imageBuildVersionArn",
+    "imageRecipeArn",
     "maxAttempts",
+    "sourcePipelineArn",
     "startTime",
     "stepExecutionId",
     "timeoutSeconds",
+    "totalStepCount",
+    "totalStepsFailed",
+    "totalStepsSkipped",
+    "totalStepsSucceeded",
     "workflowBuildVersionArn",
     "workflowExecutionId",
 ];
@@ -58,6 +74,18 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
         id: WorkflowExecutionId,
         page: Page,
     ) -> Answer<StepPage>;
+
+    /// All workflow executions of an image build version, also those that a retry superseded, a
+    /// page a call.
+    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> Answer<WorkflowPage>;
+
+    /// All image build versions of the account, a page a call, without their pipelines.
+    fn list_image_build_versions(&self, page: Page) -> Answer<ListPage<Image>>;
+
+    /// All pipelines of the account, a page a call.
+    fn list_image_pipelines(&self, page: Page) -> Answer<ListPage<Pipeline>>;
+
+    fn get_image(&self, image: ImageArn) -> Answer<Image>;
 }
 
 /// Which page of a list to ask for.
@@ -69,14 +97,19 @@ pub struct Page {
     pub token: Option<String>,
 }
 
-/// One page of a workflow execution's steps. It can be short, or empty, and not be the last.
+/// One page of a list. It can be short, or empty, and not be the last.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StepPage {
-    /// A step without a status is there, and not told of.
-    pub steps: Vec<(StepExecutionId, Option<StepExecution>)>,
+pub struct ListPage<T> {
+    pub entries: Vec<T>,
     /// `None` on the last page.
     pub next: Option<String>,
 }
+
+/// Steps of a workflow execution. One without a status is there, and not told of.
+pub type StepPage = ListPage<(StepExecutionId, Option<StepExecution>)>;
+
+/// Workflow executions of an image build version. One without a status is there, and not told of.
+pub type WorkflowPage = ListPage<(WorkflowExecutionId, Option<WorkflowExecution>)>;
 
 /// The operations the exporter calls, by their names in the service's model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,13 +117,21 @@ pub enum Operation {
     GetWorkflowStepExecution,
     GetWorkflowExecution,
     ListWorkflowStepExecutions,
+    ListWorkflowExecutions,
+    ListImageBuildVersions,
+    ListImagePipelines,
+    GetImage,
 }
 
 impl Operation {
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 7] = [
         Self::GetWorkflowStepExecution,
         Self::GetWorkflowExecution,
         Self::ListWorkflowStepExecutions,
+        Self::ListWorkflowExecutions,
+        Self::ListImageBuildVersions,
+        Self::ListImagePipelines,
+        Self::GetImage,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -98,6 +139,10 @@ impl Operation {
             Self::GetWorkflowStepExecution => "GetWorkflowStepExecution",
             Self::GetWorkflowExecution => "GetWorkflowExecution",
             Self::ListWorkflowStepExecutions => "ListWorkflowStepExecutions",
+            Self::ListWorkflowExecutions => "ListWorkflowExecutions",
+            Self::ListImageBuildVersions => "ListImageBuildVersions",
+            Self::ListImagePipelines => "ListImagePipelines",
+            Self::GetImage => "GetImage",
         }
     }
 }

@@ -337,7 +337,10 @@ impl Poller {
         if self.page_size.refused(page, kind) {
             return self.plan.page_too_large(workflow, now.instant);
         }
-        let StepPage { steps, next } = match result {
+        let StepPage {
+            entries: steps,
+            next,
+        } = match result {
             Ok(parsed) => parsed.value,
             Err(error) => {
                 let failure = self

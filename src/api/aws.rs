@@ -24,9 +24,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Answer, ApiError, ErrorKind, ImageBuilder, Page, StepPage};
+use super::{Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, StepPage, WorkflowPage};
 use crate::config::Target;
-use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+use crate::model::{
+    Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
+    WorkflowExecutionId,
+};
 
 /// How long before their end credentials are renewed: longer than a call may take.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(120);
@@ -187,6 +190,63 @@ impl ImageBuilder for AwsImageBuilder {
                 .set_next_token(page.token);
             match call.send().await {
                 Ok(output) => answer::step_page(output, id),
+                Err(failure) => Err(error::classify(&failure)),
+            }
+        })
+    }
+
+    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> Answer<WorkflowPage> {
+        let client = self.clone().client();
+        Box::pin(async move {
+            let call = client
+                .await?
+                .list_workflow_executions()
+                .image_build_version_arn(image.as_str())
+                .max_results(page.size.into())
+                .set_next_token(page.token);
+            match call.send().await {
+                Ok(output) => answer::workflow_page(output, &image),
+                Err(failure) => Err(error::classify(&failure)),
+            }
+        })
+    }
+
+    fn list_image_build_versions(&self, page: Page) -> Answer<ListPage<Image>> {
+        let client = self.clone().client();
+        Box::pin(async move {
+            let call = client
+                .await?
+                .list_image_build_versions()
+                .max_results(page.size.into())
+                .set_next_token(page.token);
+            match call.send().await {
+                Ok(output) => Ok(answer::image_page(output)),
+                Err(failure) => Err(error::classify(&failure)),
+            }
+        })
+    }
+
+    fn list_image_pipelines(&self, page: Page) -> Answer<ListPage<Pipeline>> {
+        let client = self.clone().client();
+        Box::pin(async move {
+            let call = client
+                .await?
+                .list_image_pipelines()
+                .max_results(page.size.into())
+                .set_next_token(page.token);
+            match call.send().await {
+                Ok(output) => Ok(answer::pipeline_page(output)),
+                Err(failure) => Err(error::classify(&failure)),
+            }
+        })
+    }
+
+    fn get_image(&self, image: ImageArn) -> Answer<Image> {
+        let client = self.clone().client();
+        Box::pin(async move {
+            let call = client.await?.get_image();
+            match call.image_build_version_arn(image.as_str()).send().await {
+                Ok(output) => answer::image(output, &image),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })

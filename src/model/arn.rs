@@ -1,4 +1,4 @@
-//! The two ARNs of an answer, taken apart for their labels.
+//! The ARNs of answers and of the configuration, taken apart for their labels.
 
 use std::sync::Arc;
 
@@ -23,6 +23,10 @@ impl ImageArn {
         &self.arn
     }
 
+    pub fn region(&self) -> &str {
+        region(&self.arn)
+    }
+
     /// The owner: twelve digits, or `aws` and its kin for an image that Amazon manages.
     pub fn account_id(&self) -> &str {
         self.resource.owner.of(&self.arn)
@@ -37,6 +41,55 @@ impl ImageArn {
     pub fn version(&self) -> &str {
         self.resource.version.of(&self.arn)
     }
+}
+
+/// A pipeline: `arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PipelineArn {
+    arn: Arc<str>,
+    owner: Span,
+    name: Span,
+}
+
+impl PipelineArn {
+    /// `None` where the text is not the ARN of a pipeline, of whatever partition.
+    pub fn parse(arn: &str) -> Option<Self> {
+        let (owner, path) = owner_and_path(arn)?;
+        let name = path.strip_prefix("image-pipeline/")?;
+        is_name(name).then(|| Self {
+            arn: Arc::from(arn),
+            owner: Span::within(arn, owner),
+            name: Span::within(arn, name),
+        })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.arn
+    }
+
+    pub fn region(&self) -> &str {
+        region(&self.arn)
+    }
+
+    /// The owner: twelve digits.
+    pub fn account_id(&self) -> &str {
+        self.owner.of(&self.arn)
+    }
+
+    /// The pipeline's name as it stands in the ARN, `golden-linux`.
+    pub fn name(&self) -> &str {
+        self.name.of(&self.arn)
+    }
+}
+
+/// The name of the component or recipe that an ARN is of, `golden` of
+/// `arn:aws:imagebuilder:us-west-2:111122223333:image-recipe/golden/1.0.0`; `kinds` are the types of
+/// resources it may be. `None` where the text is no such ARN.
+pub fn resource_name<'a>(arn: &'a str, kinds: &[&str]) -> Option<&'a str> {
+    let (_, path) = owner_and_path(arn)?;
+    let (kind, rest) = path.split_once('/')?;
+    let name = rest.split('/').next().unwrap_or(rest);
+    (kinds.contains(&kind) && is_name(name)).then_some(name)
 }
 
 /// A workflow build version: `arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1`.
@@ -100,18 +153,7 @@ struct Resource {
 impl Resource {
     /// `arn:PARTITION:imagebuilder:REGION:OWNER:KIND[/KIND]/NAME/X.Y.Z/BUILD`
     fn parse(arn: &str, kinds: &[&str]) -> Option<Self> {
-        if arn.len() > LONGEST {
-            return None;
-        }
-        let mut parts = arn.splitn(6, ':');
-        let (prefix, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-        let (region, owner, path) = (parts.next()?, parts.next()?, parts.next()?);
-        if prefix != "arn" || service != "imagebuilder" || !is_partition(partition) {
-            return None;
-        }
-        if region.is_empty() || !is_owner(owner) {
-            return None;
-        }
+        let (owner, path) = owner_and_path(arn)?;
         let mut rest = path;
         for kind in kinds {
             rest = rest.strip_prefix(kind)?.strip_prefix('/')?;
@@ -128,7 +170,7 @@ impl Resource {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Span {
     start: u16,
     end: u16,
@@ -147,6 +189,23 @@ impl Span {
     fn of<'a>(&self, whole: &'a str) -> &'a str {
         &whole[usize::from(self.start)..usize::from(self.end)]
     }
+}
+
+/// `arn:PARTITION:imagebuilder:REGION:OWNER:PATH`
+fn owner_and_path(arn: &str) -> Option<(&str, &str)> {
+    if arn.len() > LONGEST {
+        return None;
+    }
+    let mut parts = arn.splitn(6, ':');
+    let (prefix, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+    let (region, owner, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_one = prefix == "arn" && service == "imagebuilder" && is_partition(partition);
+    (is_one && !region.is_empty() && is_owner(owner)).then_some((owner, path))
+}
+
+/// Of an ARN that was parsed.
+fn region(arn: &str) -> &str {
+    arn.split(':').nth(3).unwrap_or_default()
 }
 
 fn is_partition(text: &str) -> bool {
@@ -207,6 +266,32 @@ mod tests {
         assert_eq!(arn.kind(), "build");
         assert_eq!(arn.name(), "build-image");
         assert_eq!(arn.version(), "1.0.3/1");
+    }
+
+    #[test]
+    fn pipeline_arn_gives_account_region_and_name() {
+        let text = "arn:aws-cn:imagebuilder:cn-north-1:111122223333:image-pipeline/golden-linux";
+        let arn = PipelineArn::parse(text).unwrap();
+        assert_eq!(arn.as_str(), text);
+        assert_eq!(arn.region(), "cn-north-1");
+        assert_eq!(arn.account_id(), "111122223333");
+        assert_eq!(arn.name(), "golden-linux");
+        for text in [
+            "golden-linux",
+            "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/Golden",
+            "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/",
+            "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",
+        ] {
+            assert_eq!(PipelineArn::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn recipe_and_component_arns_give_their_names() {
+        let arn = "arn:aws:imagebuilder:us-west-2:aws:component/install-agent/2.1.0/4";
+        assert_eq!(resource_name(arn, &["component"]), Some("install-agent"));
+        assert_eq!(resource_name(arn, &["image-recipe"]), None);
+        assert_eq!(resource_name("install-agent", &["component"]), None);
     }
 
     #[test]

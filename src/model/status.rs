@@ -77,6 +77,24 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// `ImageStatus`.
+    ImageStatus {
+        Pending = "PENDING",
+        Creating = "CREATING",
+        Building = "BUILDING",
+        Testing = "TESTING",
+        Distributing = "DISTRIBUTING",
+        Integrating = "INTEGRATING",
+        Available = "AVAILABLE",
+        Cancelled = "CANCELLED",
+        Failed = "FAILED",
+        Deprecated = "DEPRECATED",
+        Deleted = "DELETED",
+        Disabled = "DISABLED",
+    }
+}
+
 impl StepStatus {
     /// Whether the step has ended, as far as its own status tells: a FAILED one may be tried again,
     /// a COMPLETED one rolled back.
@@ -99,6 +117,21 @@ impl WorkflowStatus {
                 | Self::Failed
                 | Self::RollbackCompleted
                 | Self::Cancelled
+        )
+    }
+}
+
+impl ImageStatus {
+    /// Whether its build has ended. Of an unknown value nobody knows.
+    pub fn is_terminal(&self) -> bool {
+        matches!(
+            self,
+            Self::Available
+                | Self::Cancelled
+                | Self::Failed
+                | Self::Deprecated
+                | Self::Deleted
+                | Self::Disabled
         )
     }
 }

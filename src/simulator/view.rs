@@ -5,8 +5,8 @@
 mod catalog;
 
 use crate::model::{
-    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
-    WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
+    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, StepTotals,
+    Timestamp, WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 
 use super::scenario::WorkflowKind;
@@ -90,8 +90,18 @@ impl WorkflowView {
     /// What the exporter is to make of `GetWorkflowExecution`'s answer.
     pub fn to_model(&self) -> WorkflowExecution {
         WorkflowExecution {
-            status: self.status.clone(),
+            workflow: WorkflowArn::parse(&self.workflow_arn),
+            image: ImageArn::parse(&self.image_arn),
+            start: self.start,
             end: self.end,
+            totals: (self.total_steps > 0).then_some(StepTotals {
+                planned: self.total_steps,
+                succeeded: self.succeeded,
+                failed: self.failed,
+                skipped: self.skipped,
+            }),
+            parallel_group: self.parallel_group.clone(),
+            ..WorkflowExecution::with_status(self.status.clone())
         }
     }
 }

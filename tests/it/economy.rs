@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use imagebuilder_exporter::api::{Answer, ImageBuilder, Operation, Page, Parsed, StepPage};
+use imagebuilder_exporter::api::{
+    Answer, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
+};
 use imagebuilder_exporter::model::{
-    StepExecution, StepExecutionId, StepStatus, WorkflowExecution, WorkflowExecutionId,
-    WorkflowStatus,
+    Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, WorkflowExecution,
+    WorkflowExecutionId, WorkflowStatus,
 };
 
 use crate::support::poller::Polling;
+use crate::support::scripted::unasked;
 
 const BUILDS: usize = 50;
 const STEPS: usize = 7;
@@ -69,10 +72,7 @@ impl ImageBuilder for ManyBuilds {
 
     fn get_workflow_execution(&self, _: WorkflowExecutionId) -> Answer<WorkflowExecution> {
         self.count(Operation::GetWorkflowExecution);
-        let answer = WorkflowExecution {
-            status: WorkflowStatus::Running,
-            end: None,
-        };
+        let answer = WorkflowExecution::with_status(WorkflowStatus::Running);
         Box::pin(async { Ok(Parsed::from(answer)) })
     }
 
@@ -81,10 +81,26 @@ impl ImageBuilder for ManyBuilds {
         let build = build_of(id.uuid());
         let steps = (0..STEPS).map(|step| (step_id(build, step), Some(told(build, step))));
         let page = StepPage {
-            steps: steps.collect(),
+            entries: steps.collect(),
             next: None,
         };
         Box::pin(async { Ok(Parsed::from(page)) })
+    }
+
+    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> Answer<WorkflowPage> {
+        unasked()
+    }
+
+    fn list_image_build_versions(&self, _: Page) -> Answer<ListPage<Image>> {
+        unasked()
+    }
+
+    fn list_image_pipelines(&self, _: Page) -> Answer<ListPage<Pipeline>> {
+        unasked()
+    }
+
+    fn get_image(&self, _: ImageArn) -> Answer<Image> {
+        unasked()
     }
 }
 

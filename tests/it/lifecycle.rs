@@ -81,7 +81,7 @@ fn elsewhere() -> Reply<StepExecution> {
 }
 
 fn workflow(status: WorkflowStatus) -> Reply<WorkflowExecution> {
-    Reply::Ok(WorkflowExecution { status, end: None })
+    Reply::Ok(WorkflowExecution::with_status(status))
 }
 
 fn shows(text: &str, step: &str, metric: &str) -> Option<f64> {
@@ -313,8 +313,8 @@ async fn step_that_stays_pending_in_a_failed_workflow_settles_an_hour_after_its_
         ..step(StepStatus::Pending, 0.0)
     };
     let failed = WorkflowExecution {
-        status: WorkflowStatus::Failed,
         end: Some(at(-HOUR + 100.0)),
+        ..WorkflowExecution::with_status(WorkflowStatus::Failed)
     };
     script.step(id(A), (0.0, 0.2), Reply::Ok(pending()));
     script.workflow(workflow_id(), (0.0, 0.2), Reply::Ok(failed));

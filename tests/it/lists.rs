@@ -49,7 +49,7 @@ fn got() -> Reply<StepExecution> {
 
 fn page(ids: &[&str], next: Option<&str>) -> Reply<StepPage> {
     Reply::Ok(StepPage {
-        steps: ids.iter().map(|step| (id(step), Some(running()))).collect(),
+        entries: ids.iter().map(|step| (id(step), Some(running()))).collect(),
         next: next.map(str::to_owned),
     })
 }
@@ -160,7 +160,7 @@ async fn step_whose_entry_has_no_status_has_failed_alone() {
     let polling = Polling::start(&yaml(&[A, B]), Arc::new(script.clone()));
     begin(&script);
     let without_status = Reply::Ok(StepPage {
-        steps: vec![(id(A), Some(running())), (id(B), None)],
+        entries: vec![(id(A), Some(running())), (id(B), None)],
         next: None,
     });
     script.list(workflow_id(), None, (28.5, 30.4), without_status);

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    Answer, ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage,
+    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::model::{
-    StepExecution, StepExecutionId, StepStatus, Timestamp, WorkflowExecution, WorkflowExecutionId,
+    Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, Timestamp,
+    WorkflowExecution, WorkflowExecutionId,
 };
 use imagebuilder_exporter::simulator::{Scenario, StepView, World};
 use proptest::prelude::*;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::support::exposition::samples;
 use crate::support::poller::{EPOCH, Polling};
+use crate::support::scripted::unasked;
 
 /// How often a step is polled.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -94,13 +96,29 @@ impl ImageBuilder for WorldApi {
                 ..view.to_model()
             };
             Some(StepPage {
-                steps: steps[from..to]
+                entries: steps[from..to]
                     .iter()
                     .map(|view| (view.id, Some(told(view))))
                     .collect(),
                 next: (to < steps.len()).then(|| to.to_string()),
             })
         })
+    }
+
+    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> Answer<WorkflowPage> {
+        unasked()
+    }
+
+    fn list_image_build_versions(&self, _: Page) -> Answer<ListPage<Image>> {
+        unasked()
+    }
+
+    fn list_image_pipelines(&self, _: Page) -> Answer<ListPage<Pipeline>> {
+        unasked()
+    }
+
+    fn get_image(&self, _: ImageArn) -> Answer<Image> {
+        unasked()
     }
 }
 

@@ -1,16 +1,21 @@
 //! The SDK's outputs, parsed into the model: every member may be missing, and one that makes no
 //! sense counts as missing and is named.
 
+mod catalog;
+
 use std::fmt::Display;
 
 use aws_sdk_imagebuilder::operation::get_workflow_execution::GetWorkflowExecutionOutput;
 use aws_sdk_imagebuilder::operation::get_workflow_step_execution::GetWorkflowStepExecutionOutput;
+use aws_sdk_imagebuilder::operation::list_workflow_executions::ListWorkflowExecutionsOutput;
 use aws_sdk_imagebuilder::operation::list_workflow_step_executions::ListWorkflowStepExecutionsOutput;
 
-use crate::api::{ApiError, ErrorKind, Parsed, StepPage};
+pub(super) use catalog::{image, image_page, pipeline_page};
+
+use crate::api::{ApiError, ErrorKind, ListPage, Parsed, StepPage, WorkflowPage};
 use crate::model::{
-    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
-    WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
+    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, StepTotals,
+    Timestamp, WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 
 /// # Errors
@@ -40,10 +45,7 @@ pub(super) fn step_execution(
         timeout_seconds: members
             .count("timeoutSeconds", output.timeout_seconds())
             .filter(|seconds| *seconds > 0),
-        on_failure: output
-            .on_failure()
-            .filter(|text| !text.is_empty())
-            .map(OnFailure::parse),
+        on_failure: present(output.on_failure()).map(OnFailure::parse),
         ..members.step(status, written)
     };
     Ok(members.parsed(value))
@@ -81,18 +83,15 @@ pub(super) fn step_page(
             max_attempts: step.max_attempts(),
         };
         let status = step.status().map(|status| status.as_str());
-        let told = status
-            .filter(|status| !status.is_empty())
-            .map(|status| StepExecution {
-                workflow_execution_id: Some(asked_for),
-                workflow: workflow.clone(),
-                image: image.clone(),
-                ..members.step(status, written)
-            });
+        let told = present(status).map(|status| StepExecution {
+            workflow_execution_id: Some(asked_for),
+            workflow: workflow.clone(),
+            image: image.clone(),
+            ..members.step(status, written)
+        });
         steps.push((id, told));
     }
-    let next = output.next_token.filter(|token| !token.is_empty());
-    Ok(members.parsed(StepPage { steps, next }))
+    Ok(members.page(steps, output.next_token))
 }
 
 /// # Errors
@@ -109,11 +108,66 @@ pub(super) fn workflow_execution(
     )?;
     let status = check_status(output.status().map(|status| status.as_str()))?;
     let mut members = Members::default();
+    let written = WrittenWorkflow {
+        workflow_arn: output.workflow_build_version_arn(),
+        start_time: output.start_time(),
+        end_time: output.end_time(),
+        parallel_group: output.parallel_group(),
+        totals: [
+            output.total_step_count(),
+            output.total_steps_succeeded(),
+            output.total_steps_failed(),
+            output.total_steps_skipped(),
+        ],
+    };
     let value = WorkflowExecution {
-        status: WorkflowStatus::parse(status),
-        end: members.read("endTime", output.end_time(), Timestamp::parse),
+        image: members.image(output.image_build_version_arn()),
+        ..members.workflow_execution(status, written)
     };
     Ok(members.parsed(value))
+}
+
+/// # Errors
+///
+/// [`ErrorKind::Parse`] where the answer speaks of another image.
+pub(super) fn workflow_page(
+    output: ListWorkflowExecutionsOutput,
+    asked_for: &ImageArn,
+) -> Result<Parsed<WorkflowPage>, ApiError> {
+    check_id(
+        "imageBuildVersionArn",
+        output.image_build_version_arn(),
+        asked_for.as_str(),
+    )?;
+    let mut members = Members::default();
+    let mut workflows = Vec::new();
+    for workflow in output.workflow_executions() {
+        let id = workflow.workflow_execution_id();
+        let Some(id) = members.workflow_execution_id(id) else {
+            continue;
+        };
+        let written = WrittenWorkflow {
+            workflow_arn: workflow.workflow_build_version_arn(),
+            start_time: workflow.start_time(),
+            end_time: workflow.end_time(),
+            parallel_group: workflow.parallel_group(),
+            totals: [
+                workflow.total_step_count(),
+                workflow.total_steps_succeeded(),
+                workflow.total_steps_failed(),
+                workflow.total_steps_skipped(),
+            ],
+        };
+        let status = workflow.status().map(|status| status.as_str());
+        let told = present(status).map(|status| WorkflowExecution {
+            image: Some(asked_for.clone()),
+            // Of one that was not superseded the service says nothing.
+            retried: Some(workflow.retried().unwrap_or_default()),
+            ..members.workflow_execution(status, written)
+        });
+        workflows.push((id, told));
+    }
+    Ok(members.page(workflows, output.next_token))
 }
 
 /// What a Get and a List of steps have in common, as written.
@@ -128,8 +182,23 @@ struct Written<'a> {
     max_attempts: Option<i32>,
 }
 
+/// What a Get and a List of workflow executions have in common, as written.
+struct WrittenWorkflow<'a> {
+    workflow_arn: Option<&'a str>,
+    start_time: Option<&'a str>,
+    end_time: Option<&'a str>,
+    parallel_group: Option<&'a str>,
+    /// Steps in all, and those that succeeded, failed and were skipped.
+    totals: [i32; 4],
+}
+
+/// An empty text is a missing one.
+fn present(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
 fn check_status(status: Option<&str>) -> Result<&str, ApiError> {
-    status.filter(|status| !status.is_empty()).ok_or_else(|| {
+    present(status).ok_or_else(|| {
         ApiError::new(
             ErrorKind::Parse,
             "the answer has no status, which every answer of the service has",
@@ -156,10 +225,7 @@ struct Members {
 impl Members {
     fn step(&mut self, status: &str, written: Written<'_>) -> StepExecution {
         StepExecution {
-            rollback_status: written
-                .rollback_status
-                .filter(|status| !status.is_empty())
-                .map(RollbackStatus::parse),
+            rollback_status: present(written.rollback_status).map(RollbackStatus::parse),
             name: written.name.map(str::to_owned),
             action: written.action.map(str::to_owned),
             message: written.message.map(str::to_owned),
@@ -169,6 +235,31 @@ impl Members {
             max_attempts: self.count("maxAttempts", written.max_attempts),
             ..StepExecution::with_status(StepStatus::parse(status))
         }
+    }
+
+    fn workflow_execution(
+        &mut self,
+        status: &str,
+        written: WrittenWorkflow<'_>,
+    ) -> WorkflowExecution {
+        WorkflowExecution {
+            workflow: self.workflow(written.workflow_arn),
+            start: self.read("startTime", written.start_time, Timestamp::parse),
+            end: self.read("endTime", written.end_time, Timestamp::parse),
+            totals: self.totals(written.totals),
+            parallel_group: present(written.parallel_group).map(str::to_owned),
+            ..WorkflowExecution::with_status(WorkflowStatus::parse(status))
+        }
+    }
+
+    fn totals(&mut self, [planned, succeeded, failed, skipped]: [i32; 4]) -> Option<StepTotals> {
+        let totals = StepTotals {
+            planned: self.count("totalStepCount", Some(planned))?,
+            succeeded: self.count("totalStepsSucceeded", Some(succeeded))?,
+            failed: self.count("totalStepsFailed", Some(failed))?,
+            skipped: self.count("totalStepsSkipped", Some(skipped))?,
+        };
+        (totals.planned > 0).then_some(totals)
     }
 
     fn workflow_execution_id(&mut self, id: Option<&str>) -> Option<WorkflowExecutionId> {
@@ -190,6 +281,11 @@ impl Members {
         }
     }
 
+    fn page<T>(self, entries: Vec<T>, next: Option<String>) -> Parsed<ListPage<T>> {
+        let next = next.filter(|token| !token.is_empty());
+        self.parsed(ListPage { entries, next })
+    }
+
     /// An empty text is a missing one.
     fn read<T>(
         &mut self,
@@ -197,7 +293,7 @@ impl Members {
         text: Option<&str>,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let text = text.filter(|text| !text.is_empty())?;
+        let text = present(text)?;
         let parsed = parse(text);
         if parsed.is_none() {
             self.unparsable.push(member);

@@ -211,10 +211,7 @@ impl Play {
             End::Ok {
                 workflow_status, ..
             } => {
-                let answer = WorkflowExecution {
-                    status: WorkflowStatus::parse(workflow_status),
-                    end: None,
-                };
+                let answer = WorkflowExecution::with_status(WorkflowStatus::parse(workflow_status));
                 self.plan.workflow_answered(id, &answer, asked, self.now);
             }
             End::Failed(kind) => {

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    Answer, ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage,
+    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
-    StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
+    Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
+    WorkflowExecutionId,
 };
 use tokio::time::Instant;
 
@@ -179,9 +180,30 @@ impl ImageBuilder for Script {
     ) -> Answer<StepPage> {
         self.play(listed(id, page.token.as_deref()), |state| &mut state.lists)
     }
+
+    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> Answer<WorkflowPage> {
+        unasked()
+    }
+
+    fn list_image_build_versions(&self, _: Page) -> Answer<ListPage<Image>> {
+        unasked()
+    }
+
+    fn list_image_pipelines(&self, _: Page) -> Answer<ListPage<Pipeline>> {
+        unasked()
+    }
+
+    fn get_image(&self, _: ImageArn) -> Answer<Image> {
+        unasked()
+    }
 }
 
 /// How the log names a List.
 fn listed(id: WorkflowExecutionId, token: Option<&str>) -> String {
     format!("list {id} from {}", token.unwrap_or("the beginning"))
+}
+
+/// The answer to a call that this API is never asked for.
+pub fn unasked<T: Send + 'static>() -> Answer<T> {
+    Box::pin(async { panic!("nothing is discovered here") })
 }
