@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 use crate::api::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Checked, Config, Problem};
+use crate::finished::{Finished, Settings as FinishedSettings};
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
 use live::{Live, ReloadRequest};
@@ -134,7 +135,13 @@ impl App {
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
-        let mut pollers = Pollers::new(settings.aws.clone(), settings.clock, process.clone());
+        let finished = Arc::new(Finished::new(started.time, &FinishedSettings::default()));
+        let mut pollers = Pollers::new(
+            settings.aws.clone(),
+            settings.clock,
+            process.clone(),
+            finished,
+        );
         let view = pollers.assign(&config).await;
         let (reload, mut reloads) = mpsc::channel(1);
         let reload = settings.lifecycle.then_some(reload);

@@ -23,10 +23,11 @@ use std::sync::Arc;
 use prometheus::proto::MetricFamily;
 
 use crate::config::StatusFormat;
+use crate::finished::FinishedSnapshot;
 use crate::labels::LabelText;
 use crate::model::Timestamp;
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::store::{StepRecord, StepSnapshot};
+use crate::store::{StepRecord, StoreSnapshot};
 
 use families::{Entry, Series, StepSeries};
 pub use frames::{Encoding, FRAME_SIZE, FramePool, Frames, Next};
@@ -41,6 +42,7 @@ pub struct Scrape {
     /// Whether `imagebuilder_workflow_step_message_info` is shown.
     pub message_labels: bool,
     pub sources: Vec<Source>,
+    pub finished: FinishedSnapshot,
     pub process: Arc<ProcessMetrics>,
 }
 
@@ -49,7 +51,7 @@ pub struct Scrape {
 pub struct Source {
     pub target: Arc<str>,
     pub region: Arc<str>,
-    pub steps: StepSnapshot,
+    pub store: StoreSnapshot,
     /// Whether the service can be used; `None` before the first outcome.
     pub up: Option<bool>,
     pub metrics: Arc<PollerMetrics>,
@@ -204,7 +206,7 @@ impl Exposition {
                 source_labels: &self.source_labels[at.source],
                 out,
             };
-            while let Some(chunk) = source.steps.chunks().get(at.chunk) {
+            while let Some(chunk) = source.store.steps.chunks().get(at.chunk) {
                 let rest: &[StepRecord] = &chunk[at.row..];
                 at.row += writer.write(series, rest, enough);
                 if at.row < chunk.len() {

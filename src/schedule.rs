@@ -33,10 +33,11 @@ use report::{Counters, Reporter};
 use crate::api::{ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage};
 use crate::clock::{Clock, Now};
 use crate::config::{Polling, Target};
+use crate::finished::Finished;
 use crate::labels::LabelText;
 use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::store::{Phase, StepRecord, StepStore};
+use crate::store::{Phase, StepRecord, Store};
 
 /// What a poller is told by the configuration; a reload tells it anew.
 #[derive(Clone, Debug)]
@@ -55,13 +56,14 @@ pub struct Tools {
     pub clock: Clock,
     pub metrics: Arc<PollerMetrics>,
     pub process: Arc<ProcessMetrics>,
+    pub finished: Arc<Finished>,
     pub seed: u64,
 }
 
 /// What others may look at while the poller runs.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    pub store: Arc<StepStore>,
+    pub store: Arc<Store>,
     pub health: Arc<Mutex<Health>>,
 }
 
@@ -161,6 +163,7 @@ impl Poller {
         let known: HashMap<StepExecutionId, StepRecord> = self
             .shown
             .store
+            .steps
             .snapshot()
             .iter()
             .map(|record| (record.id, record.clone()))
@@ -186,7 +189,9 @@ impl Poller {
                 None => StepRecord::unseen(listed.id, own_labels),
             }
         });
-        self.shown.store = Arc::new(StepStore::new(records));
+        let store = Store::default();
+        records.for_each(|record| store.steps.put(record));
+        self.shown.store = Arc::new(store);
         let rate = target.rate_limit.requests_per_second;
         let spread = Duration::from_secs_f64(target.step_executions.len() as f64 / rate);
         let steps = target
@@ -281,7 +286,7 @@ impl Poller {
             Err(error) => error,
         };
         // A reload may have taken the step away while the call was under way.
-        let Some(before) = self.shown.store.get(&id) else {
+        let Some(before) = self.shown.store.steps.get(&id) else {
             return;
         };
         let phase = self.plan.step_failed(id, error.kind, now.instant);
@@ -290,7 +295,7 @@ impl Poller {
         } else if error.kind == ErrorKind::Client && self.plan.first_failure(&id) {
             self.reporter.step_unknown(&id, &error);
         }
-        self.shown.store.put(StepRecord {
+        self.shown.store.steps.put(StepRecord {
             phase: phase.unwrap_or(before.phase),
             ..before.unanswered()
         });
@@ -304,24 +309,28 @@ impl Poller {
         asked: Instant,
         now: Now,
     ) {
-        let Some(before) = self.shown.store.get(&id) else {
+        let Some(before) = self.shown.store.steps.get(&id) else {
             return;
         };
         let mut record = before.answered(answer, &self.assignment.region, now.time);
+        record.full |= by == SeenBy::Get;
         if let Some(observed) = &mut record.observed {
             observed.budget_millis = self.assignment.budgets.millis(observed);
             let phase = self.plan.step_answered(id, observed, by, asked, now);
             record.phase = phase.unwrap_or(record.phase);
         }
-        let target = &self.assignment.target.name;
-        news::tell(target, &self.assignment.region, &before, &record, now);
-        self.shown.store.put(record);
+        let target = &self.assignment.target;
+        news::tell(&target.name, &self.assignment.region, &before, &record, now);
+        let labels = own_labels(target, None);
+        let finished = &self.tools.finished;
+        finished.see(&target.name, &labels, Some(&before), &record, now.time);
+        self.shown.store.steps.put(record);
     }
 
     /// The step keeps what is known of it; a poll that was to refresh it failed.
     fn step_missed(&self, id: &StepExecutionId) {
-        if let Some(before) = self.shown.store.get(id) {
-            self.shown.store.put(before.unanswered());
+        if let Some(before) = self.shown.store.steps.get(id) {
+            self.shown.store.steps.put(before.unanswered());
         }
     }
 
@@ -393,7 +402,7 @@ impl Poller {
 }
 
 /// The labels of a target's series, with a listed step's on top.
-fn own_labels(target: &Target, step: Option<&BTreeMap<String, String>>) -> LabelText {
+pub fn own_labels(target: &Target, step: Option<&BTreeMap<String, String>>) -> LabelText {
     let mut labels = target.labels.clone();
     if let Some(step) = step {
         labels.extend(step.clone());

@@ -13,7 +13,9 @@ use crate::api::ImageBuilder;
 use crate::api::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Config, LimitKey, RateLimit, Target};
-use crate::schedule::{Assignment, Budgets, Poller, RateLimiter, Tools};
+use crate::finished::{Finished, Settings};
+use crate::labels::LabelText;
+use crate::schedule::{Assignment, Budgets, Poller, RateLimiter, Tools, own_labels};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 
 /// How long it is waited for all clients together: they are made at once unless the shared AWS
@@ -28,6 +30,7 @@ pub(super) struct Pollers {
     aws: Aws,
     clock: Clock,
     process: Arc<ProcessMetrics>,
+    finished: Arc<Finished>,
     running: JoinSet<Poller>,
     stop: watch::Sender<bool>,
     attempted: Vec<watch::Receiver<bool>>,
@@ -35,11 +38,17 @@ pub(super) struct Pollers {
 }
 
 impl Pollers {
-    pub(super) fn new(aws: Aws, clock: Clock, process: Arc<ProcessMetrics>) -> Self {
+    pub(super) fn new(
+        aws: Aws,
+        clock: Clock,
+        process: Arc<ProcessMetrics>,
+        finished: Arc<Finished>,
+    ) -> Self {
         Self {
             aws,
             clock,
             process,
+            finished,
             running: JoinSet::new(),
             stop: watch::Sender::new(false),
             attempted: Vec::new(),
@@ -52,6 +61,11 @@ impl Pollers {
     pub(super) async fn assign(&mut self, config: &Config) -> View {
         let mut before = self.stop().await;
         self.share_limits(config);
+        self.finished = Arc::new(self.finished.configured(
+            &Settings::default(),
+            &going_on(config, before.values()),
+            self.clock.now().time,
+        ));
         let budgets = Arc::new(Budgets::new(&config.duration_budgets));
         let mut polled = Vec::new();
         let patience = self.clock.now().instant + CLIENTS_WITHIN;
@@ -82,6 +96,7 @@ impl Pollers {
             metrics: config.metrics.clone(),
             interval: config.polling.interval,
             polled,
+            finished: self.finished.clone(),
         }
     }
 
@@ -150,6 +165,7 @@ impl Pollers {
             clock: self.clock,
             metrics,
             process: self.process.clone(),
+            finished: self.finished.clone(),
             seed: fastrand::u64(..),
         };
         match known {
@@ -192,6 +208,24 @@ impl Pollers {
             self.limiters.insert(key, limiter);
         }
     }
+}
+
+/// The targets whose finished steps go on being shown, with their own labels: all but those that are
+/// others of the same name.
+fn going_on<'a>(
+    config: &Config,
+    before: impl Iterator<Item = &'a Poller> + Clone,
+) -> Vec<(String, LabelText)> {
+    let is_another = |target: &&Target| {
+        before
+            .clone()
+            .map(|poller| &poller.assignment().target)
+            .any(|assigned| assigned.name == target.name && !has_same_access(assigned, target))
+    };
+    let targets = config.targets.iter().filter(|target| !is_another(target));
+    targets
+        .map(|target| (target.name.clone(), own_labels(target, None)))
+        .collect()
 }
 
 fn has_same_access(one: &Target, other: &Target) -> bool {

@@ -236,7 +236,7 @@ static FAMILIES: &[Row] = &[
                 begin(out, family, &[labels]);
                 text::label(out, "state", phase.as_str());
                 text::end_labels(out);
-                text::value(out, Value::Count(source.steps.in_phase(phase) as u64));
+                text::value(out, Value::Count(source.store.steps.in_phase(phase) as u64));
             }
         }),
     ),

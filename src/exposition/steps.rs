@@ -48,11 +48,15 @@ impl StepWriter<'_> {
                 })
             }
             StepSeries::Info => self.each_seen(records, enough, |this, record, observed| {
+                if !record.full {
+                    return;
+                }
                 this.identity(record, observed);
                 let (definition, subject) = (&observed.definition, &observed.subject);
                 text::label(this.out, "target", this.target);
                 push(this.out, &definition.details);
                 push(this.out, &subject.details);
+                push(this.out, &record.info_labels);
                 text::end_labels(this.out);
                 text::value(this.out, Value::Flag(true));
             }),

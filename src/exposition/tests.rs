@@ -48,7 +48,10 @@ fn answer(status: StepStatus) -> StepExecution {
 }
 
 fn seen(answer: StepExecution) -> StepRecord {
-    unseen().answered(answer, "us-west-2", after(500))
+    StepRecord {
+        full: true,
+        ..unseen().answered(answer, "us-west-2", after(500))
+    }
 }
 
 fn running() -> StepRecord {
@@ -62,6 +65,13 @@ fn ended(status: StepStatus, millis: u64) -> StepRecord {
     })
 }
 
+fn store_of(records: impl IntoIterator<Item = StepRecord>) -> StoreSnapshot {
+    StoreSnapshot {
+        steps: StepStore::new(records).snapshot(),
+        ..StoreSnapshot::default()
+    }
+}
+
 fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scrape {
     Scrape {
         now,
@@ -70,10 +80,11 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
         sources: vec![Source {
             target: "production".into(),
             region: "us-west-2".into(),
-            steps: StepStore::new(records).snapshot(),
+            store: store_of(records),
             up: None,
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
         }],
+        finished: FinishedSnapshot::default(),
         process: Arc::new(ProcessMetrics::new(&[])),
     }
 }
@@ -309,6 +320,10 @@ fn labels_without_a_value_are_left_out_and_own_labels_come_on_top() {
         "us-west-2",
         START,
     );
+    let record = StepRecord {
+        full: true,
+        ..record
+    };
     let text = rendered(scrape([record], START), Format::Text);
     for line in [
         r#"imagebuilder_workflow_step_info{region="us-west-2",step_execution_id="ID",team="a\"b",target="production"} 1"#,
@@ -556,13 +571,14 @@ prop_compose! {
                 match answer {
                     None => record,
                     Some(answer) => StepRecord {
+                        full: true,
                         phase,
                         ..record.answered(answer.clone(), "us-west-2", after(0))
                     },
                 }
             });
             Source {
-                steps: StepStore::new(records).snapshot(),
+                store: store_of(records),
                 metrics: Arc::new(PollerMetrics::new(&name, "us-west-2")),
                 target: name.into(),
                 region: "us-west-2".into(),
@@ -574,6 +590,7 @@ prop_compose! {
             status_format: if sparse { StatusFormat::Sparse } else { StatusFormat::Stateset },
             message_labels,
             sources: (0..targets).map(source).collect(),
+            finished: FinishedSnapshot::default(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),
         }
     }

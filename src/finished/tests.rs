@@ -1,0 +1,1 @@
+//! Looks at steps go in, the values of the series are compared.
