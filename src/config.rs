@@ -5,8 +5,8 @@
 //!
 //! A text is read twice, as neither parser gives both: by `serde_yaml` for its values, and, only where
 //! there is something to say about it, by `saphyr_parser` for the lines and columns. In reading order:
-//! `read` (the whole way), `keys` (the table of all keys), `sections` (what each must hold), `values`,
-//! `labels`, `aws` and `limits` (the rules), `reader` and `node` (the machinery below), `position` and
+//! `read` (the whole way), `keys` (the table of all keys), `sections`, `targets` and `lists` (what each
+//! must hold), `values`, `names`, `labels`, `aws` and `limits` (the rules), `reader` and `node` (the machinery below), `position` and
 //! `syntax` (where, and what isn't even YAML).
 
 pub mod keys;
@@ -16,6 +16,8 @@ mod check;
 mod duration;
 mod labels;
 mod limits;
+mod lists;
+mod names;
 mod node;
 mod position;
 mod problem;
@@ -25,13 +27,14 @@ mod sections;
 mod substitution;
 mod suggestion;
 mod syntax;
+mod targets;
 mod values;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::model::StepExecutionId;
+use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 
 pub use check::check_config;
 pub use duration::{DurationFault, format_duration, parse_duration};
@@ -55,6 +58,8 @@ pub struct Config {
 pub struct Polling {
     /// A step that may still change is seen at least this often.
     pub interval: Duration,
+    /// How often new images and workflow executions are looked for.
+    pub discovery_interval: Duration,
     /// One attempt of one API call.
     pub request_timeout: Duration,
     /// Per target and region.
@@ -64,8 +69,25 @@ pub struct Polling {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metrics {
     pub status_format: StatusFormat,
+    /// A discovered execution that settled well leaves `/metrics` this long after it ended.
+    pub retention: Duration,
+    /// One whose image or workflow failed.
+    pub retention_failed: Duration,
+    /// A new counter series shows 0 this long before it counts what happened; may be none.
+    pub counter_warmup: Duration,
+    /// Of the histogram of finished steps: ascending, at least one.
+    pub duration_buckets: Vec<Duration>,
+    /// The tags that become labels of `_info` series; no two give one label.
+    pub tag_labels: Vec<TagLabel>,
     /// Adds `imagebuilder_workflow_step_message_info{message}`.
     pub message_labels: bool,
+}
+
+/// A tag, and the label it becomes: `cost-center` and `tag_cost_center`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagLabel {
+    pub key: String,
+    pub label: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +107,7 @@ pub struct DurationBudget {
     pub max_duration: Duration,
 }
 
-/// One set of credentials, and what is followed with it.
+/// One set of credentials, and what is followed with it, which at least one of its lists says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     pub name: String,
@@ -98,6 +120,32 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// Not empty only where there is exactly one region; no id stands twice in a configuration.
     pub step_executions: Vec<ListedStep>,
+    /// Not empty only where there is exactly one region; no id stands twice in a configuration.
+    pub workflow_executions: Vec<WorkflowExecutionId>,
+    /// Each of a region that the target has; none stands twice in a configuration.
+    pub image_build_versions: Vec<ImageArn>,
+    pub pipelines: Vec<PipelineSelector>,
+    /// Over the names of images.
+    pub images: Vec<globset::Glob>,
+    /// All must match: the tags of a pipeline that `pipelines` choose, of an image that `images` do.
+    pub tags: BTreeMap<String, globset::Glob>,
+    pub exclude: Exclude,
+}
+
+/// Which pipelines to follow.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PipelineSelector {
+    Name(globset::Glob),
+    /// Of a region that the target has; none stands twice in a configuration.
+    Arn(PipelineArn),
+}
+
+/// What isn't followed although `pipelines` or `images` choose it: whatever any of these matches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exclude {
+    pub pipelines: Vec<globset::Glob>,
+    pub images: Vec<globset::Glob>,
+    pub tags: BTreeMap<String, globset::Glob>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,6 +32,12 @@ pub enum Kind {
     Glob,
     Labels,
     Texts,
+    Durations,
+    Globs,
+    /// Globs or ARNs.
+    GlobsOrArns,
+    /// Keys of tags, each with a glob over the tag's value.
+    Tags,
     Mapping(&'static Group),
     Mappings(&'static Group),
     /// Texts, or mappings where one needs more than its text.
@@ -71,6 +77,7 @@ pub enum Default {
     /// Nothing: what it would ask for isn't there. In words.
     Absent(&'static str),
     Text(&'static str),
+    Texts(&'static [&'static str]),
     Number(u32),
     Switch(bool),
     /// The group's own defaults.
@@ -83,6 +90,10 @@ impl Default {
         match self {
             Self::Required(_) | Self::Absent(_) => None,
             Self::Text(text) => Some(Node::Text(text.to_owned())),
+            Self::Texts(texts) => {
+                let nodes = texts.iter().map(|text| Node::Text((*text).to_owned()));
+                Some(Node::Sequence(nodes.collect()))
+            }
             Self::Number(number) => Some(Node::Integer(number.into())),
             Self::Switch(value) => Some(Node::Switch(value)),
             Self::Group => Some(Node::Mapping(Vec::new())),
@@ -91,7 +102,7 @@ impl Default {
 }
 
 /// All groups, in the order of the reference.
-pub static GROUPS: [&Group; 8] = [
+pub static GROUPS: [&Group; 9] = [
     &FILE,
     &POLLING,
     &METRICS,
@@ -100,6 +111,7 @@ pub static GROUPS: [&Group; 8] = [
     &ASSUME_ROLE,
     &RATE_LIMIT,
     &LISTED_STEP,
+    &EXCLUDE,
 ];
 
 pub static FILE: Group = Group {
@@ -128,7 +140,7 @@ pub static FILE: Group = Group {
             name: "targets",
             kind: Kind::Mappings(&TARGET),
             default: Default::Required(
-                "targets: [{name: production, regions: [us-west-2], step_executions: [step-01234567-89ab-cdef-0123-456789abcdef]}]",
+                "targets: [{name: production, regions: [us-west-2], pipelines: [\"*\"]}]",
             ),
             meaning: "What is followed, and with whose credentials; at least one.",
         },
@@ -144,6 +156,12 @@ pub static POLLING: Group = Group {
             kind: Kind::Duration,
             default: Default::Text("30s"),
             meaning: "A step that may still change is seen at least this often. Above 0.",
+        },
+        Key {
+            name: "discovery_interval",
+            kind: Kind::Duration,
+            default: Default::Text("2m"),
+            meaning: "How often new images and workflow executions are looked for. Above 0.",
         },
         Key {
             name: "request_timeout",
@@ -169,6 +187,38 @@ pub static METRICS: Group = Group {
             kind: Kind::Choice(&["stateset", "sparse"]),
             default: Default::Text("stateset"),
             meaning: "`stateset`: one series per possible status, 0 or 1. `sparse`: only the current status, always 1.",
+        },
+        Key {
+            name: "retention",
+            kind: Kind::Duration,
+            default: Default::Text("2h"),
+            meaning: "How long after its end a discovered execution that settled well stays on `/metrics`. Above 0.",
+        },
+        Key {
+            name: "retention_failed",
+            kind: Kind::Duration,
+            default: Default::Text("24h"),
+            meaning: "The same for one whose image or workflow failed. Above 0.",
+        },
+        Key {
+            name: "counter_warmup",
+            kind: Kind::Duration,
+            default: Default::Text("2m"),
+            meaning: "A new series of a counter shows 0 this long before it counts what happened, so that `increase()` sees the first; longer than the scrape interval. `0s` counts at once.",
+        },
+        Key {
+            name: "duration_buckets",
+            kind: Kind::Durations,
+            default: Default::Texts(&[
+                "15s", "30s", "1m", "2m", "5m", "10m", "20m", "30m", "1h", "2h", "4h", "12h",
+            ]),
+            meaning: "The buckets of `imagebuilder_workflow_step_finished_duration_seconds`, from the shortest to the longest: 1 to 50, each above 0 and once.",
+        },
+        Key {
+            name: "tag_labels",
+            kind: Kind::Texts,
+            default: Default::Texts(&[]),
+            meaning: "Keys of tags that become labels of the `_info` series, named `tag_` and the key with `_` for every character but letters, digits and `_`: `cost-center` becomes `tag_cost_center`. No two may give one label.",
         },
         Key {
             name: "message_labels",
@@ -212,7 +262,7 @@ pub static DURATION_BUDGET: Group = Group {
 
 pub static TARGET: Group = Group {
     path: "targets[]",
-    meaning: "One set of credentials and what is followed with it. Credentials come from the AWS SDK's default chain, from `profile` where there is one; `assume_role` is taken on top. Targets whose credentials and region are the same share one rate limit.",
+    meaning: "One set of credentials and what is followed with it, which at least one of the lists `step_executions` to `images` says. Credentials come from the AWS SDK's default chain, from `profile` where there is one; `assume_role` is taken on top. Targets whose credentials and region are the same share one rate limit.",
     keys: &[
         Key {
             name: "name",
@@ -259,10 +309,44 @@ pub static TARGET: Group = Group {
         Key {
             name: "step_executions",
             kind: Kind::TextsOrMappings(&LISTED_STEP),
-            default: Default::Required(
-                "step_executions: [step-01234567-89ab-cdef-0123-456789abcdef]",
-            ),
-            meaning: "Step execution ids to follow. Needs exactly one region; an id stands once in the file.",
+            default: Default::Absent("none listed"),
+            meaning: "Step executions to follow, by id. Needs exactly one region; an id stands once in the file.",
+        },
+        Key {
+            name: "workflow_executions",
+            kind: Kind::Texts,
+            default: Default::Absent("none listed"),
+            meaning: "Workflow executions to follow with all their steps, by id. Needs exactly one region; an id stands once in the file.",
+        },
+        Key {
+            name: "image_build_versions",
+            kind: Kind::Texts,
+            default: Default::Absent("none listed"),
+            meaning: "Image builds to follow with all their steps, by ARN, which names one of the target's regions; an ARN stands once in the file.",
+        },
+        Key {
+            name: "pipelines",
+            kind: Kind::GlobsOrArns,
+            default: Default::Absent("none chosen"),
+            meaning: "Pipelines, everything they build is followed: globs over their names as they stand in ARNs (`golden-linux`, not `Golden Linux`), or ARNs, which name one of the target's regions.",
+        },
+        Key {
+            name: "images",
+            kind: Kind::Globs,
+            default: Default::Absent("none chosen"),
+            meaning: "Images, every build of them is followed, with or without a pipeline: globs over their names as they stand in ARNs.",
+        },
+        Key {
+            name: "tags",
+            kind: Kind::Tags,
+            default: Default::Absent("whatever their tags"),
+            meaning: "Tags that a pipeline chosen by `pipelines`, or an image chosen by `images`, has to have, all of them: `{Team: platform}`. Values are globs.",
+        },
+        Key {
+            name: "exclude",
+            kind: Kind::Mapping(&EXCLUDE),
+            default: Default::Absent("nothing excluded"),
+            meaning: "What isn't followed although `pipelines` or `images` choose it.",
         },
     ],
 };
@@ -334,6 +418,31 @@ pub static LISTED_STEP: Group = Group {
             kind: Kind::Labels,
             default: Default::Absent("no labels"),
             meaning: "Labels for this step's gauges; they win over the target's.",
+        },
+    ],
+};
+
+pub static EXCLUDE: Group = Group {
+    path: "targets[].exclude",
+    meaning: "What isn't followed although `pipelines` or `images` choose it: whatever one of these matches.",
+    keys: &[
+        Key {
+            name: "pipelines",
+            kind: Kind::Globs,
+            default: Default::Absent("none"),
+            meaning: "Globs over the names of pipelines, as they stand in ARNs.",
+        },
+        Key {
+            name: "images",
+            kind: Kind::Globs,
+            default: Default::Absent("none"),
+            meaning: "Globs over the names of images, as they stand in ARNs.",
+        },
+        Key {
+            name: "tags",
+            kind: Kind::Tags,
+            default: Default::Absent("none"),
+            meaning: "Tags of pipelines and images; values are globs.",
         },
     ],
 };

@@ -54,6 +54,18 @@ pub const RESERVED_LABELS: &[&str] = &[
     "version",
 ];
 
+/// What the labels of tags begin with, and no other.
+const TAG_PREFIX: &str = "tag_";
+
+/// The label that a tag becomes: `tag_cost_center` of `cost-center`.
+pub(super) fn tag_label(key: &str) -> String {
+    let letter = |c: char| match c.is_ascii_alphanumeric() {
+        true => c,
+        false => '_',
+    };
+    TAG_PREFIX.chars().chain(key.chars().map(letter)).collect()
+}
+
 /// Names and values of labels, all of them strings.
 pub(super) fn labels(field: Field<'_>) -> Option<BTreeMap<String, String>> {
     let entries = field.entries("a mapping of label names to values, such as {team: platform}")?;
@@ -73,6 +85,8 @@ fn name_is_right(name: &str, field: Field<'_>) -> bool {
         "this is not a label name; one is made of letters, digits and _, and no digit comes first"
     } else if name.starts_with("__") {
         "label names that begin with __ are Prometheus's own; choose another"
+    } else if name.starts_with(TAG_PREFIX) {
+        "label names that begin with tag_ are those of metrics.tag_labels; choose another"
     } else if RESERVED_LABELS.contains(&name) {
         "this label name is taken, by the exporter or by Prometheus; choose another"
     } else {

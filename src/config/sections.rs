@@ -1,19 +1,18 @@
 //! What each section of the file must hold: a node in, a part of [`Config`] out.
 
 use std::collections::HashMap;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::duration::format_duration;
 use super::keys;
-use super::labels::labels;
+use super::labels::tag_label;
+use super::names::{TAG_KEY, is_tag_key};
 use super::node::Node;
 use super::problem::Place;
 use super::reader::{Field, Section};
-use super::{
-    AssumeRole, Config, DurationBudget, ListedStep, Metrics, Polling, RateLimit, StatusFormat,
-    Target, aws,
-};
-use crate::model::StepExecutionId;
+use super::targets::targets;
+use super::{Config, DurationBudget, Metrics, Polling, StatusFormat, TagLabel};
 
 /// The whole file, and where each target stands in it.
 pub(super) fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
@@ -51,10 +50,12 @@ pub(super) fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
 
 fn polling(section: &Section<'_>) -> Option<Polling> {
     let interval = section.get("interval", |field| field.duration());
+    let discovery_interval = section.get("discovery_interval", |field| field.duration());
     let request_timeout = section.get("request_timeout", |field| field.duration());
     let concurrent = section.get("max_concurrent_requests", |field| field.count(1..=10_000));
     Some(Polling {
         interval: interval?,
+        discovery_interval: discovery_interval?,
         request_timeout: request_timeout?,
         max_concurrent_requests: NonZeroUsize::new(concurrent? as usize)?,
     })
@@ -67,10 +68,70 @@ fn metrics(section: &Section<'_>) -> Option<Metrics> {
             ("sparse", StatusFormat::Sparse),
         ])
     });
+    let retention = section.get("retention", |field| field.duration());
+    let retention_failed = section.get("retention_failed", |field| field.duration());
+    let counter_warmup = section.get("counter_warmup", |field| field.duration_or_none());
+    let duration_buckets = section.get("duration_buckets", duration_buckets);
+    let tag_labels = section.get("tag_labels", tag_labels);
     let message_labels = section.get("message_labels", |field| field.switch());
     Some(Metrics {
         status_format: status_format?,
+        retention: retention?,
+        retention_failed: retention_failed?,
+        counter_warmup: counter_warmup?,
+        duration_buckets: duration_buckets?,
+        tag_labels: tag_labels?,
         message_labels: message_labels?,
+    })
+}
+
+/// Each is series by the thousand: what nobody needs is more likely a slip.
+const MOST_BUCKETS: usize = 50;
+
+fn duration_buckets(field: Field<'_>) -> Option<Vec<Duration>> {
+    let mut last: Option<(Duration, Place)> = None;
+    let buckets = field.each("a list of durations, such as [30s, 5m, 1h]", |item| {
+        let bucket = item.duration()?;
+        let before = last.replace((bucket, item.place()));
+        match before {
+            Some((before, place)) if before == bucket => {
+                item.repeats("this bucket is listed twice; keep one", &place)
+            }
+            Some((before, _)) if before > bucket => item.problem(format!(
+                "{} stands after {}; list the buckets from the shortest to the longest",
+                format_duration(bucket),
+                format_duration(before),
+            )),
+            _ => Some(bucket),
+        }
+    })?;
+    match buckets.len() {
+        0 => field.problem("is empty; list at least one duration, such as [30s, 5m, 1h]"),
+        1..=MOST_BUCKETS => Some(buckets),
+        count => field.problem(format!(
+            "has {count} buckets, each of them a series for every step's name; list {MOST_BUCKETS} at most"
+        )),
+    }
+}
+
+fn tag_labels(field: Field<'_>) -> Option<Vec<TagLabel>> {
+    let mut seen: HashMap<String, (String, Place)> = HashMap::new();
+    field.each("a list of the keys of tags, such as [Team]", |item| {
+        let key = item.text_that(TAG_KEY, is_tag_key)?;
+        let label = tag_label(&key);
+        match seen.get(&label) {
+            Some((first, place)) if *first == key => {
+                item.repeats("this tag is listed twice; keep one", place)
+            }
+            Some((_, place)) => item.repeats(
+                "this tag gives the same label as another, all characters but letters, digits and _ becoming _; keep one",
+                place,
+            ),
+            None => {
+                seen.insert(label.clone(), (key.clone(), item.place()));
+                Some(TagLabel { key, label })
+            }
+        }
     })
 }
 
@@ -85,216 +146,4 @@ fn duration_budget(section: &Section<'_>) -> Option<DurationBudget> {
         image: image?,
         max_duration: max_duration?,
     })
-}
-
-/// What may stand once in the whole file, with the place of its first mention.
-#[derive(Default)]
-struct Seen {
-    names: HashMap<String, Place>,
-    /// By the UUID's number: the service's pattern allows both cases of one UUID.
-    steps: HashMap<u128, Place>,
-}
-
-fn targets(field: Field<'_>, interval: Option<Duration>) -> Option<Vec<(Target, Place)>> {
-    let mut seen = Seen::default();
-    let targets = field.each("a list of targets, each with a dash before it", |item| {
-        let target = item.section(&keys::TARGET, |section| {
-            target(section, interval, &mut seen)
-        });
-        Some((target?, item.place()))
-    })?;
-    if targets.is_empty() {
-        return field.problem("is empty; at least one target is needed");
-    }
-    Some(targets)
-}
-
-fn target(section: &Section<'_>, interval: Option<Duration>, seen: &mut Seen) -> Option<Target> {
-    let name = section.get("name", |field| target_name(field, seen));
-    let regions = section.get("regions", regions);
-    let assume_role = section.optional("assume_role", |field| {
-        field.section(&keys::ASSUME_ROLE, assume_role)
-    });
-    let profile = section.optional("profile", |field| {
-        field.text_that("the name of a profile", |text| {
-            !text.is_empty() && !text.contains(char::is_control)
-        })
-    });
-    let endpoint_url = section.optional("endpoint_url", endpoint_url);
-    let rate_limit = section.get("rate_limit", |field| {
-        field.section(&keys::RATE_LIMIT, rate_limit)
-    });
-    let labels = section.optional("labels", labels);
-    let steps = section.get("step_executions", |field| {
-        let steps = field.each(
-            "a list of step execution ids, such as [step-01234567-89ab-cdef-0123-456789abcdef]",
-            |item| listed_step(item, interval, seen),
-        );
-        let one_region = one_region(section, field);
-        let steps = steps?;
-        if steps.is_empty() {
-            return field.problem("is empty; list at least one step execution id");
-        }
-        one_region?;
-        Some(steps)
-    });
-    Some(Target {
-        name: name?,
-        regions: regions?,
-        assume_role: assume_role?,
-        profile: profile?,
-        endpoint_url: endpoint_url?,
-        rate_limit: rate_limit?,
-        labels: labels?.unwrap_or_default(),
-        step_executions: steps?,
-    })
-}
-
-fn target_name(field: Field<'_>, seen: &mut Seen) -> Option<String> {
-    let name = field.text_that(
-        "a target's name, which is made of letters, digits, _ and -",
-        |text| {
-            !text.is_empty()
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
-        },
-    )?;
-    match seen.names.get(&name) {
-        Some(first) => field.repeats("another target has this name; each needs its own", first),
-        None => {
-            seen.names.insert(name.clone(), field.place());
-            Some(name)
-        }
-    }
-}
-
-fn regions(field: Field<'_>) -> Option<Vec<String>> {
-    let mut seen: HashMap<String, Place> = HashMap::new();
-    let regions = field.each("a list of regions, such as [us-west-2]", |item| {
-        let region = item.text_that("a region such as us-west-2", aws::is_region)?;
-        match seen.get(&region) {
-            Some(first) => item.repeats("this region is listed twice; keep one", first),
-            None => {
-                seen.insert(region.clone(), item.place());
-                Some(region)
-            }
-        }
-    })?;
-    if regions.is_empty() {
-        return field.problem("is empty; name at least one region, such as [us-west-2]");
-    }
-    Some(regions)
-}
-
-/// An id names no region, so a target with listed ones must leave no choice.
-fn one_region(section: &Section<'_>, list: Field<'_>) -> Option<()> {
-    let Some(Node::Sequence(regions)) = section.find("regions").map(|regions| regions.node) else {
-        return Some(());
-    };
-    // That one stands twice is told elsewhere.
-    let different = (0..regions.len())
-        .filter(|at| !regions[..*at].contains(&regions[*at]))
-        .count();
-    if different <= 1 {
-        return Some(());
-    }
-    list.problem(format!(
-        "listed ids need exactly one region, but this target has {different}; make a target of each region"
-    ))
-}
-
-fn assume_role(section: &Section<'_>) -> Option<AssumeRole> {
-    let role_arn = section.get("role_arn", |field| {
-        field.text_that(
-            "a role's ARN, such as arn:aws:iam::111122223333:role/imagebuilder-exporter",
-            aws::is_role_arn,
-        )
-    });
-    let external_id = section.optional("external_id", |field| {
-        let text = field.text("text of 2 to 1224 characters")?;
-        match aws::is_external_id(&text.value) {
-            true => Some(text.value.into_owned()),
-            // Close to a password, so not quoted.
-            false => field.problem(
-                "this is not an external id, which is 2 to 1224 letters, digits and _+=,.@:/-",
-            ),
-        }
-    });
-    let session_name = section.get("session_name", |field| {
-        field.text_that(
-            "a session name, which is 2 to 64 letters, digits and _+=,.@-",
-            aws::is_session_name,
-        )
-    });
-    Some(AssumeRole {
-        role_arn: role_arn?,
-        external_id: external_id?,
-        session_name: session_name?,
-    })
-}
-
-fn endpoint_url(field: Field<'_>) -> Option<String> {
-    let text = field.text("a URL")?;
-    match aws::endpoint_fault(&text.value) {
-        None => Some(text.value.into_owned()),
-        // A password may stand in it.
-        Some(fault) if text.value.contains('@') => field.problem(fault),
-        Some(fault) => field.problem(format!("{} {fault}", text.quoted())),
-    }
-}
-
-fn rate_limit(section: &Section<'_>) -> Option<RateLimit> {
-    let requests_per_second = section.get("requests_per_second", |field| field.number(0.001));
-    let burst = section.get("burst", |field| field.count(1..=u32::MAX));
-    Some(RateLimit {
-        requests_per_second: requests_per_second?,
-        burst: NonZeroU32::new(burst?)?,
-    })
-}
-
-fn listed_step(item: Field<'_>, interval: Option<Duration>, seen: &mut Seen) -> Option<ListedStep> {
-    match item.node {
-        Node::Mapping(_) => item.section(&keys::LISTED_STEP, |section| {
-            let id = section.get("id", |field| step_id(field, seen));
-            let own = section.optional("interval", |field| field.duration());
-            let labels = section.optional("labels", labels);
-            Some(ListedStep {
-                id: id?,
-                interval: own?.or(interval)?,
-                labels: labels?.unwrap_or_default(),
-            })
-        }),
-        Node::Text(_) => Some(ListedStep {
-            id: step_id(item, seen)?,
-            interval: interval?,
-            labels: Default::default(),
-        }),
-        _ => item.wrong_kind(&format!(
-            "a step execution id or a mapping with {}",
-            keys::LISTED_STEP.listed()
-        )),
-    }
-}
-
-fn step_id(field: Field<'_>, seen: &mut Seen) -> Option<StepExecutionId> {
-    let text = field.text("a step execution id")?;
-    let Ok(id) = text.value.parse::<StepExecutionId>() else {
-        return field.problem(format!(
-            "{} is not a step execution id; one looks like step-01234567-89ab-cdef-0123-456789abcdef",
-            text.quoted()
-        ));
-    };
-    match seen.steps.get(&number(&id)) {
-        Some(first) => field.repeats("this step execution is listed twice; keep one", first),
-        None => {
-            seen.steps.insert(number(&id), field.place());
-            Some(id)
-        }
-    }
-}
-
-fn number(id: &StepExecutionId) -> u128 {
-    let digits = id.uuid().chars().filter_map(|c| c.to_digit(16));
-    digits.fold(0, |number, digit| number << 4 | u128::from(digit))
 }

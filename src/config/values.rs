@@ -135,29 +135,52 @@ impl<'a> Field<'a> {
 
     /// A duration above 0.
     pub fn duration(&self) -> Option<Duration> {
-        let wanted = "a duration such as 30s, 5m or 1h30m";
-        if let Node::Integer(number) = self.node
-            && *number > 0
-        {
-            return self.problem(no_unit(&number.to_string()));
+        let duration = self.duration_above("above 0, such as 30s or 500ms")?;
+        if duration > Duration::ZERO {
+            return Some(duration);
         }
-        if let Node::Integer(_) | Node::Float(_) = self.node {
-            return self.problem(format!(
+        match self.node {
+            Node::Text(written) => self.problem(format!(
+                "{} is no time at all; a duration here must be above 0, such as 30s",
+                quoted(written)
+            )),
+            _ => self.problem(format!(
                 "must be a duration above 0, such as 30s or 500ms, not {}",
                 self.node.described()
-            ));
+            )),
         }
-        let text = self.text(wanted)?;
+    }
+
+    /// A duration that may be none at all, `0s`.
+    pub fn duration_or_none(&self) -> Option<Duration> {
+        self.duration_above("of at least 0s, such as 30s or 500ms")
+    }
+
+    /// Any duration; `wanted` says which are right, for whoever wrote something else.
+    fn duration_above(&self, wanted: &str) -> Option<Duration> {
+        match self.node {
+            Node::Integer(0) => return Some(Duration::ZERO),
+            Node::Integer(number) if *number > 0 => {
+                return self.problem(no_unit(&number.to_string()));
+            }
+            Node::Integer(_) | Node::Float(_) => {
+                return self.problem(format!(
+                    "must be a duration {wanted}, not {}",
+                    self.node.described()
+                ));
+            }
+            _ => {}
+        }
+        let text = self.text("a duration such as 30s, 5m or 1h30m")?;
         match parse_duration(&text.value) {
-            Ok(Duration::ZERO) => self.problem(format!(
-                "{} is no time at all; a duration here must be above 0, such as 30s",
-                text.quoted()
-            )),
             Ok(duration) => Some(duration),
-            Err(DurationFault::Sign) => self.problem(format!(
-                "{} is negative; a duration here must be above 0, such as 30s",
-                text.quoted()
-            )),
+            Err(DurationFault::Sign) => {
+                let wanted = wanted.split(" or ").next().unwrap_or(wanted);
+                self.problem(format!(
+                    "{} is negative; a duration here must be {wanted}",
+                    text.quoted()
+                ))
+            }
             Err(DurationFault::NoUnit) if text.value.bytes().all(|b| b.is_ascii_digit()) => {
                 self.problem(no_unit(text.written))
             }
@@ -183,6 +206,11 @@ impl<'a> Field<'a> {
         if text.value.is_empty() {
             return self.problem("is empty and matches nothing; write * for every name");
         }
+        self.glob_of(&text)
+    }
+
+    /// A glob over whatever text; an empty one matches where there is none.
+    pub fn glob_of(&self, text: &Text<'_>) -> Option<Glob> {
         if text.value.len() > LONGEST_GLOB {
             return self.problem(format!(
                 "is longer than {LONGEST_GLOB} characters; shorten it with *, or make two entries of it"

@@ -34,9 +34,14 @@ fn the_shipped_file_shows_every_key_and_its_default() {
     }
     for default in [
         "interval: 30s",
+        "discovery_interval: 2m",
         "request_timeout: 10s",
         "max_concurrent_requests: 16",
         "status_format: stateset",
+        "retention: 2h",
+        "retention_failed: 24h",
+        "counter_warmup: 2m",
+        "duration_buckets: [15s, 30s, 1m, 2m, 5m, 10m, 20m, 30m, 1h, 2h, 4h, 12h]",
         "message_labels: false",
         "requests_per_second: 5, burst: 10",
     ] {
@@ -83,6 +88,10 @@ fn reference() -> String {
                 Kind::Glob => "glob".to_owned(),
                 Kind::Labels => "label names to strings".to_owned(),
                 Kind::Texts => "list of strings".to_owned(),
+                Kind::Durations => "list of durations".to_owned(),
+                Kind::Globs => "list of globs".to_owned(),
+                Kind::GlobsOrArns => "list of globs or ARNs".to_owned(),
+                Kind::Tags => "keys of tags to globs".to_owned(),
                 Kind::Mapping(inner) => format!("mapping, see `{}`", inner.path),
                 Kind::Mappings(inner) => format!("list of mappings, see `{}`", inner.path),
                 Kind::TextsOrMappings(inner) => {
@@ -93,6 +102,12 @@ fn reference() -> String {
                 Default::Required(_) => "required".to_owned(),
                 Default::Absent(words) => words.to_owned(),
                 Default::Text(text) => format!("`{text}`"),
+                Default::Texts([]) => "none".to_owned(),
+                Default::Texts(texts) => texts
+                    .iter()
+                    .map(|text| format!("`{text}`"))
+                    .collect::<Vec<_>>()
+                    .join(" "),
                 Default::Number(number) => format!("`{number}`"),
                 Default::Switch(value) => format!("`{value}`"),
                 Default::Group => "its own defaults".to_owned(),

@@ -10,7 +10,7 @@ use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, Source};
 use imagebuilder_exporter::finished::{Finished, Settings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::schedule::{
-    Assignment, Budgets, Poller, RateLimiter, Shown, Tools, own_labels,
+    Assignment, Claims, Poller, RateLimiter, Shown, Tools, own_labels,
 };
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
 use tokio::sync::watch;
@@ -53,6 +53,7 @@ impl Polling {
             metrics: metrics.clone(),
             process: process.clone(),
             finished: finished.clone(),
+            claims: Arc::default(),
             seed: 7,
         };
         let poller = Poller::new(assignment(&config), tools);
@@ -145,10 +146,5 @@ fn config(yaml: &str) -> Config {
 }
 
 fn assignment(config: &Config) -> Assignment {
-    Assignment {
-        target: config.targets[0].clone(),
-        region: config.targets[0].regions[0].clone(),
-        polling: config.polling.clone(),
-        budgets: Arc::new(Budgets::new(&config.duration_budgets)),
-    }
+    Assignment::all(config).remove(0)
 }
