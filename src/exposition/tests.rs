@@ -1,5 +1,8 @@
 //! Records go in, text is compared.
 
+mod discovery;
+mod finished;
+
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use crate::api::{ErrorKind, Operation};
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, WorkflowArn,
 };
-use crate::store::{Observation, Phase, StepStore};
+use crate::store::{Observation, Phase, StepRecord, StepStore};
 
 const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 const IDENTITY: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
@@ -562,9 +565,14 @@ prop_compose! {
         targets in 1..3_usize,
         up in proptest::option::of(any::<bool>()),
         now in some_time(),
+        text in some_text(),
+        status in some_status(),
+        counted in 0..3_u64,
+        objects in 0..4_usize,
     ) -> Scrape {
         let source = |target: usize| {
             let name = format!("target{target}");
+            let store = discovery::store(target, objects, &own, &text, &status);
             let records = answers.iter().enumerate().map(|(at, answer)| {
                 let own_labels = LabelText::new([("team", own.as_str())]);
                 let record = StepRecord::unseen(id(at * 2 + target), own_labels);
@@ -578,7 +586,10 @@ prop_compose! {
                 }
             });
             Source {
-                store: store_of(records),
+                store: StoreSnapshot {
+                    steps: StepStore::new(records).snapshot(),
+                    ..store.snapshot()
+                },
                 metrics: Arc::new(PollerMetrics::new(&name, "us-west-2")),
                 target: name.into(),
                 region: "us-west-2".into(),
@@ -590,7 +601,7 @@ prop_compose! {
             status_format: if sparse { StatusFormat::Sparse } else { StatusFormat::Stateset },
             message_labels,
             sources: (0..targets).map(source).collect(),
-            finished: FinishedSnapshot::default(),
+            finished: finished::counted(&own, &text, counted).snapshot(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),
         }
     }

@@ -73,6 +73,11 @@ impl Memory {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.counted.len()
+    }
+
     fn advance(&mut self, now: Timestamp) {
         self.horizon = self.horizon.max(now.minus(self.keep));
     }

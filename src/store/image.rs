@@ -79,6 +79,7 @@ impl ImageRecord {
         let failure = match image.status {
             ImageStatus::Failed => {
                 let told = image.failure.as_ref().map(failure_labels);
+                let told = told.filter(|labels| !labels.as_str().is_empty());
                 told.or_else(|| self.failure.clone())
             }
             _ => None,

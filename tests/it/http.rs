@@ -47,11 +47,11 @@ impl Program {
         let records = (0..count).map(|at| {
             let id = format!("step-00000000-0000-0000-0000-{at:012}");
             let answer = StepExecution::with_status(StepStatus::Running);
-            StepRecord::unseen(id.parse().unwrap(), LabelText::new([])).answered(
-                answer,
-                "us-west-2",
-                Timestamp::from_millis(0),
-            )
+            let record = StepRecord::unseen(id.parse().unwrap(), LabelText::new([]));
+            StepRecord {
+                full: true,
+                ..record.answered(answer, "us-west-2", Timestamp::from_millis(0))
+            }
         });
         Self {
             steps: StepStore::new(records),
