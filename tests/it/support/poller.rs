@@ -9,9 +9,7 @@ use imagebuilder_exporter::config::Config;
 use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, Source};
 use imagebuilder_exporter::finished::{Finished, Settings};
 use imagebuilder_exporter::model::Timestamp;
-use imagebuilder_exporter::schedule::{
-    Assignment, Claims, Poller, RateLimiter, Shown, Tools, own_labels,
-};
+use imagebuilder_exporter::schedule::{Assignment, Poller, RateLimiter, Shown, Tools, own_labels};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
