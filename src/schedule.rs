@@ -559,6 +559,8 @@ impl Poller {
             Ok(parsed) => {
                 let stale = self.plan.ended_before(id, asked);
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
+                let left = self.plan.leave(now);
+                self.remove(left);
                 if self.plan.is_whole(id) && !stale {
                     self.show_workflow(id, &parsed.value);
                 }

@@ -113,7 +113,7 @@ impl Rounds {
 impl Plan {
     /// Follows what is selected from now on, at this pace. Tells what is no longer followed.
     pub fn select(&mut self, selection: Selection, pace: Pace, now: Now) -> Left {
-        self.pace = pace;
+        self.keep_pace(pace, now.instant);
         let rounds = &mut self.rounds;
         rounds.images.wanted = selection.asks_for_images();
         rounds.pipelines.wanted = selection.asks_for_pipelines();
@@ -142,6 +142,31 @@ impl Plan {
             }
         }
         left
+    }
+
+    /// What is followed already is looked at, and kept, as the new pace has it.
+    fn keep_pace(&mut self, pace: Pace, now: Instant) {
+        if std::mem::replace(&mut self.pace, pace) == pace {
+            return;
+        }
+        let steps = self.steps.iter_mut().filter(|(_, step)| !step.listed);
+        let mut sooner = Vec::new();
+        for (id, step) in steps {
+            if std::mem::replace(&mut step.interval, pace.interval) > pace.interval {
+                sooner.push(*id);
+            }
+        }
+        for id in sooner {
+            self.look_no_later(id, now + pace.interval);
+        }
+        let wholes: Vec<_> = self.workflows.keys().copied().collect();
+        for id in wholes {
+            self.settle_whole(id, now);
+        }
+        let images: Vec<ImageArn> = self.images.keys().cloned().collect();
+        for arn in images {
+            self.settle_image(&arn);
+        }
     }
 
     /// Whether the lists of the account are asked for.
