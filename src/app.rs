@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::api::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Checked, Config, Problem};
-use crate::finished::{Finished, Settings as FinishedSettings};
+use crate::finished::Finished;
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
 use live::{Live, ReloadRequest};
@@ -135,7 +135,8 @@ impl App {
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
-        let finished = Arc::new(Finished::new(started.time, &FinishedSettings::default()));
+        let counting = pollers::counting(&config.metrics);
+        let finished = Arc::new(Finished::new(started.time, &counting));
         let mut pollers = Pollers::new(
             settings.aws.clone(),
             settings.clock,

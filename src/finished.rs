@@ -35,30 +35,6 @@ pub struct Settings {
     pub buckets: Vec<Duration>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-        Self {
-            warmup: minutes(2),
-            keep: minutes(24 * 60),
-            buckets: vec![
-                Duration::from_secs(10),
-                Duration::from_secs(30),
-                minutes(1),
-                minutes(2),
-                minutes(5),
-                minutes(10),
-                minutes(20),
-                minutes(40),
-                minutes(60),
-                minutes(2 * 60),
-                minutes(4 * 60),
-                minutes(12 * 60),
-            ],
-        }
-    }
-}
-
 /// The finished steps of all targets, under one configuration.
 #[derive(Debug)]
 pub struct Finished {

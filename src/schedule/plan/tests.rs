@@ -222,7 +222,11 @@ impl Play {
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
-        let under_way: HashSet<Call> = self.under_way.iter().map(|(call, _)| call.clone()).collect();
+        let under_way: HashSet<Call> = self
+            .under_way
+            .iter()
+            .map(|(call, _)| call.clone())
+            .collect();
         prop_assert_eq!(&self.plan.in_flight, &under_way);
         for (id, step) in &self.plan.steps {
             let alone = Call::Step(*id);
