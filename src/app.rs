@@ -2,6 +2,8 @@
 
 mod live;
 mod pollers;
+mod reload;
+mod step_files;
 
 use std::fmt;
 use std::io;
@@ -14,16 +16,17 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::info;
 
 use crate::api::aws::Aws;
 use crate::clock::Clock;
-use crate::config::{Checked, Config, Problem};
+use crate::config::{MISSING_FILE, Problem};
 use crate::finished::Finished;
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
 use live::{Live, ReloadRequest};
 use pollers::Pollers;
+use reload::{Configuration, lines};
 
 /// How long answers under way may take after SIGTERM, so that all ends within 5 seconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
@@ -53,6 +56,8 @@ pub enum ConfigSource {
         name: &'static str,
         text: &'static str,
     },
+    /// No file: every pipeline and image of these regions, with the default credentials.
+    Regions(Vec<String>),
 }
 
 /// Why the exporter did not start.
@@ -79,7 +84,7 @@ impl std::error::Error for StartError {}
 /// The exporter, bound and not yet running.
 pub struct App {
     settings: Settings,
-    config: Config,
+    read: reload::Read,
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     hangup: Signal,
@@ -95,8 +100,8 @@ impl App {
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         // First of all: until somebody listens for it, a SIGHUP ends the process.
         let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
-        let checked = read_config(&settings).await.map_err(StartError::Config)?;
-        warn_of(&checked.warnings);
+        let read = reload::read(&settings.config, &settings.environment).await;
+        let read = read.map_err(|refused| StartError::Config(with_quick_way(refused.problems)))?;
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for address in &settings.listen_addresses {
@@ -111,7 +116,7 @@ impl App {
         }
         Ok(Self {
             settings,
-            config: checked.config,
+            read,
             listeners,
             addresses,
             hangup,
@@ -127,11 +132,13 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
             settings,
-            config,
+            read,
             listeners,
             mut hangup,
             ..
         } = self;
+        let (mut configuration, config) =
+            Configuration::new(read, settings.config, settings.environment, settings.clock);
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
@@ -151,7 +158,7 @@ impl App {
         let server = Server {
             listeners,
             exporter: live.clone(),
-            telemetry_path: settings.telemetry_path.clone(),
+            telemetry_path: settings.telemetry_path,
             drain_timeout: DRAIN_TIMEOUT,
         };
         let server = tokio::spawn(server.run(until_true(stopped)));
@@ -167,14 +174,18 @@ impl App {
                 }
                 _ = hangup.recv() => tokio::select! {
                     () = &mut stop => break,
-                    _ = reload_config(&settings, &live, &mut pollers) => {}
+                    _ = configuration.reload(&live, &mut pollers) => {}
                 },
                 Some(ReloadRequest { answer }) = reloads.recv() => tokio::select! {
                     () = &mut stop => break,
-                    outcome = reload_config(&settings, &live, &mut pollers) => {
+                    outcome = configuration.reload(&live, &mut pollers) => {
                         // Who asked may have gone.
                         let _ = answer.send(outcome);
                     }
+                },
+                reread = configuration.step_files_changed() => tokio::select! {
+                    () = &mut stop => break,
+                    () = configuration.take(reread, &live, &mut pollers) => {}
                 },
                 () = pollers.watch() => {}
             }
@@ -191,54 +202,14 @@ impl App {
     }
 }
 
-/// Puts the configuration, read anew, into force, or changes nothing and says why.
-async fn reload_config(
-    settings: &Settings,
-    live: &Live,
-    pollers: &mut Pollers,
-) -> Result<(), String> {
-    let read = read_config(settings).await;
-    let now = settings.clock.now().time;
-    match read {
-        Ok(Checked { config, warnings }) => {
-            warn_of(&warnings);
-            live.show(pollers.assign(&config).await);
-            live.process().config_reloaded(true, now);
-            info!(targets = config.targets.len(), "configuration reloaded");
-            Ok(())
-        }
-        Err(problems) => {
-            live.process().config_reloaded(false, now);
-            for problem in &problems {
-                error!(%problem, "configuration not reloaded; the old one stays in force");
-            }
-            Err(lines(&problems))
+/// Who has no file yet is told how to do without.
+fn with_quick_way(mut problems: Vec<Problem>) -> Vec<Problem> {
+    for problem in &mut problems {
+        if problem.message == MISSING_FILE {
+            problem.message += " with --config.file, or follow every pipeline and image of a region without a file: --aws.region=us-west-2";
         }
     }
-}
-
-/// On a thread of its own: a file system that does not answer holds up nothing else.
-async fn read_config(settings: &Settings) -> Result<Checked, Vec<Problem>> {
-    let (source, environment) = (settings.config.clone(), settings.environment.clone());
-    let reading = tokio::task::spawn_blocking(move || match source {
-        ConfigSource::File(path) => Config::load(&path, &*environment),
-        ConfigSource::Text { name, text } => Config::read(name, text, &*environment),
-    });
-    match reading.await {
-        Ok(read) => read,
-        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-    }
-}
-
-fn warn_of(warnings: &[Problem]) {
-    for warning in warnings {
-        warn!(%warning, "configuration");
-    }
-}
-
-fn lines(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
-    lines.join("\n")
+    problems
 }
 
 /// Until the first attempt for every listed step has ended, or has had time enough.

@@ -6,7 +6,7 @@ mod docs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -56,6 +56,18 @@ pub struct RunArgs {
         default_value = "imagebuilder_exporter.yaml"
     )]
     pub config_file: PathBuf,
+
+    /// Follow every pipeline and image of this region, with the default credentials and without a
+    /// configuration file; may be repeated. A file in the default place is then ignored
+    #[arg(
+        long = "aws.region",
+        env = "IMAGEBUILDER_EXPORTER_AWS_REGION",
+        value_name = "REGION",
+        value_delimiter = ',',
+        value_parser = region,
+        conflicts_with = "config_file"
+    )]
+    pub aws_regions: Vec<String>,
 
     #[command(flatten)]
     pub web: WebArgs,
@@ -192,6 +204,23 @@ impl Default for LogArgs {
 }
 
 impl Cli {
+    /// As it was given, or the error that tells what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// Bad usage that a flag's own parser can't tell: it sees one value at a time.
+    pub fn checked(self) -> Result<Self, clap::Error> {
+        let regions = &self.run.aws_regions;
+        let twice = (1..regions.len()).find(|&at| regions[..at].contains(&regions[at]));
+        match twice {
+            Some(at) => Err(Self::command().error(
+                clap::error::ErrorKind::ValueValidation,
+                format!("--aws.region names {} twice; keep one", regions[at]),
+            )),
+            None => Ok(self),
+        }
+    }
+
     /// How to log, which `check-config` has no flags for: what it says goes to standard output.
     pub fn log(&self) -> LogArgs {
         match &self.command {
@@ -200,6 +229,13 @@ impl Cli {
             Some(Command::Simulate(simulate)) => simulate.log,
             Some(Command::CheckConfig(_)) => LogArgs::default(),
         }
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    match crate::config::is_region(text) {
+        true => Ok(text.to_owned()),
+        false => Err("this is not a region such as us-west-2".to_owned()),
     }
 }
 
@@ -216,8 +252,6 @@ fn telemetry_path(path: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

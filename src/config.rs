@@ -6,8 +6,9 @@
 //! A text is read twice, as neither parser gives both: by `serde_yaml` for its values, and, only where
 //! there is something to say about it, by `saphyr_parser` for the lines and columns. In reading order:
 //! `read` (the whole way), `keys` (the table of all keys), `sections`, `targets` and `lists` (what each
-//! must hold), `values`, `names`, `labels`, `aws` and `limits` (the rules), `reader` and `node` (the machinery below), `position` and
-//! `syntax` (where, and what isn't even YAML).
+//! must hold), `values`, `names`, `labels`, `aws` and `limits` (the rules), `step_files` (which other
+//! files are read with it), `reading`, `reader` and `node` (the machinery below), `position` and `syntax`
+//! (where, and what isn't even YAML).
 
 pub mod keys;
 
@@ -23,7 +24,9 @@ mod position;
 mod problem;
 mod read;
 mod reader;
+mod reading;
 mod sections;
+mod step_files;
 mod substitution;
 mod suggestion;
 mod syntax;
@@ -36,12 +39,14 @@ use std::time::Duration;
 
 use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 
+pub use aws::is_region;
 pub use check::check_config;
 pub use duration::{DurationFault, format_duration, parse_duration};
 pub use labels::RESERVED_LABELS;
 pub use limits::LimitKey;
 pub use problem::Problem;
-pub use read::Checked;
+pub use read::{Checked, MISSING_FILE, Origin};
+pub use step_files::StepFiles;
 
 /// The effective configuration: defaults filled in, every value checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,6 +124,7 @@ pub struct Target {
     pub rate_limit: RateLimit,
     pub labels: BTreeMap<String, String>,
     /// Not empty only where there is exactly one region; no id stands twice in a configuration.
+    /// Those of step files stand behind those of the file.
     pub step_executions: Vec<ListedStep>,
     /// Not empty only where there is exactly one region; no id stands twice in a configuration.
     pub workflow_executions: Vec<WorkflowExecutionId>,

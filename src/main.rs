@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse().checked().unwrap_or_else(|error| error.exit());
     let log = cli.log();
     tracing::subscriber::set_global_default(logging::subscriber(log.level, log.format))
         .expect("nobody else sets a subscriber");
@@ -64,7 +64,10 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
 async fn exporter(args: RunArgs) -> Result<(), Failure> {
     let mut stopped = std::pin::pin!(stopped()?);
     let app = App::bind(Settings {
-        config: ConfigSource::File(args.config_file),
+        config: match args.aws_regions.is_empty() {
+            true => ConfigSource::File(args.config_file),
+            false => ConfigSource::Regions(args.aws_regions),
+        },
         listen_addresses: args.web.listen_addresses,
         telemetry_path: args.web.telemetry_path,
         lifecycle: args.web.enable_lifecycle,

@@ -2,7 +2,7 @@
 
 /// `us-west-2`, `us-gov-east-1`, `eusc-de-east-1`: lower case, a place, a number. Regions that don't
 /// exist yet must pass, so no list of them is kept.
-pub(super) fn is_region(text: &str) -> bool {
+pub fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [area, middle @ .., number] = parts.as_slice() else {
         return false;

@@ -313,6 +313,12 @@ pub static TARGET: Group = Group {
             meaning: "Step executions to follow, by id. Needs exactly one region; an id stands once in the file.",
         },
         Key {
+            name: "step_executions_files",
+            kind: Kind::Texts,
+            default: Default::Absent("none named"),
+            meaning: "Files with more step executions, see [step files](#step-files): paths, relative to the folder of this file, with wildcards in the file's name: `steps.d/*.yaml`. Needs exactly one region.",
+        },
+        Key {
             name: "workflow_executions",
             kind: Kind::Texts,
             default: Default::Absent("none listed"),

@@ -1,10 +1,11 @@
 //! Which targets share a rate limit, and whether it suffices for the polling asked for.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::duration::format_duration;
 use super::problem::{Draft, Place};
-use super::{Config, Target};
+use super::{Config, Polling, Target};
 
 /// What AWS counts calls by, as far as a configuration knows: whose they are, and where they go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,12 +31,16 @@ struct Demand<'a> {
     targets: Vec<&'a str>,
     place: &'a Place,
     steps: usize,
+    workflows: usize,
+    /// The calls of one look for new images and workflow executions.
+    lookups: usize,
     requests_per_second: f64,
     /// The smallest among the targets.
     allowed: f64,
 }
 
-/// A warning for each shared limit that is lower than what its targets' listed steps ask for.
+/// A warning for each shared limit that is lower than what is sure to be asked for: what is listed,
+/// and the looks for what is new. How much there is to discover is nowhere written.
 pub(super) fn warnings(config: &Config, places: &[Place]) -> Vec<Draft> {
     let mut demands: Vec<Demand<'_>> = Vec::new();
     let mut known: HashMap<LimitKey, usize> = HashMap::new();
@@ -46,6 +51,8 @@ pub(super) fn warnings(config: &Config, places: &[Place]) -> Vec<Draft> {
                     targets: Vec::new(),
                     place,
                     steps: 0,
+                    workflows: 0,
+                    lookups: 0,
                     requests_per_second: 0.0,
                     allowed: f64::INFINITY,
                 });
@@ -54,18 +61,32 @@ pub(super) fn warnings(config: &Config, places: &[Place]) -> Vec<Draft> {
             let demand = &mut demands[at];
             demand.targets.push(&target.name);
             demand.allowed = demand.allowed.min(target.rate_limit.requests_per_second);
-            demand.steps += target.step_executions.len();
-            demand.requests_per_second += target
-                .step_executions
-                .iter()
-                .map(|step| step.interval.as_secs_f64().recip())
-                .sum::<f64>();
+            demand.add(target, &config.polling);
         }
     }
     demands.iter().filter_map(Demand::warning).collect()
 }
 
 impl Demand<'_> {
+    fn add(&mut self, target: &Target, polling: &Polling) {
+        let per_second = |interval: Duration| interval.as_secs_f64().recip();
+        let steps = target.step_executions.iter();
+        self.requests_per_second += steps.map(|step| per_second(step.interval)).sum::<f64>();
+        self.steps += target.step_executions.len();
+        // One List of its steps each.
+        let workflows = target.workflow_executions.len();
+        self.requests_per_second += workflows as f64 * per_second(polling.interval);
+        self.workflows += workflows;
+        // A page at least of the account's images, and of its pipelines where they are named.
+        let lookups = match (target.pipelines.is_empty(), target.images.is_empty()) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, _) => 2,
+        };
+        self.requests_per_second += lookups as f64 * per_second(polling.discovery_interval);
+        self.lookups += lookups;
+    }
+
     fn warning(&self) -> Option<Draft> {
         let Self {
             requests_per_second: asked,
@@ -84,17 +105,41 @@ impl Demand<'_> {
                 "ask",
             ),
         };
-        let enough = std::time::Duration::from_secs((self.steps as f64 / allowed).ceil() as u64);
+        let calls = self.steps + self.workflows + self.lookups;
+        let enough = Duration::from_secs((calls as f64 / allowed).ceil() as u64);
+        let unless = match self.steps {
+            0 => "",
+            _ => " unless they share workflow executions",
+        };
         Some(Draft {
             place: self.place.clone(),
             message: format!(
-                "{who} {verb} for {asked_shown} requests/s to poll {} listed steps, but the rate limit allows {allowed_shown}, so steps will be seen late unless they share workflow executions; intervals of {} or a requests_per_second of {} would do",
-                self.steps,
+                "{who} {verb} for {asked_shown} requests/s to {}, but the rate limit allows {allowed_shown}, so steps will be seen late{unless}; intervals of {} or a requests_per_second of {} would do",
+                self.purpose(),
                 format_duration(enough),
                 asked.ceil(),
             ),
             first: None,
         })
+    }
+
+    /// What the requests are for.
+    fn purpose(&self) -> String {
+        let mut polled = Vec::new();
+        if self.steps > 0 {
+            polled.push(format!("{} listed steps", self.steps));
+        }
+        if self.workflows > 0 {
+            polled.push(format!("{} listed workflow executions", self.workflows));
+        }
+        let mut purposes = Vec::new();
+        if !polled.is_empty() {
+            purposes.push(format!("poll {}", polled.join(" and ")));
+        }
+        if self.lookups > 0 {
+            purposes.push("look for new images".to_owned());
+        }
+        purposes.join(" and ")
     }
 }
 

@@ -9,13 +9,16 @@ use super::labels::labels;
 use super::names::{name_glob_once, name_globs, tags};
 use super::node::Node;
 use super::reader::{Field, Section};
+use super::reading::Reading;
+use super::step_files::{Pattern, StepFile};
 use super::targets::Seen;
 use super::{Exclude, ListedStep, PipelineSelector, keys};
 use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 
 /// Of which a target needs at least one.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 6] = [
     "step_executions",
+    "step_executions_files",
     "workflow_executions",
     "image_build_versions",
     "pipelines",
@@ -50,6 +53,11 @@ pub(super) fn followed(
         })?;
         one_region.map(|()| steps)
     });
+    let steps_of_files = section.optional("step_executions_files", |field| {
+        let one_region = one_region(section, field);
+        let steps = steps_of_files(field, interval, seen)?;
+        one_region.map(|()| steps)
+    });
     let workflow_executions = section.optional("workflow_executions", |field| {
         let one_region = one_region(section, field);
         let wanted =
@@ -82,8 +90,10 @@ pub(super) fn followed(
             keys::listed(&LISTS)
         ));
     }
+    let mut step_executions = step_executions?.unwrap_or_default();
+    step_executions.extend(steps_of_files?.unwrap_or_default());
     Some(Followed {
-        step_executions: step_executions?.unwrap_or_default(),
+        step_executions,
         workflow_executions: workflow_executions?.unwrap_or_default(),
         image_build_versions: image_build_versions?.unwrap_or_default(),
         pipelines: pipelines?.unwrap_or_default(),
@@ -152,6 +162,68 @@ fn exclude(section: &Section<'_>) -> Option<Exclude> {
         pipelines: pipelines?.unwrap_or_default(),
         images: images?.unwrap_or_default(),
         tags: tags?.unwrap_or_default(),
+    })
+}
+
+/// The steps of all files that the patterns name; a file that several of them name is read once.
+fn steps_of_files(
+    field: Field<'_>,
+    interval: Option<Duration>,
+    seen: &mut Seen,
+) -> Option<Vec<ListedStep>> {
+    let own = field.place();
+    let wanted = "a list of paths, such as [\"steps.d/*.yaml\"]";
+    let steps = at_least_one(field, wanted, "path, such as steps.d/*.yaml", |item| {
+        let text = item.text("a path, such as steps.d/*.yaml")?;
+        let pattern = match Pattern::new(&item.reading.folder, &text.value) {
+            Ok(pattern) => pattern,
+            Err(fault) => return item.problem(format!("{} {fault}", text.quoted())),
+        };
+        let files = match item.reading.step_files(pattern) {
+            Ok(files) => files,
+            Err(fault) => return item.problem(fault),
+        };
+        let read: Vec<Option<Vec<ListedStep>>> = files
+            .into_iter()
+            .map(|file| {
+                match seen.files.get(&file.path) {
+                    // Another pattern of this list.
+                    Some((list, _)) if *list == own => return Some(Vec::new()),
+                    Some((_, first)) => {
+                        return item.repeats(
+                            format!("another target names {} too; keep one", file.path.display()),
+                            first,
+                        );
+                    }
+                    None => {}
+                }
+                let mention = (own.clone(), item.place());
+                seen.files.insert(file.path.clone(), mention);
+                steps_of_file(file, item.reading, interval, seen)
+            })
+            .collect();
+        read.into_iter().collect::<Option<Vec<_>>>()
+    })?;
+    Some(steps.into_iter().flatten().flatten().collect())
+}
+
+fn steps_of_file(
+    file: StepFile,
+    reading: &Reading<'_>,
+    interval: Option<Duration>,
+    seen: &mut Seen,
+) -> Option<Vec<ListedStep>> {
+    let name = file.path.display().to_string();
+    reading.document(name, file.bytes, |top| match top.node {
+        Node::Sequence(_) => top.each("a list", |item| listed_step(item, interval, seen)),
+        // So looks what is just being written, too.
+        Node::Null => top.problem(
+            "the file is empty; write a list of step executions, or [] where there are none",
+        ),
+        other => top.problem(format!(
+            "the file must be a list of step executions, each with a dash before it, not {}",
+            other.described()
+        )),
     })
 }
 

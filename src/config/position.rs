@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser};
 
-use super::problem::{Draft, Place, Problem};
+use super::problem::Place;
 
 /// Line and column, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,31 +138,5 @@ impl Positions {
     pub fn document(&self, number: usize) -> Position {
         let at = self.documents.get(number).or(self.documents.last());
         at.copied().unwrap_or(Position::START)
-    }
-
-    /// The drafts as problems of the named file, in the order of the file.
-    pub fn problems(&self, file: &str, drafts: Vec<Draft>) -> Vec<Problem> {
-        let mut found: Vec<(Position, Draft)> = drafts
-            .into_iter()
-            .map(|draft| (self.of(&draft.place), draft))
-            .collect();
-        found.sort_by_key(|(at, _)| *at);
-        found
-            .into_iter()
-            .map(|(at, Draft { message, first, .. })| {
-                let first = first.map(|place| self.of(&place));
-                Problem {
-                    file: file.to_owned(),
-                    line: at.line,
-                    column: at.column,
-                    message: match first {
-                        Some(Position { line, column }) => {
-                            format!("{message}; the first is at line {line}, column {column}")
-                        }
-                        None => message,
-                    },
-                }
-            })
-            .collect()
     }
 }

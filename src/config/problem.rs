@@ -29,12 +29,14 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// A node of the document, found by counting: the fifth entry's second item's key.
+/// A node of a document, found by counting: the fifth entry's second item's key.
 ///
 /// Counting serves better than names: it tells a duplicate key from its first, and both readings of
 /// the file count alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
+    /// Which of the texts that were read, counted from 0: the file itself, then its step files.
+    pub document: usize,
     pub ordinals: Vec<usize>,
     /// The key of the last ordinal's entry, not its value.
     pub key: bool,

@@ -1,15 +1,13 @@
 //! From a file's bytes to a checked [`Config`], or to everything that is wrong with it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::node::Node;
-use super::position::Positions;
-use super::problem::{Draft, Problem};
-use super::reader::{Field, Reading};
-use super::{Config, limits, sections, syntax};
+use super::problem::Problem;
+use super::reading::Reading;
+use super::step_files::StepFiles;
+use super::{Config, limits, sections};
 
 /// A configuration without mistakes.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,102 +15,119 @@ pub struct Checked {
     pub config: Config,
     /// What is allowed but will hardly do what was meant.
     pub warnings: Vec<Problem>,
+    /// The step files as they were read.
+    pub step_files: StepFiles,
 }
 
-impl Config {
-    /// Reads the file at the path. The environment answers `${VAR}`.
+/// The text of a configuration, which can be read again when the step files that it names changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    name: String,
+    bytes: Arc<[u8]>,
+}
+
+/// What is said of a file that isn't there.
+pub const MISSING_FILE: &str = "there is no such file; name one that exists";
+
+impl Origin {
+    /// The file at the path.
     ///
     /// # Errors
     ///
-    /// Every problem of the file, in its order; one where it can't be read.
+    /// Why it can't be read.
+    pub fn load(path: &Path) -> Result<Self, Problem> {
+        let name = path.display().to_string();
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Self {
+                name,
+                bytes: bytes.into(),
+            }),
+            Err(error) => Err(Problem {
+                file: name,
+                line: 1,
+                column: 1,
+                message: unreadable(&error),
+            }),
+        }
+    }
+
+    /// A text, as if it stood in a file of that name.
+    pub fn text(name: &str, text: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: text.as_bytes().into(),
+        }
+    }
+
+    /// A target that follows every pipeline and image of the regions, with all defaults.
+    pub fn everything_in(regions: &[String]) -> Self {
+        let text = format!(
+            "targets: [{{name: default, regions: {regions:?}, pipelines: [\"*\"], images: [\"*\"]}}]"
+        );
+        Self::text("--aws.region", &text)
+    }
+
+    /// Reads it, and the step files that it names as they are now. The environment answers `${VAR}`.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the text and of its step files, in their order.
+    pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Vec<Problem>> {
+        let reading = Reading::new(env, self.folder());
+        let read = reading.document(self.name.clone(), Ok(self.bytes.to_vec()), sections::file);
+        let Some((config, places)) = read.filter(|_| reading.is_right()) else {
+            return Err(reading.done().0);
+        };
+        for warning in limits::warnings(&config, &places) {
+            reading.note(warning);
+        }
+        let (warnings, step_files) = reading.done();
+        Ok(Checked {
+            config,
+            warnings,
+            step_files,
+        })
+    }
+
+    /// What the paths of step files are relative to.
+    fn folder(&self) -> PathBuf {
+        let folder = Path::new(&self.name).parent();
+        folder.unwrap_or(Path::new("")).to_owned()
+    }
+}
+
+impl Config {
+    /// Reads the file at the path, as [`Origin::read`] does.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the file and of its step files, in their order; one where it can't be read.
     pub fn load(
         path: &Path,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Checked, Vec<Problem>> {
-        let file = path.display().to_string();
-        let problem = |line, column, message| {
-            vec![Problem {
-                file: file.clone(),
-                line,
-                column,
-                message,
-            }]
-        };
-        let bytes = std::fs::read(path).map_err(|error| problem(1, 1, unreadable(&error)))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let right = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let right = String::from_utf8_lossy(right);
-            let line = right.rsplit('\n').next().unwrap_or_default();
-            problem(
-                right.matches('\n').count() + 1,
-                line.chars().count() + 1,
-                "this byte is not UTF-8; save the file in that encoding".to_owned(),
-            )
-        })?;
-        Self::read(&file, &text, env)
+        let origin = Origin::load(path).map_err(|problem| vec![problem])?;
+        origin.read(env)
     }
 
-    /// Reads the text of a file. The environment answers `${VAR}`.
+    /// Reads a text, as [`Origin::read`] does.
     ///
     /// # Errors
     ///
-    /// Every problem of the text, in its order.
+    /// Every problem of the text and of its step files, in their order.
     pub fn read(
         file_name: &str,
         text: &str,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Checked, Vec<Problem>> {
-        let mut documents = serde_yaml::Deserializer::from_str(text);
-        let node = match documents.next().map(Node::deserialize) {
-            None => Node::Null,
-            Some(Ok(node)) => node,
-            Some(Err(error)) => return Err(vec![syntax::problem(file_name, text, &error)]),
-        };
-        let reading = Reading::new(env);
-        let read = sections::file(Field::top(&node, &reading));
-        let mut drafts = reading.into_drafts();
-        // Only a text of one document ends here.
-        let rest = documents.next().map(Node::deserialize);
-        let checked = read.filter(|_| drafts.is_empty() && rest.is_none());
-        if let Some((config, places)) = checked {
-            drafts = limits::warnings(&config, &places);
-            let warnings = match drafts.is_empty() {
-                true => Vec::new(),
-                false => Positions::read(text).problems(file_name, drafts),
-            };
-            return Ok(Checked { config, warnings });
-        }
-        Err(problems(file_name, text, drafts, rest))
+        Origin::text(file_name, text).read(env)
     }
 }
 
-fn problems(
-    file: &str,
-    text: &str,
-    drafts: Vec<Draft>,
-    rest: Option<Result<Node, serde_yaml::Error>>,
-) -> Vec<Problem> {
-    let positions = Positions::read(text);
-    let mut problems = positions.problems(file, drafts);
-    match rest {
-        None => {}
-        Some(Err(error)) => problems.push(syntax::problem(file, text, &error)),
-        Some(Ok(_)) => {
-            let at = positions.document(1);
-            problems.push(Problem {
-                file: file.to_owned(),
-                line: at.line,
-                column: at.column,
-                message: "a second document begins here; a file holds one".to_owned(),
-            });
-        }
-    }
-    problems
-}
-
-fn unreadable(error: &io::Error) -> String {
+/// What is said of a file that can't be read.
+pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file; name one that exists".to_owned(),
+        io::ErrorKind::NotFound => MISSING_FILE.to_owned(),
         io::ErrorKind::PermissionDenied => {
             "the file may not be read; allow the exporter's user to read it".to_owned()
         }

@@ -4,42 +4,21 @@
 //! reads one answers `None` once its mistakes are noted, so that a caller reads all it can before
 //! it puts the parts together. Owns no meaning: what a value must hold is `sections`' business.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
 use super::keys::{Default, GROUPS, Group, Key};
 use super::node::{Node, quoted};
 use super::problem::{Draft, Place};
+use super::reading::Reading;
 use super::suggestion::nearest;
 
-/// One reading of one document.
-pub(super) struct Reading<'e> {
-    pub env: &'e dyn Fn(&str) -> Option<String>,
-    drafts: RefCell<Vec<Draft>>,
-}
-
-impl<'e> Reading<'e> {
-    pub fn new(env: &'e dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            env,
-            drafts: RefCell::new(Vec::new()),
-        }
-    }
-
-    pub fn note(&self, draft: Draft) {
-        self.drafts.borrow_mut().push(draft);
-    }
-
-    pub fn into_drafts(self) -> Vec<Draft> {
-        self.drafts.into_inner()
-    }
-}
-
-/// The way from the top of the document to a node.
+/// The way from the top of a document to a node.
 #[derive(Clone, Copy)]
 enum Path<'a> {
-    Top,
+    /// Of the document of this number.
+    Top(usize),
     Key {
         parent: &'a Path<'a>,
         ordinal: usize,
@@ -55,9 +34,16 @@ enum Path<'a> {
 const LEFT_OUT: usize = usize::MAX;
 
 impl Path<'_> {
+    fn document(&self) -> usize {
+        match self {
+            Self::Top(document) => *document,
+            Self::Key { parent, .. } | Self::Item { parent, .. } => parent.document(),
+        }
+    }
+
     fn ordinals(&self) -> Vec<usize> {
         let (parent, ordinal) = match self {
-            Self::Top => return Vec::new(),
+            Self::Top(_) => return Vec::new(),
             Self::Key {
                 parent, ordinal, ..
             } => (parent, *ordinal),
@@ -72,9 +58,9 @@ impl Path<'_> {
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Top => Ok(()),
+            Self::Top(_) => Ok(()),
             Self::Key { parent, name, .. } => {
-                if !matches!(parent, Self::Top) {
+                if !matches!(parent, Self::Top(_)) {
                     write!(f, "{parent}.")?;
                 }
                 let plain = |c: char| c.is_alphanumeric() || "_-.<".contains(c);
@@ -97,16 +83,17 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub fn top(node: &'a Node, reading: &'a Reading<'a>) -> Self {
+    pub fn top(node: &'a Node, document: usize, reading: &'a Reading<'a>) -> Self {
         Self {
             node,
-            path: Path::Top,
+            path: Path::Top(document),
             reading,
         }
     }
 
     pub fn place(&self) -> Place {
         Place {
+            document: self.path.document(),
             ordinals: self.path.ordinals(),
             key: false,
         }
@@ -114,7 +101,7 @@ impl<'a> Field<'a> {
 
     fn draft(&self, place: Place, message: &str, first: Option<Place>) {
         let message = match self.path {
-            Path::Top => message.to_owned(),
+            Path::Top(_) => message.to_owned(),
             _ => format!("{}: {message}", self.path),
         };
         self.reading.note(Draft {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::labels::labels;
@@ -15,6 +16,8 @@ pub(super) struct Seen {
     names: HashMap<String, Place>,
     /// Ids and ARNs, ids in lower case: the service's pattern allows both cases of one UUID.
     pub ids: HashMap<String, Place>,
+    /// Step files, with the places of the list and of the entry that name them.
+    pub files: HashMap<PathBuf, (Place, Place)>,
 }
 
 /// All targets, each with its place.

@@ -63,7 +63,6 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
     for arguments in [
         &["--no.such-flag"][..],
         &["--web.config.file=web.yaml"],
-        &["--aws.region=us-west-2"],
         &["--shard.index=0"],
         &["--shard.total=1"],
         &["--web.max-requests=1"],

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// For each module, the others it may import. `app`, `demo` and the binary know every part.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["clock", "config", "model"]),
-    ("cli", &["simulator"]),
+    ("cli", &["config", "simulator"]),
     ("clock", &["model"]),
     ("config", &["model"]),
     (

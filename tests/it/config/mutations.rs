@@ -34,7 +34,8 @@ fn assert_told_well(text: &str) -> Result<(), TestCaseError> {
             problems
         }
     };
-    for problem in problems {
+    // A pattern may have come to name whatever file.
+    for problem in problems.into_iter().filter(|p| p.file == "file.yaml") {
         // YAML ends a line with a lone carriage return too.
         let lines = text.split(['\n', '\r']).count();
         prop_assert!((1..=lines + 1).contains(&problem.line), "{}", problem);
