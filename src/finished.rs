@@ -78,10 +78,7 @@ impl Finished {
         let mut inner = self.lock().clone();
         inner.memory.configure(settings.keep, now);
         let snapshot = inner.rows.snapshot();
-        let bounds: Arc<[Duration]> = match *self.bounds == *settings.buckets {
-            true => self.bounds.clone(),
-            false => settings.buckets.clone().into(),
-        };
+        let other_buckets = *self.bounds != *settings.buckets;
         for series in snapshot.iter() {
             let goes_on = |owner: &Arc<str>| {
                 targets
@@ -96,19 +93,20 @@ impl Finished {
                 .collect();
             if owners.is_empty() {
                 inner.rows.remove(&series.labels);
-            } else if owners.len() < series.owners.len() || !Arc::ptr_eq(&bounds, &self.bounds) {
+            } else if owners.len() < series.owners.len() || other_buckets {
                 let mut series = series.clone();
                 series.owners = owners.into();
-                if !Arc::ptr_eq(&bounds, &self.bounds) && series.durations.is_some() {
+                if other_buckets && series.durations.is_some() {
                     let shown_from = now.plus(settings.warmup);
-                    series.durations = Some(Arc::new(Durations::new(shown_from, bounds.len())));
+                    let anew = Durations::new(shown_from, settings.buckets.len());
+                    series.durations = Some(Arc::new(anew));
                 }
                 inner.rows.put(series);
             }
         }
         Self {
             warmup: settings.warmup,
-            bounds,
+            bounds: settings.buckets.clone().into(),
             inner: Mutex::new(inner),
         }
     }
