@@ -9,6 +9,7 @@ mod credentials;
 mod demo;
 mod economy;
 mod faults;
+mod finished;
 mod http;
 mod layers;
 mod lifecycle;

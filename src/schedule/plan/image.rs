@@ -567,7 +567,8 @@ fn has_changed(before: &Image, now: &Image) -> bool {
             && !matches!(image.status, ImageStatus::Failed | ImageStatus::Cancelled)
     };
     let same = before.status == now.status && before.failure == now.failure;
-    !same && !(done(before) && done(now))
+    let only_older = done(before) && done(now);
+    !same && !only_older
 }
 
 fn urgency(moves: bool) -> Urgency {
