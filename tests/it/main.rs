@@ -20,5 +20,6 @@ mod process;
 mod ready;
 mod reload;
 mod simulator;
+mod step_files;
 mod stop;
 mod support;
