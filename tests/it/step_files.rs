@@ -114,6 +114,19 @@ async fn bad_step_file_is_told_once_and_changes_nothing_until_it_is_good_again()
 }
 
 #[tokio::test]
+async fn step_file_that_only_a_reload_saw_wrong_is_not_held_against_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let exporter = start(&simulated).await;
+    let file = exporter.files.write("steps.d/build.yaml", "step-1\n");
+    assert_eq!(exporter.post("/-/reload").await.status, 500);
+    assert_eq!(exporter.scrape().await.value(SUCCESSFUL), Some(0.0));
+    // No look saw it, or one alone.
+    std::fs::remove_file(file).unwrap();
+    exporter.until_value(SUCCESSFUL, 1.0).await;
+    assert_eq!(exporter.count_log(&NOT_TAKEN), 0);
+}
+
+#[tokio::test]
 async fn changed_step_file_does_not_put_a_changed_configuration_into_force() {
     let simulated = Simulated::start(SCENARIO).await;
     let exporter = start(&simulated).await;
