@@ -23,13 +23,14 @@ use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{
     Encoding, Exposition, Format, FramePool, Frames, Next, Scrape, Source,
 };
+use imagebuilder_exporter::finished::FinishedSnapshot;
 use imagebuilder_exporter::http::{Exporter, Reload, Server, bind};
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{
     ImageArn, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
 };
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
-use imagebuilder_exporter::store::{Phase, StepRecord, StepStore};
+use imagebuilder_exporter::store::{Phase, StepRecord, StepStore, StoreSnapshot};
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -330,10 +331,14 @@ impl Exporter for Program {
             sources: vec![Source {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                steps: self.steps.snapshot(),
+                store: StoreSnapshot {
+                    steps: self.steps.snapshot(),
+                    ..StoreSnapshot::default()
+                },
                 up: Some(true),
                 metrics: self.metrics.clone(),
             }],
+            finished: FinishedSnapshot::default(),
             process: self.process.clone(),
         }
     }
@@ -380,7 +385,10 @@ fn record(at: usize) -> StepRecord {
     };
     let id = format!("step-{}", uuid(at as u64));
     let record = StepRecord::unseen(id.parse().expect("it is one"), LabelText::new([]));
-    let record = record.answered(answer, "us-west-2", NOW);
+    let record = StepRecord {
+        full: true,
+        ..record.answered(answer, "us-west-2", NOW)
+    };
     if running {
         record
     } else {

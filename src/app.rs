@@ -21,6 +21,7 @@ use tracing::info;
 use crate::api::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{MISSING_FILE, Problem};
+use crate::finished::{Finished, Settings as FinishedSettings};
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
 use live::{Live, ReloadRequest};
@@ -141,7 +142,13 @@ impl App {
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
-        let mut pollers = Pollers::new(settings.aws.clone(), settings.clock, process.clone());
+        let finished = Arc::new(Finished::new(started.time, &FinishedSettings::default()));
+        let mut pollers = Pollers::new(
+            settings.aws.clone(),
+            settings.clock,
+            process.clone(),
+            finished,
+        );
         let view = pollers.assign(&config).await;
         let (reload, mut reloads) = mpsc::channel(1);
         let reload = settings.lifecycle.then_some(reload);

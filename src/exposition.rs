@@ -8,8 +8,11 @@
 //! holds a few frames, however many steps there are.
 
 mod families;
+mod finished;
 mod frames;
 mod gzip;
+mod objects;
+mod series;
 mod steps;
 mod text;
 
@@ -23,14 +26,17 @@ use std::sync::Arc;
 use prometheus::proto::MetricFamily;
 
 use crate::config::StatusFormat;
+use crate::family::Family;
+use crate::finished::{FinishedSeries, FinishedSnapshot};
 use crate::labels::LabelText;
 use crate::model::Timestamp;
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::store::{StepRecord, StepSnapshot};
+use crate::store::StoreSnapshot;
 
-use families::{Entry, Series, StepSeries};
+use families::{Entry, Series};
 pub use frames::{Encoding, FRAME_SIZE, FramePool, Frames, Next};
-use steps::StepWriter;
+use series::SeriesWriter;
+use steps::StepSeries;
 
 /// What one scrape shows.
 #[derive(Clone, Debug)]
@@ -41,6 +47,7 @@ pub struct Scrape {
     /// Whether `imagebuilder_workflow_step_message_info` is shown.
     pub message_labels: bool,
     pub sources: Vec<Source>,
+    pub finished: FinishedSnapshot,
     pub process: Arc<ProcessMetrics>,
 }
 
@@ -49,7 +56,7 @@ pub struct Scrape {
 pub struct Source {
     pub target: Arc<str>,
     pub region: Arc<str>,
-    pub steps: StepSnapshot,
+    pub store: StoreSnapshot,
     /// Whether the service can be used; `None` before the first outcome.
     pub up: Option<bool>,
     pub metrics: Arc<PollerMetrics>,
@@ -112,9 +119,18 @@ impl Position {
         self.row = 0;
     }
 
-    fn next_chunk(&mut self) {
-        self.chunk += 1;
-        self.row = 0;
+    /// Goes on through the chunks; `write` tells how many of the records it is given are done.
+    /// Whether all are.
+    fn through<R>(&mut self, chunks: &[Arc<Vec<R>>], mut write: impl FnMut(&[R]) -> usize) -> bool {
+        while let Some(chunk) = chunks.get(self.chunk) {
+            self.row += write(&chunk[self.row..]);
+            if self.row < chunk.len() {
+                return false;
+            }
+            self.chunk += 1;
+            self.row = 0;
+        }
+        true
     }
 }
 
@@ -159,17 +175,7 @@ impl Exposition {
                 text::comments(out, entry.family, self.format);
                 self.at.begun = true;
             }
-            let ended = match entry.series {
-                Series::Step(series) => self.write_steps(&entry, series, out, enough),
-                Series::Source(write) => {
-                    for (source, labels) in self.scrape.sources.iter().zip(&self.source_labels) {
-                        write(entry.family, source, labels, out);
-                    }
-                    true
-                }
-                Series::Gathered => self.write_gathered(&entry, out, enough),
-            };
-            if !ended {
+            if !self.write_series(entry, out, enough) {
                 return true;
             }
             self.at.next_family();
@@ -181,36 +187,84 @@ impl Exposition {
     }
 
     /// Whether the family is done.
-    fn write_steps(
+    fn write_series(&mut self, entry: Entry, out: &mut Vec<u8>, enough: usize) -> bool {
+        let family = entry.family;
+        match entry.series {
+            Series::Step(series) => self.write_records(
+                family,
+                |store| store.steps.chunks(),
+                out,
+                |writer, records| writer.steps(series, records, enough),
+            ),
+            Series::Workflow(series) => self.write_records(
+                family,
+                |store| store.workflows.chunks(),
+                out,
+                |writer, records| writer.objects(series, records, enough),
+            ),
+            Series::Image(series) => self.write_records(
+                family,
+                |store| store.images.chunks(),
+                out,
+                |writer, records| writer.objects(series, records, enough),
+            ),
+            Series::ImageName(series) => self.write_records(
+                family,
+                |store| store.image_names.chunks(),
+                out,
+                |writer, records| writer.objects(series, records, enough),
+            ),
+            Series::Pipeline(series) => self.write_records(
+                family,
+                |store| store.pipelines.chunks(),
+                out,
+                |writer, records| writer.objects(series, records, enough),
+            ),
+            Series::Selector(value) => self.write_records(
+                family,
+                |store| store.selectors.chunks(),
+                out,
+                |writer, records| writer.selectors(*value, records, enough),
+            ),
+            Series::FinishedCount => self.write_finished(out, enough, |out, shown, series| {
+                finished::count(out, family, series, shown.now);
+            }),
+            Series::FinishedDurations => self.write_finished(out, enough, |out, shown, series| {
+                finished::durations(out, family, &shown.finished, series, shown.now);
+            }),
+            Series::Source(write) => {
+                for (source, labels) in self.scrape.sources.iter().zip(&self.source_labels) {
+                    write(family, source, labels, out);
+                }
+                true
+            }
+            Series::Gathered => self.write_gathered(family, out, enough),
+        }
+    }
+
+    /// Of all sources, the `records` of their store; `write` tells how many of those it is given are
+    /// done. Whether the family is done.
+    fn write_records<R>(
         &mut self,
-        entry: &Entry,
-        series: StepSeries,
+        family: &'static Family,
+        records: fn(&StoreSnapshot) -> &[Arc<Vec<R>>],
         out: &mut Vec<u8>,
-        enough: usize,
+        write: impl Fn(&mut SeriesWriter<'_>, &[R]) -> usize,
     ) -> bool {
-        let Scrape {
-            now,
-            status_format,
-            sources,
-            ..
-        } = &self.scrape;
         let at = &mut self.at;
-        while let Some(source) = sources.get(at.source) {
-            let mut writer = StepWriter {
-                family: entry.family,
-                now: *now,
-                status_format: *status_format,
+        while let Some(source) = self.scrape.sources.get(at.source) {
+            let mut writer = SeriesWriter {
+                family,
+                now: self.scrape.now,
+                status_format: self.scrape.status_format,
                 target: &source.target,
                 source_labels: &self.source_labels[at.source],
                 out,
             };
-            while let Some(chunk) = source.steps.chunks().get(at.chunk) {
-                let rest: &[StepRecord] = &chunk[at.row..];
-                at.row += writer.write(series, rest, enough);
-                if at.row < chunk.len() {
-                    return false;
-                }
-                at.next_chunk();
+            if !at.through(records(&source.store), |records| {
+                write(&mut writer, records)
+            }) {
+                return false;
             }
             at.next_source();
         }
@@ -218,15 +272,34 @@ impl Exposition {
     }
 
     /// Whether the family is done.
-    fn write_gathered(&mut self, entry: &Entry, out: &mut Vec<u8>, enough: usize) -> bool {
+    fn write_finished(
+        &mut self,
+        out: &mut Vec<u8>,
+        enough: usize,
+        write: impl Fn(&mut Vec<u8>, &Scrape, &FinishedSeries),
+    ) -> bool {
+        let scrape = &self.scrape;
+        self.at.through(scrape.finished.series.chunks(), |records| {
+            for (done, series) in records.iter().enumerate() {
+                if out.len() >= enough {
+                    return done;
+                }
+                write(out, scrape, series);
+            }
+            records.len()
+        })
+    }
+
+    /// Whether the family is done.
+    fn write_gathered(&mut self, family: &Family, out: &mut Vec<u8>, enough: usize) -> bool {
         let at = &mut self.at;
         while let Some(gathered) = self.gathered.get(at.source) {
-            if gathered.name() == entry.family.name {
+            if gathered.name() == family.name {
                 while let Some(metric) = gathered.get_metric().get(at.row) {
                     if out.len() >= enough {
                         return false;
                     }
-                    text::gathered(out, entry.family, metric);
+                    text::gathered(out, family, metric);
                     at.row += 1;
                 }
             }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 /// Escaped `name="value",` pairs. Cheap to clone; equal text is equal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LabelText(Arc<str>);
 
 impl LabelText {

@@ -16,7 +16,8 @@
 //! 1. [`model`] is what the service says, parsed; [`clock`] the only place where time is read.
 //! 2. [`config`] turns the file into a configuration in which nothing invalid exists.
 //! 3. [`schedule`] decides what is due, settled and gone, and polls it through [`api`].
-//! 4. [`store`] keeps a record a step, whose [`labels`] are escaped once.
+//! 4. [`store`] keeps a record of each step, workflow execution, image and pipeline, whose [`labels`]
+//!    are escaped once; [`finished`] counts the steps that have come to their end.
 //! 5. [`exposition`] renders the records into text while it is sent; [`self_metrics`] and
 //!    [`family`] are what the exporter tells about itself.
 //! 6. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
@@ -35,6 +36,7 @@ pub mod demo;
 mod docs;
 pub mod exposition;
 pub mod family;
+pub mod finished;
 pub mod http;
 pub mod labels;
 pub mod logging;

@@ -6,12 +6,16 @@
 
 mod budget;
 mod call;
+mod claims;
+mod discovery;
 mod health;
 mod limiter;
+mod listed;
 mod news;
 mod page_size;
 mod plan;
 mod report;
+mod selection;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future;
@@ -24,27 +28,91 @@ use tokio::time::Instant;
 
 pub use budget::Budgets;
 use call::{Answered, Outcome, Request};
+pub use claims::Claims;
+use discovery::Catalog;
 pub use health::Health;
 pub use limiter::RateLimiter;
+pub use listed::Listed;
 use page_size::PageSize;
-use plan::{Call, DueCall, Plan, SeenBy};
+use plan::{Call, DueCall, Lists, Pace, Plan, SeenBy};
 use report::{Counters, Reporter};
+use selection::Selection;
 
-use crate::api::{ApiError, ErrorKind, ImageBuilder, Page, Parsed, StepPage};
+use crate::api::{ApiError, ErrorKind, ImageBuilder, Operation, Page, Parsed, StepPage};
 use crate::clock::{Clock, Now};
-use crate::config::{Polling, Target};
+use crate::config::{Config, Metrics, Polling, Target};
+use crate::finished::Finished;
 use crate::labels::LabelText;
-use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+use crate::model::{
+    ImageArn, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
+};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::store::{Phase, StepRecord, StepStore};
+use crate::store::{Phase, StepRecord, Store, WorkflowRecord};
 
 /// What a poller is told by the configuration; a reload tells it anew.
 #[derive(Clone, Debug)]
 pub struct Assignment {
     pub target: Target,
+    /// The target's place in the file.
+    pub rank: usize,
     pub region: String,
     pub polling: Polling,
+    pub metrics: Metrics,
     pub budgets: Arc<Budgets>,
+    /// What is named one by one, for whatever target.
+    pub listed: Arc<Listed>,
+}
+
+impl Assignment {
+    /// One for each target and region of a configuration, in its order.
+    pub fn all(config: &Config) -> Vec<Self> {
+        let budgets = Arc::new(Budgets::new(&config.duration_budgets));
+        let listed = Arc::new(Listed::of(config));
+        let targets = config.targets.iter().enumerate();
+        let assignments = targets.flat_map(|(rank, target)| {
+            let (budgets, listed) = (&budgets, &listed);
+            target.regions.iter().map(move |region| Self {
+                target: target.clone(),
+                rank,
+                region: region.clone(),
+                polling: config.polling.clone(),
+                metrics: config.metrics.clone(),
+                budgets: budgets.clone(),
+                listed: listed.clone(),
+            })
+        });
+        assignments.collect()
+    }
+
+    fn selection(&self) -> Selection {
+        Selection::new(&self.target, &self.region)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            interval: self.polling.interval,
+            discovery_interval: self.polling.discovery_interval,
+            retention: self.metrics.retention,
+            retention_failed: self.metrics.retention_failed,
+        }
+    }
+
+    /// The images of this region that the target names.
+    fn named_images(&self) -> Vec<ImageArn> {
+        let named = self.target.image_build_versions.iter();
+        named
+            .filter(|arn| arn.region() == self.region)
+            .cloned()
+            .collect()
+    }
+
+    fn names_image(&self, arn: &ImageArn) -> bool {
+        self.target.image_build_versions.contains(arn)
+    }
+
+    fn names_workflow(&self, id: &WorkflowExecutionId) -> bool {
+        self.target.workflow_executions.contains(id)
+    }
 }
 
 /// What a poller works with, for as long as it lives.
@@ -55,13 +123,15 @@ pub struct Tools {
     pub clock: Clock,
     pub metrics: Arc<PollerMetrics>,
     pub process: Arc<ProcessMetrics>,
+    pub finished: Arc<Finished>,
+    pub claims: Arc<Claims>,
     pub seed: u64,
 }
 
 /// What others may look at while the poller runs.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    pub store: Arc<StepStore>,
+    pub store: Arc<Store>,
     pub health: Arc<Mutex<Health>>,
 }
 
@@ -77,6 +147,9 @@ pub struct Poller {
     token: Option<Token>,
     reporter: Reporter,
     page_size: PageSize,
+    catalog: Catalog,
+    /// The target's own labels.
+    target_labels: LabelText,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +161,7 @@ struct Token {
 impl Poller {
     pub fn new(assignment: Assignment, tools: Tools) -> Self {
         let mut poller = Self {
-            plan: Plan::new(tools.seed),
+            plan: Plan::new(tools.seed, assignment.pace()),
             shown: Shown {
                 store: Arc::default(),
                 health: Arc::default(),
@@ -97,6 +170,8 @@ impl Poller {
             token: None,
             reporter: Reporter::new(&assignment.target.name, &assignment.region),
             page_size: PageSize::default(),
+            catalog: Catalog::default(),
+            target_labels: LabelText::default(),
             assignment,
             tools,
         };
@@ -137,11 +212,24 @@ impl Poller {
         mut stop: watch::Receiver<bool>,
         attempted: watch::Sender<bool>,
     ) -> Self {
+        let mut claims = self.tools.claims.news();
+        let mut all_attempted = false;
         loop {
-            if self.plan.all_attempted() {
-                attempted.send_if_modified(|attempted| !std::mem::replace(attempted, true));
+            let now = self.tools.clock.now();
+            if self
+                .plan
+                .next_leave()
+                .is_some_and(|leaves| leaves <= now.time)
+            {
+                let left = self.plan.leave(now);
+                self.remove(left);
             }
-            let wake = self.start_due_calls();
+            if !all_attempted && self.plan.all_attempted() {
+                all_attempted = true;
+                attempted.send_replace(true);
+            }
+            let leave = self.plan.next_leave().map(|leaves| now.instant_at(leaves));
+            let wake = self.start_due_calls().into_iter().chain(leave).min();
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return self,
@@ -149,6 +237,10 @@ impl Poller {
                     Ok(outcome) => self.settle_accounts(outcome),
                     Err(failure) => std::panic::resume_unwind(failure.into_panic()),
                 },
+                Ok(()) = claims.changed() => {
+                    let now = self.tools.clock.now();
+                    self.review_claims(now);
+                }
                 () = sleep_until(wake) => {}
             }
         }
@@ -157,43 +249,71 @@ impl Poller {
     /// Puts the assignment into force.
     fn apply(&mut self) {
         let now = self.tools.clock.now();
-        let target = &self.assignment.target;
-        let known: HashMap<StepExecutionId, StepRecord> = self
-            .shown
-            .store
-            .snapshot()
-            .iter()
-            .map(|record| (record.id, record.clone()))
-            .collect();
-        let target_labels = own_labels(target, None);
-        let records = target.step_executions.iter().map(|listed| {
-            let own_labels = if listed.labels.is_empty() {
-                target_labels.clone()
-            } else {
-                own_labels(target, Some(&listed.labels))
-            };
-            match known.get(&listed.id) {
-                Some(record) => {
-                    let mut record = StepRecord {
-                        own_labels,
-                        ..record.clone()
-                    };
-                    if let Some(observed) = &mut record.observed {
-                        observed.budget_millis = self.assignment.budgets.millis(observed);
-                    }
-                    record
-                }
-                None => StepRecord::unseen(listed.id, own_labels),
-            }
-        });
-        self.shown.store = Arc::new(StepStore::new(records));
+        let target = self.assignment.target.clone();
+        self.target_labels = own_labels(&target, None);
         let rate = target.rate_limit.requests_per_second;
         let spread = Duration::from_secs_f64(target.step_executions.len() as f64 / rate);
-        let steps = target
-            .step_executions
-            .iter()
-            .map(|listed| (listed.id, listed.interval));
+        let listed = target.step_executions.iter();
+        let steps = listed.clone().map(|listed| (listed.id, listed.interval));
         self.plan.follow(steps, spread, now);
+        // What is no longer followed goes with the old store.
+        let (selection, pace) = (self.assignment.selection(), self.assignment.pace());
+        self.plan.select(selection, pace, now);
+        self.plan.name_workflows(&target.workflow_executions, now);
+        self.plan.name_images(&self.assignment.named_images(), now);
+        let everywhere = self.assignment.listed.clone();
+        self.plan.give_up(&*everywhere, now.instant);
+
+        let before = std::mem::take(&mut self.shown.store);
+        let steps = before.steps.snapshot();
+        let known: HashMap<StepExecutionId, &StepRecord> =
+            steps.iter().map(|record| (record.id, record)).collect();
+        for listed in listed {
+            let own_labels = match listed.labels.is_empty() {
+                true => self.target_labels(),
+                false => own_labels(&target, Some(&listed.labels)),
+            };
+            self.shown.store.steps.put(match known.get(&listed.id) {
+                Some(record) => self.step_again(record, own_labels),
+                None => StepRecord::unseen(listed.id, own_labels),
+            });
+        }
+        for record in steps.iter() {
+            if self.plan.follows(&record.id) && self.shown.store.steps.get(&record.id).is_none() {
+                let record = self.step_again(record, self.target_labels());
+                self.shown.store.steps.put(record);
+            }
+        }
+        for record in before.workflows.snapshot().iter() {
+            if self.plan.is_whole(record.id) {
+                self.shown.store.workflows.put(WorkflowRecord {
+                    own_labels: self.target_labels(),
+                    info_labels: self.tags_of_workflow(record.id),
+                    ..record.clone()
+                });
+            }
+        }
+        self.show_catalog_again(now);
+        if let Some(at) = before.snapshot().discovered
+            && self.plan.discovers()
+        {
+            self.shown.store.discovered(at);
+        }
+    }
+
+    /// A step that was known before, under the labels and budgets that hold now.
+    fn step_again(&self, record: &StepRecord, own_labels: LabelText) -> StepRecord {
+        let mut record = StepRecord {
+            own_labels,
+            ..record.clone()
+        };
+        if let Some(observed) = &mut record.observed {
+            observed.budget_millis = self.assignment.budgets.millis(observed);
+            let workflow = observed.subject.workflow_execution_id;
+            let tags = workflow.map(|id| self.tags_of_workflow(id));
+            record.info_labels = tags.unwrap_or_default();
+        }
+        record
     }
 
     /// Starts what is due as far as tokens and places allow. Returns when to try again, if not
@@ -224,21 +344,26 @@ impl Poller {
         }
     }
 
-    fn start(&mut self, DueCall { call, due }: DueCall, asked: Instant) {
+    fn start(&mut self, DueCall { call, due, .. }: DueCall, asked: Instant) {
         self.tools.metrics.poll_lag(asked - due);
+        let page = |token: Option<String>| Page {
+            size: self.page_size.get(),
+            token,
+        };
         let api = self.tools.api.clone();
         let clock = self.tools.clock;
         let timeout = self.assignment.polling.request_timeout;
         let request = match call {
             Call::Step(id) => Request::Step(id),
-            Call::Steps(id) => Request::Steps(
-                id,
-                Page {
-                    size: self.page_size.get(),
-                    token: self.plan.page_token(&id),
-                },
-            ),
+            Call::Steps(id) => Request::Steps(id, page(self.plan.page_token(&id))),
             Call::Workflow(id) => Request::Workflow(id),
+            Call::Workflows(arn) => {
+                let token = self.plan.workflows_token(&arn);
+                Request::Workflows(arn, page(token))
+            }
+            Call::Image(arn) => Request::Image(arn),
+            Call::Images => Request::Images(page(self.plan.round_token(Lists::Images))),
+            Call::Pipelines => Request::Pipelines(page(self.plan.round_token(Lists::Pipelines))),
         };
         self.in_flight
             .spawn(Outcome::of(request, api, timeout, asked, clock));
@@ -254,7 +379,10 @@ impl Poller {
         };
         let interval = self.assignment.polling.interval;
         self.reporter.called(&outcome, &counters, interval);
-        self.plan.ended(outcome.call());
+        self.plan.ended(&outcome.call());
+        if outcome.failure().is_none() {
+            self.plan.allowed(outcome.operation());
+        }
         let Outcome {
             asked,
             answered,
@@ -266,6 +394,12 @@ impl Poller {
                 self.steps_listed(id, &page, result, asked, answered);
             }
             Answered::Workflow(id, result) => self.workflow_polled(id, result, asked, answered),
+            Answered::Workflows(arn, page, result) => {
+                self.workflows_listed(&arn, &page, result, asked, answered);
+            }
+            Answered::Image(arn, result) => self.image_polled(&arn, result, answered),
+            Answered::Images(page, result) => self.images_listed(&page, result, answered),
+            Answered::Pipelines(page, result) => self.pipelines_listed(&page, result, answered),
         }
     }
 
@@ -281,16 +415,27 @@ impl Poller {
             Err(error) => error,
         };
         // A reload may have taken the step away while the call was under way.
-        let Some(before) = self.shown.store.get(&id) else {
+        let Some(before) = self.shown.store.steps.get(&id) else {
             return;
         };
+        if self.plan.get_only_completes(&id, now.instant) {
+            if self
+                .plan
+                .get_failed(id, error.about_operation(), now.instant)
+            {
+                let so = "steps have no timeout and no info series";
+                let operation = Operation::GetWorkflowStepExecution;
+                self.reporter.denied(operation, so, &error);
+            }
+            return;
+        }
         let phase = self.plan.step_failed(id, error.kind, now.instant);
         if phase == Some(Phase::Gone) && before.phase != Phase::Gone {
             self.reporter.step_gone(&id, &error);
         } else if error.kind == ErrorKind::Client && self.plan.first_failure(&id) {
             self.reporter.step_unknown(&id, &error);
         }
-        self.shown.store.put(StepRecord {
+        self.shown.store.steps.put(StepRecord {
             phase: phase.unwrap_or(before.phase),
             ..before.unanswered()
         });
@@ -304,24 +449,27 @@ impl Poller {
         asked: Instant,
         now: Now,
     ) {
-        let Some(before) = self.shown.store.get(&id) else {
+        let Some(before) = self.shown.store.steps.get(&id) else {
             return;
         };
         let mut record = before.answered(answer, &self.assignment.region, now.time);
+        record.full |= by == SeenBy::Get;
         if let Some(observed) = &mut record.observed {
             observed.budget_millis = self.assignment.budgets.millis(observed);
             let phase = self.plan.step_answered(id, observed, by, asked, now);
             record.phase = phase.unwrap_or(record.phase);
         }
-        let target = &self.assignment.target.name;
-        news::tell(target, &self.assignment.region, &before, &record, now);
-        self.shown.store.put(record);
+        let target = &self.assignment.target;
+        news::tell(&target.name, &self.assignment.region, &before, &record, now);
+        let (finished, labels) = (&self.tools.finished, &self.target_labels);
+        finished.see(&target.name, labels, Some(&before), &record, now.time);
+        self.shown.store.steps.put(record);
     }
 
     /// The step keeps what is known of it; a poll that was to refresh it failed.
     fn step_missed(&self, id: &StepExecutionId) {
-        if let Some(before) = self.shown.store.get(id) {
-            self.shown.store.put(before.unanswered());
+        if let Some(before) = self.shown.store.steps.get(id) {
+            self.shown.store.steps.put(before.unanswered());
         }
     }
 
@@ -345,8 +493,11 @@ impl Poller {
             Err(error) => {
                 let failure = self
                     .plan
-                    .list_failed(workflow, error.about_operation(), now.instant);
+                    .list_failed(workflow, error.about_operation(), now);
                 failure.steps.iter().for_each(|id| self.step_missed(id));
+                if failure.gone {
+                    self.steps_gone(workflow, &failure.steps, &error);
+                }
                 if failure.denied {
                     self.reporter.lists_forbidden(&error);
                 }
@@ -356,6 +507,7 @@ impl Poller {
         let mut told = Vec::new();
         for (id, answer) in steps {
             told.push(id);
+            self.step_found(id, workflow);
             if !self.plan.refreshes(workflow, &id) {
                 continue;
             }
@@ -367,7 +519,33 @@ impl Poller {
                 }
             }
         }
-        self.plan.page_read(workflow, told, next, now.instant);
+        let read = self
+            .plan
+            .page_read(workflow, told, next, asked, now.instant);
+        if let Some(steps) = read.whole {
+            self.count_steps(workflow, &steps);
+        }
+        read.waiting.iter().for_each(|id| self.step_waits(id, now));
+    }
+
+    /// The service has long not known the workflow execution of these steps.
+    fn steps_gone(
+        &self,
+        workflow: WorkflowExecutionId,
+        steps: &[StepExecutionId],
+        error: &ApiError,
+    ) {
+        for id in steps {
+            if let Some(before) = self.shown.store.steps.get(id) {
+                self.shown.store.steps.put(StepRecord {
+                    phase: Phase::Gone,
+                    ..before
+                });
+            }
+        }
+        if !steps.is_empty() {
+            self.reporter.workflow_gone(&workflow, error);
+        }
     }
 
     fn workflow_polled(
@@ -379,13 +557,19 @@ impl Poller {
     ) {
         match result {
             Ok(parsed) => {
+                let stale = self.plan.ended_before(id, asked);
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
+                if self.plan.is_whole(id) && !stale {
+                    self.show_workflow(id, &parsed.value);
+                }
             }
             Err(error) => {
                 let kind = error.about_operation();
                 let became = self.plan.workflow_failed(id, kind, now.instant);
                 if became && error.kind == ErrorKind::Forbidden {
                     self.reporter.workflows_forbidden(&error);
+                } else if kind == ErrorKind::Client && self.assignment.names_workflow(&id) {
+                    self.reporter.named_unknown(&id.to_string(), &error);
                 }
             }
         }
@@ -393,7 +577,7 @@ impl Poller {
 }
 
 /// The labels of a target's series, with a listed step's on top.
-fn own_labels(target: &Target, step: Option<&BTreeMap<String, String>>) -> LabelText {
+pub fn own_labels(target: &Target, step: Option<&BTreeMap<String, String>>) -> LabelText {
     let mut labels = target.labels.clone();
     if let Some(step) = step {
         labels.extend(step.clone());

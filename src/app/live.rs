@@ -11,6 +11,7 @@ use super::ReloadAnswer;
 use crate::clock::Clock;
 use crate::config::Metrics;
 use crate::exposition::{Scrape, Source};
+use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
 use crate::schedule::{Shown, lock};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
@@ -21,6 +22,7 @@ pub(super) struct View {
     pub metrics: Metrics,
     pub interval: Duration,
     pub polled: Vec<Polled>,
+    pub finished: Arc<Finished>,
 }
 
 /// What one poller shows.
@@ -94,7 +96,7 @@ impl Exporter for Live {
         let source = |polled: &Polled| Source {
             target: polled.target.clone(),
             region: polled.region.clone(),
-            steps: polled.shown.store.snapshot(),
+            store: polled.shown.store.snapshot(),
             up: lock(&polled.shown.health).is_up(now.instant, view.interval),
             metrics: polled.metrics.clone(),
         };
@@ -103,6 +105,7 @@ impl Exporter for Live {
             status_format: view.metrics.status_format,
             message_labels: view.metrics.message_labels,
             sources: view.polled.iter().map(source).collect(),
+            finished: view.finished.snapshot(),
             process: self.process.clone(),
         }
     }

@@ -12,8 +12,10 @@ use super::live::{Polled, View};
 use crate::api::ImageBuilder;
 use crate::api::aws::Aws;
 use crate::clock::Clock;
-use crate::config::{Config, LimitKey, RateLimit, Target};
-use crate::schedule::{Assignment, Budgets, Poller, RateLimiter, Tools};
+use crate::config::{Config, LimitKey, Metrics, RateLimit, Target};
+use crate::finished::{Finished, Settings};
+use crate::labels::LabelText;
+use crate::schedule::{Assignment, Claims, Poller, RateLimiter, Tools, own_labels};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 
 /// How long it is waited for all clients together: they are made at once unless the shared AWS
@@ -28,6 +30,7 @@ pub(super) struct Pollers {
     aws: Aws,
     clock: Clock,
     process: Arc<ProcessMetrics>,
+    finished: Arc<Finished>,
     running: JoinSet<Poller>,
     stop: watch::Sender<bool>,
     attempted: Vec<watch::Receiver<bool>>,
@@ -35,11 +38,17 @@ pub(super) struct Pollers {
 }
 
 impl Pollers {
-    pub(super) fn new(aws: Aws, clock: Clock, process: Arc<ProcessMetrics>) -> Self {
+    pub(super) fn new(
+        aws: Aws,
+        clock: Clock,
+        process: Arc<ProcessMetrics>,
+        finished: Arc<Finished>,
+    ) -> Self {
         Self {
             aws,
             clock,
             process,
+            finished,
             running: JoinSet::new(),
             stop: watch::Sender::new(false),
             attempted: Vec::new(),
@@ -52,36 +61,38 @@ impl Pollers {
     pub(super) async fn assign(&mut self, config: &Config) -> View {
         let mut before = self.stop().await;
         self.share_limits(config);
-        let budgets = Arc::new(Budgets::new(&config.duration_budgets));
+        self.finished = Arc::new(self.finished.configured(
+            &settings(&config.metrics),
+            &going_on(config, before.values()),
+            self.clock.now().time,
+        ));
+        // Who has what is found out anew, in the order of the file.
+        let claims = Arc::new(Claims::default());
         let mut polled = Vec::new();
         let patience = self.clock.now().instant + CLIENTS_WITHIN;
-        for target in &config.targets {
-            for region in &target.regions {
-                let key = (target.name.clone(), region.clone());
-                let known = before.remove(&key).filter(|poller| {
-                    let assigned = &poller.assignment().target;
-                    has_same_access(assigned, target)
-                });
-                let assignment = Assignment {
-                    target: target.clone(),
-                    region: region.clone(),
-                    polling: config.polling.clone(),
-                    budgets: budgets.clone(),
-                };
-                let poller = self.poller(known, assignment, patience).await;
-                polled.push(Polled {
-                    target: Arc::from(target.name.as_str()),
-                    region: Arc::from(region.as_str()),
-                    shown: poller.shown().clone(),
-                    metrics: poller.tools().metrics.clone(),
-                });
-                self.start(poller);
-            }
+        for assignment in Assignment::all(config) {
+            let (target, region) = (&assignment.target, &assignment.region);
+            let key = (target.name.clone(), region.clone());
+            let known = before.remove(&key).filter(|poller| {
+                let assigned = &poller.assignment().target;
+                has_same_access(assigned, target)
+            });
+            let (name, region) = (Arc::from(target.name.as_str()), Arc::from(region.as_str()));
+            let claims = claims.clone();
+            let poller = self.poller(known, assignment, claims, patience).await;
+            polled.push(Polled {
+                target: name,
+                region,
+                shown: poller.shown().clone(),
+                metrics: poller.tools().metrics.clone(),
+            });
+            self.start(poller);
         }
         View {
             metrics: config.metrics.clone(),
             interval: config.polling.interval,
             polled,
+            finished: self.finished.clone(),
         }
     }
 
@@ -122,6 +133,7 @@ impl Pollers {
         &self,
         known: Option<Poller>,
         assignment: Assignment,
+        claims: Arc<Claims>,
         patience: Instant,
     ) -> Poller {
         let target = &assignment.target;
@@ -150,6 +162,8 @@ impl Pollers {
             clock: self.clock,
             metrics,
             process: self.process.clone(),
+            finished: self.finished.clone(),
+            claims,
             seed: fastrand::u64(..),
         };
         match known {
@@ -191,6 +205,32 @@ impl Pollers {
             };
             self.limiters.insert(key, limiter);
         }
+    }
+}
+
+/// The targets whose finished steps go on being shown, with their own labels: all but those that are
+/// others of the same name.
+fn going_on<'a>(
+    config: &Config,
+    before: impl Iterator<Item = &'a Poller> + Clone,
+) -> Vec<(String, LabelText)> {
+    let is_another = |target: &&Target| {
+        before
+            .clone()
+            .map(|poller| &poller.assignment().target)
+            .any(|assigned| assigned.name == target.name && !has_same_access(assigned, target))
+    };
+    let targets = config.targets.iter().filter(|target| !is_another(target));
+    targets
+        .map(|target| (target.name.clone(), own_labels(target, None)))
+        .collect()
+}
+
+fn settings(metrics: &Metrics) -> Settings {
+    Settings {
+        warmup: metrics.counter_warmup,
+        keep: metrics.retention.max(metrics.retention_failed),
+        buckets: metrics.duration_buckets.clone(),
     }
 }
 

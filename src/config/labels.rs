@@ -45,9 +45,11 @@ pub const RESERVED_LABELS: &[&str] = &[
     "type",
     // of the exporter
     "field",
+    "kind",
     "operation",
     "revision",
     "rustc_version",
+    "selector",
     "state",
     "version",
 ];

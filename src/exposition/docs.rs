@@ -9,9 +9,9 @@ const HEAD: &str = "\
 
 Made from the tables in the code; change those, then run `UPDATE_DOCS=1 cargo test --lib docs`.
 
-A label without a value is left out, and so is a series without a value. The labels of a target and
-of a listed step come on top of those of a step's series. A family's `# HELP` and `# TYPE` are there
-also while it has no series.
+A label without a value is left out, and so is a series without a value. A target's own labels come on
+top of those of its series, but for the `imagebuilder_exporter_*` ones, and a listed step's own on top
+of those of its gauges. A family's `# HELP` and `# TYPE` are there also while it has no series.
 
 | name | type | labels | help |
 | --- | --- | --- | --- |

@@ -1,5 +1,8 @@
 //! Records go in, text is compared.
 
+mod discovery;
+mod finished;
+
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use crate::api::{ErrorKind, Operation};
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, WorkflowArn,
 };
-use crate::store::{Observation, Phase, StepStore};
+use crate::store::{Observation, Phase, StepRecord, StepStore};
 
 const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 const IDENTITY: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
@@ -48,7 +51,10 @@ fn answer(status: StepStatus) -> StepExecution {
 }
 
 fn seen(answer: StepExecution) -> StepRecord {
-    unseen().answered(answer, "us-west-2", after(500))
+    StepRecord {
+        full: true,
+        ..unseen().answered(answer, "us-west-2", after(500))
+    }
 }
 
 fn running() -> StepRecord {
@@ -62,6 +68,13 @@ fn ended(status: StepStatus, millis: u64) -> StepRecord {
     })
 }
 
+fn store_of(records: impl IntoIterator<Item = StepRecord>) -> StoreSnapshot {
+    StoreSnapshot {
+        steps: StepStore::new(records).snapshot(),
+        ..StoreSnapshot::default()
+    }
+}
+
 fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scrape {
     Scrape {
         now,
@@ -70,10 +83,11 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
         sources: vec![Source {
             target: "production".into(),
             region: "us-west-2".into(),
-            steps: StepStore::new(records).snapshot(),
+            store: store_of(records),
             up: None,
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
         }],
+        finished: FinishedSnapshot::default(),
         process: Arc::new(ProcessMetrics::new(&[])),
     }
 }
@@ -309,6 +323,10 @@ fn labels_without_a_value_are_left_out_and_own_labels_come_on_top() {
         "us-west-2",
         START,
     );
+    let record = StepRecord {
+        full: true,
+        ..record
+    };
     let text = rendered(scrape([record], START), Format::Text);
     for line in [
         r#"imagebuilder_workflow_step_info{region="us-west-2",step_execution_id="ID",team="a\"b",target="production"} 1"#,
@@ -547,22 +565,31 @@ prop_compose! {
         targets in 1..3_usize,
         up in proptest::option::of(any::<bool>()),
         now in some_time(),
+        text in some_text(),
+        status in some_status(),
+        counted in 0..3_u64,
+        objects in 0..4_usize,
     ) -> Scrape {
         let source = |target: usize| {
             let name = format!("target{target}");
+            let store = discovery::store(target, objects, &own, &text, &status);
             let records = answers.iter().enumerate().map(|(at, answer)| {
                 let own_labels = LabelText::new([("team", own.as_str())]);
                 let record = StepRecord::unseen(id(at * 2 + target), own_labels);
                 match answer {
                     None => record,
                     Some(answer) => StepRecord {
+                        full: true,
                         phase,
                         ..record.answered(answer.clone(), "us-west-2", after(0))
                     },
                 }
             });
             Source {
-                steps: StepStore::new(records).snapshot(),
+                store: StoreSnapshot {
+                    steps: StepStore::new(records).snapshot(),
+                    ..store.snapshot()
+                },
                 metrics: Arc::new(PollerMetrics::new(&name, "us-west-2")),
                 target: name.into(),
                 region: "us-west-2".into(),
@@ -574,6 +601,7 @@ prop_compose! {
             status_format: if sparse { StatusFormat::Sparse } else { StatusFormat::Stateset },
             message_labels,
             sources: (0..targets).map(source).collect(),
+            finished: finished::counted(&own, &text, counted).snapshot(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),
         }
     }

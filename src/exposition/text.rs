@@ -151,9 +151,7 @@ fn sample(
             label(out, pair.name(), pair.value());
         }
         if let Some(le) = le {
-            out.extend_from_slice(b"le=\"");
-            bound(out, le);
-            out.extend_from_slice(b"\",");
+            self::le(out, le);
         }
         end_labels(out);
     } else {
@@ -161,6 +159,13 @@ fn sample(
     }
     float(out, value);
     out.push(b'\n');
+}
+
+/// The label of a bucket, whose bound this is.
+pub fn le(out: &mut Vec<u8>, le: f64) {
+    out.extend_from_slice(b"le=\"");
+    bound(out, le);
+    out.extend_from_slice(b"\",");
 }
 
 /// A bucket's bound, `1.0` for a whole one as OpenMetrics wants it: in both formats, since it is

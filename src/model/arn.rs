@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// An image build version: `arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageArn {
     arn: Arc<str>,
     resource: Resource,
@@ -143,7 +143,7 @@ impl WorkflowArn {
 const LONGEST: usize = 1024;
 
 /// Where the parts of an ARN stand in its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Resource {
     owner: Span,
     name: Span,

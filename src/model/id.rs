@@ -1,13 +1,44 @@
-//! Ids of step and workflow executions, kept as the service wrote them.
+//! Ids of step and workflow executions, kept as they were written.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 const UUID_LENGTH: usize = 36;
 
-/// A UUID's text. The service's pattern allows both cases, so the text is kept, not the number.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A UUID's text. The service's pattern allows both cases, so the text is kept, not the number; but
+/// one number is one id, however it is written.
+#[derive(Clone, Copy)]
 struct UuidText([u8; UUID_LENGTH]);
+
+impl PartialEq for UuidText {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for UuidText {}
+
+impl Hash for UuidText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_ascii_lowercase().hash(state);
+    }
+}
+
+impl PartialOrd for UuidText {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for UuidText {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0
+            .to_ascii_lowercase()
+            .cmp(&other.0.to_ascii_lowercase())
+    }
+}
 
 impl UuidText {
     fn parse(text: &str) -> Option<Self> {
@@ -91,6 +122,8 @@ execution_id!(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -98,6 +131,16 @@ mod tests {
         let text = "step-2E6fef0d-657c-4b7e-8706-ff24da9afa01";
         let id: StepExecutionId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);
+    }
+
+    #[test]
+    fn ids_that_differ_in_case_alone_are_one() {
+        let ids = [
+            "wf-2E6fef0d-657c-4b7e-8706-ff24da9afa01",
+            "wf-2e6fef0d-657c-4b7e-8706-FF24DA9AFA01",
+        ];
+        let ids: HashSet<WorkflowExecutionId> = ids.iter().map(|id| id.parse().unwrap()).collect();
+        assert_eq!(ids.len(), 1);
     }
 
     #[test]

@@ -33,6 +33,10 @@ impl Timestamp {
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add_unsigned(duration.as_millis() as u64))
     }
+
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub_unsigned(duration.as_millis() as u64))
+    }
 }
 
 impl From<SystemTime> for Timestamp {

@@ -1,31 +1,47 @@
 //! What is due, and when next: plain functions of the time they are given.
 //!
-//! Owns the due times of the tracked steps of one target and region and of their workflow
-//! executions, and decides what is settled and what is gone. Makes no call and reads no clock.
+//! Owns the due times of the tracked steps of one target and region, of their workflow executions
+//! and of what is discovered, and decides what is settled, what is gone and what leaves. Makes no
+//! call and reads no clock.
 //!
 //! A step is asked for by itself once, for its timeout and what its failure means. From then on one
 //! List refreshes all steps of a workflow execution that are followed, where there are several.
+//!
+//! Some workflow executions are followed as a whole (`whole`): those that the configuration names,
+//! and those of the images (`image`) it names or that the lists of the account (`round`) tell of.
 
 mod backoff;
+mod image;
 mod list;
 mod queue;
+mod round;
+mod whole;
 mod workflow;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 pub use backoff::Jitter;
-use queue::Queue;
+use image::ImagePlan;
+pub use image::{ImageNews, ImageSource};
+pub use queue::Urgency;
+use queue::{Queue, Slot};
+use round::Rounds;
+pub use round::{Lists, RoundRead};
+use whole::Leaver;
+pub use whole::{Elsewhere, Left};
 use workflow::WorkflowPlan;
 
-use crate::api::ErrorKind;
+use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{RollbackStatus, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId};
+use crate::model::{
+    ImageArn, RollbackStatus, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId,
+};
 use crate::store::{Observation, Phase};
 
 /// How soon after a step's timeout it is looked at: the service needs a moment to fail it.
@@ -47,21 +63,40 @@ const SLOWLY: u32 = 10;
 const SLOWLY_ALONE: u32 = 4;
 
 /// One call to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Call {
     /// A step by itself.
     Step(StepExecutionId),
     /// The next page of all steps of a workflow execution.
     Steps(WorkflowExecutionId),
     Workflow(WorkflowExecutionId),
+    /// The next page of all workflow executions of an image.
+    Workflows(ImageArn),
+    Image(ImageArn),
+    /// The next page of all images of the account.
+    Images,
+    /// The next page of all pipelines of the account.
+    Pipelines,
 }
 
 /// A call that has become due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueCall {
     pub call: Call,
     /// When it became due.
     pub due: Instant,
+    pub urgency: Urgency,
+}
+
+/// How often is looked at what, and how long it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Of the steps that are not listed one by one.
+    pub interval: Duration,
+    pub discovery_interval: Duration,
+    pub retention: Duration,
+    /// Of what failed.
+    pub retention_failed: Duration,
 }
 
 /// How a step was seen.
@@ -77,18 +112,25 @@ pub enum SeenBy {
 pub struct Plan {
     steps: HashMap<StepExecutionId, StepPlan>,
     workflows: HashMap<WorkflowExecutionId, WorkflowPlan>,
+    images: HashMap<ImageArn, ImagePlan>,
+    rounds: Rounds,
+    /// What leaves when.
+    leaving: BTreeSet<(Timestamp, Leaver)>,
+    pace: Pace,
     queue: Queue,
     /// Calls that were taken and have not come back; none of them waits in the queue.
     in_flight: HashSet<Call>,
     jitter: Jitter,
     /// Steps whose first attempt has not ended.
     unattempted: usize,
-    /// Until when Lists are not tried, as they are denied.
-    lists_denied_until: Option<Instant>,
+    /// Until when operations are not tried, as they are denied.
+    denied_until: HashMap<Operation, Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct StepPlan {
+    /// The configuration lists it by itself.
+    listed: bool,
     interval: Duration,
     attempted: bool,
     /// Whether a Get was answered.
@@ -96,6 +138,8 @@ struct StepPlan {
     /// Its workflow execution's List does not tell of it.
     unlisted: bool,
     failures: u32,
+    /// Gets that were to complete what Lists tell, and failed in a row.
+    gets_failed: u32,
     /// Since when the service has said that it does not know the step.
     unknown_since: Option<Instant>,
     phase: Phase,
@@ -129,76 +173,127 @@ enum State {
 }
 
 impl Plan {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, pace: Pace) -> Self {
         Self {
             steps: HashMap::new(),
             workflows: HashMap::new(),
+            images: HashMap::new(),
+            rounds: Rounds::default(),
+            leaving: BTreeSet::new(),
+            pace,
             queue: Queue::default(),
             in_flight: HashSet::new(),
             jitter: Jitter::new(seed),
             unattempted: 0,
-            lists_denied_until: None,
+            denied_until: HashMap::new(),
         }
     }
 
-    /// Follows just these steps from now on, each at its interval. What is known of one that was
-    /// followed before stays; the first polls of the others are spread over `spread`.
+    /// Follows just these listed steps from now on, each at its interval. What is known of one that
+    /// was followed before stays; the first polls of the others are spread over `spread`.
     pub fn follow(
         &mut self,
         steps: impl IntoIterator<Item = (StepExecutionId, Duration)>,
         spread: Duration,
         now: Now,
     ) {
-        let mut before = std::mem::take(&mut self.steps);
+        let listed = self.steps.iter().filter(|(_, step)| step.listed);
+        let mut before: HashSet<StepExecutionId> = listed.map(|(id, _)| *id).collect();
         for (id, interval) in steps {
-            if let Some(step) = before.remove(&id) {
-                self.steps.insert(id, StepPlan { interval, ..step });
-                if interval < step.interval {
+            before.remove(&id);
+            if let Some(step) = self.steps.get_mut(&id) {
+                let was = std::mem::replace(&mut step.interval, interval);
+                step.listed = true;
+                if interval < was {
                     self.look_no_later(id, now.instant + interval);
                 }
             } else {
                 let due = now.instant + self.jitter.below(spread.min(interval));
                 self.unattempted += 1;
-                self.steps.insert(id, StepPlan::new(interval));
+                self.steps.insert(id, StepPlan::new(interval, true));
                 self.look_at(id, due);
             }
         }
-        for (id, step) in before {
-            self.queue.remove(&Call::Step(id));
-            self.unattempted -= usize::from(!step.attempted);
-            self.unfollow_workflow(id, step.workflow, now.instant);
+        for id in before {
+            let interval = self.pace.interval;
+            match self.steps.get_mut(&id) {
+                // It stays as one of the steps of its workflow execution.
+                Some(step) if step.workflow.is_some_and(|id| holds(&self.workflows, id)) => {
+                    step.listed = false;
+                    step.interval = interval;
+                }
+                _ => self.drop_step(id, now.instant),
+            }
         }
     }
 
-    /// Whether the first attempt for every step has ended, well or not.
+    fn drop_step(&mut self, id: StepExecutionId, now: Instant) {
+        let Some(step) = self.steps.remove(&id) else {
+            return;
+        };
+        self.queue.remove(&Call::Step(id));
+        self.unattempted -= usize::from(!step.attempted);
+        self.unfollow_workflow(id, step.workflow, now);
+    }
+
+    /// Whether a step is followed.
+    pub fn follows(&self, id: &StepExecutionId) -> bool {
+        self.steps.contains_key(id)
+    }
+
+    /// Whether the first attempt for everything that was named has ended, well or not, and for what
+    /// the first lists told of.
     pub fn all_attempted(&self) -> bool {
-        self.unattempted == 0
+        self.unattempted == 0 && self.discovery_attempted()
     }
 
-    /// When the next call is due.
+    /// When there is something to do next.
     pub fn next_due(&self) -> Option<Instant> {
-        self.queue.first().map(|due| due.due)
+        self.queue.first_due()
     }
 
-    /// The call that has been due longest, which is in flight until [`Self::ended`].
+    /// The call whose turn it is, which is in flight until [`Self::ended`].
     pub fn take_due(&mut self, now: Instant) -> Option<DueCall> {
         loop {
-            let due = self.queue.first().filter(|first| first.due <= now)?;
-            self.queue.remove(&due.call);
-            if let Call::Steps(id) = due.call
-                && !self.may_list(id, now)
-            {
-                self.look_one_by_one(id, due.due);
+            let due = self.queue.take(now)?;
+            let denied = match &due.call {
+                Call::Steps(id) if !self.may_list(*id, now) => {
+                    self.look_one_by_one(*id, due.due);
+                    continue;
+                }
+                Call::Workflows(_) => self.denied(Operation::ListWorkflowExecutions, now),
+                Call::Image(_) => self.denied(Operation::GetImage, now),
+                _ => None,
+            };
+            if let Some(until) = denied {
+                self.queue.put(due.call, Slot::new(until, due.urgency));
                 continue;
             }
-            self.in_flight.insert(due.call);
+            self.in_flight.insert(due.call.clone());
             return Some(due);
         }
     }
 
+    /// Until when an operation is not tried, where it is denied.
+    fn denied(&self, operation: Operation, now: Instant) -> Option<Instant> {
+        let until = self.denied_until.get(&operation).copied();
+        until.filter(|until| *until > now)
+    }
+
+    /// An operation was answered.
+    pub fn allowed(&mut self, operation: Operation) {
+        self.denied_until.remove(&operation);
+    }
+
+    /// An operation was denied. Returns whether it had not been before.
+    fn deny(&mut self, operation: Operation, now: Instant) -> bool {
+        let before = self.denied_until.insert(operation, now + HOUR);
+        before.is_none()
+    }
+
     /// A call has come back, however it went; what it told comes next.
-    pub fn ended(&mut self, call: Call) {
-        self.in_flight.remove(&call);
+    pub fn ended(&mut self, call: &Call) {
+        self.in_flight.remove(call);
     }
 
     /// Whether the last poll of a step was the first of its polls in a row to fail.
@@ -256,12 +351,16 @@ impl Plan {
                 step.phase = Phase::Settled;
                 step.workflow
             });
-            self.queue.remove(&Call::Step(id));
+            if !self.wants_get(&id) {
+                self.queue.remove(&Call::Step(id));
+            }
             self.unfollow_workflow(id, workflow, now.instant);
+            self.want_get(id, now.instant);
             return Some(Phase::Settled);
         }
         let next = self.next_look(id, observed, asked, now);
         self.look_at(id, next);
+        self.want_get(id, now.instant);
         Some(Phase::Active)
     }
 
@@ -293,7 +392,8 @@ impl Plan {
         }
         let phase = step.phase;
         let next = step.before_timeout(now + wait, now);
-        self.queue.put(Call::Step(id), next);
+        let slot = step.slot(next);
+        self.queue.put(Call::Step(id), slot);
         Some(phase)
     }
 
@@ -364,17 +464,36 @@ impl Plan {
 }
 
 impl StepPlan {
-    fn new(interval: Duration) -> Self {
+    fn new(interval: Duration, listed: bool) -> Self {
         Self {
+            listed,
             interval,
             attempted: false,
             full: false,
             unlisted: false,
             failures: 0,
+            gets_failed: 0,
             unknown_since: None,
             phase: Phase::Pending,
             workflow: None,
             seen: None,
+        }
+    }
+
+    /// A look at it that is due then.
+    fn slot(&self, due: Instant) -> Slot {
+        let hurried_from = self.seen.and_then(|seen| {
+            let moment = seen.times_out?;
+            Some(moment.checked_sub(self.interval).unwrap_or(moment))
+        });
+        let urgency = match self.seen.map(|seen| seen.state) {
+            Some(State::Waiting | State::Ended) => Urgency::Waiting,
+            Some(State::Moving | State::Retrying) | None => Urgency::Running,
+        };
+        Slot {
+            due,
+            urgency,
+            hurried_from,
         }
     }
 
@@ -385,6 +504,12 @@ impl StepPlan {
             _ => next,
         }
     }
+}
+
+/// Whether a workflow execution is followed as a whole.
+fn holds(workflows: &HashMap<WorkflowExecutionId, WorkflowPlan>, id: WorkflowExecutionId) -> bool {
+    let workflow = workflows.get(&id);
+    workflow.is_some_and(|workflow| workflow.whole.is_some())
 }
 
 impl State {

@@ -1,5 +1,6 @@
 //! What is counted and said of the calls of one target and region, each thing once.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::health::Health;
 use super::limiter::RateLimiter;
 use super::lock;
 use crate::api::{ApiError, ErrorKind, Operation};
-use crate::model::StepExecutionId;
+use crate::model::{StepExecutionId, WorkflowExecutionId};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 
 /// Where what is counted goes.
@@ -29,6 +30,10 @@ pub(super) struct Reporter {
     region: String,
     was_up: Option<bool>,
     told_unavailable: bool,
+    told_rounds: Vec<(Operation, ErrorKind)>,
+    /// Selectors that match nothing.
+    told_idle: HashSet<(String, String)>,
+    told_unknown: HashSet<String>,
 }
 
 impl Reporter {
@@ -38,6 +43,9 @@ impl Reporter {
             region: region.to_owned(),
             was_up: None,
             told_unavailable: false,
+            told_rounds: Vec::new(),
+            told_idle: HashSet::new(),
+            told_unknown: HashSet::new(),
         }
     }
 
@@ -59,7 +67,7 @@ impl Reporter {
                 target = self.target,
                 region = self.region,
                 operation = operation.as_str(),
-                id = outcome.id(),
+                id = outcome.id().as_deref(),
                 result = failure.kind.as_str(),
                 error = %failure,
                 "call failed"
@@ -118,6 +126,91 @@ impl Reporter {
             "workflow executions may not be looked at, so steps that ended are asked for seldom, \
              for 24 hours; allow imagebuilder:GetWorkflowExecution"
         );
+    }
+
+    /// An operation is denied: said once for the target, as the plan tells it once. `so` is what
+    /// follows from it.
+    pub(super) fn denied(&self, operation: Operation, so: &str, error: &ApiError) {
+        warn!(
+            target = self.target,
+            region = self.region,
+            operation = operation.as_str(),
+            error = %error,
+            "{} is denied, so {so}; allow imagebuilder:{}",
+            operation.as_str(),
+            operation.as_str(),
+        );
+    }
+
+    /// A list of the account could not be read.
+    pub(super) fn round_failed(&mut self, operation: Operation, error: &ApiError) {
+        let telling = (operation, error.kind);
+        if self.told_rounds.contains(&telling) {
+            return;
+        }
+        self.told_rounds.push(telling);
+        warn!(
+            target = self.target,
+            region = self.region,
+            operation = operation.as_str(),
+            result = error.kind.as_str(),
+            error = %error,
+            "nothing new can be discovered; what is known stays, and it is tried again"
+        );
+    }
+
+    /// A list of the account was read.
+    pub(super) fn round_ended(&mut self, operation: Operation) {
+        let before = self.told_rounds.len();
+        self.told_rounds.retain(|(failed, _)| *failed != operation);
+        if self.told_rounds.len() < before {
+            info!(
+                target = self.target,
+                region = self.region,
+                operation = operation.as_str(),
+                "discovery works again"
+            );
+        }
+    }
+
+    /// How much a selector matched: told where it is nothing, once until it matches again.
+    pub(super) fn selector(&mut self, kind: &str, selector: &str, matches: usize) {
+        let told = (kind.to_owned(), selector.to_owned());
+        if matches > 0 {
+            self.told_idle.remove(&told);
+        } else if self.told_idle.insert(told) {
+            warn!(
+                target = self.target,
+                region = self.region,
+                kind = kind,
+                selector = selector,
+                "this selector matches nothing in the account; names are matched as they stand in ARNs"
+            );
+        }
+    }
+
+    /// The service has not known a workflow execution for so long that it is believed.
+    pub(super) fn workflow_gone(&self, id: &WorkflowExecutionId, error: &ApiError) {
+        info!(
+            target = self.target,
+            region = self.region,
+            workflow_execution_id = %id,
+            error = %error,
+            "workflow execution is gone: for an hour the service has not known it"
+        );
+    }
+
+    /// The service does not know a named workflow execution or image, as it has not said before.
+    pub(super) fn named_unknown(&mut self, id: &str, error: &ApiError) {
+        if self.told_unknown.insert(id.to_owned()) {
+            warn!(
+                target = self.target,
+                region = self.region,
+                id = id,
+                error = %error,
+                "the service does not know what the configuration names; is it of this account and region?"
+            );
+        }
     }
 
     /// Steps may not be listed: said once for the target, as the plan tells it once.

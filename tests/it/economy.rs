@@ -121,8 +121,8 @@ async fn one_get_a_step_ever_and_then_about_one_call_a_build_and_interval() {
     let ended = api.calls();
 
     let per_build_and_interval = |operation: Operation| {
-        let calls = ended[&operation] - begun.get(&operation).copied().unwrap_or_default();
-        calls as f64 / (BUILDS as f64 * INTERVALS)
+        let by = |calls: &BTreeMap<_, usize>| calls.get(&operation).copied().unwrap_or_default();
+        (by(&ended) - by(&begun)) as f64 / (BUILDS as f64 * INTERVALS)
     };
     let gets = Operation::GetWorkflowStepExecution;
     let lists = per_build_and_interval(Operation::ListWorkflowStepExecutions);

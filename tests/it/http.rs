@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{Scrape, Source};
+use imagebuilder_exporter::finished::FinishedSnapshot;
 use imagebuilder_exporter::http::{Exporter, Reload, Server, bind};
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{StepExecution, StepStatus, Timestamp};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
-use imagebuilder_exporter::store::{StepRecord, StepStore};
+use imagebuilder_exporter::store::{StepRecord, StepStore, StoreSnapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
@@ -46,11 +47,11 @@ impl Program {
         let records = (0..count).map(|at| {
             let id = format!("step-00000000-0000-0000-0000-{at:012}");
             let answer = StepExecution::with_status(StepStatus::Running);
-            StepRecord::unseen(id.parse().unwrap(), LabelText::new([])).answered(
-                answer,
-                "us-west-2",
-                Timestamp::from_millis(0),
-            )
+            let record = StepRecord::unseen(id.parse().unwrap(), LabelText::new([]));
+            StepRecord {
+                full: true,
+                ..record.answered(answer, "us-west-2", Timestamp::from_millis(0))
+            }
         });
         Self {
             steps: StepStore::new(records),
@@ -71,10 +72,14 @@ impl Exporter for Program {
             sources: vec![Source {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                steps: self.steps.snapshot(),
+                store: StoreSnapshot {
+                    steps: self.steps.snapshot(),
+                    ..StoreSnapshot::default()
+                },
                 up: Some(true),
                 metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             }],
+            finished: FinishedSnapshot::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
         }
     }

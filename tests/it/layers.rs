@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "config",
             "family",
+            "finished",
             "labels",
             "model",
             "self_metrics",
@@ -22,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("family", &[]),
+    ("finished", &["labels", "model", "store"]),
     ("http", &["exposition"]),
     ("labels", &[]),
     ("logging", &["cli"]),
@@ -32,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "api",
             "clock",
             "config",
+            "finished",
             "labels",
             "model",
             "self_metrics",

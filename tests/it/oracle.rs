@@ -145,8 +145,11 @@ impl ShownStep {
             let Some(name) = sample.name.strip_prefix("imagebuilder_workflow_step_") else {
                 continue;
             };
-            let id = sample.labels["step_execution_id"].clone();
-            let shown = all.entry(id).or_default();
+            // What has finished is shown by step name, not by execution.
+            let Some(id) = sample.labels.get("step_execution_id") else {
+                continue;
+            };
+            let shown = all.entry(id.clone()).or_default();
             let status = || sample.labels.get("status").cloned();
             match name {
                 "status" if sample.value == 1.0 => shown.status = status(),

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use tokio::time::Instant;
 
+use super::queue::{Slot, Urgency};
 use super::{Call, HOUR, Plan, StepPlan};
-use crate::api::ErrorKind;
+use crate::api::{ErrorKind, Operation};
+use crate::clock::Now;
 use crate::model::{StepExecutionId, WorkflowExecutionId};
 use crate::store::Phase;
 
@@ -18,12 +20,19 @@ pub(super) struct Listing {
     /// Steps that the pages so far told of.
     told: HashSet<StepExecutionId>,
     /// When the first of the steps told of wants to be seen again.
-    next: Option<Instant>,
+    next: Option<Slot>,
     /// Until when its steps are asked for one by one.
     unusable_until: Option<Instant>,
+    /// Of an execution that is followed as a whole, since when the service has said that it does
+    /// not know it.
+    pub(super) unknown_since: Option<Instant>,
 }
 
 impl Listing {
+    pub(super) fn unusable_until(&self) -> Option<Instant> {
+        self.unusable_until
+    }
+
     /// The next page is the first.
     fn begin_anew(&mut self) {
         self.token = None;
@@ -39,6 +48,17 @@ pub struct ListFailure {
     pub steps: Vec<StepExecutionId>,
     /// Lists are denied, as they were not before.
     pub denied: bool,
+    /// The service has not known the workflow execution for so long that its steps are gone.
+    pub gone: bool,
+}
+
+/// What a page of a List means beyond the steps it told of.
+#[derive(Debug, Default)]
+pub struct ListRead {
+    /// Steps of an execution that is followed as a whole, once all of it is read.
+    pub whole: Option<Vec<StepExecutionId>>,
+    /// Steps of executions that wait behind this one, and so still wait.
+    pub waiting: Vec<StepExecutionId>,
 }
 
 impl Plan {
@@ -51,7 +71,7 @@ impl Plan {
     /// by itself.
     pub fn refreshes(&self, workflow: WorkflowExecutionId, id: &StepExecutionId) -> bool {
         let step = self.steps.get(id);
-        step.is_some_and(|step| step.workflow == Some(workflow) && step.shares())
+        step.is_some_and(|step| step.workflow == Some(workflow) && self.shares(step))
             && !self.in_flight.contains(&Call::Step(*id))
     }
 
@@ -62,22 +82,26 @@ impl Plan {
         id: WorkflowExecutionId,
         told: impl IntoIterator<Item = StepExecutionId>,
         next: Option<String>,
+        asked: Instant,
         now: Instant,
-    ) {
+    ) -> ListRead {
         let sharers = self.sharers(id);
         let Some(workflow) = self.workflows.get_mut(&id) else {
-            return;
+            return ListRead::default();
         };
         let listing = &mut workflow.listing;
         listing.failures = 0;
+        listing.unknown_since = None;
         listing.told.extend(told);
         listing.token = next;
         if listing.token.is_some() {
             // The steps of this page wait for the end of the List.
             let wanted = self.queue.remove(&Call::Steps(id));
-            listing.next = listing.next.into_iter().chain(wanted).min();
-            self.queue.put(Call::Steps(id), now);
-            return;
+            listing.next = listing.next.into_iter().chain(wanted).reduce(Slot::or);
+            let urgency = listing.next.map_or(Urgency::Running, |next| next.urgency);
+            let next = Slot::new(now, urgency);
+            self.queue.put(Call::Steps(id), next);
+            return ListRead::default();
         }
         let told = std::mem::take(&mut listing.told);
         let next = listing.next.take();
@@ -94,6 +118,7 @@ impl Plan {
             self.queue.no_later(Call::Steps(id), next);
         }
         self.leave_list(id, now);
+        self.whole_read(id, asked, now)
     }
 
     /// A List left out how a step stands: that poll of it failed.
@@ -112,7 +137,8 @@ impl Plan {
     /// The page asked for was larger than the service allows: the same again, smaller.
     pub fn page_too_large(&mut self, id: WorkflowExecutionId, now: Instant) {
         if self.workflows.contains_key(&id) {
-            self.queue.put(Call::Steps(id), now);
+            let slot = Slot::new(now, Urgency::Running);
+            self.queue.put(Call::Steps(id), slot);
         }
     }
 
@@ -121,21 +147,43 @@ impl Plan {
         &mut self,
         id: WorkflowExecutionId,
         kind: ErrorKind,
-        now: Instant,
+        at: Now,
     ) -> ListFailure {
+        let now = at.instant;
         let steps = self.sharers(id);
         let interval = self.smallest_interval(id);
+        let whole = super::holds(&self.workflows, id);
         let mut denied = false;
+        let mut gone = false;
         if let Some((workflow, interval)) = self.workflows.get_mut(&id).zip(interval) {
+            if let Some(whole) = &mut workflow.whole {
+                whole.attempted = true;
+            }
             let listing = &mut workflow.listing;
             let half_read = listing.token.is_some();
             listing.begin_anew();
             listing.failures = listing.failures.saturating_add(1);
             match kind {
                 ErrorKind::Forbidden => {
-                    let before = self.lists_denied_until.replace(now + HOUR);
-                    denied = before.is_none();
+                    denied = self.deny(Operation::ListWorkflowStepExecutions, now);
                     self.look_one_by_one(id, now);
+                }
+                ErrorKind::Client if whole && !half_read => {
+                    let since = *listing.unknown_since.get_or_insert(now);
+                    let failures = listing.failures;
+                    gone = now >= since + HOUR;
+                    let wait = match gone {
+                        true => self.jitter.nearly(HOUR),
+                        false => {
+                            let wait = self.jitter.after_failure(kind, interval, failures);
+                            wait.min(since + HOUR - now)
+                        }
+                    };
+                    let slot = Slot::new(now + wait, Urgency::Waiting);
+                    self.queue.put(Call::Steps(id), slot);
+                    if gone {
+                        self.whole_gone(id, at);
+                    }
                 }
                 // A token can expire between two pages; without one the service does not know the
                 // workflow execution, and may still know its steps.
@@ -147,46 +195,63 @@ impl Plan {
                     let failures = listing.failures;
                     let next = now + self.jitter.after_failure(kind, interval, failures);
                     let looks = steps.iter().filter_map(|step| self.steps.get(step));
-                    let looks = looks.map(|step| step.before_timeout(next, now));
-                    self.queue.put(Call::Steps(id), looks.min().unwrap_or(next));
+                    let looks = looks.map(|step| step.slot(step.before_timeout(next, now)));
+                    let first = looks.reduce(Slot::or);
+                    let slot = first.unwrap_or(Slot::new(next, Urgency::Running));
+                    self.queue.put(Call::Steps(id), slot);
                 }
             }
         }
-        ListFailure { steps, denied }
+        ListFailure {
+            steps,
+            denied,
+            gone,
+        }
     }
 
     /// Looks at a step at `due`, by itself or with its siblings.
     pub(super) fn look_at(&mut self, id: StepExecutionId, due: Instant) {
+        let Some(slot) = self.steps.get(&id).map(|step| step.slot(due)) else {
+            return;
+        };
         let Some(workflow) = self.list_of(id, due) else {
             if !self.in_flight.contains(&Call::Step(id)) {
-                self.queue.put(Call::Step(id), due);
+                self.queue.put(Call::Step(id), slot);
             }
             return;
         };
-        self.queue.remove(&Call::Step(id));
-        self.list_no_later(workflow, due);
-        // Siblings that were asked for one by one join.
+        self.list_no_later(workflow, slot);
+        // It and siblings that were asked for one by one join.
         for sibling in self.sharers(workflow) {
-            if let Some(due) = self.queue.remove(&Call::Step(sibling)) {
-                self.list_no_later(workflow, due);
+            if !self.wants_get(&sibling)
+                && let Some(slot) = self.queue.remove(&Call::Step(sibling))
+                && sibling != id
+            {
+                self.list_no_later(workflow, slot);
             }
         }
     }
 
     /// Looks at a step at `due`, or when it would be looked at anyway where that is earlier.
     pub(super) fn look_no_later(&mut self, id: StepExecutionId, due: Instant) {
-        if self.queue.is_waiting(&Call::Step(id)) {
-            self.queue.no_later(Call::Step(id), due);
+        let Some(slot) = self.steps.get(&id).map(|step| step.slot(due)) else {
+            return;
+        };
+        if self.queue.is_waiting(&Call::Step(id)) && !self.wants_get(&id) {
+            self.queue.no_later(Call::Step(id), slot);
         } else if let Some(workflow) = self.list_of(id, due) {
-            self.list_no_later(workflow, due);
+            self.list_no_later(workflow, slot);
         }
     }
 
     pub(super) fn may_list(&self, id: WorkflowExecutionId, now: Instant) -> bool {
-        let passed = |until: Option<Instant>| until.is_none_or(|until| until <= now);
         let workflow = self.workflows.get(&id);
-        passed(self.lists_denied_until)
-            && workflow.is_some_and(|workflow| passed(workflow.listing.unusable_until))
+        let denied = self.denied(Operation::ListWorkflowStepExecutions, now);
+        denied.is_none()
+            && workflow.is_some_and(|workflow| {
+                let until = workflow.listing.unusable_until;
+                until.is_none_or(|until| until <= now)
+            })
     }
 
     /// Asks for each step by itself that the List was to refresh.
@@ -195,18 +260,22 @@ impl Plan {
         if let Some(workflow) = self.workflows.get_mut(&id) {
             workflow.listing.begin_anew();
         }
-        for step in self.sharers(id) {
-            if !self.in_flight.contains(&Call::Step(step)) {
-                self.queue.no_later(Call::Step(step), due);
+        for sharer in self.sharers(id) {
+            if !self.in_flight.contains(&Call::Step(sharer))
+                && let Some(step) = self.steps.get(&sharer)
+            {
+                let slot = step.slot(due);
+                self.queue.no_later(Call::Step(sharer), slot);
             }
         }
+        self.list_when_allowed(id, due);
     }
 
     /// A List for a single step is none: it is asked for by itself again, when the List was due.
     pub(super) fn leave_list(&mut self, id: WorkflowExecutionId, now: Instant) {
-        let few = self.sharers(id).len() < 2;
-        if few && let Some(due) = self.queue.remove(&Call::Steps(id)) {
-            self.look_one_by_one(id, due.max(now));
+        let few = self.sharers(id).len() < 2 && !super::holds(&self.workflows, id);
+        if few && let Some(slot) = self.queue.remove(&Call::Steps(id)) {
+            self.look_one_by_one(id, slot.due.max(now));
         }
     }
 
@@ -214,21 +283,26 @@ impl Plan {
     fn list_of(&self, id: StepExecutionId, due: Instant) -> Option<WorkflowExecutionId> {
         let step = self.steps.get(&id)?;
         let workflow = step.workflow?;
-        let shared = step.shares()
-            && !self.in_flight.contains(&Call::Step(id))
+        let whole = super::holds(&self.workflows, workflow);
+        let asked_alone = self.in_flight.contains(&Call::Step(id));
+        let shared = self.shares(step)
+            && (whole || !asked_alone)
             && self.may_list(workflow, due)
-            && self.sharers(workflow).len() > 1;
+            && (whole || self.sharers(workflow).len() > 1);
         shared.then_some(workflow)
     }
 
-    fn list_no_later(&mut self, id: WorkflowExecutionId, due: Instant) {
+    pub(super) fn list_no_later(&mut self, id: WorkflowExecutionId, slot: Slot) {
+        if self.waits_behind_another(id) {
+            return;
+        }
         let call = Call::Steps(id);
         let reading = self.in_flight.contains(&call) || self.page_token(&id).is_some();
         if !reading {
-            self.queue.no_later(call, due);
+            self.queue.no_later(call, slot);
         } else if let Some(workflow) = self.workflows.get_mut(&id) {
-            let next = workflow.listing.next;
-            workflow.listing.next = next.into_iter().chain([due]).min();
+            let next = &mut workflow.listing.next;
+            *next = Some(next.map_or(slot, |next| next.or(slot)));
         }
     }
 
@@ -237,13 +311,22 @@ impl Plan {
         let Some(workflow) = self.workflows.get(&id) else {
             return Vec::new();
         };
-        let shares = |id: &&StepExecutionId| self.steps.get(id).is_some_and(StepPlan::shares);
+        let shares = |id: &&StepExecutionId| {
+            let step = self.steps.get(id);
+            step.is_some_and(|step| self.shares(step))
+        };
         workflow.followed.iter().filter(shares).copied().collect()
     }
-}
 
-impl StepPlan {
-    fn shares(&self) -> bool {
-        self.full && !self.unlisted && self.phase == Phase::Active && self.unknown_since.is_none()
+    /// Whether a List refreshes the step. One by itself must have been asked for once, as only that
+    /// tells all; of one that is followed with its whole workflow execution the List tells first.
+    fn shares(&self, step: &StepPlan) -> bool {
+        let whole = step
+            .workflow
+            .is_some_and(|id| super::holds(&self.workflows, id));
+        (step.full || whole)
+            && !step.unlisted
+            && step.phase == Phase::Active
+            && step.unknown_since.is_none()
     }
 }

@@ -1,4 +1,9 @@
-//! Calls by the time at which they are due; each waits at most once.
+//! Calls by the time at which they are due, and by how much it matters; each waits at most once.
+//!
+//! While the rate limit suffices nothing waits longer than it must. Where it doesn't, looks at steps
+//! near their timeout go first, and the others by how late they are, weighed by their urgency: what
+//! runs is late half as long as what waits, that half as long as discovery. Lateness grows while
+//! something waits, so nothing waits for ever.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,50 +11,179 @@ use tokio::time::Instant;
 
 use super::{Call, DueCall};
 
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    by_due: BTreeSet<(Instant, Call)>,
-    due: HashMap<Call, Instant>,
+/// How much it matters that a call is made in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// It sees a running step whose timeout comes before the look after this one.
+    NearTimeout,
+    /// It sees a step that runs, or one of which nobody knows whether it does.
+    Running,
+    /// It sees what waits or has ended.
+    Waiting,
+    /// It looks for what isn't known yet.
+    Discovery,
 }
 
-impl Queue {
-    /// Waits from now on for `due`, whatever it waited for before.
-    pub(super) fn put(&mut self, call: Call, due: Instant) {
-        self.remove(&call);
-        self.by_due.insert((due, call));
-        self.due.insert(call, due);
-    }
+impl Urgency {
+    const ALL: [Self; 4] = [
+        Self::NearTimeout,
+        Self::Running,
+        Self::Waiting,
+        Self::Discovery,
+    ];
 
-    /// Waits for `due`, or for what it waits for already where that is earlier.
-    pub(super) fn no_later(&mut self, call: Call, due: Instant) {
-        if self.due.get(&call).is_none_or(|waiting| due < *waiting) {
-            self.put(call, due);
+    /// Calls of two urgencies that have waited for times in this proportion are on a par.
+    fn patience(self) -> u32 {
+        match self {
+            Self::NearTimeout | Self::Running => 1,
+            Self::Waiting => 2,
+            Self::Discovery => 4,
+        }
+    }
+}
+
+/// After so many calls in a row that a timeout hurried, another one has its turn: where more steps
+/// are near their timeouts than the rate limit lets be seen, the others are still seen.
+const HURRIED_IN_A_ROW: u32 = 4;
+
+/// When a call is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub due: Instant,
+    pub urgency: Urgency,
+    /// From when on a timeout hurries it.
+    pub hurried_from: Option<Instant>,
+}
+
+impl Slot {
+    pub(super) fn new(due: Instant, urgency: Urgency) -> Self {
+        Self {
+            due,
+            urgency,
+            hurried_from: None,
         }
     }
 
+    /// As early, as urgent and as hurried as either.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            due: self.due.min(other.due),
+            urgency: self.urgency.min(other.urgency),
+            hurried_from: self
+                .hurried_from
+                .into_iter()
+                .chain(other.hurried_from)
+                .min(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// Of each urgency, in the order of [`Urgency::ALL`].
+    by_due: [BTreeSet<(Instant, Call)>; Urgency::ALL.len()],
+    /// Calls that a timeout will hurry.
+    by_hurry: BTreeSet<(Instant, Call)>,
+    slots: HashMap<Call, Slot>,
+    /// Hurried calls taken in a row while others were due.
+    in_a_row: u32,
+}
+
+impl Queue {
+    /// Waits from now on for `slot`, whatever it waited for before.
+    pub(super) fn put(&mut self, call: Call, slot: Slot) {
+        self.remove(&call);
+        self.by_due[slot.urgency as usize].insert((slot.due, call.clone()));
+        if let Some(from) = slot.hurried_from {
+            self.by_hurry.insert((from, call.clone()));
+        }
+        self.slots.insert(call, slot);
+    }
+
+    /// Waits for `slot`, or for what it waits for already where that is earlier.
+    pub(super) fn no_later(&mut self, call: Call, slot: Slot) {
+        let slot = match self.slots.get(&call) {
+            Some(waiting) => waiting.or(slot),
+            None => slot,
+        };
+        self.put(call, slot);
+    }
+
     /// Says what the call waited for, if it did.
-    pub(super) fn remove(&mut self, call: &Call) -> Option<Instant> {
-        let due = self.due.remove(call)?;
-        self.by_due.remove(&(due, *call));
-        Some(due)
+    pub(super) fn remove(&mut self, call: &Call) -> Option<Slot> {
+        let slot = self.slots.remove(call)?;
+        self.by_due[slot.urgency as usize].remove(&(slot.due, call.clone()));
+        if let Some(from) = slot.hurried_from {
+            self.by_hurry.remove(&(from, call.clone()));
+        }
+        Some(slot)
     }
 
     #[cfg(test)]
     pub(super) fn due(&self, call: &Call) -> Option<Instant> {
-        self.due.get(call).copied()
+        self.slots.get(call).map(|slot| slot.due)
     }
 
     #[cfg(test)]
     pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.due.keys()
+        self.slots.keys()
     }
 
     pub(super) fn is_waiting(&self, call: &Call) -> bool {
-        self.due.contains_key(call)
+        self.slots.contains_key(call)
     }
 
-    pub(super) fn first(&self) -> Option<DueCall> {
-        let (due, call) = *self.by_due.first()?;
-        Some(DueCall { call, due })
+    /// When the first call is due.
+    pub(super) fn first_due(&self) -> Option<Instant> {
+        let first = self.by_due.iter().filter_map(BTreeSet::first);
+        first.map(|(due, _)| *due).min()
+    }
+
+    /// Takes the call whose turn it is among those that are due.
+    pub(super) fn take(&mut self, now: Instant) -> Option<DueCall> {
+        self.hurry(now);
+        let mut turn: Option<(u128, Urgency)> = None;
+        for urgency in Urgency::ALL {
+            let first = self.by_due[urgency as usize].first();
+            let Some((due, _)) = first.filter(|(due, _)| *due <= now) else {
+                continue;
+            };
+            if urgency == Urgency::NearTimeout && self.in_a_row < HURRIED_IN_A_ROW {
+                turn = Some((u128::MAX, urgency));
+                break;
+            }
+            // Lateness over patience, as whole numbers: the patiences divide 4.
+            let late = (now - *due).as_nanos() * 4 / u128::from(urgency.patience());
+            if turn.is_none_or(|(latest, _)| late > latest) {
+                turn = Some((late, urgency));
+            }
+        }
+        let (_, urgency) = turn?;
+        self.in_a_row = match urgency {
+            Urgency::NearTimeout => (self.in_a_row + 1).min(HURRIED_IN_A_ROW),
+            _ => 0,
+        };
+        let (due, call) = self.by_due[urgency as usize].first()?.clone();
+        self.remove(&call);
+        Some(DueCall { call, due, urgency })
+    }
+
+    /// Calls that a timeout hurries by now.
+    fn hurry(&mut self, now: Instant) {
+        while let Some((from, _)) = self.by_hurry.first()
+            && *from <= now
+        {
+            let Some((_, call)) = self.by_hurry.pop_first() else {
+                return;
+            };
+            if let Some(slot) = self.slots.get(&call) {
+                let slot = Slot {
+                    urgency: Urgency::NearTimeout,
+                    hurried_from: None,
+                    ..*slot
+                };
+                self.put(call, slot);
+            }
+        }
     }
 }

@@ -107,11 +107,12 @@ impl Play {
             }
             Event::End(end) if !self.under_way.is_empty() => {
                 let (call, asked) = self.under_way.remove(0);
-                self.plan.ended(call);
+                self.plan.ended(&call);
                 match call {
                     Call::Step(id) => self.step_ends(id, asked, end)?,
                     Call::Steps(id) => self.list_ends(id, asked, end),
                     Call::Workflow(id) => self.workflow_ends(id, asked, end),
+                    other => panic!("{other:?}, and nothing is discovered"),
                 }
             }
             Event::End(_) => {}
@@ -173,7 +174,7 @@ impl Play {
                 (workflow_status == "NEW").then(|| "token".to_owned()),
             ),
             End::Failed(kind) => {
-                self.plan.list_failed(id, kind, self.now.instant);
+                self.plan.list_failed(id, kind, self.now);
                 return;
             }
         };
@@ -194,7 +195,7 @@ impl Play {
                     .step_answered(step, &observed, by, asked, self.now);
             }
         }
-        self.plan.page_read(id, told, next, self.now.instant);
+        self.plan.page_read(id, told, next, asked, self.now.instant);
     }
 
     /// When a step is to be looked at, by itself or with its siblings; `None` while it is.
@@ -221,7 +222,11 @@ impl Play {
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
-        let under_way: HashSet<Call> = self.under_way.iter().map(|(call, _)| *call).collect();
+        let under_way: HashSet<Call> = self
+            .under_way
+            .iter()
+            .map(|(call, _)| call.clone())
+            .collect();
         prop_assert_eq!(&self.plan.in_flight, &under_way);
         for (id, step) in &self.plan.steps {
             let alone = Call::Step(*id);
@@ -255,6 +260,7 @@ impl Play {
             let followed = match call {
                 Call::Step(id) => self.plan.steps.contains_key(id),
                 Call::Steps(id) | Call::Workflow(id) => self.plan.workflows.contains_key(id),
+                other => panic!("{other:?}, and nothing is discovered"),
             };
             prop_assert!(followed, "{call:?} waits and is not followed");
         }
@@ -275,7 +281,15 @@ proptest! {
             time: Timestamp::from_millis(1_788_981_143_000),
         };
         let mut play = Play {
-            plan: Plan::new(seed),
+            plan: Plan::new(
+                seed,
+                Pace {
+                    interval: INTERVAL,
+                    discovery_interval: INTERVAL * 4,
+                    retention: HOUR * 2,
+                    retention_failed: HOUR * 24,
+                },
+            ),
             now,
             under_way: Vec::new(),
         };

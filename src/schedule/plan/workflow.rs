@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::list::Listing;
+use super::queue::{Slot, Urgency};
+use super::whole::Whole;
 use super::{Call, HOUR, Plan, SLOWLY, State, StepPlan};
 use crate::api::ErrorKind;
 use crate::clock::Now;
@@ -22,6 +24,8 @@ pub(super) struct WorkflowPlan {
     pub unavailable: bool,
     pub end: Option<WorkflowEnd>,
     pub listing: Listing,
+    /// Where all its steps are followed, named or not.
+    pub whole: Option<Whole>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,19 +54,36 @@ impl Plan {
         workflow.failures = 0;
         workflow.unknown_since = None;
         workflow.unavailable = false;
+        if workflow.whole.is_some() {
+            return self.whole_answered(id, answer, asked, now);
+        }
         if answer.status.is_terminal() {
-            workflow.end = Some(WorkflowEnd {
-                noticed: now.instant,
-                ended: answer.end.unwrap_or(now.time),
-                quiet_since: (answer.status == WorkflowStatus::Failed).then_some(now.instant),
-            });
-            // Each step may have changed since it was last seen: one more look at each.
-            for step in workflow.followed.clone() {
-                self.look_no_later(step, now.instant);
-            }
+            self.workflow_ended(id, answer, now);
         } else if let Some(wait) = self.workflow_interval(id) {
             let next = (asked + self.jitter.nearly(wait)).max(now.instant);
-            self.queue.put(Call::Workflow(id), next);
+            self.queue
+                .put(Call::Workflow(id), Slot::new(next, Urgency::Waiting));
+        }
+    }
+
+    /// A workflow execution has come to its end.
+    pub(super) fn workflow_ended(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        now: Now,
+    ) {
+        let Some(workflow) = self.workflows.get_mut(&id) else {
+            return;
+        };
+        workflow.end = Some(WorkflowEnd {
+            noticed: now.instant,
+            ended: answer.end.unwrap_or(now.time),
+            quiet_since: (answer.status == WorkflowStatus::Failed).then_some(now.instant),
+        });
+        // Each step may have changed since it was last seen: one more look at each.
+        for step in workflow.followed.clone() {
+            self.look_no_later(step, now.instant);
         }
     }
 
@@ -74,6 +95,9 @@ impl Plan {
         kind: ErrorKind,
         now: Instant,
     ) -> bool {
+        if self.is_whole(id) {
+            return self.whole_look_failed(id, kind, now);
+        }
         let interval = self.smallest_interval(id);
         let Some((workflow, interval)) = self.workflows.get_mut(&id).zip(interval) else {
             return false;
@@ -90,7 +114,8 @@ impl Plan {
             wait = self.jitter.nearly(HOUR);
         }
         let became = workflow.unavailable && !was;
-        self.queue.put(Call::Workflow(id), now + wait);
+        self.queue
+            .put(Call::Workflow(id), Slot::new(now + wait, Urgency::Waiting));
         became
     }
 
@@ -103,6 +128,9 @@ impl Plan {
         if !workflow.followed.contains(&id) {
             workflow.followed.push(id);
         }
+        if workflow.whole.is_some() {
+            return;
+        }
         let call = Call::Workflow(workflow_id);
         let in_flight = self.in_flight.contains(&call);
         if in_flight || workflow.end.is_some() || workflow.unavailable {
@@ -112,11 +140,13 @@ impl Plan {
         let moving = self.is_moving(workflow_id);
         if !self.queue.is_waiting(&call) && !moving {
             // What the workflow says decides how the step is followed.
-            self.queue.put(call, now.instant);
+            self.queue
+                .put(call, Slot::new(now.instant, Urgency::Waiting));
         } else if failures == 0
             && let Some(wait) = self.workflow_interval(workflow_id)
         {
-            self.queue.no_later(call, now.instant + wait);
+            let slot = Slot::new(now.instant + wait, Urgency::Waiting);
+            self.queue.no_later(call, slot);
         }
     }
 
@@ -131,7 +161,9 @@ impl Plan {
             return;
         };
         workflow.followed.retain(|step| *step != id);
-        if workflow.followed.is_empty() {
+        if workflow.whole.is_some() {
+            self.settle_whole(workflow_id, now);
+        } else if workflow.followed.is_empty() {
             self.workflows.remove(&workflow_id);
             self.queue.remove(&Call::Workflow(workflow_id));
             self.queue.remove(&Call::Steps(workflow_id));
@@ -153,7 +185,7 @@ impl Plan {
 
     /// How often to look at a workflow execution: at the smallest interval of its steps while it
     /// may have ended, seldom while one of them moves or all wait.
-    fn workflow_interval(&self, id: WorkflowExecutionId) -> Option<Duration> {
+    pub(super) fn workflow_interval(&self, id: WorkflowExecutionId) -> Option<Duration> {
         let interval = self.smallest_interval(id)?;
         let may_have_ended = !self.is_moving(id) && self.has_step_in(id, State::Ended);
         Some(if may_have_ended || self.has_step_in(id, State::Retrying) {
@@ -163,11 +195,11 @@ impl Plan {
         })
     }
 
-    fn is_moving(&self, id: WorkflowExecutionId) -> bool {
+    pub(super) fn is_moving(&self, id: WorkflowExecutionId) -> bool {
         self.has_step_in(id, State::Moving)
     }
 
-    fn has_step_in(&self, id: WorkflowExecutionId, state: State) -> bool {
+    pub(super) fn has_step_in(&self, id: WorkflowExecutionId, state: State) -> bool {
         let Some(workflow) = self.workflows.get(&id) else {
             return false;
         };
@@ -177,9 +209,12 @@ impl Plan {
     }
 
     pub(super) fn smallest_interval(&self, id: WorkflowExecutionId) -> Option<Duration> {
-        let followed = self.workflows.get(&id)?.followed.iter();
+        let workflow = self.workflows.get(&id)?;
+        let followed = workflow.followed.iter();
+        let own = workflow.whole.as_ref().map(|_| self.pace.interval);
         followed
             .filter_map(|step| Some(self.steps.get(step)?.interval))
+            .chain(own)
             .min()
     }
 

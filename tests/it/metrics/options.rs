@@ -63,6 +63,9 @@ async fn own_labels_are_on_the_steps_series_and_not_on_the_exporters() {
             assert!(has("team=\"platform\"") && has("tier=\"gold\""), "{line}");
             assert!(!has("change="), "{line}");
             count += 1;
+        } else if has("_finished_") {
+            assert!(has("team=\"platform\"") && has("tier=\"gold\""), "{line}");
+            assert!(!has("change="), "{line}");
         } else {
             assert!(!has("team=") && !has("tier=") && !has("change="), "{line}");
         }

@@ -7,8 +7,9 @@ use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS};
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::config::Config;
 use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, Source};
+use imagebuilder_exporter::finished::{Finished, Settings};
 use imagebuilder_exporter::model::Timestamp;
-use imagebuilder_exporter::schedule::{Assignment, Budgets, Poller, RateLimiter, Shown, Tools};
+use imagebuilder_exporter::schedule::{Assignment, Poller, RateLimiter, Shown, Tools, own_labels};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,6 +26,7 @@ pub struct Polling {
     shown: Shown,
     metrics: Arc<PollerMetrics>,
     process: Arc<ProcessMetrics>,
+    finished: Arc<Finished>,
     stop: watch::Sender<bool>,
     attempted: watch::Receiver<bool>,
     task: JoinHandle<Poller>,
@@ -40,6 +42,7 @@ impl Polling {
         let config = config(yaml);
         let process = Arc::new(ProcessMetrics::new(&PARSED_MEMBERS));
         let metrics = Arc::new(PollerMetrics::new("t", "us-west-2"));
+        let finished = Arc::new(Finished::new(EPOCH, &Settings::default()));
         let limit = config.targets[0].rate_limit;
         let tools = Tools {
             api,
@@ -47,20 +50,21 @@ impl Polling {
             clock,
             metrics: metrics.clone(),
             process: process.clone(),
+            finished: finished.clone(),
+            claims: Arc::default(),
             seed: 7,
         };
         let poller = Poller::new(assignment(&config), tools);
-        Self::run(poller, config, clock, started, metrics, process)
+        Self::run(poller, config, clock, started)
     }
 
-    fn run(
-        poller: Poller,
-        config: Config,
-        clock: Clock,
-        started: Instant,
-        metrics: Arc<PollerMetrics>,
-        process: Arc<ProcessMetrics>,
-    ) -> Self {
+    fn run(poller: Poller, config: Config, clock: Clock, started: Instant) -> Self {
+        let Tools {
+            metrics,
+            process,
+            finished,
+            ..
+        } = poller.tools().clone();
         let stop = watch::Sender::new(false);
         let (attempt, attempted) = watch::channel(false);
         Self {
@@ -71,6 +75,7 @@ impl Polling {
             started,
             metrics,
             process,
+            finished,
             stop,
             attempted,
         }
@@ -78,19 +83,18 @@ impl Polling {
 
     /// Goes on with another configuration, as a reload does.
     pub async fn reassign(self, yaml: &str) -> Self {
+        let now = self.now();
         self.stop.send_replace(true);
         let mut poller = self.task.await.expect("the poller does not panic");
         let config = config(yaml);
-        let tools = poller.tools().clone();
+        let mut tools = poller.tools().clone();
+        let target = &config.targets[0];
+        let targets = [(target.name.clone(), own_labels(target, None))];
+        let settings = Settings::default();
+        let finished = tools.finished.configured(&settings, &targets, now);
+        tools.finished = Arc::new(finished);
         poller.reassign(assignment(&config), tools);
-        Self::run(
-            poller,
-            config,
-            self.clock,
-            self.started,
-            self.metrics,
-            self.process,
-        )
+        Self::run(poller, config, self.clock, self.started)
     }
 
     /// Lets time pass until so many seconds after the start.
@@ -118,10 +122,11 @@ impl Polling {
             sources: vec![Source {
                 target: Arc::from("t"),
                 region: Arc::from("us-west-2"),
-                steps: self.shown.store.snapshot(),
+                store: self.shown.store.snapshot(),
                 up: health.is_up(now.instant, interval),
                 metrics: self.metrics.clone(),
             }],
+            finished: self.finished.snapshot(),
             process: self.process.clone(),
         };
         let mut text = Vec::new();
@@ -139,10 +144,5 @@ fn config(yaml: &str) -> Config {
 }
 
 fn assignment(config: &Config) -> Assignment {
-    Assignment {
-        target: config.targets[0].clone(),
-        region: config.targets[0].regions[0].clone(),
-        polling: config.polling.clone(),
-        budgets: Arc::new(Budgets::new(&config.duration_budgets)),
-    }
+    Assignment::all(config).remove(0)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::table::Record;
 use crate::labels::{LabelText, push_label};
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
@@ -21,6 +22,10 @@ pub struct StepRecord {
     pub id: StepExecutionId,
     /// The target's and the listed step's own labels.
     pub own_labels: LabelText,
+    /// The tags of its image that are labels of the info series.
+    pub info_labels: LabelText,
+    /// Whether a Get was answered: only that tells everything, and there is no info series before.
+    pub full: bool,
     pub phase: Phase,
     /// Whether the last poll succeeded; `false` before the first.
     pub last_poll_success: bool,
@@ -105,6 +110,8 @@ impl StepRecord {
         Self {
             id,
             own_labels,
+            info_labels: LabelText::default(),
+            full: false,
             phase: Phase::Pending,
             last_poll_success: false,
             last_success: None,
@@ -112,7 +119,8 @@ impl StepRecord {
         }
     }
 
-    /// The record after a successful poll at `now` in `region`.
+    /// The record after a successful poll at `now` in `region`. Whether that was a Get, the caller
+    /// knows and tells in `full`.
     ///
     /// Who a step is does not change, so a label, the timeout and `on_failure` stay known where
     /// this answer lacks them; everything else is as this answer has it.
@@ -151,6 +159,21 @@ impl StepRecord {
         }
     }
 
+    /// The status the step has ended with. A FAILED step ends with its last attempt, or when it is
+    /// settled: a workflow execution that ended gives it no other. What an unknown status means
+    /// nobody knows, but that it stays.
+    pub fn finished(&self) -> Option<&StepStatus> {
+        let observed = self.observed.as_ref()?;
+        let settled = self.phase == Phase::Settled;
+        let finished = match observed.status {
+            StepStatus::Failed => settled || !observed.will_be_retried(),
+            StepStatus::Unknown(_) => settled,
+            StepStatus::Pending | StepStatus::Running => false,
+            StepStatus::Skipped | StepStatus::Completed | StepStatus::Cancelled => true,
+        };
+        finished.then_some(&observed.status)
+    }
+
     /// How long the step took, or has taken until `now`, in milliseconds, never under 0.
     ///
     /// The clock of a step that is no longer asked for stops at the last success: whether it runs
@@ -186,6 +209,14 @@ impl StepRecord {
             self.duration_millis(now)
                 .is_some_and(|duration| duration > budget),
         )
+    }
+}
+
+impl Record for StepRecord {
+    type Key = StepExecutionId;
+
+    fn key(&self) -> &StepExecutionId {
+        &self.id
     }
 }
 

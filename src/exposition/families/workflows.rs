@@ -1,0 +1,120 @@
+//! Workflow executions.
+
+use super::super::objects::ObjectSeries;
+use super::super::text::Value;
+use super::{Row, Series, time};
+use crate::family::{Family, Kind};
+use crate::model::{Timestamp, WorkflowStatus};
+use crate::store::WorkflowRecord;
+
+const IDENTITY: &[&str] = &[
+    "account_id",
+    "region",
+    "image",
+    "workflow",
+    "workflow_execution_id",
+];
+
+pub(super) static FAMILIES: &[Row] = &[
+    (
+        Family {
+            name: "imagebuilder_workflow_execution_info",
+            kind: Kind::Gauge,
+            labels: &[
+                "account_id",
+                "region",
+                "image",
+                "workflow",
+                "workflow_execution_id",
+                "target",
+                "workflow_type",
+                "workflow_version",
+                "image_version",
+                "parallel_group",
+                "image_build_version_arn",
+                "workflow_build_version_arn",
+            ],
+            help: "1, by what is known of the workflow execution and does not change.",
+        },
+        Series::Workflow(ObjectSeries::Info(|record| {
+            let observed = record.observed.as_ref()?;
+            Some([&observed.details, &record.info_labels])
+        })),
+    ),
+    (
+        Family {
+            name: "imagebuilder_workflow_execution_status",
+            kind: Kind::Gauge,
+            labels: &[
+                "account_id",
+                "region",
+                "image",
+                "workflow",
+                "workflow_execution_id",
+                "status",
+            ],
+            help: "1 for the status the workflow execution has, 0 for the others.",
+        },
+        Series::Workflow(ObjectSeries::Status {
+            known: WorkflowStatus::KNOWN,
+            current: |record| Some(record.observed.as_ref()?.status.as_str()),
+        }),
+    ),
+    (
+        Family {
+            name: "imagebuilder_workflow_execution_steps",
+            kind: Kind::Gauge,
+            labels: &[
+                "account_id",
+                "region",
+                "image",
+                "workflow",
+                "workflow_execution_id",
+                "result",
+            ],
+            help: "How many of its steps have come to this result.",
+        },
+        Series::Workflow(ObjectSeries::Results(|record| {
+            record.observed.as_ref()?.results
+        })),
+    ),
+    value(
+        "imagebuilder_workflow_execution_steps_planned",
+        "How many steps the workflow execution has.",
+        |record, _| Some(Value::Count(record.observed.as_ref()?.planned?.into())),
+    ),
+    value(
+        "imagebuilder_workflow_execution_start_time_seconds",
+        "When the workflow execution started, as Unix time in seconds.",
+        |record, _| record.observed.as_ref()?.start.map(time),
+    ),
+    value(
+        "imagebuilder_workflow_execution_end_time_seconds",
+        "When the workflow execution ended, as Unix time in seconds.",
+        |record, _| record.observed.as_ref()?.end.map(time),
+    ),
+    value(
+        "imagebuilder_workflow_execution_duration_seconds",
+        "How long the workflow execution took, or has taken until this scrape, in seconds.",
+        |record, now| record.duration_millis(now).map(Value::Millis),
+    ),
+    value(
+        "imagebuilder_workflow_execution_retried",
+        "1 where a retry of the image's build superseded the workflow execution, else 0.",
+        |record, _| record.observed.as_ref()?.retried.map(Value::Flag),
+    ),
+];
+
+const fn value(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&WorkflowRecord, Timestamp) -> Option<Value>,
+) -> Row {
+    let family = Family {
+        name,
+        kind: Kind::Gauge,
+        labels: IDENTITY,
+        help,
+    };
+    (family, Series::Workflow(ObjectSeries::Value(value)))
+}

@@ -1,0 +1,441 @@
+//! Workflow executions, images, pipelines, and how they are looked for.
+
+use super::*;
+use crate::model::{
+    Image, ImageFailure, ImageStatus, Pipeline, PipelineArn, StepTotals, WorkflowExecution,
+    WorkflowExecutionId, WorkflowStatus,
+};
+use crate::store::{
+    ImageName, ImageNameRecord, ImageRecord, PipelineRecord, SelectorKind, SelectorRecord, Store,
+    WorkflowRecord,
+};
+
+const REGION: &str = "us-west-2";
+const WORKFLOW: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
+    workflow=\"build-image\",workflow_execution_id=\"wf-165b0d0a-657c-4b7e-8706-ff24da9afa01\",\
+    team=\"platform\"";
+const IMAGE: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
+    image_version=\"1.0.0/1\",team=\"platform\"";
+const PIPELINE: &str = "account_id=\"111122223333\",region=\"us-west-2\",pipeline=\"nightly\",\
+    team=\"platform\"";
+
+fn own() -> LabelText {
+    LabelText::new([("team", "platform")])
+}
+
+fn tags() -> LabelText {
+    LabelText::new([("tag_env", "a\"b")])
+}
+
+fn image_arn(version: usize) -> ImageArn {
+    let arn = format!("arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/{version}");
+    ImageArn::parse(&arn).unwrap()
+}
+
+fn pipeline_arn(name: &str) -> PipelineArn {
+    let arn = format!("arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/{name}");
+    PipelineArn::parse(&arn).unwrap()
+}
+
+fn execution(status: WorkflowStatus) -> WorkflowExecution {
+    let step = answer(StepStatus::Running);
+    WorkflowExecution {
+        workflow: step.workflow,
+        image: step.image,
+        start: Some(START),
+        totals: Some(StepTotals {
+            planned: 7,
+            succeeded: 3,
+            failed: 1,
+            skipped: 0,
+        }),
+        parallel_group: Some("group-1".into()),
+        ..WorkflowExecution::with_status(status)
+    }
+}
+
+fn workflow(answer: &WorkflowExecution) -> WorkflowRecord {
+    let id = "wf-165b0d0a-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
+    WorkflowRecord::unseen(id, own(), tags()).answered(answer, REGION)
+}
+
+fn image(status: ImageStatus) -> Image {
+    Image {
+        arn: image_arn(1),
+        status,
+        created: Some(START),
+        failure: None,
+        platform: Some("Linux".into()),
+        kind: Some("AMI".into()),
+        build_type: Some("SCHEDULED".into()),
+        pipeline: Some(pipeline_arn("nightly")),
+        tags: Default::default(),
+    }
+}
+
+fn image_record(image: &Image) -> ImageRecord {
+    ImageRecord::new(image, own(), tags(), REGION)
+}
+
+fn pipeline() -> Pipeline {
+    Pipeline {
+        arn: pipeline_arn("nightly"),
+        enabled: Some(true),
+        platform: Some("Linux".into()),
+        schedule: Some("cron(0 10 * * ? *)".into()),
+        last_run_status: Some(ImageStatus::Failed),
+        last_run: Some(START),
+        next_run: Some(after(86_400_000)),
+        consecutive_failures: Some(2),
+        recipe: None,
+        tags: Default::default(),
+    }
+}
+
+/// Of every kind some, with this text wherever there can be any.
+pub fn store(target: usize, count: usize, own: &str, text: &str, status: &str) -> Store {
+    let store = Store::default();
+    let own = LabelText::new([("team", own)]);
+    for at in 0..count {
+        let number = target * 100 + at + 1;
+        let id: WorkflowExecutionId = format!("wf-00000000-0000-0000-0000-{number:012}")
+            .parse()
+            .unwrap();
+        let record = WorkflowRecord::unseen(id, own.clone(), LabelText::default());
+        store.workflows.put(match at {
+            0 => record,
+            _ => record.answered(
+                &WorkflowExecution {
+                    parallel_group: Some(text.into()),
+                    retried: Some(at.is_multiple_of(2)),
+                    ..execution(WorkflowStatus::parse(status))
+                },
+                REGION,
+            ),
+        });
+        let image = Image {
+            arn: image_arn(number),
+            platform: Some(text.into()),
+            failure: Some(ImageFailure {
+                step: Some(text.into()),
+                component_action: Some(text.into()),
+                ..ImageFailure::default()
+            }),
+            ..image(ImageStatus::parse(status))
+        };
+        let info = LabelText::default();
+        let record = ImageRecord::new(&image, own.clone(), info.clone(), REGION);
+        store.images.put(record);
+        let pipeline = Pipeline {
+            arn: pipeline_arn(&format!("nightly-{number}")),
+            schedule: Some(text.into()),
+            last_run_status: Some(ImageStatus::parse(status)),
+            ..pipeline()
+        };
+        let record = PipelineRecord::new(&pipeline, own.clone(), info, REGION);
+        store.pipelines.put(record);
+        let name = ImageName {
+            account_id: "111122223333".into(),
+            name: format!("golden-{number}").into(),
+        };
+        let record = ImageNameRecord::new(name, own.clone(), START, REGION);
+        store.image_names.put(record);
+        let selector = format!("{at}{text}");
+        let record = SelectorRecord::new(SelectorKind::Images, &selector, at);
+        store.selectors.put(record);
+        store.discovered(START);
+    }
+    store
+}
+
+fn scrape_of(fill: impl FnOnce(&Store)) -> Scrape {
+    let store = Store::default();
+    fill(&store);
+    let mut scrape = scrape([], after(1_250));
+    scrape.sources[0].store = store.snapshot();
+    scrape
+}
+
+fn sparse(scrape: Scrape) -> Scrape {
+    Scrape {
+        status_format: StatusFormat::Sparse,
+        ..scrape
+    }
+}
+
+/// The samples of the families that begin so, the same in both formats, with `ID` for what says
+/// which thing it is.
+fn shown(scrape: Scrape, family: &str, id: &str) -> String {
+    let [text, open_metrics] = [Format::Text, Format::OpenMetrics].map(|format| {
+        rendered(scrape.clone(), format)
+            .lines()
+            .filter(|line| line.starts_with(family))
+            .map(|line| format!("{}\n", line.replace(id, "ID")))
+            .collect::<String>()
+    });
+    assert_eq!(text, open_metrics);
+    text
+}
+
+/// Of one family, the label that comes behind the identity and the value.
+fn behind_id(scrape: Scrape, family: &str, id: &str) -> Vec<String> {
+    let prefix = format!("{family}{{ID");
+    let text = shown(scrape, family, id);
+    let behind = text.lines().map(|line| line.strip_prefix(&prefix).unwrap());
+    behind
+        .map(|rest| rest.trim_start_matches([',', '}', ' ']).to_owned())
+        .collect()
+}
+
+fn expected(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("{}\n", line.trim_start()))
+        .collect()
+}
+
+#[test]
+fn workflow_execution_shows_everything_that_is_known_of_it() {
+    let running = workflow(&execution(WorkflowStatus::Running));
+    let scrape = scrape_of(|store| store.workflows.put(running));
+    assert_eq!(
+        shown(scrape, "imagebuilder_workflow_execution_", WORKFLOW),
+        expected(
+            r#"imagebuilder_workflow_execution_info{ID,target="production",workflow_type="build",workflow_version="1.0.3/1",image_version="1.0.0/1",parallel_group="group-1",image_build_version_arn="arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",workflow_build_version_arn="arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1",tag_env="a\"b"} 1
+            imagebuilder_workflow_execution_status{ID,status="PENDING"} 0
+            imagebuilder_workflow_execution_status{ID,status="SKIPPED"} 0
+            imagebuilder_workflow_execution_status{ID,status="RUNNING"} 1
+            imagebuilder_workflow_execution_status{ID,status="COMPLETED"} 0
+            imagebuilder_workflow_execution_status{ID,status="FAILED"} 0
+            imagebuilder_workflow_execution_status{ID,status="ROLLBACK_IN_PROGRESS"} 0
+            imagebuilder_workflow_execution_status{ID,status="ROLLBACK_COMPLETED"} 0
+            imagebuilder_workflow_execution_status{ID,status="CANCELLED"} 0
+            imagebuilder_workflow_execution_steps{ID,result="succeeded"} 3
+            imagebuilder_workflow_execution_steps{ID,result="failed"} 1
+            imagebuilder_workflow_execution_steps{ID,result="skipped"} 0
+            imagebuilder_workflow_execution_steps_planned{ID} 7
+            imagebuilder_workflow_execution_start_time_seconds{ID} 1788981143.418
+            imagebuilder_workflow_execution_duration_seconds{ID} 1.25"#
+        )
+    );
+}
+
+#[test]
+fn ended_workflow_execution_shows_its_end_and_whether_it_was_retried() {
+    let ended = workflow(&WorkflowExecution {
+        end: Some(after(147_404)),
+        totals: None,
+        retried: Some(true),
+        ..execution(WorkflowStatus::parse("PAUSED"))
+    });
+    let scrape = sparse(scrape_of(|store| store.workflows.put(ended)));
+    let shown = shown(scrape, "imagebuilder_workflow_execution_", WORKFLOW);
+    let (_, behind_info) = shown.split_once('\n').unwrap();
+    assert_eq!(
+        behind_info,
+        expected(
+            r#"imagebuilder_workflow_execution_status{ID,status="PAUSED"} 1
+            imagebuilder_workflow_execution_start_time_seconds{ID} 1788981143.418
+            imagebuilder_workflow_execution_end_time_seconds{ID} 1788981290.822
+            imagebuilder_workflow_execution_duration_seconds{ID} 147.404
+            imagebuilder_workflow_execution_retried{ID} 1"#
+        )
+    );
+}
+
+#[test]
+fn duration_of_a_workflow_execution_goes_on_while_it_runs_or_rolls_back() {
+    let duration = |status, start, end| {
+        let record = workflow(&WorkflowExecution {
+            start: Some(start),
+            end,
+            ..execution(status)
+        });
+        let scrape = scrape_of(|store| store.workflows.put(record));
+        let family = "imagebuilder_workflow_execution_duration_seconds";
+        behind_id(scrape, family, WORKFLOW).join(" ")
+    };
+    let rolling_back = WorkflowStatus::RollbackInProgress;
+    assert_eq!(duration(rolling_back, START, None), "1.25");
+    assert_eq!(duration(WorkflowStatus::Running, after(9_000), None), "0");
+    assert_eq!(duration(WorkflowStatus::Failed, START, None), "");
+    assert_eq!(
+        duration(WorkflowStatus::Completed, after(900), Some(START)),
+        "0"
+    );
+}
+
+#[test]
+fn workflow_execution_never_told_of_is_not_shown() {
+    let id = "wf-165b0d0a-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
+    let unseen = WorkflowRecord::unseen(id, own(), tags());
+    let scrape = scrape_of(|store| store.workflows.put(unseen));
+    assert_eq!(shown(scrape, "imagebuilder_workflow_", WORKFLOW), "");
+}
+
+#[test]
+fn image_shows_everything_that_is_known_of_it() {
+    let testing = image_record(&image(ImageStatus::Testing));
+    let scrape = scrape_of(|store| store.images.put(testing));
+    assert_eq!(
+        shown(scrape.clone(), "imagebuilder_image_", IMAGE),
+        expected(
+            r#"imagebuilder_image_info{ID,target="production",pipeline="nightly",platform="Linux",type="AMI",build_type="SCHEDULED",image_build_version_arn="arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",tag_env="a\"b"} 1
+            imagebuilder_image_status{ID,status="PENDING"} 0
+            imagebuilder_image_status{ID,status="CREATING"} 0
+            imagebuilder_image_status{ID,status="BUILDING"} 0
+            imagebuilder_image_status{ID,status="TESTING"} 1
+            imagebuilder_image_status{ID,status="DISTRIBUTING"} 0
+            imagebuilder_image_status{ID,status="INTEGRATING"} 0
+            imagebuilder_image_status{ID,status="AVAILABLE"} 0
+            imagebuilder_image_status{ID,status="CANCELLED"} 0
+            imagebuilder_image_status{ID,status="FAILED"} 0
+            imagebuilder_image_status{ID,status="DEPRECATED"} 0
+            imagebuilder_image_status{ID,status="DELETED"} 0
+            imagebuilder_image_status{ID,status="DISABLED"} 0
+            imagebuilder_image_created_timestamp_seconds{ID} 1788981143.418"#
+        )
+    );
+    let status = "imagebuilder_image_status";
+    let only = behind_id(sparse(scrape), status, IMAGE);
+    assert_eq!(only, [r#"status="TESTING"} 1"#]);
+}
+
+#[test]
+fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
+    let failure = |status, failure| {
+        let record = image_record(&Image {
+            failure,
+            ..image(status)
+        });
+        let scrape = scrape_of(|store| store.images.put(record));
+        behind_id(scrape, "imagebuilder_image_failure_info", IMAGE)
+    };
+    let told = ImageFailure {
+        step: Some("ApplyBuildComponents".into()),
+        step_execution_id: ID.parse().ok(),
+        component: Some("install-agent".into()),
+        phase: Some("build".into()),
+        component_step: Some("Fetch \"it\"".into()),
+        component_action: Some("ExecuteBash".into()),
+    };
+    assert_eq!(
+        failure(ImageStatus::Failed, Some(told.clone())),
+        [concat!(
+            r#"failed_step="ApplyBuildComponents","#,
+            r#"step_execution_id="step-2e6fef0d-657c-4b7e-8706-ff24da9afa01","#,
+            r#"component="install-agent",phase="build","#,
+            r#"component_step="Fetch \"it\"",component_action="ExecuteBash"} 1"#
+        )]
+    );
+    let little = ImageFailure {
+        phase: Some("test".into()),
+        ..ImageFailure::default()
+    };
+    assert_eq!(
+        failure(ImageStatus::Failed, Some(little)),
+        [r#"phase="test"} 1"#]
+    );
+    let nothing = Some(ImageFailure::default());
+    assert!(failure(ImageStatus::Failed, nothing).is_empty());
+    assert!(failure(ImageStatus::Failed, None).is_empty());
+    assert!(failure(ImageStatus::Building, Some(told)).is_empty());
+}
+
+#[test]
+fn last_available_build_is_shown_by_the_name_alone() {
+    let name = ImageName::of(&image_arn(1));
+    let record = ImageNameRecord::new(name, own(), START, REGION);
+    let scrape = scrape_of(|store| store.image_names.put(record));
+    assert_eq!(
+        shown(scrape, "imagebuilder_image_", IMAGE),
+        "imagebuilder_image_last_available_timestamp_seconds{account_id=\"111122223333\",\
+         region=\"us-west-2\",image=\"golden\",team=\"platform\"} 1788981143.418\n"
+    );
+}
+
+#[test]
+fn pipeline_shows_everything_that_is_known_of_it() {
+    let record = PipelineRecord::new(&pipeline(), own(), tags(), REGION);
+    let scrape = scrape_of(|store| store.pipelines.put(record));
+    let statuses = behind_id(
+        scrape.clone(),
+        "imagebuilder_pipeline_last_run_status",
+        PIPELINE,
+    );
+    assert_eq!(statuses.len(), ImageStatus::KNOWN.len());
+    assert!(statuses.contains(&r#"status="FAILED"} 1"#.to_owned()));
+    assert_eq!(
+        shown(sparse(scrape), "imagebuilder_pipeline_", PIPELINE),
+        expected(
+            r#"imagebuilder_pipeline_info{ID,target="production",platform="Linux",schedule="cron(0 10 * * ? *)",tag_env="a\"b"} 1
+            imagebuilder_pipeline_enabled{ID} 1
+            imagebuilder_pipeline_last_run_status{ID,status="FAILED"} 1
+            imagebuilder_pipeline_last_run_timestamp_seconds{ID} 1788981143.418
+            imagebuilder_pipeline_next_run_timestamp_seconds{ID} 1789067543.418
+            imagebuilder_pipeline_consecutive_failures{ID} 2"#
+        )
+    );
+}
+
+#[test]
+fn pipeline_that_never_ran_shows_nothing_of_a_run() {
+    let never = Pipeline {
+        enabled: None,
+        platform: None,
+        schedule: None,
+        last_run_status: None,
+        last_run: None,
+        next_run: None,
+        consecutive_failures: None,
+        ..pipeline()
+    };
+    let record = PipelineRecord::new(&never, own(), LabelText::default(), REGION);
+    let scrape = scrape_of(|store| store.pipelines.put(record));
+    for scrape in [scrape.clone(), sparse(scrape)] {
+        assert_eq!(
+            shown(scrape, "imagebuilder_pipeline_", PIPELINE),
+            "imagebuilder_pipeline_info{ID,target=\"production\"} 1\n"
+        );
+    }
+}
+
+#[test]
+fn sources_show_when_they_last_looked_and_what_was_chosen() {
+    let scrape = scrape_of(|store| {
+        let globs = SelectorRecord::new(SelectorKind::Pipelines, "golden-\\*", 0);
+        store.selectors.put(globs);
+        store.discovered(START);
+    });
+    let source = "target=\"production\",region=\"us-west-2\"";
+    assert_eq!(
+        shown(scrape.clone(), "imagebuilder_exporter_discovery_", source),
+        "imagebuilder_exporter_discovery_last_success_timestamp_seconds{ID} 1788981143.418\n"
+    );
+    assert_eq!(
+        shown(scrape, "imagebuilder_exporter_selector_", source),
+        r#"imagebuilder_exporter_selector_matches{ID,kind="pipelines",selector="golden-\\*"} 0"#
+            .to_owned()
+            + "\n"
+    );
+    let never = scrape_of(|_| {});
+    assert_eq!(shown(never, "imagebuilder_exporter_discovery_", source), "");
+}
+
+#[test]
+fn step_seen_in_a_list_alone_has_no_info_and_tags_are_on_it_alone() {
+    let listed = StepRecord {
+        full: false,
+        info_labels: tags(),
+        ..running()
+    };
+    let full = StepRecord {
+        full: true,
+        ..listed.clone()
+    };
+    assert!(values(scrape([listed], START), "info").is_empty());
+    let text = rendered(scrape([full], START), Format::Text);
+    let tagged: Vec<_> = text.lines().filter(|line| line.contains("tag_")).collect();
+    assert_eq!(tagged.len(), 1);
+    assert!(tagged[0].starts_with("imagebuilder_workflow_step_info{"));
+    assert!(tagged[0].ends_with(",tag_env=\"a\\\"b\"} 1"));
+}

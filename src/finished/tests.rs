@@ -1,0 +1,487 @@
+//! Looks at steps go in, the values of the series are compared.
+
+use super::*;
+use crate::model::{StepExecution, StepExecutionId};
+use crate::store::Phase;
+
+/// When the process started.
+const STARTED: Timestamp = Timestamp::from_millis(1_788_981_000_000);
+const WARMUP: Duration = Duration::from_secs(120);
+const KEEP: Duration = Duration::from_secs(3_600);
+
+/// So many seconds after the start.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(STARTED.millis() + seconds * 1_000)
+}
+
+/// Later than any series is held back, in these tests.
+fn late() -> Timestamp {
+    at(1_000_000)
+}
+
+fn settings() -> Settings {
+    Settings {
+        warmup: WARMUP,
+        keep: KEEP,
+        buckets: [10, 60, 300].map(Duration::from_secs).into(),
+    }
+}
+
+fn finished() -> Finished {
+    Finished::new(STARTED, &settings())
+}
+
+fn labels(team: &str) -> LabelText {
+    LabelText::new([("team", team)])
+}
+
+fn id(at: usize) -> StepExecutionId {
+    let id = format!("step-00000000-0000-0000-0000-00000000{at:04x}");
+    id.parse().unwrap()
+}
+
+/// A step of a workflow in which all are called alike.
+fn step(number: usize, status: StepStatus, start: Option<i64>, end: Option<i64>) -> StepRecord {
+    let own = LabelText::new([("change", "not of the target")]);
+    let answer = StepExecution {
+        name: Some("Build".into()),
+        start: start.map(at),
+        end: end.map(at),
+        ..StepExecution::with_status(status)
+    };
+    StepRecord::unseen(id(number), own).answered(answer, "us-west-2", STARTED)
+}
+
+fn pending(number: usize) -> StepRecord {
+    step(number, StepStatus::Pending, None, None)
+}
+
+fn running(number: usize) -> StepRecord {
+    step(number, StepStatus::Running, Some(0), None)
+}
+
+fn ended(number: usize, status: StepStatus, end: i64) -> StepRecord {
+    step(number, status, Some(end - 50), Some(end))
+}
+
+fn attempt(mut record: StepRecord, attempt: u32, most: u32) -> StepRecord {
+    let observed = record.observed.as_mut().unwrap();
+    (observed.attempt, observed.max_attempts) = (Some(attempt), Some(most));
+    record
+}
+
+fn settled(record: StepRecord) -> StepRecord {
+    StepRecord {
+        phase: Phase::Settled,
+        ..record
+    }
+}
+
+/// Sees a step in these states, one after the other, as one target does.
+fn looks(finished: &Finished, target: &str, looks: &[StepRecord], now: Timestamp) {
+    let mut before = None;
+    for after in looks {
+        finished.see(target, &labels(target), before, after, now);
+        before = Some(after);
+    }
+}
+
+/// The counters at `now`, `STATUS count` of those that are not 0, and all where `all`.
+fn counters(finished: &Finished, all: bool, now: Timestamp) -> Vec<String> {
+    let snapshot = finished.snapshot();
+    let mut shown: Vec<_> = snapshot
+        .series
+        .iter()
+        .filter(|series| all || series.count(now) > 0)
+        .map(|series| format!("{}{}", series.labels.as_str(), series.count(now)))
+        .map(|line| {
+            line.replace("region=\"us-west-2\",step=\"Build\",", "")
+                .replace("status=", "")
+        })
+        .collect();
+    shown.sort();
+    shown
+}
+
+/// The histogram's buckets and its sum in milliseconds.
+fn histogram(finished: &Finished, status: StepStatus, now: Timestamp) -> (Vec<u64>, u64) {
+    let snapshot = finished.snapshot();
+    let status = format!("status=\"{status}\",");
+    let mut of_status = snapshot
+        .series
+        .iter()
+        .filter(|series| series.labels.as_str().ends_with(&status));
+    let shown = of_status.next().unwrap().durations(now).unwrap();
+    (shown.cumulative().collect(), shown.sum_millis())
+}
+
+#[test]
+fn first_sight_makes_completed_and_failed_and_no_other() {
+    let finished = finished();
+    looks(&finished, "a", &[pending(1)], at(0));
+    assert_eq!(
+        counters(&finished, true, late()),
+        [r#"team="a","COMPLETED",0"#, r#"team="a","FAILED",0"#]
+    );
+}
+
+#[test]
+fn step_never_seen_makes_no_series() {
+    let finished = finished();
+    let unseen = StepRecord::unseen(id(1), labels("a"));
+    looks(&finished, "a", &[unseen], at(0));
+    assert!(finished.snapshot().series.is_empty());
+}
+
+#[test]
+fn execution_is_counted_once_however_often_it_is_seen() {
+    let finished = finished();
+    let end = ended(1, StepStatus::Completed, 60);
+    let seen = [
+        pending(1),
+        running(1),
+        end.clone(),
+        end.clone(),
+        settled(end),
+    ];
+    looks(&finished, "a", &seen, at(61));
+    assert_eq!(
+        counters(&finished, false, late()),
+        [r#"team="a","COMPLETED",1"#]
+    );
+}
+
+#[test]
+fn each_final_status_has_a_counter_and_only_two_a_histogram() {
+    let finished = finished();
+    let statuses = ["SKIPPED", "COMPLETED", "FAILED", "CANCELLED", "NEW"];
+    for (number, status) in statuses.into_iter().enumerate() {
+        let end = ended(number, StepStatus::parse(status), 60);
+        looks(&finished, "a", &[running(number), settled(end)], at(61));
+    }
+    assert_eq!(
+        counters(&finished, false, late()),
+        [
+            r#"team="a","CANCELLED",1"#,
+            r#"team="a","COMPLETED",1"#,
+            r#"team="a","FAILED",1"#,
+            r#"team="a","NEW",1"#,
+            r#"team="a","SKIPPED",1"#,
+        ]
+    );
+    let snapshot = finished.snapshot();
+    let with_histogram = |series: &&FinishedSeries| series.durations(late()).is_some();
+    assert_eq!(snapshot.series.iter().filter(with_histogram).count(), 2);
+}
+
+#[test]
+fn what_has_not_ended_is_not_counted_though_it_is_settled() {
+    let finished = finished();
+    looks(&finished, "a", &[pending(1), settled(pending(1))], at(1));
+    looks(&finished, "a", &[running(2), settled(running(2))], at(1));
+    let paused = step(3, StepStatus::parse("PAUSED"), Some(1), None);
+    looks(&finished, "a", &[paused], at(1));
+    assert!(counters(&finished, false, late()).is_empty());
+}
+
+#[test]
+fn series_show_0_until_they_are_old_enough_whatever_they_hold() {
+    let finished = finished();
+    let failed = ended(1, StepStatus::Failed, 60);
+    looks(&finished, "a", &[running(1)], at(0));
+    finished.see("a", &labels("a"), Some(&running(1)), &failed, at(61));
+    for (now, count) in [(at(61), 0), (at(119), 0), (at(120), 1)] {
+        let shown = counters(&finished, true, now);
+        assert_eq!(shown[1], format!("team=\"a\",\"FAILED\",{count}"));
+        let (buckets, sum) = histogram(&finished, StepStatus::Failed, now);
+        assert_eq!(
+            (buckets, sum),
+            (vec![0, count, count, count], count * 50_000)
+        );
+    }
+}
+
+#[test]
+fn series_of_a_rare_status_is_held_back_from_its_own_birth() {
+    let finished = finished();
+    let skipped = ended(1, StepStatus::Skipped, 60);
+    looks(&finished, "a", &[pending(1)], at(0));
+    finished.see("a", &labels("a"), Some(&pending(1)), &skipped, at(61));
+    assert_eq!(
+        counters(&finished, true, at(180)).last().unwrap(),
+        r#"team="a","SKIPPED",0"#
+    );
+    assert_eq!(
+        counters(&finished, false, at(181)),
+        [r#"team="a","SKIPPED",1"#]
+    );
+}
+
+#[test]
+fn failed_execution_counts_with_its_last_attempt_or_once_it_is_settled() {
+    let last = finished();
+    let failed = |end| ended(1, StepStatus::Failed, end);
+    let seen = [
+        attempt(running(1), 1, 2),
+        attempt(failed(60), 1, 2),
+        attempt(running(1), 2, 2),
+    ];
+    looks(&last, "a", &seen, at(90));
+    assert!(counters(&last, false, late()).is_empty());
+    let end = attempt(failed(95), 2, 2);
+    last.see("a", &labels("a"), Some(&seen[2]), &end, at(96));
+    assert_eq!(counters(&last, false, late()), [r#"team="a","FAILED",1"#]);
+
+    let left = finished();
+    let failed = attempt(failed(60), 1, 2);
+    looks(&left, "a", &[running(1), failed.clone()], at(61));
+    assert!(counters(&left, false, late()).is_empty());
+    let gave_up = settled(failed.clone());
+    left.see("a", &labels("a"), Some(&failed), &gave_up, at(90));
+    assert_eq!(counters(&left, false, late()), [r#"team="a","FAILED",1"#]);
+}
+
+#[test]
+fn what_ended_before_the_start_does_not_count_unless_it_was_seen_to_end() {
+    let finished = finished();
+    looks(
+        &finished,
+        "a",
+        &[ended(1, StepStatus::Completed, -1)],
+        at(1),
+    );
+    // Its start speaks for an execution whose end is not told.
+    let without_end = step(2, StepStatus::Cancelled, Some(-1), None);
+    looks(&finished, "a", &[without_end], at(1));
+    let without_times = step(3, StepStatus::Cancelled, None, None);
+    looks(&finished, "a", &[without_times], at(1));
+    // It has attempts left, but failed long ago: that it gets none is all that is news.
+    let failed = attempt(ended(4, StepStatus::Failed, -1), 1, 2);
+    looks(&finished, "a", &[failed.clone(), settled(failed)], at(1));
+    assert!(counters(&finished, false, late()).is_empty());
+
+    looks(&finished, "a", &[ended(5, StepStatus::Completed, 0)], at(1));
+    // The clocks differ: what was seen to run has ended since.
+    let seen = [running(6), ended(6, StepStatus::Completed, -1)];
+    looks(&finished, "a", &seen, at(1));
+    let seen = [pending(7), step(7, StepStatus::Cancelled, None, None)];
+    looks(&finished, "a", &seen, at(1));
+    assert_eq!(
+        counters(&finished, false, late()),
+        [r#"team="a","CANCELLED",1"#, r#"team="a","COMPLETED",2"#]
+    );
+}
+
+#[test]
+fn what_is_found_after_a_gap_counts_as_long_as_it_would_be_kept() {
+    let finished = finished();
+    let keep = KEEP.as_secs() as i64;
+    let now = at(keep + 1_000);
+    looks(&finished, "a", &[ended(1, StepStatus::Completed, 999)], now);
+    assert!(counters(&finished, false, late()).is_empty());
+    looks(
+        &finished,
+        "a",
+        &[ended(2, StepStatus::Completed, 1_000)],
+        now,
+    );
+    assert_eq!(
+        counters(&finished, false, late()),
+        [r#"team="a","COMPLETED",1"#]
+    );
+}
+
+#[test]
+fn execution_that_passes_to_another_target_is_not_counted_again() {
+    let finished = finished();
+    let end = ended(1, StepStatus::Completed, 60);
+    looks(&finished, "a", &[running(1), end.clone()], at(61));
+    looks(&finished, "b", std::slice::from_ref(&end), at(62));
+    looks(&finished, "b", &[running(1), end], at(63));
+    let upper: StepExecutionId = "step-00000000-0000-0000-0000-00000000ABCD".parse().unwrap();
+    let lower: StepExecutionId = "step-00000000-0000-0000-0000-00000000abcd".parse().unwrap();
+    for id in [upper, lower] {
+        let end = StepRecord {
+            id,
+            ..ended(0, StepStatus::Completed, 60)
+        };
+        looks(&finished, "a", &[end], at(64));
+    }
+    assert_eq!(
+        counters(&finished, true, late()),
+        [
+            r#"team="a","COMPLETED",2"#,
+            r#"team="a","FAILED",0"#,
+            r#"team="b","COMPLETED",0"#,
+            r#"team="b","FAILED",0"#,
+        ]
+    );
+    let handed_over = running(2);
+    looks(&finished, "a", std::slice::from_ref(&handed_over), at(65));
+    looks(&finished, "b", &[ended(2, StepStatus::Failed, 70)], at(71));
+    let shown = counters(&finished, false, late());
+    assert_eq!(
+        shown,
+        [r#"team="a","COMPLETED",2"#, r#"team="b","FAILED",1"#]
+    );
+}
+
+#[test]
+fn targets_with_the_same_labels_share_a_series_until_the_last_of_them_goes() {
+    let first = finished();
+    let shared = labels("both");
+    for (target, number) in [("a", 1), ("b", 2)] {
+        let end = ended(number, StepStatus::Completed, 60);
+        first.see(target, &shared, Some(&running(number)), &end, at(61));
+    }
+    let expected = [r#"team="both","COMPLETED",2"#];
+    assert_eq!(counters(&first, false, late()), expected);
+    let target = |name: &str| (name.to_owned(), shared.clone());
+    let second = first.configured(&settings(), &[target("b")], at(62));
+    assert_eq!(counters(&second, false, late()), expected);
+    // One that comes back owns what it sees, not what it once saw.
+    let third = second.configured(&settings(), &[target("a")], at(63));
+    assert!(third.snapshot().series.is_empty());
+    assert_eq!(counters(&first, false, late()), expected);
+}
+
+#[test]
+fn reload_drops_the_series_of_targets_that_go_or_are_labelled_otherwise() {
+    let finished = finished();
+    for (number, target) in ["stays", "goes", "changes"].into_iter().enumerate() {
+        let end = ended(number, StepStatus::Completed, 60);
+        looks(&finished, target, &[running(number), end], at(61));
+    }
+    let targets = [("stays", "stays"), ("changes", "other")]
+        .map(|(name, team)| (name.to_owned(), labels(team)));
+    let reloaded = finished.configured(&settings(), &targets, at(62));
+    assert_eq!(
+        counters(&reloaded, true, late()),
+        [
+            r#"team="stays","COMPLETED",1"#,
+            r#"team="stays","FAILED",0"#
+        ]
+    );
+    // Under other labels it is another series, which what was counted does not enter.
+    let end = ended(2, StepStatus::Completed, 60);
+    reloaded.see("changes", &labels("other"), None, &end, at(63));
+    let shown = counters(&reloaded, true, late());
+    assert_eq!(shown[0], r#"team="other","COMPLETED",0"#);
+}
+
+#[test]
+fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
+    let finished = finished();
+    let end = ended(1, StepStatus::Completed, 60);
+    looks(&finished, "a", &[running(1), end], at(61));
+    let targets = [("a".to_owned(), labels("a"))];
+    let same = finished.configured(&settings(), &targets, at(200));
+    assert_eq!(
+        histogram(&same, StepStatus::Completed, at(200)),
+        (vec![0, 1, 1, 1], 50_000)
+    );
+    let other = Settings {
+        buckets: vec![Duration::from_millis(1_500)],
+        ..settings()
+    };
+    let anew = same.configured(&other, &targets, at(200));
+    let end = ended(2, StepStatus::Completed, 210);
+    looks(&anew, "a", &[running(2), end], at(211));
+    assert_eq!(
+        counters(&anew, false, at(211)),
+        [r#"team="a","COMPLETED",2"#]
+    );
+    let shown = |now| histogram(&anew, StepStatus::Completed, now);
+    assert_eq!(shown(at(319)), (vec![0, 0], 0));
+    assert_eq!(shown(at(320)), (vec![0, 1], 50_000));
+}
+
+#[test]
+fn longer_warmup_does_not_hide_what_was_shown() {
+    let finished = finished();
+    let end = ended(1, StepStatus::Completed, 60);
+    looks(&finished, "a", &[running(1), end], at(61));
+    let longer = Settings {
+        warmup: KEEP,
+        ..settings()
+    };
+    let targets = [("a".to_owned(), labels("a"))];
+    let reloaded = finished.configured(&longer, &targets, at(200));
+    assert_eq!(
+        counters(&reloaded, false, at(200)),
+        [r#"team="a","COMPLETED",1"#]
+    );
+}
+
+#[test]
+fn duration_falls_into_the_bucket_it_does_not_exceed_and_is_summed_exactly() {
+    let finished = finished();
+    for (number, (start, end)) in [(0, 10_000), (0, 10_001), (0, 300_001), (5, 0)]
+        .into_iter()
+        .enumerate()
+    {
+        let mut record = ended(number, StepStatus::Completed, 1);
+        let observed = record.observed.as_mut().unwrap();
+        observed.start = Some(Timestamp::from_millis(STARTED.millis() + start));
+        observed.end = Some(Timestamp::from_millis(STARTED.millis() + end));
+        looks(&finished, "a", &[running(number), record], at(301));
+    }
+    let untold = step(9, StepStatus::Completed, None, Some(1));
+    looks(&finished, "a", &[running(9), untold], at(301));
+    assert_eq!(
+        histogram(&finished, StepStatus::Completed, late()),
+        (vec![2, 3, 3, 4], 320_002)
+    );
+    assert_eq!(
+        counters(&finished, false, late()),
+        [r#"team="a","COMPLETED",5"#]
+    );
+}
+
+#[test]
+fn what_is_too_old_to_count_again_is_forgotten() {
+    let finished = finished();
+    let keep = KEEP.as_secs() as i64;
+    let remembered = || finished.lock().memory.len();
+    let day = 24 * 3_600;
+    let mut most = 0;
+    for second in (0..day).step_by(60) {
+        let number = usize::try_from(second / 60).unwrap();
+        let end = ended(number, StepStatus::Completed, second);
+        looks(&finished, "a", &[end], at(second));
+        most = most.max(remembered());
+    }
+    let kept = usize::try_from(keep / 60).unwrap();
+    assert!((kept..kept * 9 / 8).contains(&most), "{most}");
+    // What was forgotten is too old, also for who keeps things longer from now on.
+    let longer = Settings {
+        keep: KEEP * 48,
+        ..settings()
+    };
+    let targets = [("a".to_owned(), labels("a"))];
+    let reloaded = finished.configured(&longer, &targets, at(day));
+    for second in (0..day).step_by(60) {
+        let number = usize::try_from(second / 60).unwrap();
+        let end = ended(number, StepStatus::Completed, second);
+        looks(&reloaded, "a", &[end], at(day));
+    }
+    assert_eq!(
+        counters(&reloaded, false, late()),
+        [r#"team="a","COMPLETED",1440"#]
+    );
+}
+
+#[test]
+fn snapshot_is_not_reached_by_what_is_counted_later() {
+    let finished = finished();
+    looks(&finished, "a", &[running(1)], at(0));
+    let snapshot = finished.snapshot();
+    let end = ended(1, StepStatus::Completed, 60);
+    finished.see("a", &labels("a"), Some(&running(1)), &end, at(61));
+    assert!(
+        snapshot
+            .series
+            .iter()
+            .all(|series| series.count(late()) == 0)
+    );
+}

@@ -1,0 +1,145 @@
+//! Which target has what: a thing that several targets of one account and region come across is
+//! shown, polled and counted by one of them, the first in the order of the file.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::lock;
+use crate::model::{ImageArn, PipelineArn};
+
+/// What is discovered and belongs to one target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Claim {
+    /// An image build version with its workflow executions and their steps.
+    Image(ImageArn),
+    Pipeline(PipelineArn),
+    /// What is told of all builds of an image: account, region and name.
+    ImageName(Arc<str>, Arc<str>, Arc<str>),
+}
+
+/// The claims of all pollers. A poller's rank is its target's place in the file.
+#[derive(Debug)]
+pub struct Claims {
+    held: Mutex<HashMap<Claim, Held>>,
+    /// Changes when somebody must give something up, or has.
+    news: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Held {
+    by: usize,
+    /// Who may have it instead once it is given up, the first of all.
+    wanted_by: BTreeSet<usize>,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self {
+            held: Mutex::default(),
+            news: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Claims {
+    /// Whether `rank` has it from now on. Where a later one has it, that one is asked to give it up,
+    /// and the claim is to be made again when there is news.
+    pub fn claim(&self, claim: &Claim, rank: usize) -> bool {
+        let mut held = lock(&self.held);
+        let Some(one) = held.get_mut(claim) else {
+            let wanted_by = BTreeSet::new();
+            held.insert(
+                claim.clone(),
+                Held {
+                    by: rank,
+                    wanted_by,
+                },
+            );
+            return true;
+        };
+        if one.by == rank {
+            return one.wanted_by.first().is_none_or(|first| *first > rank);
+        }
+        let new = one.wanted_by.insert(rank);
+        if new && rank < one.by {
+            drop(held);
+            self.tell();
+        }
+        false
+    }
+
+    /// `rank` has it no longer, or wants it no longer.
+    pub fn release(&self, claim: &Claim, rank: usize) {
+        let mut held = lock(&self.held);
+        let Some(one) = held.get_mut(claim) else {
+            return;
+        };
+        one.wanted_by.remove(&rank);
+        if one.by == rank {
+            let wanted = !one.wanted_by.is_empty();
+            held.remove(claim);
+            drop(held);
+            if wanted {
+                self.tell();
+            }
+        }
+    }
+
+    /// Whether `rank` has it, and nobody before it wants it.
+    pub fn keeps(&self, claim: &Claim, rank: usize) -> bool {
+        let held = lock(&self.held);
+        held.get(claim).is_some_and(|one| {
+            one.by == rank && one.wanted_by.first().is_none_or(|first| *first > rank)
+        })
+    }
+
+    /// Changes when somebody must give something up, or has.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    fn tell(&self) {
+        self.news.send_modify(|news| *news += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim() -> Claim {
+        let arn = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden";
+        Claim::Pipeline(PipelineArn::parse(arn).unwrap())
+    }
+
+    #[test]
+    fn who_comes_first_has_it_until_one_before_it_wants_it() {
+        let claims = Claims::default();
+        let mut news = claims.news();
+        assert!(claims.claim(&claim(), 1));
+        assert!(!claims.claim(&claim(), 2));
+        assert!(!news.has_changed().unwrap());
+        assert!(claims.keeps(&claim(), 1));
+
+        assert!(!claims.claim(&claim(), 0));
+        assert!(news.has_changed().unwrap());
+        news.mark_unchanged();
+        assert!(!claims.keeps(&claim(), 1));
+        claims.release(&claim(), 1);
+        assert!(news.has_changed().unwrap());
+        assert!(claims.claim(&claim(), 0));
+        assert!(claims.keeps(&claim(), 0));
+    }
+
+    #[test]
+    fn what_is_given_up_goes_to_who_asks_next() {
+        let claims = Claims::default();
+        assert!(claims.claim(&claim(), 0));
+        assert!(!claims.claim(&claim(), 1));
+        claims.release(&claim(), 0);
+        assert!(claims.claim(&claim(), 1));
+    }
+}

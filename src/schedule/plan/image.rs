@@ -1,0 +1,574 @@
+//! Images whose builds are followed: when to ask which workflow executions they have, and when they
+//! leave.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::queue::{Slot, Urgency};
+use super::whole::{Leaver, Left, SELDOM};
+use super::{Call, HOUR, Plan};
+use crate::api::{ErrorKind, Operation};
+use crate::clock::Now;
+use crate::model::{Image, ImageArn, ImageStatus, Tags, Timestamp, WorkflowExecutionId};
+
+/// How long before its end a build may have begun, as far as it is looked for: an image tells when it
+/// was created, and not when its build ended.
+const LONGEST_BUILD: Duration = Duration::from_secs(12 * 60 * 60);
+/// A moving image without an execution that moves is asked for the next one as often as steps are,
+/// so many times; then as often as is discovered.
+const SOON: u32 = 10;
+/// The executions of a moving image are listed at least every so many discovery intervals, whatever
+/// its steps suggest.
+const AT_LEAST: u32 = 5;
+
+/// Who told of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageSource {
+    /// A list of the account, which does not tell the pipeline.
+    List,
+    Get,
+}
+
+/// What is to be done about an image that was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageNews {
+    /// It is to be followed, if no other target has it.
+    Wanted,
+    /// It is not, or nobody knows yet.
+    NotWanted,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ImagePlan {
+    /// The configuration names it.
+    pub named: bool,
+    standing: Standing,
+    /// What was last told of it, with its pipeline once that is known.
+    pub told: Option<Image>,
+    /// Whether a Get was answered.
+    full: bool,
+    /// Whether it changed since its executions were last listed.
+    changed: bool,
+    /// The executions of it that are followed.
+    pub workflows: Vec<WorkflowExecutionId>,
+    /// When the last of its executions known ended, whether it is still followed or not.
+    pub last_end: Option<Timestamp>,
+    reading: Reading,
+    gets_failed: u32,
+    /// The round of the account's list that last told of it.
+    pub round: u64,
+    leaves: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    /// Nobody knows yet whether it is to be followed.
+    #[default]
+    Undecided,
+    Unwanted,
+    /// Another target has it.
+    Foreign,
+    Followed,
+    /// It was followed, and has left.
+    Left,
+}
+
+/// How far the list of its executions was read.
+#[derive(Debug, Default)]
+struct Reading {
+    token: Option<String>,
+    failures: u32,
+    attempted: bool,
+    /// When the last one that was read to its end began.
+    read: Option<Instant>,
+    /// How often it was read since the image changed.
+    times: u32,
+    /// Something happened while it was read.
+    again: bool,
+}
+
+impl ImagePlan {
+    pub(super) fn failed(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|image| image.status == ImageStatus::Failed)
+    }
+
+    /// Whether its build is under way, as far as is known.
+    pub(super) fn moves(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|image| !image.status.is_terminal())
+    }
+
+    pub(super) fn is_followed(&self) -> bool {
+        self.standing == Standing::Followed
+    }
+
+    /// Whether everything that was to be asked about it first has been asked.
+    pub(super) fn attempted(&self) -> bool {
+        match self.standing {
+            Standing::Followed => self.reading.attempted,
+            Standing::Undecided => self.full || self.gets_failed > 0,
+            _ => true,
+        }
+    }
+}
+
+impl Plan {
+    /// Follows just these images by their names in the configuration, beside those that the lists
+    /// tell of. Tells what is no longer followed.
+    pub fn name_images(&mut self, arns: &[ImageArn], now: Now) -> Left {
+        let mut left = Left::default();
+        let before: Vec<ImageArn> = { self.images.iter() }
+            .filter(|(arn, plan)| plan.named && !arns.contains(arn))
+            .map(|(arn, _)| arn.clone())
+            .collect();
+        for arn in before {
+            self.drop_image(&arn, now.instant, &mut left);
+        }
+        for arn in arns {
+            let plan = self.images.entry(arn.clone()).or_default();
+            plan.named = true;
+            if plan.standing == Standing::Unwanted {
+                plan.standing = Standing::Undecided;
+            }
+            if plan.told.is_none() {
+                let slot = Slot::new(now.instant, Urgency::Waiting);
+                self.ask_for_image(arn, slot);
+            }
+        }
+        left
+    }
+
+    /// Something told of an image.
+    pub fn image_told(&mut self, image: &Image, source: ImageSource, now: Now) -> ImageNews {
+        if !self.images.contains_key(&image.arn) {
+            if !self.may_matter(image, now) {
+                return ImageNews::NotWanted;
+            }
+            self.images.insert(image.arn.clone(), ImagePlan::default());
+        }
+        let round = self.rounds.images.number;
+        let Some(plan) = self.images.get_mut(&image.arn) else {
+            return ImageNews::NotWanted;
+        };
+        let mut image = image.clone();
+        if let Some(before) = &plan.told {
+            image.pipeline = image.pipeline.or_else(|| before.pipeline.clone());
+            plan.changed |= has_changed(before, &image);
+        } else {
+            plan.changed = true;
+        }
+        match source {
+            ImageSource::List => plan.round = round,
+            ImageSource::Get => plan.full = true,
+        }
+        let moves = !image.status.is_terminal();
+        if plan.standing == Standing::Left && moves {
+            plan.standing = Standing::Undecided;
+        }
+        plan.told = Some(image);
+        let arn = plan.told.as_ref().map(|image| image.arn.clone());
+        arn.map_or(ImageNews::NotWanted, |arn| self.decide(&arn, now.instant))
+    }
+
+    /// Whether an image is to be followed, as far as is known now.
+    pub fn decide(&mut self, arn: &ImageArn, now: Instant) -> ImageNews {
+        let Some(plan) = self.images.get(arn) else {
+            return ImageNews::NotWanted;
+        };
+        let Some(image) = &plan.told else {
+            return ImageNews::NotWanted;
+        };
+        if plan.standing == Standing::Left {
+            return ImageNews::NotWanted;
+        }
+        let decided = if plan.named {
+            Some(true)
+        } else {
+            self.rounds.wants(image, plan.full)
+        };
+        let (full, moves) = (plan.full, plan.moves());
+        let standing = match decided {
+            // Who it belongs to is asked next.
+            Some(true) => return ImageNews::Wanted,
+            Some(false) => Standing::Unwanted,
+            None => Standing::Undecided,
+        };
+        if let Some(plan) = self.images.get_mut(arn) {
+            plan.standing = standing;
+        }
+        if standing == Standing::Undecided && !full {
+            let urgency = urgency(moves);
+            self.ask_for_image(arn, Slot::new(now, urgency));
+        }
+        ImageNews::NotWanted
+    }
+
+    /// An image that is wanted is this target's: it is followed from now on, if it was not.
+    pub fn image_claimed(&mut self, arn: &ImageArn, now: Instant) {
+        let Some(plan) = self.images.get_mut(arn) else {
+            return;
+        };
+        plan.standing = Standing::Followed;
+        let changed = std::mem::take(&mut plan.changed);
+        let moves = plan.moves();
+        let unread = plan.reading.read.is_none();
+        if changed {
+            plan.reading.times = 0;
+        }
+        if let Some(leaves) = plan.leaves.take_if(|_| changed || moves) {
+            self.leaving.remove(&(leaves, Leaver::Image(arn.clone())));
+        }
+        if changed || unread {
+            self.read_workflows(arn, now, urgency(moves));
+        }
+        if changed {
+            // One that fails or does well after all keeps its executions longer or shorter.
+            let workflows = self.images.get(arn).map(|plan| plan.workflows.clone());
+            for id in workflows.unwrap_or_default() {
+                self.settle_whole(id, now);
+            }
+        }
+        // Of one that has ended it may turn out that it ended too long ago.
+        if moves || !unread {
+            self.complete_image(arn, now);
+        }
+        self.settle_image(arn);
+    }
+
+    /// Another target has the image.
+    pub fn image_is_foreign(&mut self, arn: &ImageArn, now: Instant) -> Left {
+        let mut left = Left::default();
+        if let Some(plan) = self.images.get_mut(arn) {
+            let followed = plan.is_followed();
+            plan.standing = Standing::Foreign;
+            plan.changed = true;
+            plan.reading = Reading::default();
+            if followed {
+                left.images.push(arn.clone());
+            }
+        }
+        self.forget_image_calls(arn);
+        self.drop_executions(arn, now, &mut left);
+        left
+    }
+
+    /// What an image, if it is followed, may be shown as: one that ended is shown once it is known
+    /// that it did not end too long ago.
+    pub fn shown_image(&self, arn: &ImageArn, now: Now) -> Option<&Image> {
+        let plan = self.images.get(arn)?;
+        let denied = self.denied(Operation::ListWorkflowExecutions, now.instant);
+        let known = plan.moves() || plan.reading.read.is_some() || denied.is_some();
+        let stays = plan.leaves.is_none_or(|leaves| leaves > now.time);
+        let shown = plan.is_followed() && known && stays;
+        plan.told.as_ref().filter(|_| shown)
+    }
+
+    /// An image that was followed for its pipeline is no longer selected.
+    pub fn unwanted(&mut self, arn: &ImageArn, now: Instant) -> Left {
+        let mut left = Left::default();
+        let Some(plan) = self.images.get_mut(arn) else {
+            return left;
+        };
+        if matches!(plan.standing, Standing::Unwanted) && !plan.workflows.is_empty() {
+            left.images.push(arn.clone());
+            self.forget_image_calls(arn);
+            self.drop_executions(arn, now, &mut left);
+        }
+        left
+    }
+
+    /// The tags of an image, as last told.
+    pub fn tags_of(&self, arn: &ImageArn) -> Option<&Tags> {
+        let plan = self.images.get(arn)?;
+        plan.told.as_ref().map(|image| &image.tags)
+    }
+
+    /// The images that are followed.
+    pub fn followed_images(&self) -> impl Iterator<Item = &ImageArn> {
+        let followed = self.images.iter().filter(|(_, plan)| plan.is_followed());
+        followed.map(|(arn, _)| arn)
+    }
+
+    /// The images that would be followed if another target did not have them.
+    pub fn foreign_images(&self) -> impl Iterator<Item = &ImageArn> {
+        let images = self.images.iter();
+        let foreign = images.filter(|(_, plan)| plan.standing == Standing::Foreign);
+        foreign.map(|(arn, _)| arn)
+    }
+
+    /// A Get of an image failed. Returns whether Gets are denied, as they were not before.
+    pub fn image_failed(&mut self, arn: &ImageArn, kind: ErrorKind, now: Instant) -> bool {
+        let Some(plan) = self.images.get_mut(arn) else {
+            return false;
+        };
+        plan.gets_failed = plan.gets_failed.saturating_add(1);
+        let (failures, moves) = (plan.gets_failed, plan.moves());
+        if plan.named && plan.told.is_none() {
+            plan.reading.attempted = true;
+        }
+        let wait = match kind {
+            ErrorKind::Forbidden => HOUR,
+            _ => {
+                let interval = self.pace.discovery_interval;
+                self.jitter.after_failure(kind, interval, failures)
+            }
+        };
+        let became = kind == ErrorKind::Forbidden && self.deny(Operation::GetImage, now);
+        self.ask_for_image(arn, Slot::new(now + wait, urgency(moves)));
+        became
+    }
+
+    /// A Get of an image was answered, and what it told was taken in.
+    pub fn image_answered(&mut self, arn: &ImageArn, now: Instant) {
+        let wanted = self.rounds.images.wanted;
+        let Some(plan) = self.images.get_mut(arn) else {
+            return;
+        };
+        plan.gets_failed = 0;
+        if plan.named && !wanted && plan.standing != Standing::Left {
+            let times = if plan.moves() { 1 } else { SELDOM };
+            let wait = self.jitter.nearly(self.pace.discovery_interval * times);
+            self.ask_for_image(arn, Slot::new(now + wait, Urgency::Discovery));
+        }
+    }
+
+    /// Where the next page of an image's executions begins.
+    pub fn workflows_token(&self, arn: &ImageArn) -> Option<String> {
+        self.images.get(arn)?.reading.token.clone()
+    }
+
+    /// A page of an image's executions was read, and each of them told.
+    pub fn workflows_read(
+        &mut self,
+        arn: &ImageArn,
+        next: Option<String>,
+        asked: Instant,
+        now: Instant,
+    ) {
+        let Some(plan) = self.images.get_mut(arn) else {
+            return;
+        };
+        let moves = plan.moves();
+        let reading = &mut plan.reading;
+        reading.failures = 0;
+        reading.token = next;
+        if reading.token.is_some() {
+            return self.read_workflows(arn, now, urgency(moves));
+        }
+        reading.attempted = true;
+        reading.read = Some(asked);
+        reading.times = reading.times.saturating_add(1);
+        let soon = reading.times < SOON;
+        if std::mem::take(&mut reading.again) {
+            self.read_workflows(arn, now, urgency(moves));
+        }
+        self.list_released(arn, now);
+        self.settle_image(arn);
+        let plan = self.images.get(arn);
+        if moves && soon && plan.is_some_and(|plan| !self.has_live_execution(plan)) {
+            // One has ended and the next one has not begun.
+            let next = asked + self.jitter.nearly(self.pace.interval);
+            self.read_workflows(arn, next.max(now), Urgency::Waiting);
+        }
+        self.complete_image(arn, now);
+    }
+
+    /// The page asked for was larger than the service allows: the same again, smaller.
+    pub fn workflows_too_large(&mut self, arn: &ImageArn, now: Instant) {
+        let moves = self.images.get(arn).is_some_and(ImagePlan::moves);
+        self.read_workflows(arn, now, urgency(moves));
+    }
+
+    /// A page of an image's executions could not be read. Returns whether such lists are denied, as
+    /// they were not before.
+    pub fn workflows_failed(&mut self, arn: &ImageArn, kind: ErrorKind, now: Instant) -> bool {
+        let Some(plan) = self.images.get_mut(arn) else {
+            return false;
+        };
+        let moves = plan.moves();
+        let reading = &mut plan.reading;
+        let half_read = reading.token.take().is_some();
+        reading.attempted = true;
+        reading.failures = reading.failures.saturating_add(1);
+        let failures = reading.failures;
+        let wait = match kind {
+            // A token can expire between two pages.
+            ErrorKind::Client if half_read && failures == 1 => Duration::ZERO,
+            ErrorKind::Forbidden => HOUR,
+            _ => {
+                let interval = self.pace.discovery_interval;
+                self.jitter.after_failure(kind, interval, failures)
+            }
+        };
+        let became =
+            kind == ErrorKind::Forbidden && self.deny(Operation::ListWorkflowExecutions, now);
+        self.read_workflows(arn, now + wait, urgency(moves));
+        self.settle_image(arn);
+        became
+    }
+
+    /// Lists the executions of an image no later than then.
+    pub(super) fn read_workflows(&mut self, arn: &ImageArn, due: Instant, urgency: Urgency) {
+        let call = Call::Workflows(arn.clone());
+        let followed = self.images.get(arn).is_some_and(ImagePlan::is_followed);
+        if !followed {
+            return;
+        }
+        if self.in_flight.contains(&call) {
+            // What it is about to tell may be too old already.
+            if let Some(plan) = self.images.get_mut(arn) {
+                plan.reading.again = true;
+            }
+            return;
+        }
+        self.queue.no_later(call, Slot::new(due, urgency));
+    }
+
+    /// Asks for what the lists do not tell of an image, where that is not known.
+    fn complete_image(&mut self, arn: &ImageArn, now: Instant) {
+        let Some(plan) = self.images.get(arn) else {
+            return;
+        };
+        if plan.is_followed() && !plan.full && plan.gets_failed == 0 {
+            let slot = Slot::new(now, Urgency::Discovery);
+            self.ask_for_image(arn, slot);
+        }
+    }
+
+    fn ask_for_image(&mut self, arn: &ImageArn, slot: Slot) {
+        let call = Call::Image(arn.clone());
+        if !self.in_flight.contains(&call) {
+            self.queue.no_later(call, slot);
+        }
+    }
+
+    /// Says when the image leaves, where nothing of it can change any more.
+    pub(super) fn settle_image(&mut self, arn: &ImageArn) {
+        let Some(plan) = self.images.get(arn) else {
+            return;
+        };
+        let known = plan.reading.attempted && plan.reading.token.is_none();
+        let settled = |id: &WorkflowExecutionId| {
+            let whole = self.workflows.get(id).and_then(|one| one.whole.as_ref());
+            whole.is_none_or(|whole| whole.leaves.is_some())
+        };
+        let Some(told) = &plan.told else { return };
+        if !plan.is_followed() || plan.moves() || !known || !plan.workflows.iter().all(settled) {
+            return;
+        }
+        let Some(ended) = plan.last_end.or(told.created) else {
+            return;
+        };
+        let leaves = ended.plus(self.retention(plan.failed()));
+        if let Some(plan) = self.images.get_mut(arn)
+            && let Some(before) = plan.leaves.replace(leaves)
+        {
+            self.leaving.remove(&(before, Leaver::Image(arn.clone())));
+        }
+        self.leaving.insert((leaves, Leaver::Image(arn.clone())));
+    }
+
+    /// The image has left; it is remembered so that the next list does not bring it back.
+    pub(super) fn image_left(&mut self, arn: &ImageArn) {
+        self.forget_image_calls(arn);
+        if let Some(plan) = self.images.get_mut(arn) {
+            plan.standing = Standing::Left;
+            plan.leaves = None;
+            plan.reading = Reading::default();
+        }
+    }
+
+    /// The image is no longer followed, nor remembered; its executions neither.
+    pub(super) fn drop_image(&mut self, arn: &ImageArn, now: Instant, left: &mut Left) {
+        self.drop_executions(arn, now, left);
+        self.image_gone(arn, left);
+    }
+
+    /// The image is there no longer; its executions may be.
+    pub(super) fn image_gone(&mut self, arn: &ImageArn, left: &mut Left) {
+        self.forget_image_calls(arn);
+        let Some(plan) = self.images.remove(arn) else {
+            return;
+        };
+        if let Some(leaves) = plan.leaves {
+            self.leaving.remove(&(leaves, Leaver::Image(arn.clone())));
+        }
+        if plan.is_followed() {
+            left.images.push(arn.clone());
+        }
+    }
+
+    fn drop_executions(&mut self, arn: &ImageArn, now: Instant, left: &mut Left) {
+        let Some(plan) = self.images.get_mut(arn) else {
+            return;
+        };
+        let workflows = std::mem::take(&mut plan.workflows);
+        if let Some(leaves) = plan.leaves.take() {
+            self.leaving.remove(&(leaves, Leaver::Image(arn.clone())));
+        }
+        for id in workflows {
+            match self.whole_mut(id) {
+                // It stays for its own name's sake.
+                Some(whole) if whole.named => whole.image = None,
+                _ => self.drop_whole(id, now, left),
+            }
+        }
+    }
+
+    fn forget_image_calls(&mut self, arn: &ImageArn) {
+        self.queue.remove(&Call::Workflows(arn.clone()));
+        self.queue.remove(&Call::Image(arn.clone()));
+    }
+
+    /// The account's images were listed once more: looks at what its steps alone do not tell.
+    pub(super) fn images_due(&mut self, now: Instant) {
+        let old = self.pace.discovery_interval * AT_LEAST;
+        let due = self.images.iter().filter(|(_, plan)| {
+            let read = plan.reading.read;
+            let long_ago = read.is_some_and(|read| now >= read + old);
+            plan.is_followed() && plan.moves() && (long_ago || !self.has_live_execution(plan))
+        });
+        let due: Vec<ImageArn> = due.map(|(arn, _)| arn.clone()).collect();
+        for arn in due {
+            self.read_workflows(&arn, now, Urgency::Discovery);
+        }
+    }
+
+    fn has_live_execution(&self, plan: &ImagePlan) -> bool {
+        plan.workflows.iter().any(|id| {
+            let whole = self.workflows.get(id).and_then(|one| one.whole.as_ref());
+            let status = whole.and_then(|whole| whole.status.as_ref());
+            status.is_some_and(|status| {
+                !status.is_terminal() && *status != crate::model::WorkflowStatus::Pending
+            })
+        })
+    }
+
+    /// Whether an image that is not known yet can be one to show: it moves, or ended not too long
+    /// ago, as far as its creation tells.
+    fn may_matter(&self, image: &Image, now: Now) -> bool {
+        let retention = self.retention(image.status == ImageStatus::Failed);
+        let recent = |created: Timestamp| created.plus(LONGEST_BUILD + retention) > now.time;
+        !image.status.is_terminal() || image.created.is_some_and(recent)
+    }
+}
+
+/// Whether an image's executions may be others than when it was told of before. Growing old is no
+/// such change.
+fn has_changed(before: &Image, now: &Image) -> bool {
+    let done = |image: &Image| {
+        image.status.is_terminal()
+            && !matches!(image.status, ImageStatus::Failed | ImageStatus::Cancelled)
+    };
+    let same = before.status == now.status && before.failure == now.failure;
+    !same && !(done(before) && done(now))
+}
+
+fn urgency(moves: bool) -> Urgency {
+    match moves {
+        true => Urgency::Waiting,
+        false => Urgency::Discovery,
+    }
+}

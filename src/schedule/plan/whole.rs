@@ -1,0 +1,674 @@
+//! Workflow executions that are followed as a whole: their steps come out of the List of them, and
+//! they leave together, a while after all has settled.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::list::ListRead;
+use super::queue::{Slot, Urgency};
+use super::{Call, HOUR, Plan, SLOWLY, State, StepPlan};
+use crate::api::{ErrorKind, Operation};
+use crate::clock::Now;
+use crate::model::{
+    ImageArn, StepExecutionId, Timestamp, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
+};
+use crate::store::Phase;
+
+/// What the configuration names is looked at again every so many discovery intervals once it has
+/// settled.
+pub(super) const SELDOM: u32 = 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    /// The configuration names it.
+    pub named: bool,
+    /// Whether its steps have been listed, or could not be.
+    pub attempted: bool,
+    pub image: Option<ImageArn>,
+    pub status: Option<WorkflowStatus>,
+    /// Executions of one image and one group run at the same time.
+    pub group: Option<String>,
+    pub steps: Vec<StepExecutionId>,
+    /// When the last List that was read to its end began.
+    pub listed: Option<Instant>,
+    /// When it leaves, once all has settled.
+    pub leaves: Option<Timestamp>,
+    /// When it was last looked at by itself.
+    looked: Option<Instant>,
+}
+
+/// What can leave.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Leaver {
+    Workflow(WorkflowExecutionId),
+    Image(ImageArn),
+}
+
+/// What is no longer followed, and so no longer shown.
+#[derive(Debug, Default, PartialEq)]
+pub struct Left {
+    pub workflows: Vec<WorkflowExecutionId>,
+    pub steps: Vec<StepExecutionId>,
+    pub images: Vec<ImageArn>,
+}
+
+/// What the configuration names, for whatever target.
+pub trait Elsewhere {
+    fn has_step(&self, id: &StepExecutionId) -> bool;
+    fn has_workflow(&self, id: &WorkflowExecutionId) -> bool;
+    fn has_image(&self, arn: &ImageArn) -> bool;
+}
+
+impl Plan {
+    /// Follows just these workflow executions by their names in the configuration, beside those of
+    /// images. Tells what is no longer followed.
+    pub fn name_workflows(&mut self, ids: &[WorkflowExecutionId], now: Now) -> Left {
+        let named = |(_, workflow): &(_, &super::WorkflowPlan)| {
+            workflow.whole.as_ref().is_some_and(|whole| whole.named)
+        };
+        let before: Vec<_> = { self.workflows.iter() }
+            .filter(|(id, workflow)| named(&(*id, *workflow)) && !ids.contains(id))
+            .map(|(id, _)| *id)
+            .collect();
+        let mut left = Left::default();
+        for id in before {
+            let whole = self.whole_mut(id);
+            let image = whole.and_then(|whole| {
+                whole.named = false;
+                whole.image.clone()
+            });
+            if !image.is_some_and(|image| self.images.contains_key(&image)) {
+                self.drop_whole(id, now.instant, &mut left);
+            }
+        }
+        for id in ids {
+            let workflow = self.workflows.entry(*id).or_default();
+            let known = workflow.whole.is_some();
+            workflow.whole.get_or_insert_default().named = true;
+            if !known && !self.in_flight.contains(&Call::Workflow(*id)) {
+                let slot = Slot::new(now.instant, Urgency::Running);
+                self.queue.no_later(Call::Workflow(*id), slot);
+            }
+        }
+        left
+    }
+
+    /// An image's list tells of a workflow execution. Returns whether it is followed, as one that
+    /// ended too long ago is not.
+    pub fn workflow_found(
+        &mut self,
+        id: WorkflowExecutionId,
+        image: &ImageArn,
+        answer: &WorkflowExecution,
+        asked: Instant,
+        now: Now,
+    ) -> bool {
+        let Some(plan) = self.images.get_mut(image) else {
+            return false;
+        };
+        let failed = plan.failed() || is_failed(&answer.status);
+        let terminal = answer.status.is_terminal();
+        if terminal {
+            let ended = answer.end.unwrap_or(now.time);
+            plan.last_end = Some(plan.last_end.map_or(ended, |last| last.max(ended)));
+            let leaves = ended.plus(self.retention(failed));
+            if leaves <= now.time && !super::holds(&self.workflows, id) {
+                return false;
+            }
+        }
+        if let Some(plan) = self.images.get_mut(image)
+            && !plan.workflows.contains(&id)
+        {
+            plan.workflows.push(id);
+        }
+        let workflow = self.workflows.entry(id).or_default();
+        let whole = workflow.whole.get_or_insert_default();
+        whole.image = Some(image.clone());
+        self.workflow_told(id, answer, asked, now);
+        true
+    }
+
+    /// A step that a List of the whole execution tells of is followed from now on, if it was not.
+    pub fn step_found(&mut self, id: StepExecutionId, workflow: WorkflowExecutionId) {
+        let interval = self.pace.interval;
+        let Some(whole) = self.whole_mut(workflow) else {
+            return;
+        };
+        if !whole.steps.contains(&id) {
+            whole.steps.push(id);
+        }
+        self.steps.entry(id).or_insert(StepPlan {
+            attempted: true,
+            phase: Phase::Active,
+            workflow: Some(workflow),
+            ..StepPlan::new(interval, false)
+        });
+    }
+
+    /// Whether the execution was known to have ended before a look at it began that now is answered:
+    /// what that look tells is no news.
+    pub fn ended_before(&self, id: WorkflowExecutionId, asked: Instant) -> bool {
+        let end = self.workflows.get(&id).and_then(|workflow| workflow.end);
+        end.is_some_and(|end| asked < end.noticed)
+    }
+
+    /// Whether the execution is known to have ended.
+    pub fn has_ended(&self, id: WorkflowExecutionId) -> bool {
+        let workflow = self.workflows.get(&id);
+        workflow.is_some_and(|workflow| workflow.end.is_some())
+    }
+
+    /// Follows no longer what the configuration names for another target.
+    pub fn give_up(&mut self, elsewhere: &impl Elsewhere, now: Instant) -> Left {
+        let mut left = Left::default();
+        let images = self.images.iter().filter(|(_, plan)| !plan.named);
+        let images: Vec<_> = images.map(|(arn, _)| arn.clone()).collect();
+        for arn in images.iter().filter(|arn| elsewhere.has_image(arn)) {
+            self.drop_image(arn, now, &mut left);
+        }
+        let wholes = self
+            .workflows
+            .iter()
+            .filter(|(_, workflow)| workflow.whole.as_ref().is_some_and(|whole| !whole.named));
+        let wholes: Vec<_> = wholes.map(|(id, _)| *id).collect();
+        for id in wholes.iter().filter(|id| elsewhere.has_workflow(id)) {
+            self.drop_whole(*id, now, &mut left);
+        }
+        let steps = self.steps.iter().filter(|(_, step)| !step.listed);
+        let steps: Vec<_> = steps.map(|(id, step)| (*id, step.workflow)).collect();
+        for (id, workflow) in steps.iter().filter(|(id, _)| elsewhere.has_step(id)) {
+            if let Some(whole) = workflow.and_then(|id| self.whole_mut(id)) {
+                whole.steps.retain(|step| step != id);
+            }
+            self.drop_step(*id, now);
+            left.steps.push(*id);
+        }
+        left
+    }
+
+    /// Whether the execution is followed as a whole.
+    pub fn is_whole(&self, id: WorkflowExecutionId) -> bool {
+        super::holds(&self.workflows, id)
+    }
+
+    /// The image whose execution it is.
+    pub fn image_of(&self, id: WorkflowExecutionId) -> Option<&ImageArn> {
+        self.workflows.get(&id)?.whole.as_ref()?.image.as_ref()
+    }
+
+    /// A look at the execution by itself was answered.
+    pub(super) fn whole_answered(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        asked: Instant,
+        now: Now,
+    ) {
+        if let Some(whole) = self.whole_mut(id) {
+            whole.looked = Some(asked);
+            if whole.image.is_none() {
+                whole.image = answer.image.clone();
+            }
+        }
+        let ended = self.workflow_told(id, answer, asked, now);
+        let image = self
+            .image_of(id)
+            .filter(|image| self.images.contains_key(image));
+        if let Some(image) = image.cloned() {
+            if ended {
+                self.read_workflows(&image, now.instant, Urgency::Running);
+            }
+        } else if !answer.status.is_terminal() {
+            let wait = self.jitter.nearly(self.pace.interval * SLOWLY);
+            let slot = Slot::new(asked + wait, Urgency::Waiting);
+            self.queue.no_later(Call::Workflow(id), slot);
+        }
+        if self
+            .workflows
+            .get(&id)
+            .is_some_and(|workflow| workflow.end.is_some())
+        {
+            self.look_seldom(id, now.instant);
+        }
+    }
+
+    /// A look at the execution by itself failed. Returns whether such looks are denied from now on,
+    /// where they were not before.
+    pub(super) fn whole_look_failed(
+        &mut self,
+        id: WorkflowExecutionId,
+        kind: ErrorKind,
+        now: Instant,
+    ) -> bool {
+        let interval = self.pace.interval;
+        let image = self
+            .image_of(id)
+            .filter(|image| self.images.contains_key(image));
+        let image = image.cloned();
+        let Some(workflow) = self.workflows.get_mut(&id) else {
+            return false;
+        };
+        workflow.failures = workflow.failures.saturating_add(1);
+        let failures = workflow.failures;
+        if let Some(whole) = &mut workflow.whole {
+            whole.attempted = true;
+        }
+        let forgotten =
+            kind == ErrorKind::Client && now >= *workflow.unknown_since.get_or_insert(now) + HOUR;
+        let mut wait = self.jitter.after_failure(kind, interval, failures);
+        let mut became = false;
+        if kind == ErrorKind::Forbidden {
+            became = self.deny(Operation::GetWorkflowExecution, now);
+            wait = self.jitter.nearly(HOUR);
+        } else if forgotten {
+            wait = self.jitter.nearly(HOUR);
+        }
+        match image {
+            // Its list tells the same, and more.
+            Some(image) => self.read_workflows(&image, now, Urgency::Waiting),
+            None => {
+                if let Some(workflow) = self.workflows.get_mut(&id) {
+                    workflow.unavailable |= forgotten || kind == ErrorKind::Forbidden;
+                }
+                let slot = Slot::new(now + wait, Urgency::Waiting);
+                self.queue.put(Call::Workflow(id), slot);
+            }
+        }
+        became
+    }
+
+    /// A List of the whole execution was read to its end.
+    pub(super) fn whole_read(
+        &mut self,
+        id: WorkflowExecutionId,
+        asked: Instant,
+        now: Instant,
+    ) -> ListRead {
+        let Some(whole) = self.whole_mut(id) else {
+            return ListRead::default();
+        };
+        whole.listed = Some(asked);
+        whole.attempted = true;
+        let steps = whole.steps.clone();
+        self.review(id, asked, now);
+        if !self.settle_whole(id, now) {
+            let call = Call::Steps(id);
+            if !self.queue.is_waiting(&call) {
+                let next = asked + self.jitter.nearly(self.pace.interval);
+                let slot = Slot::new(next.max(now), Urgency::Waiting);
+                self.list_no_later(id, slot);
+            }
+        }
+        let waiting = self.siblings(id);
+        let waiting = waiting
+            .into_iter()
+            .filter(|id| self.waits_behind_another(*id));
+        let waiting = waiting.filter_map(|id| self.workflows.get(&id)?.whole.as_ref());
+        ListRead {
+            waiting: waiting.flat_map(|whole| whole.steps.clone()).collect(),
+            whole: Some(steps),
+        }
+    }
+
+    /// The service has long said that it does not know the execution.
+    pub(super) fn whole_gone(&mut self, id: WorkflowExecutionId, now: Now) {
+        let Some(workflow) = self.workflows.get_mut(&id) else {
+            return;
+        };
+        for step in &workflow.followed {
+            if let Some(step) = self.steps.get_mut(step) {
+                step.phase = Phase::Gone;
+            }
+        }
+        let retention = self.retention_of(id);
+        self.leaves_at(id, now.time.plus(retention));
+    }
+
+    /// Whether the execution waits for another one of its image to end: it has not begun, and one
+    /// that it does not run together with has. It is listed once, and then when the other one has
+    /// ended.
+    pub(super) fn waits_behind_another(&self, id: WorkflowExecutionId) -> bool {
+        let whole = |id| self.workflows.get(&id).and_then(|one| one.whole.as_ref());
+        let Some(this) = whole(id) else {
+            return false;
+        };
+        let before = |other: &super::whole::Whole| {
+            let together = this.group.is_some() && this.group == other.group;
+            let status = other.status.as_ref();
+            let runs = status
+                .is_some_and(|status| !status.is_terminal() && *status != WorkflowStatus::Pending);
+            runs && !together
+        };
+        this.status == Some(WorkflowStatus::Pending)
+            && this.listed.is_some()
+            && self.siblings(id).into_iter().filter_map(whole).any(before)
+    }
+
+    /// Lists executions of the image that no longer wait for another one.
+    pub(super) fn list_released(&mut self, image: &ImageArn, now: Instant) {
+        let Some(plan) = self.images.get(image) else {
+            return;
+        };
+        for id in plan.workflows.clone() {
+            let pending = self
+                .whole_mut(id)
+                .is_some_and(|whole| whole.status == Some(WorkflowStatus::Pending));
+            if pending && !self.queue.is_waiting(&Call::Steps(id)) {
+                self.list_no_later(id, Slot::new(now, Urgency::Waiting));
+            }
+        }
+    }
+
+    /// Where nothing of it can change any more: asks no longer, and says when it leaves. Returns
+    /// whether that is so.
+    pub(super) fn settle_whole(&mut self, id: WorkflowExecutionId, now: Instant) -> bool {
+        let lists = self
+            .denied(Operation::ListWorkflowStepExecutions, now)
+            .is_none();
+        let Some(workflow) = self.workflows.get(&id) else {
+            return false;
+        };
+        let (Some(whole), Some(end)) = (&workflow.whole, workflow.end) else {
+            return false;
+        };
+        let seen = !lists || whole.listed.is_some_and(|listed| listed >= end.noticed);
+        if !seen || !workflow.followed.is_empty() {
+            return false;
+        }
+        self.queue.remove(&Call::Steps(id));
+        self.look_seldom(id, now);
+        let leaves = end.ended.plus(self.retention_of(id));
+        self.leaves_at(id, leaves);
+        if let Some(image) = self.image_of(id).cloned() {
+            self.settle_image(&image);
+        }
+        true
+    }
+
+    fn leaves_at(&mut self, id: WorkflowExecutionId, leaves: Timestamp) {
+        let before = self
+            .whole_mut(id)
+            .and_then(|whole| whole.leaves.replace(leaves));
+        if let Some(before) = before {
+            self.leaving.remove(&(before, Leaver::Workflow(id)));
+        }
+        self.leaving.insert((leaves, Leaver::Workflow(id)));
+    }
+
+    /// When the next thing leaves.
+    pub fn next_leave(&self) -> Option<Timestamp> {
+        self.leaving.first().map(|(leaves, _)| *leaves)
+    }
+
+    /// What leaves by now: it is no longer followed.
+    pub fn leave(&mut self, now: Now) -> Left {
+        let mut left = Left::default();
+        while let Some((at, _)) = self.leaving.first()
+            && *at <= now.time
+        {
+            match self.leaving.pop_first() {
+                Some((_, Leaver::Workflow(id))) => self.drop_whole(id, now.instant, &mut left),
+                Some((_, Leaver::Image(arn))) => {
+                    self.image_left(&arn);
+                    left.images.push(arn);
+                }
+                None => {}
+            }
+        }
+        left
+    }
+
+    /// The execution is no longer followed as a whole; listed steps of it stay.
+    pub(super) fn drop_whole(&mut self, id: WorkflowExecutionId, now: Instant, left: &mut Left) {
+        let workflow = self.workflows.get_mut(&id);
+        let Some(whole) = workflow.and_then(|workflow| workflow.whole.take()) else {
+            return;
+        };
+        left.workflows.push(id);
+        if let Some(leaves) = whole.leaves {
+            self.leaving.remove(&(leaves, Leaver::Workflow(id)));
+        }
+        if let Some(image) = whole.image.and_then(|image| self.images.get_mut(&image)) {
+            image.workflows.retain(|workflow| *workflow != id);
+        }
+        for step in whole.steps {
+            if self.steps.get(&step).is_some_and(|step| !step.listed) {
+                self.drop_step(step, now);
+                left.steps.push(step);
+            }
+        }
+        let followed = self.workflows.get(&id);
+        if followed.is_none_or(|workflow| workflow.followed.is_empty()) {
+            self.workflows.remove(&id);
+            self.queue.remove(&Call::Workflow(id));
+            self.queue.remove(&Call::Steps(id));
+        } else {
+            self.leave_list(id, now);
+            let call = Call::Workflow(id);
+            if !self.in_flight.contains(&call) {
+                self.queue.no_later(call, Slot::new(now, Urgency::Waiting));
+            }
+        }
+    }
+
+    /// Whether a step still has to be asked for by itself, for what its List does not tell.
+    pub(super) fn wants_get(&self, id: &StepExecutionId) -> bool {
+        let step = self.steps.get(id);
+        step.is_some_and(|step| {
+            let whole = step
+                .workflow
+                .is_some_and(|id| super::holds(&self.workflows, id));
+            whole && !step.full
+        })
+    }
+
+    /// Asks for a step by itself where that is still to be done.
+    pub(super) fn want_get(&mut self, id: StepExecutionId, now: Instant) {
+        let call = Call::Step(id);
+        if !self.wants_get(&id) || self.in_flight.contains(&call) || self.queue.is_waiting(&call) {
+            return;
+        }
+        let denied = self.denied(Operation::GetWorkflowStepExecution, now);
+        if let Some(step) = self.steps.get(&id) {
+            let slot = step.slot(denied.unwrap_or(now));
+            self.queue.put(call, slot);
+        }
+    }
+
+    /// Whether a Get of the step only completes what its List tells.
+    pub fn get_only_completes(&self, id: &StepExecutionId, now: Instant) -> bool {
+        let step = self.steps.get(id);
+        self.wants_get(id)
+            && step.is_some_and(|step| {
+                let listed = step.workflow.is_some_and(|id| self.may_list(id, now));
+                listed && step.attempted && !step.unlisted
+            })
+    }
+
+    /// A Get that was to complete what is known of a step failed: what is known is as true as before.
+    /// Returns whether Gets are denied, as they were not before.
+    pub fn get_failed(&mut self, id: StepExecutionId, kind: ErrorKind, now: Instant) -> bool {
+        let Some(step) = self.steps.get_mut(&id) else {
+            return false;
+        };
+        step.gets_failed = step.gets_failed.saturating_add(1);
+        let (interval, failures) = (step.interval, step.gets_failed);
+        let wait = match kind {
+            ErrorKind::Client | ErrorKind::Forbidden => self.jitter.nearly(HOUR),
+            _ => self.jitter.after_failure(kind, interval, failures),
+        };
+        let became =
+            kind == ErrorKind::Forbidden && self.deny(Operation::GetWorkflowStepExecution, now);
+        if let Some(step) = self.steps.get(&id) {
+            let slot = step.slot(now + wait);
+            self.queue.put(Call::Step(id), slot);
+        }
+        became
+    }
+
+    /// Where Lists can't be made: when they may be tried again.
+    pub(super) fn list_when_allowed(&mut self, id: WorkflowExecutionId, now: Instant) {
+        let finished = self.workflows.get(&id).is_none_or(|workflow| {
+            let leaves = workflow.whole.as_ref().map(|whole| whole.leaves);
+            !matches!(leaves, Some(None))
+        });
+        if finished || self.may_list(id, now) {
+            return;
+        }
+        if let Some(whole) = self.whole_mut(id) {
+            whole.attempted = true;
+        }
+        let unusable = self
+            .workflows
+            .get(&id)
+            .and_then(|one| one.listing.unusable_until());
+        let denied = self.denied(Operation::ListWorkflowStepExecutions, now);
+        if let Some(until) = unusable.into_iter().chain(denied).max() {
+            self.queue
+                .no_later(Call::Steps(id), Slot::new(until, Urgency::Waiting));
+        }
+    }
+
+    pub(super) fn retention(&self, failed: bool) -> Duration {
+        match failed {
+            true => self.pace.retention_failed,
+            false => self.pace.retention,
+        }
+    }
+
+    fn retention_of(&self, id: WorkflowExecutionId) -> Duration {
+        let whole = self.workflows.get(&id).and_then(|one| one.whole.as_ref());
+        let failed = whole.is_some_and(|whole| {
+            let image = whole
+                .image
+                .as_ref()
+                .and_then(|image| self.images.get(image));
+            whole.status.as_ref().is_some_and(is_failed)
+                || image.is_some_and(super::ImagePlan::failed)
+        });
+        self.retention(failed)
+    }
+
+    /// Whatever told it, this is how the execution stands. Returns whether it has ended, as it had
+    /// not before.
+    fn workflow_told(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        asked: Instant,
+        now: Now,
+    ) -> bool {
+        let Some(workflow) = self.workflows.get_mut(&id) else {
+            return false;
+        };
+        let Some(whole) = &mut workflow.whole else {
+            return false;
+        };
+        if workflow.end.is_some_and(|end| asked < end.noticed) {
+            return false;
+        }
+        let before = whole.status.replace(answer.status.clone());
+        let changed = before.as_ref() != Some(&answer.status);
+        if answer.parallel_group.is_some() {
+            whole.group.clone_from(&answer.parallel_group);
+        }
+        let unread = whole.listed.is_none();
+        let ended = answer.status.is_terminal() && workflow.end.is_none();
+        if ended {
+            self.workflow_ended(id, answer, now);
+        }
+        let urgency = match answer.status {
+            WorkflowStatus::Pending => Urgency::Waiting,
+            _ if answer.status.is_terminal() => Urgency::Waiting,
+            _ => Urgency::Running,
+        };
+        if changed || unread {
+            let slot = Slot::new(now.instant, urgency);
+            if self.may_list(id, now.instant) {
+                self.list_no_later(id, slot);
+            } else {
+                self.list_when_allowed(id, now.instant);
+                self.settle_whole(id, now.instant);
+            }
+        }
+        ended
+    }
+
+    /// Looks at the execution by itself where its steps suggest that it has begun, ended, or is
+    /// being rolled back, and nobody said so yet.
+    pub(super) fn review(&mut self, id: WorkflowExecutionId, asked: Instant, now: Instant) {
+        let Some(workflow) = self.workflows.get(&id) else {
+            return;
+        };
+        let Some(whole) = &workflow.whole else {
+            return;
+        };
+        if workflow.end.is_some() {
+            return;
+        }
+        let seen = || whole.steps.iter().filter_map(|id| self.steps.get(id)?.seen);
+        let begun = seen().any(|seen| seen.state != State::Waiting);
+        let over = |state| matches!(state, State::Ended | State::Retrying);
+        let may_have_ended = !self.is_moving(id) && seen().any(|seen| over(seen.state));
+        let rolls = seen().any(|seen| seen.rolled);
+        let suggests = match &whole.status {
+            None | Some(WorkflowStatus::Pending) => begun,
+            Some(WorkflowStatus::Running) => may_have_ended || rolls,
+            Some(_) => may_have_ended,
+        };
+        if !suggests {
+            return;
+        }
+        // Where single Gets serve, each of them suggests the same.
+        let soonest = whole.looked.map(|looked| looked + self.pace.interval / 2);
+        let due = soonest.map_or(now, |soonest| soonest.max(asked)).max(now);
+        let image = whole.image.clone();
+        let failing = workflow.failures > 0;
+        let call = Call::Workflow(id);
+        let denied = self.denied(Operation::GetWorkflowExecution, now).is_some();
+        match image.filter(|image| self.images.contains_key(image)) {
+            Some(image) if denied => {
+                let due = now + self.jitter.nearly(self.pace.interval);
+                self.read_workflows(&image, due, Urgency::Waiting);
+            }
+            _ if self.in_flight.contains(&call) => {}
+            _ if failing && self.queue.is_waiting(&call) => {}
+            _ => self.queue.no_later(call, Slot::new(due, Urgency::Waiting)),
+        }
+    }
+
+    /// What the configuration names is looked at again, though seldom: it may be superseded.
+    fn look_seldom(&mut self, id: WorkflowExecutionId, now: Instant) {
+        let call = Call::Workflow(id);
+        let named = self.whole_mut(id).is_some_and(|whole| whole.named);
+        if !named {
+            self.queue.remove(&call);
+        } else if !self.in_flight.contains(&call) {
+            let wait = self.jitter.nearly(self.pace.discovery_interval * SELDOM);
+            self.queue
+                .put(call, Slot::new(now + wait, Urgency::Discovery));
+        }
+    }
+
+    /// The other executions of its image.
+    fn siblings(&self, id: WorkflowExecutionId) -> Vec<WorkflowExecutionId> {
+        let image = self.image_of(id).and_then(|image| self.images.get(image));
+        let all = image
+            .map(|image| image.workflows.as_slice())
+            .unwrap_or_default();
+        all.iter().filter(|other| **other != id).copied().collect()
+    }
+
+    pub(super) fn whole_mut(&mut self, id: WorkflowExecutionId) -> Option<&mut Whole> {
+        self.workflows.get_mut(&id)?.whole.as_mut()
+    }
+}
+
+/// Whether the execution failed, and so is kept longer.
+fn is_failed(status: &WorkflowStatus) -> bool {
+    matches!(
+        status,
+        WorkflowStatus::Failed | WorkflowStatus::RollbackCompleted
+    )
+}
