@@ -21,5 +21,6 @@ mod process;
 mod ready;
 mod reload;
 mod simulator;
+mod step_files;
 mod stop;
 mod support;
