@@ -19,6 +19,7 @@ mod metrics;
 mod oracle;
 mod process;
 mod ready;
+mod regions;
 mod reload;
 mod simulator;
 mod step_files;
