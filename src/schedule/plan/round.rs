@@ -31,6 +31,8 @@ pub(super) struct Rounds {
     known: Option<HashMap<PipelineArn, bool>>,
     /// Account and name of the images that the selected pipelines build.
     recipes: BTreeSet<(String, String)>,
+    /// Account and name of the images that were followed, whoever builds them now.
+    followed: BTreeSet<(String, String)>,
     tally: Tally,
 }
 
@@ -120,6 +122,7 @@ impl Plan {
         rounds.selection = selection;
         // Which pipelines are selected is to be told anew.
         rounds.known = None;
+        rounds.followed.clear();
         for lists in [Lists::Pipelines, Lists::Images] {
             self.begin_round(lists, now.instant);
         }
@@ -283,13 +286,14 @@ impl Plan {
             selection,
             tally,
             recipes,
+            followed,
             ..
-        } = &self.rounds;
-        let followed = self.followed_images();
-        let followed: BTreeSet<(&str, &str)> =
-            followed.map(|arn| (arn.account_id(), arn.name())).collect();
+        } = &mut self.rounds;
+        let images = self.images.iter().filter(|(_, plan)| plan.is_followed());
+        let name = |arn: &ImageArn| (arn.account_id().to_owned(), arn.name().to_owned());
+        followed.extend(images.map(|(arn, _)| name(arn)));
         let matters = |(key, available): (&(String, String), &Available)| {
-            let any = recipes.contains(key) || followed.contains(&(&*key.0, &*key.1));
+            let any = recipes.contains(key) || followed.contains(key);
             let at = if any {
                 available.any
             } else {
