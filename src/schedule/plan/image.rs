@@ -35,7 +35,9 @@ pub enum ImageSource {
 pub enum ImageNews {
     /// It is to be followed, if no other target has it.
     Wanted,
-    /// It is not, or nobody knows yet.
+    /// It was followed, and is no longer to be: see [`Plan::unwanted`].
+    NoLongerWanted,
+    /// It is not, or nobody knows yet; what was followed is until that is known.
     NotWanted,
 }
 
@@ -104,11 +106,12 @@ impl ImagePlan {
         self.standing == Standing::Followed
     }
 
-    /// Whether everything that was to be asked about it first has been asked.
-    pub(super) fn attempted(&self) -> bool {
+    /// Whether everything that was to be asked about it first has been asked; `denied` says that
+    /// it can't be asked for by itself.
+    pub(super) fn attempted(&self, denied: bool) -> bool {
         match self.standing {
             Standing::Followed => self.reading.attempted,
-            Standing::Undecided => self.full || self.gets_failed > 0,
+            Standing::Undecided => self.full || self.gets_failed > 0 || denied,
             _ => true,
         }
     }
@@ -153,18 +156,21 @@ impl Plan {
             return ImageNews::NotWanted;
         };
         let mut image = image.clone();
-        if let Some(before) = &plan.told {
-            image.pipeline = image.pipeline.or_else(|| before.pipeline.clone());
-            plan.changed |= has_changed(before, &image);
-        } else {
-            plan.changed = true;
-        }
+        let changed = match &plan.told {
+            Some(before) => {
+                image.pipeline = image.pipeline.or_else(|| before.pipeline.clone());
+                has_changed(before, &image)
+            }
+            None => true,
+        };
+        plan.changed |= changed;
         match source {
             ImageSource::List => plan.round = round,
             ImageSource::Get => plan.full = true,
         }
         let moves = !image.status.is_terminal();
-        if plan.standing == Standing::Left && moves {
+        // A short retry may have failed again before the list told of it.
+        if plan.standing == Standing::Left && (moves || changed) {
             plan.standing = Standing::Undecided;
         }
         plan.told = Some(image);
@@ -192,13 +198,17 @@ impl Plan {
         let standing = match decided {
             // Who it belongs to is asked next.
             Some(true) => return ImageNews::Wanted,
+            Some(false) if plan.is_followed() => return ImageNews::NoLongerWanted,
+            None if plan.is_followed() => return ImageNews::NotWanted,
             Some(false) => Standing::Unwanted,
             None => Standing::Undecided,
         };
         if let Some(plan) = self.images.get_mut(arn) {
             plan.standing = standing;
         }
-        if standing == Standing::Undecided && !full {
+        // A Get that failed waits for its next attempt.
+        let asked = self.queue.is_waiting(&Call::Image(arn.clone()));
+        if standing == Standing::Undecided && !full && !asked {
             let urgency = urgency(moves);
             self.ask_for_image(arn, Slot::new(now, urgency));
         }
@@ -265,17 +275,18 @@ impl Plan {
         plan.told.as_ref().filter(|_| shown)
     }
 
-    /// An image that was followed for its pipeline is no longer selected.
+    /// An image that was followed is no longer selected.
     pub fn unwanted(&mut self, arn: &ImageArn, now: Instant) -> Left {
         let mut left = Left::default();
         let Some(plan) = self.images.get_mut(arn) else {
             return left;
         };
-        if matches!(plan.standing, Standing::Unwanted) && !plan.workflows.is_empty() {
-            left.images.push(arn.clone());
-            self.forget_image_calls(arn);
-            self.drop_executions(arn, now, &mut left);
-        }
+        plan.standing = Standing::Unwanted;
+        plan.changed = true;
+        plan.reading = Reading::default();
+        left.images.push(arn.clone());
+        self.forget_image_calls(arn);
+        self.drop_executions(arn, now, &mut left);
         left
     }
 
@@ -563,7 +574,7 @@ fn has_changed(before: &Image, now: &Image) -> bool {
             && !matches!(image.status, ImageStatus::Failed | ImageStatus::Cancelled)
     };
     let same = before.status == now.status && before.failure == now.failure;
-    !same && !(done(before) && done(now))
+    !(same || done(before) && done(now))
 }
 
 fn urgency(moves: bool) -> Urgency {

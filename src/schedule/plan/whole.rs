@@ -300,10 +300,14 @@ impl Plan {
                 self.list_no_later(id, slot);
             }
         }
-        let waiting = self.siblings(id);
+        // Only while a step of this one moves it is sure that it goes on, and the others wait.
+        let waiting = match self.is_moving(id) {
+            true => self.siblings(id),
+            false => Vec::new(),
+        };
         let waiting = waiting
             .into_iter()
-            .filter(|id| self.waits_behind_another(*id));
+            .filter(|other| self.waits_behind(*other, id));
         let waiting = waiting.filter_map(|id| self.workflows.get(&id)?.whole.as_ref());
         ListRead {
             waiting: waiting.flat_map(|whole| whole.steps.clone()).collect(),
@@ -329,20 +333,21 @@ impl Plan {
     /// that it does not run together with has. It is listed once, and then when the other one has
     /// ended.
     pub(super) fn waits_behind_another(&self, id: WorkflowExecutionId) -> bool {
+        let mut others = self.siblings(id).into_iter();
+        others.any(|other| self.waits_behind(id, other))
+    }
+
+    fn waits_behind(&self, id: WorkflowExecutionId, other: WorkflowExecutionId) -> bool {
         let whole = |id| self.workflows.get(&id).and_then(|one| one.whole.as_ref());
-        let Some(this) = whole(id) else {
+        let Some((this, other)) = whole(id).zip(whole(other)) else {
             return false;
         };
-        let before = |other: &super::whole::Whole| {
-            let together = this.group.is_some() && this.group == other.group;
-            let status = other.status.as_ref();
-            let runs = status
-                .is_some_and(|status| !status.is_terminal() && *status != WorkflowStatus::Pending);
-            runs && !together
-        };
-        this.status == Some(WorkflowStatus::Pending)
-            && this.listed.is_some()
-            && self.siblings(id).into_iter().filter_map(whole).any(before)
+        let together = this.group.is_some() && this.group == other.group;
+        let status = other.status.as_ref();
+        let runs = status
+            .is_some_and(|status| !status.is_terminal() && *status != WorkflowStatus::Pending);
+        let waits = this.status == Some(WorkflowStatus::Pending) && this.listed.is_some();
+        waits && runs && !together
     }
 
     /// Lists executions of the image that no longer wait for another one.
