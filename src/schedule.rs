@@ -557,7 +557,7 @@ impl Poller {
     ) {
         match result {
             Ok(parsed) => {
-                let stale = self.plan.ended_before(id, asked);
+                let stale = self.plan.is_outdated(id, &parsed.value, asked);
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
                 if self.plan.is_whole(id) && !stale {
                     self.show_workflow(id, &parsed.value);

@@ -221,7 +221,7 @@ impl Poller {
             let Some(answer) = answer.filter(|_| !elsewhere) else {
                 continue;
             };
-            let stale = self.plan.ended_before(id, asked);
+            let stale = self.plan.is_outdated(id, &answer, asked);
             if self.plan.workflow_found(id, arn, &answer, asked, now) && !stale {
                 self.show_workflow(id, &answer);
             }

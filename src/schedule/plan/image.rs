@@ -56,7 +56,7 @@ pub(super) struct ImagePlan {
     pub workflows: Vec<WorkflowExecutionId>,
     /// When the last of its executions known ended, whether it is still followed or not.
     pub last_end: Option<Timestamp>,
-    reading: Reading,
+    pub(super) reading: Reading,
     gets_failed: u32,
     /// The round of the account's list that last told of it.
     pub round: u64,
@@ -78,16 +78,18 @@ enum Standing {
 
 /// How far the list of its executions was read.
 #[derive(Debug, Default)]
-struct Reading {
+pub(super) struct Reading {
     token: Option<String>,
     failures: u32,
+    /// The service last said that it does not know the image, or that nobody may ask.
+    refused: bool,
     attempted: bool,
     /// When the last one that was read to its end began.
     read: Option<Instant>,
     /// How often it was read since the image changed.
     times: u32,
     /// Something happened while it was read.
-    again: bool,
+    pub(super) again: bool,
 }
 
 impl ImagePlan {
@@ -364,6 +366,7 @@ impl Plan {
         let moves = plan.moves();
         let reading = &mut plan.reading;
         reading.failures = 0;
+        reading.refused = false;
         reading.token = next;
         if reading.token.is_some() {
             return self.read_workflows(arn, now, urgency(moves));
@@ -402,6 +405,7 @@ impl Plan {
         let reading = &mut plan.reading;
         let half_read = reading.token.take().is_some();
         reading.attempted = true;
+        reading.refused = !half_read && matches!(kind, ErrorKind::Client | ErrorKind::Forbidden);
         reading.failures = reading.failures.saturating_add(1);
         let failures = reading.failures;
         let wait = match kind {
@@ -460,7 +464,9 @@ impl Plan {
         let Some(plan) = self.images.get(arn) else {
             return;
         };
-        let known = plan.reading.attempted && plan.reading.token.is_none();
+        let reading = &plan.reading;
+        let read = reading.read.is_some() && reading.failures == 0 && reading.token.is_none();
+        let known = read || reading.refused;
         let settled = |id: &WorkflowExecutionId| {
             let whole = self.workflows.get(id).and_then(|one| one.whole.as_ref());
             whole.is_none_or(|whole| whole.leaves.is_some())

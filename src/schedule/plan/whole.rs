@@ -125,7 +125,15 @@ impl Plan {
         let workflow = self.workflows.entry(id).or_default();
         let whole = workflow.whole.get_or_insert_default();
         whole.image = Some(image.clone());
-        self.workflow_told(id, answer, asked, now);
+        let untold = whole.status.is_none();
+        if self.is_outdated(id, answer, asked) {
+            // Who followed only some steps of it knows of its end, and of nothing else.
+            if untold && let Some(plan) = self.images.get_mut(image) {
+                plan.reading.again = true;
+            }
+            return true;
+        }
+        self.workflow_told(id, answer, now);
         true
     }
 
@@ -146,11 +154,16 @@ impl Plan {
         });
     }
 
-    /// Whether the execution was known to have ended before a look at it began that now is answered:
-    /// what that look tells is no news.
-    pub fn ended_before(&self, id: WorkflowExecutionId, asked: Instant) -> bool {
+    /// Whether a look that began at `asked` does not tell yet that the execution has ended, which has
+    /// become known since.
+    pub fn is_outdated(
+        &self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        asked: Instant,
+    ) -> bool {
         let end = self.workflows.get(&id).and_then(|workflow| workflow.end);
-        end.is_some_and(|end| asked < end.noticed)
+        !answer.status.is_terminal() && end.is_some_and(|end| asked < end.noticed)
     }
 
     /// Whether the execution is known to have ended.
@@ -211,7 +224,10 @@ impl Plan {
                 whole.image = answer.image.clone();
             }
         }
-        let ended = self.workflow_told(id, answer, asked, now);
+        let ended = match self.is_outdated(id, answer, asked) {
+            true => false,
+            false => self.workflow_told(id, answer, now),
+        };
         let image = self
             .image_of(id)
             .filter(|image| self.images.contains_key(image));
@@ -561,7 +577,6 @@ impl Plan {
         &mut self,
         id: WorkflowExecutionId,
         answer: &WorkflowExecution,
-        asked: Instant,
         now: Now,
     ) -> bool {
         let Some(workflow) = self.workflows.get_mut(&id) else {
@@ -570,9 +585,6 @@ impl Plan {
         let Some(whole) = &mut workflow.whole else {
             return false;
         };
-        if workflow.end.is_some_and(|end| asked < end.noticed) {
-            return false;
-        }
         let before = whole.status.replace(answer.status.clone());
         let changed = before.as_ref() != Some(&answer.status);
         if answer.parallel_group.is_some() {
