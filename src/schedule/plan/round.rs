@@ -44,6 +44,10 @@ pub(super) struct Rounds {
 pub(super) struct Round {
     pub wanted: bool,
     pub number: u64,
+    /// When its first page was due. All of its pages are late since then: where the rate limit does
+    /// not reach, a page that began to wait when the one before it was answered would wait as long
+    /// as that did, and a round of ten take ten times as long.
+    due: Option<Instant>,
     token: Option<String>,
     failures: u32,
     /// How often in a row the page that is next could not be read.
@@ -187,6 +191,7 @@ impl Plan {
         let round = self.rounds.of(lists);
         round.token = None;
         round.page_failures = 0;
+        round.due = Some(due);
         round.number += 1;
         let wanted = round.wanted;
         self.rounds.begin_tally(lists);
@@ -259,7 +264,8 @@ impl Plan {
         round.page_failures = 0;
         if next.is_some() {
             round.token = next;
-            let slot = Slot::new(now.instant, Urgency::Discovery);
+            let due = round.due.unwrap_or(now.instant);
+            let slot = Slot::new(due, Urgency::Discovery);
             self.queue.put(lists.call(), slot);
             return RoundRead::default();
         }
