@@ -21,7 +21,7 @@ use tracing::info;
 use crate::api::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{MISSING_FILE, Problem};
-use crate::finished::{Finished, Settings as FinishedSettings};
+use crate::finished::Finished;
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
 use live::{Live, ReloadRequest};
@@ -142,7 +142,8 @@ impl App {
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
-        let finished = Arc::new(Finished::new(started.time, &FinishedSettings::default()));
+        let counting = pollers::counting(&config.metrics);
+        let finished = Arc::new(Finished::new(started.time, &counting));
         let mut pollers = Pollers::new(
             settings.aws.clone(),
             settings.clock,

@@ -6,7 +6,9 @@ mod docs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -64,8 +66,7 @@ pub struct RunArgs {
         env = "IMAGEBUILDER_EXPORTER_AWS_REGION",
         value_name = "REGION",
         value_delimiter = ',',
-        value_parser = region,
-        conflicts_with = "config_file"
+        value_parser = region
     )]
     pub aws_regions: Vec<String>,
 
@@ -204,20 +205,35 @@ impl Default for LogArgs {
 }
 
 impl Cli {
-    /// As it was given, or the error that tells what is wrong with it.
+    /// The command line of the process, or the error that tells what is wrong with it.
     ///
     /// # Errors
     ///
-    /// Bad usage that a flag's own parser can't tell: it sees one value at a time.
-    pub fn checked(self) -> Result<Self, clap::Error> {
-        let regions = &self.run.aws_regions;
+    /// Bad usage, and what is no error at all but an answer: `--help` and `--version`.
+    pub fn of_process() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let cli = Self::from_arg_matches(&matches)?;
+        // A variable that is set for the exporter does not disturb its commands.
+        let regions = match cli.command {
+            None => &cli.run.aws_regions[..],
+            Some(_) => &[],
+        };
+        let file = matches.value_source("config_file");
+        let named_file = file.is_some_and(|source| source != ValueSource::DefaultValue);
+        if named_file && !regions.is_empty() {
+            return Err(command.error(
+                ErrorKind::ArgumentConflict,
+                "--aws.region does without the configuration file that --config.file names; take out one of them (their environment variables count too)",
+            ));
+        }
         let twice = (1..regions.len()).find(|&at| regions[..at].contains(&regions[at]));
         match twice {
-            Some(at) => Err(Self::command().error(
-                clap::error::ErrorKind::ValueValidation,
+            Some(at) => Err(command.error(
+                ErrorKind::ValueValidation,
                 format!("--aws.region names {} twice; keep one", regions[at]),
             )),
-            None => Ok(self),
+            None => Ok(cli),
         }
     }
 

@@ -35,30 +35,6 @@ pub struct Settings {
     pub buckets: Vec<Duration>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-        Self {
-            warmup: minutes(2),
-            keep: minutes(24 * 60),
-            buckets: vec![
-                Duration::from_secs(10),
-                Duration::from_secs(30),
-                minutes(1),
-                minutes(2),
-                minutes(5),
-                minutes(10),
-                minutes(20),
-                minutes(40),
-                minutes(60),
-                minutes(2 * 60),
-                minutes(4 * 60),
-                minutes(12 * 60),
-            ],
-        }
-    }
-}
-
 /// The finished steps of all targets, under one configuration.
 #[derive(Debug)]
 pub struct Finished {
@@ -102,10 +78,7 @@ impl Finished {
         let mut inner = self.lock().clone();
         inner.memory.configure(settings.keep, now);
         let snapshot = inner.rows.snapshot();
-        let bounds: Arc<[Duration]> = match *self.bounds == *settings.buckets {
-            true => self.bounds.clone(),
-            false => settings.buckets.clone().into(),
-        };
+        let other_buckets = *self.bounds != *settings.buckets;
         for series in snapshot.iter() {
             let goes_on = |owner: &Arc<str>| {
                 targets
@@ -120,19 +93,20 @@ impl Finished {
                 .collect();
             if owners.is_empty() {
                 inner.rows.remove(&series.labels);
-            } else if owners.len() < series.owners.len() || !Arc::ptr_eq(&bounds, &self.bounds) {
+            } else if owners.len() < series.owners.len() || other_buckets {
                 let mut series = series.clone();
                 series.owners = owners.into();
-                if !Arc::ptr_eq(&bounds, &self.bounds) && series.durations.is_some() {
+                if other_buckets && series.durations.is_some() {
                     let shown_from = now.plus(settings.warmup);
-                    series.durations = Some(Arc::new(Durations::new(shown_from, bounds.len())));
+                    let anew = Durations::new(shown_from, settings.buckets.len());
+                    series.durations = Some(Arc::new(anew));
                 }
                 inner.rows.put(series);
             }
         }
         Self {
             warmup: settings.warmup,
-            bounds,
+            bounds: settings.buckets.clone().into(),
             inner: Mutex::new(inner),
         }
     }

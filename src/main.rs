@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use imagebuilder_exporter::api::aws::Aws;
 use imagebuilder_exporter::app::{App, ConfigSource, Settings};
 use imagebuilder_exporter::cli::{Cli, Command, RunArgs};
@@ -16,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse().checked().unwrap_or_else(|error| error.exit());
+    let cli = Cli::of_process().unwrap_or_else(|error| error.exit());
     let log = cli.log();
     tracing::subscriber::set_global_default(logging::subscriber(log.level, log.format))
         .expect("nobody else sets a subscriber");

@@ -44,7 +44,7 @@ use crate::config::{Config, Metrics, Polling, Target};
 use crate::finished::Finished;
 use crate::labels::LabelText;
 use crate::model::{
-    ImageArn, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
+    ImageArn, StepExecution, StepExecutionId, Timestamp, WorkflowExecution, WorkflowExecutionId,
 };
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::store::{Phase, StepRecord, Store, WorkflowRecord};
@@ -150,6 +150,8 @@ pub struct Poller {
     catalog: Catalog,
     /// The target's own labels.
     target_labels: LabelText,
+    /// When it began to look.
+    since: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +174,7 @@ impl Poller {
             page_size: PageSize::default(),
             catalog: Catalog::default(),
             target_labels: LabelText::default(),
+            since: tools.clock.now().time,
             assignment,
             tools,
         };
@@ -460,10 +463,21 @@ impl Poller {
             record.phase = phase.unwrap_or(record.phase);
         }
         let target = &self.assignment.target;
-        news::tell(&target.name, &self.assignment.region, &before, &record, now);
+        if !self.is_old_news(&before, &record) {
+            news::tell(&target.name, &self.assignment.region, &before, &record, now);
+        }
         let (finished, labels) = (&self.tools.finished, &self.target_labels);
         finished.see(&target.name, labels, Some(&before), &record, now.time);
         self.shown.store.steps.put(record);
+    }
+
+    /// Whether a step that is discovered had ended before anybody looked: a restart tells no failure
+    /// of yesterday anew.
+    fn is_old_news(&self, before: &StepRecord, after: &StepRecord) -> bool {
+        let end = after.observed.as_ref().and_then(|observed| observed.end);
+        before.observed.is_none()
+            && !self.plan.lists(&after.id)
+            && end.is_some_and(|end| end < self.since)
     }
 
     /// The step keeps what is known of it; a poll that was to refresh it failed.
@@ -559,6 +573,8 @@ impl Poller {
             Ok(parsed) => {
                 let stale = self.plan.ended_before(id, asked);
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
+                let left = self.plan.leave(now);
+                self.remove(left);
                 if self.plan.is_whole(id) && !stale {
                     self.show_workflow(id, &parsed.value);
                 }

@@ -62,7 +62,7 @@ impl Pollers {
         let mut before = self.stop().await;
         self.share_limits(config);
         self.finished = Arc::new(self.finished.configured(
-            &settings(&config.metrics),
+            &counting(&config.metrics),
             &going_on(config, before.values()),
             self.clock.now().time,
         ));
@@ -226,7 +226,8 @@ fn going_on<'a>(
         .collect()
 }
 
-fn settings(metrics: &Metrics) -> Settings {
+/// How finished steps are counted.
+pub(super) fn counting(metrics: &Metrics) -> Settings {
     Settings {
         warmup: metrics.counter_warmup,
         keep: metrics.retention.max(metrics.retention_failed),

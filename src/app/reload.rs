@@ -110,7 +110,10 @@ impl Configuration {
                 // Then it is the step files that changed, and they are enough to make it right again.
                 let same = origin.is_some_and(|origin| origin == self.origin);
                 self.file_is_refused = !same;
-                self.step_files_are_refused |= same;
+                if same {
+                    self.step_files_are_refused = true;
+                    self.step_files.doubt();
+                }
                 self.tell_success(live);
                 for problem in &problems {
                     error!(%problem, "configuration not reloaded; the old one stays in force");

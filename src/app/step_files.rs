@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Reread {
     pub read: Result<Checked, Vec<Problem>>,
-    /// How many configurations were put into force before the one that was read.
+    /// Of what was in force when it was read.
     generation: u64,
 }
 
@@ -27,6 +27,8 @@ pub(super) struct Reread {
 struct InForce {
     origin: Origin,
     step_files: StepFiles,
+    /// Somebody else found the step files wrong since: they are to be read whatever they hold.
+    doubted: bool,
     generation: u64,
 }
 
@@ -43,6 +45,7 @@ impl StepFilesWatch {
         let (in_force, current) = watch::channel(InForce {
             origin,
             step_files,
+            doubted: false,
             generation: 0,
         });
         let (sender, rereads) = mpsc::channel(1);
@@ -59,8 +62,18 @@ impl StepFilesWatch {
             *in_force = InForce {
                 origin,
                 step_files,
+                doubted: false,
                 generation: in_force.generation + 1,
             };
+        });
+    }
+
+    /// Reads them again even if they are what they were: somebody else found them wrong, but they may
+    /// be right again before the next look, which then sees no change.
+    pub(super) fn doubt(&self) {
+        self.in_force.send_modify(|in_force| {
+            in_force.doubted = true;
+            in_force.generation += 1;
         });
     }
 
@@ -100,6 +113,7 @@ async fn look_at(in_force: InForce, rereads: &mpsc::Sender<Reread>, environment:
     let InForce {
         origin,
         step_files,
+        mut doubted,
         generation,
     } = in_force;
     if !step_files.are_named() {
@@ -116,9 +130,10 @@ async fn look_at(in_force: InForce, rereads: &mpsc::Sender<Reread>, environment:
         let looked = looked.await;
         // Half a list is a list too, so a file is read only when it is no longer being written:
         // when it was the same twice.
-        if looked == last && looked != taken {
+        if looked == last && (doubted || looked != taken) {
             let (origin, environment) = (origin.clone(), environment.clone());
             let read = aside(move || origin.read(&*environment)).await;
+            doubted = false;
             taken = match &read {
                 Ok(checked) => checked.step_files.clone(),
                 Err(_) => looked.clone(),

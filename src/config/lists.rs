@@ -148,11 +148,7 @@ fn exclude(section: &Section<'_>) -> Option<Exclude> {
     let pipelines = section.optional("pipelines", |field| name_globs(field, "pipelines"));
     let images = section.optional("images", |field| name_globs(field, "images"));
     let tags = section.optional("tags", tags);
-    if keys::EXCLUDE
-        .keys
-        .iter()
-        .all(|key| section.find(key.name).is_none())
-    {
+    if matches!(section.field.node, Node::Mapping(entries) if entries.is_empty()) {
         return section.field.problem(format!(
             "is empty; add at least one of {}, or take it out",
             keys::EXCLUDE.listed()

@@ -53,11 +53,11 @@ fn name_glob(field: Field<'_>) -> Option<Glob> {
     }
     let right = match text.from_environment {
         // What the environment holds is not told.
-        true => "golden-linux".to_owned(),
-        false => as_in_an_arn(glob.glob()),
+        true => "it as it stands there, such as golden-linux".to_owned(),
+        false => format!("{}, as it stands there", as_in_an_arn(glob.glob())),
     };
     field.problem(format!(
-        "{} can never match: names in ARNs have lower-case letters, digits, - and _ alone, so \"Golden Linux\" stands there as golden-linux; write {right}",
+        "{} can never match: names in ARNs have lower-case letters, digits, - and _ alone; write {right}",
         text.quoted()
     ))
 }

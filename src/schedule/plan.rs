@@ -241,6 +241,11 @@ impl Plan {
         self.steps.contains_key(id)
     }
 
+    /// Whether a step is followed as the configuration lists it by itself.
+    pub fn lists(&self, id: &StepExecutionId) -> bool {
+        self.steps.get(id).is_some_and(|step| step.listed)
+    }
+
     /// Whether the first attempt for everything that was named has ended, well or not, and for what
     /// the first lists told of.
     pub fn all_attempted(&self) -> bool {

@@ -39,6 +39,7 @@ async fn help_and_version_are_told_on_standard_output() {
         "simulate",
         "--config.file",
         "[default: imagebuilder_exporter.yaml]",
+        "--aws.region",
         "--web.listen-address",
         "[default: :10850]",
         "--web.telemetry-path",
@@ -63,6 +64,12 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
     for arguments in [
         &["--no.such-flag"][..],
         &["--web.config.file=web.yaml"],
+        &["--aws.region=oregon"],
+        &["--aws.region="],
+        &["--aws.region=us-west-2,us-west-2"],
+        &["--aws.region=us-west-2", "--aws.region=us-west-2"],
+        &["--aws.region=us-west-2", "--config.file=config.yaml"],
+        &["demo", "--aws.region=us-west-2"],
         &["--shard.index=0"],
         &["--shard.total=1"],
         &["--web.max-requests=1"],
@@ -136,6 +143,7 @@ async fn missing_configuration_is_told_with_the_place_where_it_was_looked_for() 
     assert_eq!(ended.code, Some(1));
     let line = ended.stderr.join("\n");
     assert!(line.contains("imagebuilder_exporter.yaml"), "{line}");
+    assert!(line.contains("--aws.region=us-west-2"), "{line}");
     assert_eq!(ended.stderr.len(), 1, "{line}");
 }
 
@@ -228,9 +236,49 @@ async fn bad_value_in_the_environment_is_bad_usage() {
 }
 
 #[tokio::test]
+async fn regions_stand_in_for_a_configuration_file_but_not_beside_one() {
+    let variable = "IMAGEBUILDER_EXPORTER_AWS_REGION";
+    for setup in [
+        Setup::new()
+            .arg("--aws.region=us-west-2")
+            .arg("--aws.region=us-east-1"),
+        Setup::new().env(variable, "us-west-2,us-east-1"),
+    ] {
+        // It is not even read.
+        setup.files.write("imagebuilder_exporter.yaml", MISTAKES);
+        let exporter = setup
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            .arg("--web.listen-address=127.0.0.1:0")
+            .start()
+            .await;
+        let scrape = exporter.scrape().await;
+        let tracked = "imagebuilder_exporter_tracked_steps{target=\"default\",state=\"active\"}";
+        assert_eq!(scrape.labels(tracked, "region"), ["us-west-2", "us-east-1"]);
+        // There is nothing to read anew, and nothing wrong with that.
+        exporter.signal("HUP");
+        exporter.until_line(&["configuration reloaded"]).await;
+        let successful = "imagebuilder_exporter_config_last_reload_successful{}";
+        assert_eq!(exporter.scrape().await.value(successful), Some(1.0));
+    }
+    for setup in [
+        Setup::exporter(CONFIG).env(variable, "us-west-2"),
+        Setup::new()
+            .arg("--aws.region=us-west-2")
+            .env("IMAGEBUILDER_EXPORTER_CONFIG_FILE", "config.yaml"),
+    ] {
+        let ended = setup.run().await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        let line = &ended.stderr[0];
+        assert!(line.contains("--aws.region does without"), "{ended:?}");
+        assert!(line.contains("--config.file"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn environment_of_the_exporter_does_not_disturb_its_commands() {
     let setup = Setup::new()
         .env("IMAGEBUILDER_EXPORTER_CONFIG_FILE", "other.yaml")
+        .env("IMAGEBUILDER_EXPORTER_AWS_REGION", "us-west-2,us-west-2")
         .env("IMAGEBUILDER_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:0")
         .env("IMAGEBUILDER_EXPORTER_WEB_ENABLE_LIFECYCLE", "true")
         .env("IMAGEBUILDER_EXPORTER_LOG_LEVEL", "debug");

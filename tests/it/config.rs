@@ -1,8 +1,10 @@
 //! The configuration file as its users meet it: what is accepted, and what is warned of.
 
 mod bad_files;
+mod discovery;
 mod mutations;
 mod reference;
+mod step_files;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -264,3 +264,34 @@ async fn credentials_of_another_account_are_no_fault_of_the_target() {
         .until_line(&["is it one of this account and region?"])
         .await;
 }
+
+#[tokio::test]
+async fn endpoint_comes_from_the_environment_unless_the_target_names_one() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let named = simulated.config(&["First"]);
+    let unnamed: String = named
+        .lines()
+        .filter(|line| !line.contains("endpoint_url"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let nowhere = "http://127.0.0.1:9";
+    for (config, variables) in [
+        (&unnamed, &[("AWS_ENDPOINT_URL", &simulated.url[..])][..]),
+        (
+            &unnamed,
+            &[
+                ("AWS_ENDPOINT_URL", nowhere),
+                ("AWS_ENDPOINT_URL_IMAGEBUILDER", &simulated.url),
+            ],
+        ),
+        (&named, &[("AWS_ENDPOINT_URL_IMAGEBUILDER", nowhere)]),
+    ] {
+        let setup = variables
+            .iter()
+            .fold(Setup::exporter(config), |setup, (name, value)| {
+                setup.env(name, value)
+            });
+        let setup = setup.env("AWS_ACCESS_KEY_ID", "AKIDOFPROFILE");
+        setup.start().await.until_over(ANSWERED, 0.0).await;
+    }
+}

@@ -10,7 +10,7 @@ fn settings() -> Settings {
     Settings {
         warmup: Duration::from_secs(120),
         buckets: [500, 10_000, 60_000].map(Duration::from_millis).into(),
-        ..Settings::default()
+        keep: Duration::from_secs(3_600),
     }
 }
 

@@ -192,6 +192,8 @@ impl Plan {
         let standing = match decided {
             // Who it belongs to is asked next.
             Some(true) => return ImageNews::Wanted,
+            // After a reload, until the pipelines are known again.
+            None if plan.is_followed() => return ImageNews::Wanted,
             Some(false) => Standing::Unwanted,
             None => Standing::Undecided,
         };
@@ -397,6 +399,8 @@ impl Plan {
             // A token can expire between two pages.
             ErrorKind::Client if half_read && failures == 1 => Duration::ZERO,
             ErrorKind::Forbidden => HOUR,
+            // The service knows the image no longer, or not yet.
+            ErrorKind::Client if failures > SOON => HOUR,
             _ => {
                 let interval = self.pace.discovery_interval;
                 self.jitter.after_failure(kind, interval, failures)
@@ -563,7 +567,8 @@ fn has_changed(before: &Image, now: &Image) -> bool {
             && !matches!(image.status, ImageStatus::Failed | ImageStatus::Cancelled)
     };
     let same = before.status == now.status && before.failure == now.failure;
-    !same && !(done(before) && done(now))
+    let only_older = done(before) && done(now);
+    !same && !only_older
 }
 
 fn urgency(moves: bool) -> Urgency {

@@ -31,6 +31,8 @@ pub(super) struct Rounds {
     known: Option<HashMap<PipelineArn, bool>>,
     /// Account and name of the images that the selected pipelines build.
     recipes: BTreeSet<(String, String)>,
+    /// Account and name of the images that were followed, whoever builds them now.
+    followed: BTreeSet<(String, String)>,
     tally: Tally,
 }
 
@@ -113,13 +115,14 @@ impl Rounds {
 impl Plan {
     /// Follows what is selected from now on, at this pace. Tells what is no longer followed.
     pub fn select(&mut self, selection: Selection, pace: Pace, now: Now) -> Left {
-        self.pace = pace;
+        self.keep_pace(pace, now.instant);
         let rounds = &mut self.rounds;
         rounds.images.wanted = selection.asks_for_images();
         rounds.pipelines.wanted = selection.asks_for_pipelines();
         rounds.selection = selection;
         // Which pipelines are selected is to be told anew.
         rounds.known = None;
+        rounds.followed.clear();
         for lists in [Lists::Pipelines, Lists::Images] {
             self.begin_round(lists, now.instant);
         }
@@ -142,6 +145,31 @@ impl Plan {
             }
         }
         left
+    }
+
+    /// What is followed already is looked at, and kept, as the new pace has it.
+    fn keep_pace(&mut self, pace: Pace, now: Instant) {
+        if std::mem::replace(&mut self.pace, pace) == pace {
+            return;
+        }
+        let steps = self.steps.iter_mut().filter(|(_, step)| !step.listed);
+        let mut sooner = Vec::new();
+        for (id, step) in steps {
+            if std::mem::replace(&mut step.interval, pace.interval) > pace.interval {
+                sooner.push(*id);
+            }
+        }
+        for id in sooner {
+            self.look_no_later(id, now + pace.interval);
+        }
+        let wholes: Vec<_> = self.workflows.keys().copied().collect();
+        for id in wholes {
+            self.settle_whole(id, now);
+        }
+        let images: Vec<ImageArn> = self.images.keys().cloned().collect();
+        for arn in images {
+            self.settle_image(&arn);
+        }
     }
 
     /// Whether the lists of the account are asked for.
@@ -258,13 +286,14 @@ impl Plan {
             selection,
             tally,
             recipes,
+            followed,
             ..
-        } = &self.rounds;
-        let followed = self.followed_images();
-        let followed: BTreeSet<(&str, &str)> =
-            followed.map(|arn| (arn.account_id(), arn.name())).collect();
+        } = &mut self.rounds;
+        let images = self.images.iter().filter(|(_, plan)| plan.is_followed());
+        let name = |arn: &ImageArn| (arn.account_id().to_owned(), arn.name().to_owned());
+        followed.extend(images.map(|(arn, _)| name(arn)));
         let matters = |(key, available): (&(String, String), &Available)| {
-            let any = recipes.contains(key) || followed.contains(&(&*key.0, &*key.1));
+            let any = recipes.contains(key) || followed.contains(key);
             let at = if any {
                 available.any
             } else {

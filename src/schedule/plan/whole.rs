@@ -104,7 +104,7 @@ impl Plan {
         asked: Instant,
         now: Now,
     ) -> bool {
-        let Some(plan) = self.images.get_mut(image) else {
+        let Some(plan) = { self.images.get_mut(image) }.filter(|plan| plan.is_followed()) else {
             return false;
         };
         let failed = plan.failed() || is_failed(&answer.status);
@@ -211,6 +211,9 @@ impl Plan {
                 whole.image = answer.image.clone();
             }
         }
+        if self.ended_too_long_ago(id, answer, now) {
+            return;
+        }
         let ended = self.workflow_told(id, answer, asked, now);
         let image = self
             .image_of(id)
@@ -231,6 +234,28 @@ impl Plan {
         {
             self.look_seldom(id, now.instant);
         }
+    }
+
+    /// Whether a named execution ended so long ago that its steps are not asked for: it leaves.
+    fn ended_too_long_ago(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        now: Now,
+    ) -> bool {
+        let Some(ended) = answer.end.filter(|_| answer.status.is_terminal()) else {
+            return false;
+        };
+        let leaves = ended.plus(self.retention(is_failed(&answer.status)));
+        let unread = self
+            .whole_mut(id)
+            .is_some_and(|whole| whole.listed.is_none());
+        let steps = { self.workflows.get(&id) }.is_some_and(|one| !one.followed.is_empty());
+        if leaves > now.time || !unread || steps {
+            return false;
+        }
+        self.leaves_at(id, leaves);
+        true
     }
 
     /// A look at the execution by itself failed. Returns whether such looks are denied from now on,

@@ -42,7 +42,7 @@ impl Polling {
         let config = config(yaml);
         let process = Arc::new(ProcessMetrics::new(&PARSED_MEMBERS));
         let metrics = Arc::new(PollerMetrics::new("t", "us-west-2"));
-        let finished = Arc::new(Finished::new(EPOCH, &Settings::default()));
+        let finished = Arc::new(Finished::new(EPOCH, &counting(&config)));
         let limit = config.targets[0].rate_limit;
         let tools = Tools {
             api,
@@ -90,8 +90,7 @@ impl Polling {
         let mut tools = poller.tools().clone();
         let target = &config.targets[0];
         let targets = [(target.name.clone(), own_labels(target, None))];
-        let settings = Settings::default();
-        let finished = tools.finished.configured(&settings, &targets, now);
+        let finished = tools.finished.configured(&counting(&config), &targets, now);
         tools.finished = Arc::new(finished);
         poller.reassign(assignment(&config), tools);
         Self::run(poller, config, self.clock, self.started)
@@ -141,6 +140,15 @@ fn config(yaml: &str) -> Config {
     checked
         .unwrap_or_else(|problems| panic!("{problems:?}"))
         .config
+}
+
+fn counting(config: &Config) -> Settings {
+    let metrics = &config.metrics;
+    Settings {
+        warmup: metrics.counter_warmup,
+        keep: metrics.retention.max(metrics.retention_failed),
+        buckets: metrics.duration_buckets.clone(),
+    }
 }
 
 fn assignment(config: &Config) -> Assignment {

@@ -1,0 +1,45 @@
+//! `--aws.region` in place of a configuration: all there is in a region is followed.
+
+use crate::process::{Setup, Simulated};
+
+const SCENARIO: &str = r#"
+pipelines:
+  - name: golden
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: one
+        steps:
+          - {name: First, action: ExecuteComponents, duration: 2h}
+  - name: elsewhere
+    account: "111122223333"
+    region: us-east-1
+    first: -10m
+    builds: 1
+    workflows:
+      - name: one
+        steps:
+          - {name: Second, action: ExecuteComponents, duration: 2h}
+"#;
+
+#[tokio::test]
+async fn every_pipeline_and_image_of_the_region_is_followed_without_a_configuration() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let exporter = Setup::new()
+        .env("AWS_ENDPOINT_URL_IMAGEBUILDER", &simulated.url)
+        .arg("--aws.region=us-west-2")
+        .arg("--web.listen-address=127.0.0.1:0")
+        .start()
+        .await;
+    let info = "imagebuilder_workflow_step_info{target=\"default\"}";
+    let scrape = exporter
+        .until("the step is there", |scrape| {
+            !scrape.labels(info, "step").is_empty()
+        })
+        .await;
+    assert_eq!(scrape.labels(info, "step"), ["First"]);
+    let image = "imagebuilder_image_info{target=\"default\"}";
+    assert_eq!(scrape.labels(image, "image"), ["golden"]);
+}
