@@ -39,9 +39,10 @@ async fn everything_of_a_pipeline_appears_by_itself() {
     let simulated = Simulated::start(TWO_BUILDS).await;
     let keys = ["labels: {team: base}", "pipelines: [golden]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
+    let older = "imagebuilder_workflow_step_info{image_version=\"1.0.0/1\"}";
     exporter
         .until("both steps of the older build are known", |scrape| {
-            scrape.labels(STEP_INFO, "image_version").len() >= 2
+            scrape.series(older).len() == 2
         })
         .await;
     let info = "imagebuilder_image_info{image_version=\"1.0.0/1\",pipeline=\"golden\"}";
@@ -140,16 +141,16 @@ async fn new_build_hides_no_older_one_that_still_runs() {
     let running = |step: &str| {
         format!("imagebuilder_workflow_step_status{{step=\"{step}\",status=\"RUNNING\"}}")
     };
-    let scrape = exporter
-        .until("a step of each build runs", |scrape| {
+    let builds = "imagebuilder_image_status{status=\"BUILDING\"}";
+    let workflows = "imagebuilder_workflow_execution_status{status=\"RUNNING\"}";
+    exporter
+        .until("both builds run, each at another step", |scrape| {
             scrape.values(&running("Build")).contains(&1.0)
                 && scrape.values(&running("Launch")).contains(&1.0)
+                && scrape.values(builds) == [1.0, 1.0]
+                && scrape.values(workflows) == [1.0, 1.0]
         })
         .await;
-    let builds = "imagebuilder_image_status{status=\"BUILDING\"}";
-    assert_eq!(scrape.values(builds), [1.0, 1.0]);
-    let workflows = "imagebuilder_workflow_execution_status{status=\"RUNNING\"}";
-    assert_eq!(scrape.values(workflows), [1.0, 1.0]);
 }
 
 /// Three builds, one after the other, that begin under the eyes of the exporter.
