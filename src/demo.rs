@@ -33,6 +33,8 @@ pub async fn run(
         .await
         .map_err(|error| StartError::Bind(format!("the simulator cannot listen: {error}")))?;
     let url = simulator.url();
+    let credentials = Credentials::from_keys("demo", "demo", None);
+    let aws = Aws::simulated(url.clone(), credentials);
     let telemetry_path = web.telemetry_path.clone();
     let app = App::bind(Settings {
         config: ConfigSource::Text {
@@ -43,7 +45,7 @@ pub async fn run(
         telemetry_path: web.telemetry_path,
         lifecycle: web.enable_lifecycle,
         environment: Arc::new(move |name| (name == SIMULATOR_URL).then(|| url.clone())),
-        aws: Aws::with_credentials(Credentials::from_keys("demo", "demo", None)),
+        aws,
         clock,
     })
     .await?;

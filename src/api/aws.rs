@@ -40,6 +40,8 @@ pub struct Aws {
     http_client: SharedHttpClient,
     /// Instead of the SDK's default chain, where a target names no profile.
     credentials: Option<SharedCredentialsProvider>,
+    /// Instead of the regions' own endpoints, for all services, STS too.
+    endpoint_url: Option<String>,
 }
 
 impl Default for Aws {
@@ -49,16 +51,18 @@ impl Default for Aws {
                 .tls_provider(Provider::Rustls(CryptoMode::Ring))
                 .build_https(),
             credentials: None,
+            endpoint_url: None,
         }
     }
 }
 
 impl Aws {
     /// Clients with fixed credentials in place of the default chain, for the simulator, which
-    /// takes any.
-    pub fn with_credentials(credentials: Credentials) -> Self {
+    /// takes any. Roles are assumed there too; a target's `endpoint_url` is for Image Builder alone.
+    pub fn simulated(url: String, credentials: Credentials) -> Self {
         Self {
             credentials: Some(SharedCredentialsProvider::new(credentials)),
+            endpoint_url: Some(url),
             ..Self::default()
         }
     }
@@ -115,6 +119,9 @@ impl Aws {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(profile) = &target.profile {
             loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &self.endpoint_url {
+            loader = loader.endpoint_url(url);
         }
         loader.load().await
     }

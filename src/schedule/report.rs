@@ -149,6 +149,10 @@ impl Reporter {
             return;
         }
         self.told_rounds.push(telling);
+        if error.kind == ErrorKind::Forbidden {
+            let so = "nothing new can be discovered; what is known stays, and it is tried again";
+            return self.denied(operation, so, error);
+        }
         warn!(
             target = self.target,
             region = self.region,

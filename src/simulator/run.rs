@@ -11,7 +11,7 @@ use super::scenario::{Scenario, ScenarioError};
 use super::server::Simulator;
 use super::world::World;
 
-/// The seed that the ids in `config/demo.yaml` come from.
+/// The seed with which the demo scenario shows all that it promises.
 pub const DEMO_SEED: u64 = 1;
 
 /// The speed at which the demo scenario keeps moving for half an hour.

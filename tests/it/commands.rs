@@ -10,7 +10,12 @@ use crate::process::{Exporter, Scrape, Setup};
 const SOON: Duration = Duration::from_secs(15);
 
 fn demo() -> Setup {
-    let setup = Setup::new().without_credentials();
+    // Whatever the environment says, the demo reaches nothing but its own simulator.
+    let elsewhere = "http://127.0.0.1:1";
+    let setup = Setup::new()
+        .without_credentials()
+        .env("AWS_ENDPOINT_URL", elsewhere)
+        .env("AWS_ENDPOINT_URL_STS", elsewhere);
     setup.arg("demo").arg("--web.listen-address=127.0.0.1:0")
 }
 
@@ -69,7 +74,14 @@ async fn keeps_its_promise(exporter: &Exporter) {
         .await;
     let scrape = exporter.scrape().await;
     let up = scrape.values("imagebuilder_exporter_target_up{}");
-    assert!(up.iter().all(|up| *up == 1.0), "{up:?}");
+    assert_eq!(up, [1.0; 4]);
+    // The simulator shows an account to its role alone.
+    for (target, account) in [("production", "111122223333"), ("staging", "444455556666")] {
+        let of_target = format!("imagebuilder_workflow_step_info{{target=\"{target}\"}}");
+        let accounts = scrape.labels(&of_target, "account_id");
+        assert!(accounts.iter().all(|found| found == account), "{target}");
+        assert!(!accounts.is_empty(), "{target}");
+    }
     for result in [
         "forbidden",
         "parse_error",
@@ -119,7 +131,8 @@ async fn exporter_follows_the_simulator_with_the_configuration_of_the_demo() {
     let setup = Setup::new()
         .arg(&format!("--config.file={}", config.display()))
         .arg("--web.listen-address=127.0.0.1:0")
-        .env("IMAGEBUILDER_SIMULATOR_URL", &url);
+        .env("IMAGEBUILDER_SIMULATOR_URL", &url)
+        .env("AWS_ENDPOINT_URL_STS", &url);
     let exporter = setup.start().await;
     keeps_its_promise(&exporter).await;
 }

@@ -1,22 +1,105 @@
-//! What the demo promises, proven on the pure world: no socket, no clock.
+//! What the demo promises, proven on the pure world and what the configuration makes of it: no
+//! socket, no clock.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use imagebuilder_exporter::model::{RollbackStatus, StepStatus, Timestamp};
+use imagebuilder_exporter::config::Config;
+use imagebuilder_exporter::model::{RollbackStatus, StepStatus, Timestamp, WorkflowStatus};
 use imagebuilder_exporter::simulator::{
-    DEMO_SEED, DEMO_SPEED, PlannedStep, Scenario, StepView, World,
+    DEMO_SEED, DEMO_SPEED, ImageStatus, ImageView, Scenario, StepView, WorkflowView, World,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_788_981_143_418);
 
-/// The builds that config/demo.yaml lists begin within this.
-const LISTED: Duration = Duration::from_secs(30 * 60);
+/// For how long the promises are proven.
+const PROMISED: Duration = Duration::from_secs(30 * 60);
 
-fn demo() -> World {
-    World::new(Scenario::demo(), DEMO_SEED, DEMO_SPEED, START)
+/// The demo's world, seen through its configuration.
+struct Demo {
+    world: World,
+    config: Config,
+}
+
+/// What is shown at one moment.
+#[derive(Default)]
+struct Shown {
+    images: Vec<ImageView>,
+    workflows: Vec<WorkflowView>,
+    steps: Vec<StepView>,
+}
+
+impl Demo {
+    fn new() -> Self {
+        let text = std::fs::read_to_string(root().join("config/demo.yaml")).unwrap();
+        let checked = Config::read("config/demo.yaml", &text, &|_| None);
+        Self {
+            world: World::new(Scenario::demo(), DEMO_SEED, DEMO_SPEED, START),
+            config: checked.unwrap_or_else(|wrong| panic!("{wrong:?}")).config,
+        }
+    }
+
+    /// What discovery shows at the least: all executions of the images that are in the lists, until
+    /// they have been over for their retention.
+    fn shown(&self, now: Timestamp) -> Shown {
+        let mut shown = Shown::default();
+        for region in self.regions() {
+            for image in self.world.images(region, None, now) {
+                let workflows = self.world.workflows_of(&image.arn, now);
+                let workflows = workflows.unwrap_or_default().into_iter();
+                let stay: Vec<_> = workflows
+                    .filter(|workflow| self.stays(&image, workflow, now))
+                    .collect();
+                if !stay.is_empty() {
+                    shown.images.push(image);
+                }
+                for workflow in stay {
+                    let steps = self.world.steps_of(&workflow.id, now);
+                    shown.steps.extend(steps.expect("its workflow is known"));
+                    shown.workflows.push(workflow);
+                }
+            }
+        }
+        shown
+    }
+
+    fn stays(&self, image: &ImageView, workflow: &WorkflowView, now: Timestamp) -> bool {
+        let failed = image.status == ImageStatus::Failed
+            || matches!(
+                workflow.status,
+                WorkflowStatus::Failed | WorkflowStatus::RollbackCompleted
+            );
+        let retention = match failed {
+            true => self.config.metrics.retention_failed,
+            false => self.config.metrics.retention,
+        };
+        let over = workflow.end.filter(|_| workflow.status.is_terminal());
+        over.is_none_or(|end| now < end.plus(retention))
+    }
+
+    fn regions(&self) -> BTreeSet<&str> {
+        let targets = self.config.targets.iter();
+        let regions = targets.flat_map(|target| &target.regions);
+        regions.map(String::as_str).collect()
+    }
+
+    /// Every moment of the promised time at which a step changes, and the first of all. Between two
+    /// of them things only leave, which the last moment before the next would miss: so that is one
+    /// as well.
+    fn moments(&self) -> Vec<Timestamp> {
+        let steps = self.world.planned_steps(PROMISED);
+        let changes = steps
+            .iter()
+            .flat_map(|step| self.world.changes_of_step(&step.id));
+        let end = START.plus(PROMISED);
+        let changes: BTreeSet<_> = changes.filter(|at| START < *at && *at < end).collect();
+        let before = |at: &Timestamp| Timestamp::from_millis(at.millis() - 1);
+        let ends: Vec<_> = changes.iter().map(before).collect();
+        let mut moments: Vec<_> = changes.into_iter().chain(ends).chain([START]).collect();
+        moments.sort_unstable();
+        moments
+    }
 }
 
 fn root() -> PathBuf {
@@ -25,28 +108,16 @@ fn root() -> PathBuf {
 
 #[test]
 fn demo_shows_four_statuses_a_failure_a_breach_and_a_rollback_all_the_time() {
-    let world = demo();
-    let listed = world.planned_steps(LISTED);
-    let workflows: BTreeSet<_> = listed
-        .iter()
-        .map(|step| step.workflow_execution_id)
-        .collect();
-    let end = START.plus(LISTED);
-    // Between two changes nothing differs, so every moment is proven, not a sample of them.
-    let mut moments = changes(&world, &listed);
-    moments.insert(START);
-    for now in moments.range(START..end).copied() {
-        let views: Vec<StepView> = workflows
-            .iter()
-            .flat_map(|id| world.steps_of(id, now).expect("announced and kept"))
-            .collect();
+    let demo = Demo::new();
+    for now in demo.moments() {
+        let steps = demo.shown(now).steps;
         let after = now.millis_since(START);
-        let statuses: BTreeSet<_> = views.iter().map(|view| view.status.as_str()).collect();
+        let statuses: BTreeSet<_> = steps.iter().map(|step| step.status.as_str()).collect();
         assert!(statuses.len() >= 4, "{statuses:?} after {after} ms");
-        assert!(views.iter().any(is_breached), "after {after} ms");
+        assert!(steps.iter().any(is_breached), "after {after} ms");
         let rolled_back = Some(RollbackStatus::Completed);
         assert!(
-            views.iter().any(|view| view.rollback_status == rolled_back),
+            steps.iter().any(|step| step.rollback_status == rolled_back),
             "after {after} ms"
         );
     }
@@ -60,37 +131,122 @@ fn is_breached(view: &StepView) -> bool {
     view.status == StepStatus::Failed && took == Some(i64::from(view.timeout_seconds) * 1000)
 }
 
-fn changes(world: &World, steps: &[PlannedStep]) -> BTreeSet<Timestamp> {
-    let changes = steps
-        .iter()
-        .flat_map(|step| world.changes_of_step(&step.id));
-    changes.collect()
-}
-
 #[test]
 fn demo_keeps_moving_for_half_an_hour() {
-    let world = demo();
-    let changes = changes(&world, &world.planned_steps(LISTED));
+    let demo = Demo::new();
+    let moments = demo.moments();
     for minute in 0..30 {
         let from = START.plus(Duration::from_secs(minute * 60));
         let to = from.plus(Duration::from_secs(60));
-        let count = changes.range(from..to).count();
-        assert!(count > 0, "nothing moves in minute {minute}");
+        let is_within = |at: &&Timestamp| from < **at && **at < to;
+        let moves = moments.iter().filter(is_within).any(|at| {
+            let before = Timestamp::from_millis(at.millis() - 1);
+            demo.shown(*at).steps != demo.shown(before).steps
+        });
+        assert!(moves, "nothing moves in minute {minute}");
     }
 }
 
 #[test]
-fn demo_configuration_lists_what_the_seed_yields() {
-    let path = root().join("config/demo.yaml");
-    let expected = configuration(&demo().planned_steps(LISTED));
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &expected).unwrap();
+fn demo_shows_what_there_is_to_discover_within_a_few_minutes() {
+    let demo = Demo::new();
+    let wait = Duration::from_secs(5 * 60);
+    let soon = START.plus(wait);
+    let mut missing = BTreeSet::from([
+        "two builds of one image at once",
+        "a component that failed",
+        "a retried workflow execution",
+        "two workflow executions at once",
+        "a step that waits for somebody",
+        "a later attempt",
+        "a cancelled build",
+        "a container",
+        "an image without a pipeline",
+    ]);
+    let moments = demo.moments().into_iter();
+    for now in moments.take_while(|now| *now < soon) {
+        let shown = demo.shown(now);
+        let moving = shown.images.iter().filter(|image| image.status.is_moving());
+        let moving: Vec<_> = moving.map(|image| (&image.account, &image.name)).collect();
+        let names: BTreeSet<_> = moving.iter().collect();
+        let runs = |workflow: &WorkflowView| workflow.status == WorkflowStatus::Running;
+        let running = shown.workflows.iter().filter(|workflow| runs(workflow));
+        let running: Vec<_> = running.map(|workflow| &workflow.image_arn).collect();
+        let builds: BTreeSet<_> = running.iter().collect();
+        for (what, is_shown) in [
+            (
+                "two builds of one image at once",
+                moving.len() > names.len(),
+            ),
+            (
+                "a component that failed",
+                shown.images.iter().any(|image| {
+                    let failure = image.failure.as_ref();
+                    failure.is_some_and(|failure| failure.component.is_some())
+                }),
+            ),
+            (
+                "a retried workflow execution",
+                shown.workflows.iter().any(|workflow| workflow.retried),
+            ),
+            (
+                "two workflow executions at once",
+                running.len() > builds.len(),
+            ),
+            (
+                "a step that waits for somebody",
+                shown.steps.iter().any(|step| {
+                    step.action == "WaitForAction" && step.status == StepStatus::Running
+                }),
+            ),
+            (
+                "a later attempt",
+                shown.steps.iter().any(|step| step.attempt > Some(1)),
+            ),
+            (
+                "a cancelled build",
+                { shown.images.iter() }.any(|image| image.status == ImageStatus::Cancelled),
+            ),
+            (
+                "a container",
+                { shown.images.iter() }.any(|image| image.name == "Edge Proxy"),
+            ),
+            (
+                "an image without a pipeline",
+                shown
+                    .images
+                    .iter()
+                    .any(|image| image.pipeline_arn.is_none()),
+            ),
+        ] {
+            if is_shown {
+                missing.remove(what);
+            }
+        }
     }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == expected,
-        "config/demo.yaml is not what the scenario's seed yields; run the test with UPDATE_DOCS=1"
-    );
+    assert!(missing.is_empty(), "not within {wait:?}: {missing:?}");
+}
+
+#[test]
+fn demo_has_six_pipelines_in_two_accounts_and_two_regions() {
+    let demo = Demo::new();
+    let later = START.plus(Duration::from_secs(120));
+    let pipelines: Vec<_> = { demo.regions().into_iter() }
+        .flat_map(|region| demo.world.pipelines(region, None, later))
+        .collect();
+    assert_eq!(pipelines.len(), 6);
+    let part = |arn: &str, place| arn.split(':').nth(place).unwrap().to_owned();
+    let places: BTreeSet<_> = { pipelines.iter() }
+        .map(|pipeline| (part(&pipeline.arn, 4), part(&pipeline.arn, 3)))
+        .collect();
+    assert_eq!(places.len(), 4, "{places:?}");
+    let disabled = pipelines
+        .iter()
+        .filter(|pipeline| pipeline.status() == "DISABLED");
+    let failures: Vec<_> = disabled
+        .map(|disabled| disabled.consecutive_failures)
+        .collect();
+    assert_eq!(failures, [3]);
 }
 
 #[test]
@@ -110,62 +266,3 @@ fn every_shipped_scenario_is_read_and_played() {
     }
     assert!(read >= 4, "{read} scenarios");
 }
-
-fn configuration(steps: &[PlannedStep]) -> String {
-    let mut text = HEAD.to_owned();
-    for (account, target) in TARGETS {
-        text.push_str(target);
-        let (mut image, mut workflow) = ("", None);
-        for step in steps.iter().filter(|step| step.account == account) {
-            if (image, workflow) != (&step.image_arn, Some(step.workflow_execution_id)) {
-                (image, workflow) = (&step.image_arn, Some(step.workflow_execution_id));
-                let (_, name) = image.split_once(":image/").unwrap();
-                writeln!(text, "      # {name}, {}", step.workflow_execution_id).unwrap();
-            }
-            writeln!(text, "      - {}  # {}", step.id, step.name).unwrap();
-        }
-    }
-    text
-}
-
-const HEAD: &str = "\
-# What `imagebuilder_exporter demo` follows: the steps that the built-in scenario's builds have
-# within half an hour. Written by the test `demo_configuration_lists_what_the_seed_yields`
-# (UPDATE_DOCS=1); with `imagebuilder_exporter simulate --speed=10 --seed=1` on port 10851, and any
-# AWS credentials in the environment, it works by itself too.
-polling:
-  interval: 2s
-  request_timeout: 5s
-duration_budgets:
-  - step: \"Apply*Components\"
-    image: \"golden-*\"
-    max_duration: 1m
-  - step: ApproveRelease
-    max_duration: 45s
-  - step: CreateOutputAMI
-    max_duration: 40s
-targets:
-";
-
-const TARGETS: [(&str, &str); 2] = [
-    (
-        "111122223333",
-        "  - name: production
-    regions: [us-west-2]
-    endpoint_url: \"${IMAGEBUILDER_SIMULATOR_URL:-http://127.0.0.1:10851}\"
-    rate_limit: {requests_per_second: 150, burst: 150}
-    labels: {team: platform, environment: production}
-    step_executions:
-",
-    ),
-    (
-        "444455556666",
-        "  - name: staging
-    regions: [eu-west-1]
-    endpoint_url: \"${IMAGEBUILDER_SIMULATOR_URL:-http://127.0.0.1:10851}\"
-    rate_limit: {requests_per_second: 150, burst: 150}
-    labels: {team: web, environment: staging}
-    step_executions:
-",
-    ),
-];

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod credentials;
 mod demo;
+mod discovery;
 mod economy;
 mod faults;
 mod finished;

@@ -33,11 +33,20 @@ impl Simulated {
     }
 
     pub async fn at_speed(scenario: &str, speed: f64) -> Self {
-        let scenario = Scenario::parse(scenario, "scenario").unwrap_or_else(|e| panic!("{e}"));
-        let world = World::new(scenario, 7, speed, Clock::System.now().time);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let simulator = Simulator::bind(free_port, world).await.unwrap();
+        let simulator = Simulator::bind(free_port, world(scenario, speed))
+            .await
+            .unwrap();
         Self::serve(simulator)
+    }
+
+    /// Another world, whose time begins now, listens where this one did: for what is to begin under
+    /// the eyes of an exporter.
+    pub async fn begin_anew(&mut self, scenario: &str) {
+        self.go_down().await;
+        let world = world(scenario, 1.0);
+        let simulator = Simulator::bind(self.address, world).await.unwrap();
+        *self = Self::serve(simulator);
     }
 
     fn serve(simulator: Simulator) -> Self {
@@ -135,6 +144,11 @@ impl Simulated {
         let ids: Vec<_> = steps.iter().map(|name| self.id(name)).collect();
         ids.join(", ")
     }
+}
+
+fn world(scenario: &str, speed: f64) -> World {
+    let scenario = Scenario::parse(scenario, "scenario").unwrap_or_else(|e| panic!("{e}"));
+    World::new(scenario, 7, speed, now())
 }
 
 pub fn now() -> Timestamp {

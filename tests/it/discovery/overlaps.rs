@@ -1,0 +1,165 @@
+//! What several targets name belongs to one of them: listed before discovered, then the order of
+//! the file.
+
+use super::{config, reload, set, start, target, values};
+use crate::process::{Exporter, Scrape, Simulated};
+
+/// A build of two workflow executions at once, the shorter of which ends ten seconds from now.
+const SCENARIO: &str = r#"
+listed_after: 0s
+pipelines:
+  - name: golden
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    builds: 1
+    workflows:
+      - name: long
+        parallel_group: both
+        steps:
+          - {name: Long, action: RunCommand, duration: 2h}
+          - {name: Never, action: RunCommand}
+      - name: short
+        parallel_group: both
+        steps:
+          - {name: Short, action: RunCommand, duration: 610s}
+          - {name: Then, action: RunCommand, duration: 2h}
+"#;
+
+const INFOS: [&str; 4] = [
+    "imagebuilder_workflow_step_info{}",
+    "imagebuilder_workflow_execution_info{}",
+    "imagebuilder_image_info{}",
+    "imagebuilder_pipeline_info{}",
+];
+
+/// Waits until all there is is shown as this target's.
+async fn until_all_is_of(exporter: &Exporter, target: &str) -> Scrape {
+    let counts = [4, 2, 1, 1];
+    exporter
+        .until(&format!("all is of {target}"), |scrape| {
+            INFOS.iter().zip(counts).all(|(info, count)| {
+                scrape.series(info).len() == count
+                    && values(scrape, info, "target") == set(&[target])
+            })
+        })
+        .await
+}
+
+fn lists(target: &str) -> String {
+    format!(
+        "imagebuilder_exporter_api_requests_total{{target=\"{target}\",\
+         operation=\"ListWorkflowStepExecutions\",result=\"ok\"}}"
+    )
+}
+
+#[tokio::test]
+async fn what_two_targets_choose_is_shown_polled_and_counted_once_by_the_first() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let follow = ["pipelines: [golden]", "images: [\"gold*\"]"];
+    let exporter = start(&config(&[
+        target(&simulated, "first", &follow),
+        target(&simulated, "second", &follow),
+    ]))
+    .await;
+    let scrape = until_all_is_of(&exporter, "first").await;
+    let polled = |scrape: &Scrape, target| scrape.value(&lists(target)).unwrap();
+    // What was under way has ended long before the first has polled so often.
+    let some = polled(&scrape, "first") + 10.0;
+    let before = exporter.until_over(&lists("first"), some).await;
+    let more = polled(&before, "first") + 10.0;
+    let after = exporter.until_over(&lists("first"), more).await;
+    assert_eq!(polled(&after, "second"), polled(&before, "second"));
+
+    let finished =
+        "imagebuilder_workflow_steps_finished_total{step=\"Short\",status=\"COMPLETED\"}";
+    exporter.until_over(finished, 0.0).await;
+    let then = "imagebuilder_workflow_step_status{step=\"Then\",status=\"RUNNING\"}";
+    let scrape = exporter.until_value(then, 1.0).await;
+    assert_eq!(scrape.value(finished), Some(1.0));
+    // Both find what they choose.
+    let matches = "imagebuilder_exporter_selector_matches{}";
+    assert_eq!(scrape.values(matches), [1.0; 4]);
+}
+
+#[tokio::test]
+async fn second_target_takes_over_what_a_reload_takes_from_the_first() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let first = target(&simulated, "first", &["pipelines: [golden]"]);
+    let second = target(&simulated, "second", &["images: [golden]"]);
+    let exporter = start(&config(&[first.clone(), second.clone()])).await;
+    until_all_is_of(&exporter, "first").await;
+    reload(&exporter, &config(std::slice::from_ref(&second))).await;
+    let scrape = exporter.scrape().await;
+    for info in INFOS {
+        let targets = values(&scrape, info, "target");
+        assert!(!targets.contains("first"), "{info} {targets:?}");
+    }
+    // It chooses no pipelines, only what they build.
+    exporter
+        .until("the other has what it chooses", |scrape| {
+            INFOS[..3].iter().zip([4, 2, 1]).all(|(info, count)| {
+                scrape.series(info).len() == count
+                    && values(scrape, info, "target") == set(&["second"])
+            })
+        })
+        .await;
+    reload(&exporter, &config(&[first, second])).await;
+    until_all_is_of(&exporter, "first").await;
+}
+
+#[tokio::test]
+async fn order_of_the_file_says_whose_it_is_also_after_a_reload_turns_it_round() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let targets = ["one", "other"].map(|name| target(&simulated, name, &["pipelines: [golden]"]));
+    let [one, other] = targets;
+    let exporter = start(&config(&[one.clone(), other.clone()])).await;
+    until_all_is_of(&exporter, "one").await;
+    reload(&exporter, &config(&[other, one])).await;
+    until_all_is_of(&exporter, "other").await;
+}
+
+#[tokio::test]
+async fn what_is_named_one_by_one_belongs_to_who_names_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let planned = simulated.planned();
+    let short = { planned.iter() }
+        .find(|step| step.name == "Short")
+        .unwrap();
+    let workflow = short.workflow_execution_id;
+    let exporter = start(&config(&[
+        target(&simulated, "chooses", &["pipelines: [golden]"]),
+        target(
+            &simulated,
+            "lists",
+            &[&format!("step_executions: [{}]", simulated.id("Long"))],
+        ),
+        target(
+            &simulated,
+            "names",
+            &[&format!("workflow_executions: [{workflow}]")],
+        ),
+    ]))
+    .await;
+    let whose = |scrape: &Scrape| {
+        let mut whose: Vec<_> = { ["Long", "Never", "Short", "Then"].iter() }
+            .map(|step| {
+                let info = format!("imagebuilder_workflow_step_info{{step=\"{step}\"}}");
+                scrape.labels(&info, "target")
+            })
+            .collect();
+        let workflow = "imagebuilder_workflow_execution_info{workflow=\"short\"}";
+        whose.push(scrape.labels(workflow, "target"));
+        whose
+    };
+    let expected = ["lists", "chooses", "names", "names", "names"];
+    let expected = expected.map(|target| vec![target.to_owned()]);
+    let scrape = exporter
+        .until("everything is whose it should be", |scrape| {
+            whose(scrape) == expected
+        })
+        .await;
+    let workflow = "imagebuilder_workflow_execution_info{workflow=\"long\"}";
+    assert_eq!(scrape.labels(workflow, "target"), ["chooses"]);
+    assert_eq!(scrape.labels(INFOS[2], "target"), ["chooses"]);
+}

@@ -1,0 +1,212 @@
+//! Many targets in one process: the failure of one costs that one alone.
+
+use imagebuilder_exporter::simulator::{Effect, Fault};
+
+use super::{config, set, start, target, target_in, until_discovered_again, values};
+use crate::process::{Scrape, Setup, Simulated, error};
+
+/// The same in each region.
+fn scenario(regions: &[&str]) -> String {
+    let pipelines = regions.iter().map(|region| {
+        format!(
+            "  - name: golden\n    \
+                 account: \"111122223333\"\n    \
+                 region: {region}\n    \
+                 first: -10m\n    \
+                 builds: 1\n    \
+                 workflows:\n      \
+                   - name: make\n        \
+                     steps: [{{name: Build, action: RunCommand, duration: 2h}}]\n"
+        )
+    });
+    format!("pipelines:\n{}", pipelines.collect::<String>())
+}
+
+const FOLLOW: &str = "pipelines: [\"*\"]";
+const RUNNING: &str = "imagebuilder_workflow_step_status{status=\"RUNNING\"}";
+
+fn up(target: &str) -> String {
+    format!("imagebuilder_exporter_target_up{{target=\"{target}\"}}")
+}
+
+fn shown(scrape: &Scrape) -> std::collections::BTreeSet<String> {
+    values(scrape, "imagebuilder_workflow_step_info{}", "target")
+}
+
+#[tokio::test]
+async fn failing_targets_cost_themselves_alone_and_recover_when_their_fault_ends() {
+    let regions = ["us-west-2", "us-east-1", "eu-west-1"];
+    let simulated = Simulated::start(&scenario(&regions)).await;
+    let mut dead = Simulated::start(&scenario(&["us-west-1"])).await;
+    dead.go_down().await;
+    let denied = "arn:aws:iam::111122223333:role/denied";
+    let access = Fault::on("AssumeRole", error("AccessDenied")).unwrap();
+    let broken = Fault::on("*", error("InternalFailure")).unwrap();
+    simulated.faults.set(vec![
+        access.id(denied).unwrap(),
+        broken.region("eu-west-1").unwrap(),
+    ]);
+    let role = format!("assume_role: {{role_arn: \"{denied}\"}}");
+    let config = config(&[
+        target(&simulated, "sound", &[FOLLOW]),
+        target_in("us-east-1", &simulated.url, "denied", &[&role, FOLLOW]),
+        target_in("us-west-1", &dead.url, "dead", &[FOLLOW]),
+        target_in("eu-west-1", &simulated.url, "broken", &[FOLLOW]),
+    ]);
+    let setup = Setup::exporter(&config).env("AWS_ENDPOINT_URL_STS", &simulated.url);
+    let exporter = setup.start().await;
+
+    let scrape = exporter
+        .until("each target is as it should be", |scrape| {
+            shown(scrape) == set(&["sound"])
+                && scrape.value(&up("sound")) == Some(1.0)
+                && ["denied", "dead", "broken"]
+                    .iter()
+                    .all(|target| scrape.value(&up(target)) == Some(0.0))
+        })
+        .await;
+    assert_eq!(scrape.values(RUNNING), [1.0]);
+    for (target, told) in [
+        ("denied", denied),
+        ("dead", "result=network"),
+        ("broken", "result=server_error"),
+    ] {
+        let target = format!("target={target}");
+        exporter
+            .until_line(&["level=warn", &target, told, "cannot be polled"])
+            .await;
+    }
+    // Their first attempts have ended as well.
+    exporter.until_ready().await;
+
+    simulated.faults.clear();
+    dead.come_back().await;
+    let scrape = exporter
+        .until("all are well", |scrape| {
+            shown(scrape) == set(&["sound", "denied", "dead", "broken"])
+                && scrape.values("imagebuilder_exporter_target_up{}") == [1.0; 4]
+        })
+        .await;
+    assert_eq!(scrape.values(RUNNING), [1.0; 4]);
+}
+
+#[tokio::test]
+async fn call_that_is_denied_is_named_with_what_would_allow_it() {
+    let operations = [
+        "ListImagePipelines",
+        "ListImageBuildVersions",
+        "GetImage",
+        "ListWorkflowExecutions",
+        "ListWorkflowStepExecutions",
+        "GetWorkflowStepExecution",
+    ];
+    // A region for each, and one where all is allowed.
+    let regions = [
+        "us-west-1",
+        "us-west-2",
+        "us-east-1",
+        "us-east-2",
+        "eu-west-1",
+        "eu-west-2",
+    ];
+    let all = [&regions[..], &["eu-central-1"]].concat();
+    let simulated = Simulated::start(&scenario(&all)).await;
+    let faults = operations.iter().zip(regions).map(|(operation, region)| {
+        let fault = Fault::on(operation, error("ForbiddenException")).unwrap();
+        fault.region(region).unwrap()
+    });
+    simulated.faults.set(faults.collect());
+    let targets = all.iter().map(|region| {
+        let name = format!("in-{region}");
+        target_in(region, &simulated.url, &name, &[FOLLOW])
+    });
+    let exporter = start(&config(&targets.collect::<Vec<_>>())).await;
+    for (operation, region) in operations.iter().zip(regions) {
+        let region = format!("region={region}");
+        let allow = format!("allow imagebuilder:{operation}");
+        exporter.until_line(&["level=warn", &region, &allow]).await;
+        let told = exporter.count_log(&["level=warn", &region, &allow]);
+        assert_eq!(told, 1, "{operation}");
+    }
+    let step = "imagebuilder_workflow_step_info{region=\"eu-central-1\"}";
+    exporter.until_value(step, 1.0).await;
+    let ups = exporter.scrape().await;
+    let ups = ups.values("imagebuilder_exporter_target_up{}");
+    assert_eq!(ups, [1.0; 7], "what still answers is up");
+}
+
+#[tokio::test]
+async fn steps_known_are_asked_for_one_by_one_where_they_may_no_longer_be_listed() {
+    let scenario = "pipelines:\n  \
+        - name: golden\n    \
+          account: \"111122223333\"\n    \
+          region: us-west-2\n    \
+          first: -1m\n    \
+          builds: 1\n    \
+          workflows:\n      \
+            - name: make\n        \
+              steps:\n          \
+                - {name: First, action: RunCommand, duration: 68s}\n          \
+                - {name: Second, action: RunCommand, duration: 2h}\n";
+    let simulated = Simulated::start(scenario).await;
+    let exporter = start(&config(&[target(&simulated, "main", &[FOLLOW])])).await;
+    let known = |scrape: &Scrape| {
+        values(scrape, "imagebuilder_workflow_step_info{}", "step") == set(&["First", "Second"])
+    };
+    exporter.until("both steps are known", known).await;
+    let operation = "ListWorkflowStepExecutions";
+    let fault = Fault::on(operation, error("ForbiddenException")).unwrap();
+    simulated.faults.set(vec![fault]);
+    let asked = simulated.asked_for("Second");
+    exporter
+        .until_line(&["level=warn", "steps may not be listed", operation])
+        .await;
+    let second = "imagebuilder_workflow_step_status{step=\"Second\",status=\"RUNNING\"}";
+    exporter
+        .until("the next step is seen to run without a List", |scrape| {
+            scrape.value(second) == Some(1.0) && simulated.asked_for("Second") > asked
+        })
+        .await;
+    until_discovered_again(&exporter).await;
+    assert_eq!(exporter.count_log(&["steps may not be listed"]), 1);
+    let failed = "imagebuilder_workflow_step_last_poll_success{}";
+    exporter
+        .until("both are asked for with success", |scrape| {
+            scrape.values(failed) == [1.0, 1.0]
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn target_that_throttles_slows_down_alone() {
+    let simulated = Simulated::start(&scenario(&["us-west-2", "eu-west-1"])).await;
+    let throttle = Fault::on("*", error("CallRateLimitExceededException")).unwrap();
+    simulated
+        .faults
+        .set(vec![throttle.region("eu-west-1").unwrap()]);
+    let exporter = start(&config(&[
+        target(&simulated, "sound", &[FOLLOW]),
+        target_in("eu-west-1", &simulated.url, "busy", &[FOLLOW]),
+    ]))
+    .await;
+    exporter
+        .until_line(&["level=warn", "target=busy", "throttles"])
+        .await;
+    exporter
+        .until("the other is shown", |scrape| {
+            shown(scrape) == set(&["sound"])
+        })
+        .await;
+    simulated
+        .faults
+        .set(vec![Fault::on("*", Effect::Late).unwrap()]);
+    exporter
+        .until("both are shown", |scrape| {
+            shown(scrape) == set(&["sound", "busy"])
+        })
+        .await;
+    let throttled =
+        "imagebuilder_exporter_api_requests_total{target=\"sound\",result=\"throttled\"}";
+    let throttled = exporter.scrape().await.values(throttled);
+    assert_eq!(throttled.iter().sum::<f64>(), 0.0);
+}
