@@ -116,9 +116,10 @@ impl Rounds {
 }
 
 impl Plan {
-    /// Follows what is selected from now on, at this pace. Tells what is no longer followed.
+    /// Follows what is selected from now on, at this pace, beside what was named before. Tells what
+    /// is no longer followed.
     pub fn select(&mut self, selection: Selection, pace: Pace, now: Now) -> Left {
-        self.pace = pace;
+        self.change_pace(pace, now.instant);
         let rounds = &mut self.rounds;
         rounds.images.wanted = selection.asks_for_images();
         rounds.pipelines.wanted = selection.asks_for_pipelines();
@@ -142,11 +143,33 @@ impl Plan {
                 let may = by_pipeline.is_some_and(|arn| selection.names_pipeline(arn));
                 selection.chooses_image(image) || (may && !selection.excludes_image(image))
             });
-            if !(plan.is_followed() && stays) {
+            // Of one that has left, executions that failed may still be there.
+            let known = plan.is_followed() || plan.has_left() || !plan.workflows.is_empty();
+            if !(stays && known) {
                 self.drop_image(&arn, now.instant, &mut left);
             }
         }
         left
+    }
+
+    fn change_pace(&mut self, pace: Pace, now: Instant) {
+        let before = std::mem::replace(&mut self.pace, pace);
+        if pace.interval != before.interval {
+            let steps = self.steps.iter_mut().filter(|(_, step)| !step.listed);
+            let changed: Vec<_> = steps
+                .map(|(id, step)| {
+                    step.interval = pace.interval;
+                    *id
+                })
+                .collect();
+            for id in changed.iter().filter(|_| pace.interval < before.interval) {
+                self.look_no_later(*id, now + pace.interval);
+            }
+        }
+        let kept = |pace: Pace| (pace.retention, pace.retention_failed);
+        if kept(pace) != kept(before) {
+            self.retain_otherwise(now);
+        }
     }
 
     /// Whether the lists of the account are asked for.
