@@ -102,14 +102,14 @@ def test_reload_checks_the_file_and_then_sends_sighup(systemd):
 
 def test_environment_file_names_flags_that_exist_with_their_defaults(root, systemd):
     assert settings(systemd / UNIT, "EnvironmentFile") == ["-/etc/default/imagebuilder_exporter"]
-    flags = dict(
-        (variable, default)
+    flags = {
+        variable: default
         for default, variable in re.findall(
             r"^\| `--[^|]+\| `?([^|`]+)`? \| `(IMAGEBUILDER_EXPORTER_\w+)`",
             (root / "docs/cli.md").read_text(),
             re.MULTILINE,
         )
-    )
+    }
     named = re.findall(
         r"^#?(IMAGEBUILDER_EXPORTER_\w+)=(.*)$",
         (systemd / "imagebuilder_exporter.env").read_text(),
