@@ -55,7 +55,7 @@ def output_of(*command, **options):
 def need(tool):
     """Skips the test where a tool is missing that tests/run can't install."""
     if not shutil.which(tool):
-        pytest.skip(f"no {tool} on the PATH, and no package manager here has it")
+        pytest.skip(f"there is no {tool} here")
 
 
 def tail(log, lines=20):
