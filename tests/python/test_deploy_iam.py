@@ -1,5 +1,5 @@
-"""The IAM policies, and the role for other accounts in two languages: that they say the same, and no
-more than the program calls."""
+"""The IAM policies, and the role for other accounts in two languages: that they say the same, and
+no more than the program calls."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def template(iam):
 
 
 def terraform(iam, file="main.tf"):
-    """The blocks of a file by kind and label, without the quotes that the parser leaves in strings."""
+    """A file's blocks by kind and label, without the quotes that the parser leaves in strings."""
     with open(iam / "terraform" / file, encoding="utf-8") as source:
         text = json.dumps(hcl2.load(source)).replace('\\"', "")
     blocks = {}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from processes import need, output_of
+from test_readme import blocks
 
 NAME = "imagebuilder-exporter"
 LABELS = {"app.kubernetes.io/name": NAME}
@@ -227,9 +228,7 @@ def test_kustomize_makes_manifests_of_the_overlay(kubernetes, overlay):
 
 
 def test_kustomize_makes_manifests_of_the_example_on_the_page(kubernetes, tmp_path):
-    (example,) = re.findall(
-        r"^```yaml\n(.*?)^```$", (kubernetes / "README.md").read_text(), re.MULTILINE | re.DOTALL
-    )
+    (example,) = blocks((kubernetes / "README.md").read_text(), "yaml")
     here = os.path.relpath(kubernetes, tmp_path)
     (tmp_path / "kustomization.yaml").write_text(example.replace("deploy/kubernetes", here))
     config = "targets: [{name: own, regions: [eu-west-1], images: ['*']}]\n"
