@@ -169,6 +169,11 @@ impl Finished {
         }
     }
 
+    /// How many executions are remembered as counted.
+    pub fn remembered(&self) -> usize {
+        self.lock().memory.len()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         // Nothing of what is done under the lock panics half-way.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

@@ -571,7 +571,7 @@ impl Poller {
     ) {
         match result {
             Ok(parsed) => {
-                let stale = self.plan.ended_before(id, asked);
+                let stale = self.plan.is_outdated(id, &parsed.value, asked);
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
                 let left = self.plan.leave(now);
                 self.remove(left);

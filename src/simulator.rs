@@ -37,7 +37,7 @@ pub use run::{DEMO_SEED, DEMO_SPEED, Error, simulate};
 pub use scenario::{Scenario, ScenarioError};
 pub use server::Simulator;
 pub use view::{
-    ComponentView, FailureView, ImageStatus, ImageVersionView, ImageView, PLANTED_SECRET,
-    PipelineView, StepView, WorkflowView,
+    ComponentView, FailureView, ImageVersionView, ImageView, PLANTED_SECRET, PipelineView,
+    StepView, WorkflowView,
 };
 pub use world::{Owner, PlannedStep, World};

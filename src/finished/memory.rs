@@ -73,7 +73,6 @@ impl Memory {
         }
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.counted.len()
     }

@@ -14,7 +14,7 @@ struct UuidText([u8; UUID_LENGTH]);
 
 impl PartialEq for UuidText {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        self.number() == other.number()
     }
 }
 
@@ -22,7 +22,7 @@ impl Eq for UuidText {}
 
 impl Hash for UuidText {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.to_ascii_lowercase().hash(state);
+        self.number().hash(state);
     }
 }
 
@@ -34,9 +34,7 @@ impl PartialOrd for UuidText {
 
 impl Ord for UuidText {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0
-            .to_ascii_lowercase()
-            .cmp(&other.0.to_ascii_lowercase())
+        self.number().cmp(&other.number())
     }
 }
 
@@ -48,6 +46,18 @@ impl UuidText {
             _ => byte.is_ascii_hexdigit(),
         });
         well_formed.then_some(Self(bytes))
+    }
+
+    /// The text in lower case, as words in the order of their letters: each look at a step compares
+    /// and hashes ids dozens of times.
+    fn number(&self) -> ([u64; 4], u32) {
+        // Digits and the dash have this bit set already.
+        const LOWER: u8 = b'a' - b'A';
+        let (words, rest) = self.0.as_chunks::<8>();
+        let word = |at: usize| u64::from_be_bytes(words[at]) | u64::from_ne_bytes([LOWER; 8]);
+        let rest = rest.try_into().expect("36 bytes are four words and a half");
+        let half = u32::from_be_bytes(rest) | u32::from_ne_bytes([LOWER; 4]);
+        ([word(0), word(1), word(2), word(3)], half)
     }
 
     fn as_str(&self) -> &str {

@@ -86,13 +86,8 @@ impl Poller {
             self.hide_pipeline(&arn);
         }
         for arn in &read.undecided {
-            match self.plan.decide(arn, now.instant) {
-                ImageNews::Wanted => self.claim_image(arn, now),
-                ImageNews::NotWanted => {
-                    let left = self.plan.unwanted(arn, now.instant);
-                    self.remove(left);
-                }
-            }
+            let news = self.plan.decide(arn, now.instant);
+            self.heed(arn, news, now);
         }
         self.round_ended(SelectorKind::Pipelines, read);
     }
@@ -169,8 +164,18 @@ impl Poller {
         if listed.has_image(&image.arn) && !self.assignment.names_image(&image.arn) {
             return;
         }
-        if self.plan.image_told(image, source, now) == ImageNews::Wanted {
-            self.claim_image(&image.arn, now);
+        let news = self.plan.image_told(image, source, now);
+        self.heed(&image.arn, news, now);
+    }
+
+    fn heed(&mut self, arn: &ImageArn, news: ImageNews, now: Now) {
+        match news {
+            ImageNews::Wanted => self.claim_image(arn, now),
+            ImageNews::NoLongerWanted => {
+                let left = self.plan.unwanted(arn, now.instant);
+                self.remove(left);
+            }
+            ImageNews::NotWanted => {}
         }
     }
 
@@ -216,7 +221,7 @@ impl Poller {
             let Some(answer) = answer.filter(|_| !elsewhere) else {
                 continue;
             };
-            let stale = self.plan.ended_before(id, asked);
+            let stale = self.plan.is_outdated(id, &answer, asked);
             if self.plan.workflow_found(id, arn, &answer, asked, now) && !stale {
                 self.show_workflow(id, &answer);
             }

@@ -90,9 +90,11 @@ impl Selection {
         self.choosing_pipeline(pipeline).next().is_some()
     }
 
-    /// Whether a pipeline that is no longer there was one to follow, as far as its name tells.
+    /// Whether a pipeline that is no longer there was one to follow: its name alone must tell, as
+    /// its tags have gone with it.
     pub fn chose_pipeline(&self, arn: &PipelineArn) -> bool {
-        self.tags.is_empty() && self.names_pipeline(arn)
+        let by_name = self.tags.is_empty() && self.excluded_tags.is_empty();
+        by_name && self.names_pipeline(arn)
     }
 
     /// Whether a pipeline is selected as far as its name tells.

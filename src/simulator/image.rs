@@ -3,16 +3,15 @@
 //! The workflows decide: an image is BUILDING, TESTING or DISTRIBUTING while one of that type
 //! runs, and what it ends in is what the last run of the build ends in. Pure, like `timeline`.
 
-use crate::model::StepStatus;
+use crate::model::{ImageStatus, StepStatus};
 
 use super::ids::Place;
 use super::plan::{Plan, WorkflowPlan};
 use super::scenario::{Failure, ImageKind, LifecycleStatus, WorkflowKind};
 use super::timeline::{BuildTimeline, GAP, RunTimeline, Stop, Tempo, WorkflowTimeline};
-use super::view::ImageStatus;
 
 /// A status of the image, from this moment on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ImagePhase {
     /// Milliseconds from the build's begin.
     pub at: i64,
@@ -61,7 +60,7 @@ fn play_run(
         last = last.max(workflow.end.unwrap_or(start));
         let next = stage(plan.kind);
         if next != status {
-            push(start, next, None);
+            push(start, next.clone(), None);
             status = next;
         }
     }

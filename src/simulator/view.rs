@@ -11,9 +11,8 @@ use crate::model::{
 
 use super::scenario::WorkflowKind;
 
-pub use catalog::{
-    ComponentView, FailureView, ImageStatus, ImageVersionView, ImageView, PipelineView,
-};
+pub(super) use catalog::build_type;
+pub use catalog::{ComponentView, FailureView, ImageVersionView, ImageView, PipelineView};
 
 /// What stands in the inputs and outputs of every simulated step: where a test finds it in a
 /// metric, a log or a page, something leaks that can hold secrets.

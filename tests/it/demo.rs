@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imagebuilder_exporter::config::Config;
-use imagebuilder_exporter::model::{RollbackStatus, StepStatus, Timestamp, WorkflowStatus};
+use imagebuilder_exporter::model::{
+    ImageStatus, RollbackStatus, StepStatus, Timestamp, WorkflowStatus,
+};
 use imagebuilder_exporter::simulator::{
-    DEMO_SEED, DEMO_SPEED, ImageStatus, ImageView, Scenario, StepView, WorkflowView, World,
+    DEMO_SEED, DEMO_SPEED, ImageView, Scenario, StepView, WorkflowView, World,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_788_981_143_418);
@@ -166,7 +168,10 @@ fn demo_shows_what_there_is_to_discover_within_a_few_minutes() {
     let moments = demo.moments().into_iter();
     for now in moments.take_while(|now| *now < soon) {
         let shown = demo.shown(now);
-        let moving = shown.images.iter().filter(|image| image.status.is_moving());
+        let moving = shown
+            .images
+            .iter()
+            .filter(|image| !image.status.is_terminal());
         let moving: Vec<_> = moving.map(|image| (&image.account, &image.name)).collect();
         let names: BTreeSet<_> = moving.iter().collect();
         let runs = |workflow: &WorkflowView| workflow.status == WorkflowStatus::Running;

@@ -35,7 +35,9 @@ pub enum ImageSource {
 pub enum ImageNews {
     /// It is to be followed, if no other target has it.
     Wanted,
-    /// It is not, or nobody knows yet.
+    /// It was followed, and is no longer to be: see [`Plan::unwanted`].
+    NoLongerWanted,
+    /// It is not, or nobody knows yet; what was followed is until that is known.
     NotWanted,
 }
 
@@ -54,7 +56,7 @@ pub(super) struct ImagePlan {
     pub workflows: Vec<WorkflowExecutionId>,
     /// When the last of its executions known ended, whether it is still followed or not.
     pub last_end: Option<Timestamp>,
-    reading: Reading,
+    pub(super) reading: Reading,
     gets_failed: u32,
     /// The round of the account's list that last told of it.
     pub round: u64,
@@ -76,16 +78,18 @@ enum Standing {
 
 /// How far the list of its executions was read.
 #[derive(Debug, Default)]
-struct Reading {
+pub(super) struct Reading {
     token: Option<String>,
     failures: u32,
+    /// The service last said that it does not know the image, or that nobody may ask.
+    refused: bool,
     attempted: bool,
     /// When the last one that was read to its end began.
     read: Option<Instant>,
     /// How often it was read since the image changed.
     times: u32,
     /// Something happened while it was read.
-    again: bool,
+    pub(super) again: bool,
 }
 
 impl ImagePlan {
@@ -104,11 +108,12 @@ impl ImagePlan {
         self.standing == Standing::Followed
     }
 
-    /// Whether everything that was to be asked about it first has been asked.
-    pub(super) fn attempted(&self) -> bool {
+    /// Whether everything that was to be asked about it first has been asked; `denied` says that
+    /// it can't be asked for by itself.
+    pub(super) fn attempted(&self, denied: bool) -> bool {
         match self.standing {
             Standing::Followed => self.reading.attempted,
-            Standing::Undecided => self.full || self.gets_failed > 0,
+            Standing::Undecided => self.full || self.gets_failed > 0 || denied,
             _ => true,
         }
     }
@@ -153,18 +158,21 @@ impl Plan {
             return ImageNews::NotWanted;
         };
         let mut image = image.clone();
-        if let Some(before) = &plan.told {
-            image.pipeline = image.pipeline.or_else(|| before.pipeline.clone());
-            plan.changed |= has_changed(before, &image);
-        } else {
-            plan.changed = true;
-        }
+        let changed = match &plan.told {
+            Some(before) => {
+                image.pipeline = image.pipeline.or_else(|| before.pipeline.clone());
+                has_changed(before, &image)
+            }
+            None => true,
+        };
+        plan.changed |= changed;
         match source {
             ImageSource::List => plan.round = round,
             ImageSource::Get => plan.full = true,
         }
         let moves = !image.status.is_terminal();
-        if plan.standing == Standing::Left && moves {
+        // A short retry may have failed again before the list told of it.
+        if plan.standing == Standing::Left && (moves || changed) {
             plan.standing = Standing::Undecided;
         }
         plan.told = Some(image);
@@ -192,6 +200,7 @@ impl Plan {
         let standing = match decided {
             // Who it belongs to is asked next.
             Some(true) => return ImageNews::Wanted,
+            Some(false) if plan.is_followed() => return ImageNews::NoLongerWanted,
             // After a reload, until the pipelines are known again.
             None if plan.is_followed() => return ImageNews::Wanted,
             Some(false) => Standing::Unwanted,
@@ -200,7 +209,9 @@ impl Plan {
         if let Some(plan) = self.images.get_mut(arn) {
             plan.standing = standing;
         }
-        if standing == Standing::Undecided && !full {
+        // A Get that failed waits for its next attempt.
+        let asked = self.queue.is_waiting(&Call::Image(arn.clone()));
+        if standing == Standing::Undecided && !full && !asked {
             let urgency = urgency(moves);
             self.ask_for_image(arn, Slot::new(now, urgency));
         }
@@ -267,17 +278,18 @@ impl Plan {
         plan.told.as_ref().filter(|_| shown)
     }
 
-    /// An image that was followed for its pipeline is no longer selected.
+    /// An image that was followed is no longer selected.
     pub fn unwanted(&mut self, arn: &ImageArn, now: Instant) -> Left {
         let mut left = Left::default();
         let Some(plan) = self.images.get_mut(arn) else {
             return left;
         };
-        if matches!(plan.standing, Standing::Unwanted) && !plan.workflows.is_empty() {
-            left.images.push(arn.clone());
-            self.forget_image_calls(arn);
-            self.drop_executions(arn, now, &mut left);
-        }
+        plan.standing = Standing::Unwanted;
+        plan.changed = true;
+        plan.reading = Reading::default();
+        left.images.push(arn.clone());
+        self.forget_image_calls(arn);
+        self.drop_executions(arn, now, &mut left);
         left
     }
 
@@ -355,6 +367,7 @@ impl Plan {
         let moves = plan.moves();
         let reading = &mut plan.reading;
         reading.failures = 0;
+        reading.refused = false;
         reading.token = next;
         if reading.token.is_some() {
             return self.read_workflows(arn, now, urgency(moves));
@@ -393,6 +406,7 @@ impl Plan {
         let reading = &mut plan.reading;
         let half_read = reading.token.take().is_some();
         reading.attempted = true;
+        reading.refused = !half_read && matches!(kind, ErrorKind::Client | ErrorKind::Forbidden);
         reading.failures = reading.failures.saturating_add(1);
         let failures = reading.failures;
         let wait = match kind {
@@ -453,7 +467,9 @@ impl Plan {
         let Some(plan) = self.images.get(arn) else {
             return;
         };
-        let known = plan.reading.attempted && plan.reading.token.is_none();
+        let reading = &plan.reading;
+        let read = reading.read.is_some() && reading.failures == 0 && reading.token.is_none();
+        let known = read || reading.refused;
         let settled = |id: &WorkflowExecutionId| {
             let whole = self.workflows.get(id).and_then(|one| one.whole.as_ref());
             whole.is_none_or(|whole| whole.leaves.is_some())

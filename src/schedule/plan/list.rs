@@ -221,10 +221,18 @@ impl Plan {
             return;
         };
         self.list_no_later(workflow, slot);
-        // It and siblings that were asked for one by one join.
-        for sibling in self.sharers(workflow) {
-            if !self.wants_get(&sibling)
-                && let Some(slot) = self.queue.remove(&Call::Step(sibling))
+        // It and siblings that were asked for one by one join. Most of the time there are none.
+        let Some(plan) = self.workflows.get(&workflow) else {
+            return;
+        };
+        let joins = |sibling: &&StepExecutionId| {
+            self.queue.is_waiting(&Call::Step(**sibling))
+                && { self.steps.get(sibling) }.is_some_and(|step| self.shares(step))
+                && !self.wants_get(sibling)
+        };
+        let joining: Vec<StepExecutionId> = plan.followed.iter().filter(joins).copied().collect();
+        for sibling in joining {
+            if let Some(slot) = self.queue.remove(&Call::Step(sibling))
                 && sibling != id
             {
                 self.list_no_later(workflow, slot);

@@ -9,10 +9,13 @@ use tokio::time::Instant;
 use super::queue::{Slot, Urgency};
 use super::whole::Left;
 use super::{Call, Pace, Plan};
-use crate::api::ErrorKind;
+use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
 use crate::model::{Image, ImageArn, ImageStatus, Pipeline, PipelineArn, Timestamp};
 use crate::schedule::selection::Selection;
+
+/// How often in a row a page is asked for again before its round begins anew.
+const PAGE_ATTEMPTS: u32 = 3;
 
 /// The two lists of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,14 @@ pub(super) struct Rounds {
 pub(super) struct Round {
     pub wanted: bool,
     pub number: u64,
+    /// When its first page was due. All of its pages are late since then: where the rate limit does
+    /// not reach, a page that began to wait when the one before it was answered would wait as long
+    /// as that did, and a round of ten take ten times as long.
+    due: Option<Instant>,
     token: Option<String>,
     failures: u32,
+    /// How often in a row the page that is next could not be read.
+    page_failures: u32,
     /// Begun while a page was on its way that belongs to the round before.
     superseded: bool,
     attempted: bool,
@@ -181,6 +190,8 @@ impl Plan {
         let call = lists.call();
         let round = self.rounds.of(lists);
         round.token = None;
+        round.page_failures = 0;
+        round.due = Some(due);
         round.number += 1;
         let wanted = round.wanted;
         self.rounds.begin_tally(lists);
@@ -212,7 +223,7 @@ impl Plan {
             selected = true;
             tally.names[place].insert(name.to_owned());
         }
-        if image.status == ImageStatus::Available {
+        if image.status == ImageStatus::Available && !selection.excludes_image(image) {
             let key = (image.arn.account_id().to_owned(), name.to_owned());
             let available = tally.available.entry(key).or_default();
             available.any = available.any.max(image.created);
@@ -250,9 +261,11 @@ impl Plan {
             self.begin_round(lists, now.instant);
             return RoundRead::default();
         }
+        round.page_failures = 0;
         if next.is_some() {
             round.token = next;
-            let slot = Slot::new(now.instant, Urgency::Discovery);
+            let due = round.due.unwrap_or(now.instant);
+            let slot = Slot::new(due, Urgency::Discovery);
             self.queue.put(lists.call(), slot);
             return RoundRead::default();
         }
@@ -346,8 +359,22 @@ impl Plan {
     pub fn round_failed(&mut self, lists: Lists, kind: ErrorKind, now: Instant) {
         let interval = self.pace.discovery_interval;
         let round = self.rounds.of(lists);
-        round.failures = round.failures.saturating_add(1);
         round.attempted = true;
+        // In a large account a round of many pages would hardly ever come to its end if each page
+        // that fails began it anew.
+        let page_again = kind != ErrorKind::Client
+            && round.token.is_some()
+            && !round.superseded
+            && round.page_failures < PAGE_ATTEMPTS;
+        if page_again && round.wanted {
+            round.page_failures += 1;
+            let wait = self
+                .jitter
+                .after_failure(kind, interval, round.page_failures);
+            let slot = Slot::new(now + wait, Urgency::Discovery);
+            return self.queue.put(lists.call(), slot);
+        }
+        round.failures = round.failures.saturating_add(1);
         let failures = round.failures;
         // A token can expire between two pages.
         let again = kind == ErrorKind::Client && round.token.is_some() && failures == 1;
@@ -361,9 +388,10 @@ impl Plan {
     /// Whether all that the first lists told of has been asked for once.
     pub(super) fn discovery_attempted(&self) -> bool {
         let rounds = [&self.rounds.images, &self.rounds.pipelines];
+        let denied = self.denied_until.contains_key(&Operation::GetImage);
         let wholes = { self.workflows.values() }.filter_map(|workflow| workflow.whole.as_ref());
         rounds.iter().all(|round| round.attempted || !round.wanted)
-            && self.images.values().all(super::ImagePlan::attempted)
+            && { self.images.values() }.all(|plan| plan.attempted(denied))
             && { wholes }.all(|whole| whole.attempted)
     }
 }

@@ -125,7 +125,15 @@ impl Plan {
         let workflow = self.workflows.entry(id).or_default();
         let whole = workflow.whole.get_or_insert_default();
         whole.image = Some(image.clone());
-        self.workflow_told(id, answer, asked, now);
+        let untold = whole.status.is_none();
+        if self.is_outdated(id, answer, asked) {
+            // Who followed only some steps of it knows of its end, and of nothing else.
+            if untold && let Some(plan) = self.images.get_mut(image) {
+                plan.reading.again = true;
+            }
+            return true;
+        }
+        self.workflow_told(id, answer, now);
         true
     }
 
@@ -146,11 +154,16 @@ impl Plan {
         });
     }
 
-    /// Whether the execution was known to have ended before a look at it began that now is answered:
-    /// what that look tells is no news.
-    pub fn ended_before(&self, id: WorkflowExecutionId, asked: Instant) -> bool {
+    /// Whether a look that began at `asked` does not tell yet that the execution has ended, which has
+    /// become known since.
+    pub fn is_outdated(
+        &self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        asked: Instant,
+    ) -> bool {
         let end = self.workflows.get(&id).and_then(|workflow| workflow.end);
-        end.is_some_and(|end| asked < end.noticed)
+        !answer.status.is_terminal() && end.is_some_and(|end| asked < end.noticed)
     }
 
     /// Whether the execution is known to have ended.
@@ -214,7 +227,10 @@ impl Plan {
         if self.ended_too_long_ago(id, answer, now) {
             return;
         }
-        let ended = self.workflow_told(id, answer, asked, now);
+        let ended = match self.is_outdated(id, answer, asked) {
+            true => false,
+            false => self.workflow_told(id, answer, now),
+        };
         let image = self
             .image_of(id)
             .filter(|image| self.images.contains_key(image));
@@ -325,10 +341,14 @@ impl Plan {
                 self.list_no_later(id, slot);
             }
         }
-        let waiting = self.siblings(id);
+        // Only while a step of this one moves it is sure that it goes on, and the others wait.
+        let waiting = match self.is_moving(id) {
+            true => self.siblings(id),
+            false => Vec::new(),
+        };
         let waiting = waiting
             .into_iter()
-            .filter(|id| self.waits_behind_another(*id));
+            .filter(|other| self.waits_behind(*other, id));
         let waiting = waiting.filter_map(|id| self.workflows.get(&id)?.whole.as_ref());
         ListRead {
             waiting: waiting.flat_map(|whole| whole.steps.clone()).collect(),
@@ -354,20 +374,21 @@ impl Plan {
     /// that it does not run together with has. It is listed once, and then when the other one has
     /// ended.
     pub(super) fn waits_behind_another(&self, id: WorkflowExecutionId) -> bool {
+        let mut others = self.siblings(id).into_iter();
+        others.any(|other| self.waits_behind(id, other))
+    }
+
+    fn waits_behind(&self, id: WorkflowExecutionId, other: WorkflowExecutionId) -> bool {
         let whole = |id| self.workflows.get(&id).and_then(|one| one.whole.as_ref());
-        let Some(this) = whole(id) else {
+        let Some((this, other)) = whole(id).zip(whole(other)) else {
             return false;
         };
-        let before = |other: &super::whole::Whole| {
-            let together = this.group.is_some() && this.group == other.group;
-            let status = other.status.as_ref();
-            let runs = status
-                .is_some_and(|status| !status.is_terminal() && *status != WorkflowStatus::Pending);
-            runs && !together
-        };
-        this.status == Some(WorkflowStatus::Pending)
-            && this.listed.is_some()
-            && self.siblings(id).into_iter().filter_map(whole).any(before)
+        let together = this.group.is_some() && this.group == other.group;
+        let status = other.status.as_ref();
+        let runs = status
+            .is_some_and(|status| !status.is_terminal() && *status != WorkflowStatus::Pending);
+        let waits = this.status == Some(WorkflowStatus::Pending) && this.listed.is_some();
+        waits && runs && !together
     }
 
     /// Lists executions of the image that no longer wait for another one.
@@ -581,7 +602,6 @@ impl Plan {
         &mut self,
         id: WorkflowExecutionId,
         answer: &WorkflowExecution,
-        asked: Instant,
         now: Now,
     ) -> bool {
         let Some(workflow) = self.workflows.get_mut(&id) else {
@@ -590,9 +610,6 @@ impl Plan {
         let Some(whole) = &mut workflow.whole else {
             return false;
         };
-        if workflow.end.is_some_and(|end| asked < end.noticed) {
-            return false;
-        }
         let before = whole.status.replace(answer.status.clone());
         let changed = before.as_ref() != Some(&answer.status);
         if answer.parallel_group.is_some() {

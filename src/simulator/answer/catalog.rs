@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::model::ImageStatus;
 use crate::simulator::scenario::ImageKind;
-use crate::simulator::view::{FailureView, ImageStatus, ImageVersionView, ImageView, PipelineView};
+use crate::simulator::view::{FailureView, ImageVersionView, ImageView, PipelineView, build_type};
 
 use super::{put, put_some, time};
 
@@ -122,7 +123,7 @@ pub(in crate::simulator) fn pipeline(view: &PipelineView) -> Map<String, Value> 
     put(&mut members, "dateCreated", time(view.created));
     put(&mut members, "dateUpdated", time(view.updated));
     put_some(&mut members, "dateLastRun", view.last_run.map(time));
-    let status = view.last_run_status.map(ImageStatus::as_str);
+    let status = view.last_run_status.as_ref().map(ImageStatus::as_str);
     put_some(&mut members, "lastRunStatus", status);
     put_some(&mut members, "dateNextRun", view.next_run.map(time));
     put_tags(&mut members, "tags", &view.tags);
@@ -238,14 +239,6 @@ fn schedule(view: &PipelineView) -> Option<Value> {
 /// What the service fills in where nobody says otherwise.
 fn tests() -> Value {
     json!({"imageTestsEnabled": true, "timeoutMinutes": 720})
-}
-
-fn build_type(scheduled: bool) -> &'static str {
-    if scheduled {
-        "SCHEDULED"
-    } else {
-        "USER_INITIATED"
-    }
 }
 
 /// `TagMap` of the model has one tag at least.

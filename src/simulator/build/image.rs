@@ -1,10 +1,10 @@
 //! What a build's image looks like at a moment.
 
-use crate::model::{StepStatus, Timestamp};
+use crate::model::{ImageStatus, StepStatus, Timestamp};
 use crate::simulator::ids::{self, Place};
 use crate::simulator::image::{self, ImagePhase};
 use crate::simulator::scenario::{ImageKind, WorkflowKind};
-use crate::simulator::view::{ComponentView, FailureView, ImageStatus, ImageView};
+use crate::simulator::view::{ComponentView, FailureView, ImageView};
 
 use super::Build;
 
@@ -24,10 +24,9 @@ impl Build<'_> {
     pub fn image_view(&self, now: Timestamp) -> ImageView {
         let (plan, pipeline) = (self.plan, &self.plan.pipeline);
         let phase = self.image_phase(now);
+        let failed = phase.as_ref().and_then(|phase| phase.failed);
+        let failure = failed.map(|at| self.failure(at));
         let status = phase.map_or(ImageStatus::Pending, |phase| phase.status);
-        let failure = phase
-            .and_then(|phase| phase.failed)
-            .map(|at| self.failure(at));
         let made = [
             ImageStatus::Available,
             ImageStatus::Deprecated,
@@ -42,7 +41,6 @@ impl Build<'_> {
             kind: pipeline.kind,
             platform: pipeline.platform,
             os_version: plan.os_version().to_owned(),
-            status,
             reason: failure.as_ref().map(reason),
             failure,
             created: (self.begin <= now).then_some(self.begin),
@@ -52,6 +50,7 @@ impl Build<'_> {
             enhanced_metadata: pipeline.enhanced_metadata,
             tags: plan.image_tags().clone(),
             output: made.contains(&status).then(|| self.output()),
+            status,
         }
     }
 

@@ -2,58 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{StepExecutionId, Timestamp, WorkflowExecutionId};
+use crate::model::{
+    Image, ImageArn, ImageFailure, ImageStatus, Pipeline, PipelineArn, StepExecutionId, Timestamp,
+    WorkflowExecutionId, resource_name,
+};
 use crate::simulator::scenario::{ImageKind, Platform};
-
-/// `ImageStatus` of the service's model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImageStatus {
-    Pending,
-    Creating,
-    Building,
-    Testing,
-    Distributing,
-    Integrating,
-    Available,
-    Cancelled,
-    Failed,
-    Deprecated,
-    Deleted,
-    Disabled,
-}
-
-impl ImageStatus {
-    /// The value as the service writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Creating => "CREATING",
-            Self::Building => "BUILDING",
-            Self::Testing => "TESTING",
-            Self::Distributing => "DISTRIBUTING",
-            Self::Integrating => "INTEGRATING",
-            Self::Available => "AVAILABLE",
-            Self::Cancelled => "CANCELLED",
-            Self::Failed => "FAILED",
-            Self::Deprecated => "DEPRECATED",
-            Self::Deleted => "DELETED",
-            Self::Disabled => "DISABLED",
-        }
-    }
-
-    /// Whether its build is under way.
-    pub fn is_moving(self) -> bool {
-        matches!(
-            self,
-            Self::Pending
-                | Self::Creating
-                | Self::Building
-                | Self::Testing
-                | Self::Distributing
-                | Self::Integrating
-        )
-    }
-}
 
 /// An image build version at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +37,32 @@ pub struct ImageView {
     pub output: Option<String>,
 }
 
+impl ImageView {
+    /// What the exporter is to make of `GetImage`'s answer; `None` where the ARN is none.
+    pub fn to_model(&self) -> Option<Image> {
+        Some(Image {
+            arn: ImageArn::parse(&self.arn)?,
+            status: self.status.clone(),
+            created: self.created,
+            failure: self.failure.as_ref().map(FailureView::to_model),
+            platform: Some(self.platform.as_str().to_owned()),
+            kind: Some(self.kind.as_str().to_owned()),
+            build_type: Some(build_type(self.scheduled).to_owned()),
+            pipeline: self.pipeline_arn.as_deref().and_then(PipelineArn::parse),
+            tags: self.tags.clone(),
+        })
+    }
+}
+
+/// `BuildType` of the service's model.
+pub fn build_type(scheduled: bool) -> &'static str {
+    if scheduled {
+        "SCHEDULED"
+    } else {
+        "USER_INITIATED"
+    }
+}
+
 /// Where a build failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailureView {
@@ -96,6 +75,23 @@ pub struct FailureView {
     pub timed_out: bool,
     pub message: String,
     pub component: Option<ComponentView>,
+}
+
+impl FailureView {
+    fn to_model(&self) -> ImageFailure {
+        let component = self.component.as_ref();
+        let text = |part: fn(&ComponentView) -> &String| component.map(part).cloned();
+        ImageFailure {
+            step: Some(self.step.clone()),
+            step_execution_id: Some(self.step_execution_id),
+            component: component
+                .and_then(|component| resource_name(&component.arn, &["component"]))
+                .map(str::to_owned),
+            phase: text(|component| &component.phase),
+            component_step: text(|component| &component.step),
+            component_action: text(|component| &component.action),
+        }
+    }
 }
 
 /// Where in a component's document.
@@ -152,6 +148,24 @@ pub struct PipelineView {
 }
 
 impl PipelineView {
+    /// What the exporter is to make of an entry of `ListImagePipelines`; `None` where the ARN is
+    /// none.
+    pub fn to_model(&self) -> Option<Pipeline> {
+        let recipe = resource_name(&self.recipe_arn, &["image-recipe", "container-recipe"]);
+        Some(Pipeline {
+            arn: PipelineArn::parse(&self.arn)?,
+            enabled: Some(self.enabled),
+            platform: Some(self.platform.as_str().to_owned()),
+            schedule: self.schedule.clone(),
+            last_run_status: self.last_run_status.clone(),
+            last_run: self.last_run,
+            next_run: self.next_run,
+            consecutive_failures: Some(self.consecutive_failures),
+            recipe: recipe.map(str::to_owned),
+            tags: self.tags.clone(),
+        })
+    }
+
     /// `PipelineStatus` of the service's model.
     pub fn status(&self) -> &'static str {
         if self.enabled { "ENABLED" } else { "DISABLED" }

@@ -1,8 +1,8 @@
 //! The images of a world: what the lists tell of them, and each by its ARN.
 
-use crate::model::Timestamp;
+use crate::model::{ImageStatus, Timestamp};
 use crate::simulator::plan::Plan;
-use crate::simulator::view::{ImageStatus, ImageVersionView, ImageView};
+use crate::simulator::view::{ImageVersionView, ImageView};
 
 use super::lists::{Listed, first};
 use super::{Owner, World};

@@ -1,8 +1,8 @@
 //! The pipelines of a world.
 
-use crate::model::Timestamp;
+use crate::model::{ImageStatus, Timestamp};
 use crate::simulator::plan::Plan;
-use crate::simulator::view::{ImageStatus, PipelineView};
+use crate::simulator::view::PipelineView;
 
 use super::lists::{Listed, first};
 use super::{Owner, World};
@@ -120,7 +120,7 @@ impl World {
             let build = self.build(first(pipeline, build))?;
             Some(build.image_status(now))
         });
-        let over = statuses.filter(|status| !status.is_moving());
+        let over = statuses.filter(|status| status.is_terminal());
         let over = over.filter(|status| *status != ImageStatus::Cancelled);
         over.take_while(|status| *status == ImageStatus::Failed)
             .count() as u32

@@ -1,7 +1,8 @@
 //! What pipelines tell of their runs.
 
 use super::*;
-use crate::simulator::view::{ImageStatus, PipelineView};
+use crate::model::ImageStatus;
+use crate::simulator::view::PipelineView;
 
 const ARN: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden";
 const STEPS: &str = "steps: [{name: Only, action: RunCommand, duration: 10m, in_turn: \
