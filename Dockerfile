@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="imagebuilder_exporter" \
-      org.opencontainers.image.description="Prometheus exporter for the step executions of EC2 Image Builder workflows" \
+      org.opencontainers.image.description="Prometheus exporter for EC2 Image Builder" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /imagebuilder_exporter /usr/local/bin/imagebuilder_exporter

@@ -1,12 +1,12 @@
-//! Prometheus exporter for the step executions of EC2 Image Builder workflows.
+//! Prometheus exporter for EC2 Image Builder: pipelines, image builds and the steps of their workflows.
 //!
-//! It polls the listed step executions and shows what it knows of them on `/metrics`. The data goes
-//! one way, and nothing imports from a later stage:
+//! It looks for what the configuration chooses, polls what moves of it, and shows what it knows on
+//! `/metrics`. The data goes one way, and nothing imports from a later stage:
 //!
 //! ```text
 //! config -> schedule -> api (EC2 Image Builder) -> store -> exposition -> http
 //!              ^                                     |
-//!              +---------- what is settled ----------+
+//!              +-- what is there, what is settled ---+
 //! ```
 //!
 //! A scrape only reads the store: it calls nobody, waits for no poll and changes nothing.
@@ -15,7 +15,7 @@
 //!
 //! 1. [`model`] is what the service says, parsed; [`clock`] the only place where time is read.
 //! 2. [`config`] turns the file into a configuration in which nothing invalid exists.
-//! 3. [`schedule`] decides what is due, settled and gone, and polls it through [`api`].
+//! 3. [`schedule`] decides what to follow, what is due, settled and gone, and calls through [`api`].
 //! 4. [`store`] keeps a record of each step, workflow execution, image and pipeline, whose [`labels`]
 //!    are escaped once; [`finished`] counts the steps that have come to their end.
 //! 5. [`exposition`] renders the records into text while it is sent; [`self_metrics`] and

@@ -14,7 +14,7 @@ JOB = 'job="imagebuilder"'
 
 # Shown with message_labels alone, which the demo leaves off.
 NOT_IN_THE_DEMO = {f"{STEP}_message_info"}
-# Where the service reports attempts: in the demo for one step, minutes after its start.
+# Where the service reports attempts: in the demo for one step, maybe minutes after its start.
 NOT_AT_ONCE = {f"{STEP}_attempt", f"{STEP}_max_attempts"}
 
 CONFIGURATION = """
@@ -127,6 +127,45 @@ def test_exporter_tells_of_its_targets_and_calls(prometheus):
     first = prometheus.value(f"sum({calls})")
     assert first > 0
     until("calls to go on", lambda: prometheus.value(f"sum({calls})") > first)
+
+
+def test_everything_discovered_is_there_of_both_accounts(prometheus):
+    accounts = {"production": "111122223333", "staging": "444455556666"}
+    for info in ("pipeline", "image", "workflow_execution", "workflow_step"):
+        series = [one["metric"] for one in prometheus.query(f"imagebuilder_{info}_info{{{JOB}}}")]
+        assert {one["target"] for one in series} == accounts.keys(), info
+        assert all(one["account_id"] == accounts[one["target"]] for one in series), info
+        assert {one["region"] for one in series} >= {"us-west-2", "eu-west-1"}, info
+        assert all("tag_Team" in one for one in series), info
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        # A running step, with what its info series has more than it.
+        f'({STEP}_status{{status="RUNNING"}} == 1)'
+        f" * on (instance, step_execution_id) group_left (image_version, workflow_execution_id)"
+        f" {STEP}_info",
+        # With how its workflow execution stands.
+        f"{STEP}_info * on (instance, workflow_execution_id) group_left ()"
+        " imagebuilder_workflow_execution_start_time_seconds",
+        # With the pipeline that builds its image.
+        "imagebuilder_workflow_execution_info"
+        " * on (instance, account_id, region, image, image_version) group_left (pipeline)"
+        ' imagebuilder_image_info{pipeline!=""}',
+        # The age of what was last made of an image.
+        "time() - imagebuilder_image_last_available_timestamp_seconds",
+    ],
+)
+def test_series_of_different_families_can_be_joined(prometheus, expression):
+    assert prometheus.query(expression)
+
+
+def test_increase_sees_what_finishes(prometheus):
+    finished = f"increase({STEP}s_finished_total[5m])"
+    duration = f"increase({STEP}_finished_duration_seconds_count[5m])"
+    until("a step to be counted", lambda: prometheus.query(f"{finished} > 0"), 90)
+    until("its duration to be counted", lambda: prometheus.query(f"{duration} > 0"), 90)
 
 
 def test_running_step_grows_with_the_clock_from_scrape_to_scrape(prometheus):

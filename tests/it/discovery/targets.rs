@@ -128,8 +128,20 @@ async fn call_that_is_denied_is_named_with_what_would_allow_it() {
         let told = exporter.count_log(&["level=warn", &region, &allow]);
         assert_eq!(told, 1, "{operation}");
     }
-    let step = "imagebuilder_workflow_step_info{region=\"eu-central-1\"}";
-    exporter.until_value(step, 1.0).await;
+    // What is shown all the same: images, workflow executions, steps, and steps in full.
+    let shown = |scrape: &Scrape| {
+        [
+            "imagebuilder_image_info{}",
+            "imagebuilder_workflow_execution_info{}",
+            "imagebuilder_workflow_step_settled{}",
+            "imagebuilder_workflow_step_info{}",
+        ]
+        .map(|info| values(scrape, info, "region"))
+    };
+    let expected = [&all[3..], &all[4..], &all[5..], &all[6..]].map(set);
+    exporter
+        .until("each shows what it may", |scrape| shown(scrape) == expected)
+        .await;
     let ups = exporter.scrape().await;
     let ups = ups.values("imagebuilder_exporter_target_up{}");
     assert_eq!(ups, [1.0; 7], "what still answers is up");
