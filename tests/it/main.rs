@@ -19,6 +19,7 @@ mod oracle;
 mod process;
 mod ready;
 mod reload;
+mod simulation;
 mod simulator;
 mod stop;
 mod support;
