@@ -62,7 +62,7 @@ pub(super) struct ImagePlan {
     gets_failed: u32,
     /// The round of the account's list that last told of it.
     pub round: u64,
-    leaves: Option<Timestamp>,
+    pub leaves: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,7 +138,8 @@ impl Plan {
             if plan.standing == Standing::Unwanted {
                 plan.standing = Standing::Undecided;
             }
-            if plan.told.is_none() || plan.standing == Standing::Undecided {
+            // The lists that told of it so far may no longer be asked for.
+            if plan.standing != Standing::Left {
                 let slot = Slot::new(now.instant, Urgency::Waiting);
                 self.ask_for_image(arn, slot);
             }

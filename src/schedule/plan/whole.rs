@@ -150,12 +150,14 @@ impl Plan {
         if !whole.steps.contains(&id) {
             whole.steps.push(id);
         }
-        self.steps.entry(id).or_insert(StepPlan {
+        let step = self.steps.entry(id).or_insert(StepPlan {
             attempted: true,
             phase: Phase::Active,
             workflow: Some(workflow),
             ..StepPlan::new(interval, false)
         });
+        // A listed one that was not answered yet stays with the execution when it is listed no more.
+        step.workflow = step.workflow.or(Some(workflow));
     }
 
     /// Whether a look that began at `asked` does not tell yet that the execution has ended, which has
@@ -483,10 +485,15 @@ impl Plan {
         if let Some(image) = whole.image.and_then(|image| self.images.get_mut(&image)) {
             image.workflows.retain(|workflow| *workflow != id);
         }
-        for step in whole.steps {
-            if self.steps.get(&step).is_some_and(|step| !step.listed) {
-                self.drop_step(step, now);
-                left.steps.push(step);
+        let mut stay = Vec::new();
+        for id in whole.steps {
+            match self.steps.get(&id) {
+                Some(step) if !step.listed => {
+                    self.drop_step(id, now);
+                    left.steps.push(id);
+                }
+                Some(step) if step.phase != Phase::Settled => stay.push(id),
+                _ => {}
             }
         }
         let followed = self.workflows.get(&id);
@@ -495,11 +502,18 @@ impl Plan {
             self.queue.remove(&Call::Workflow(id));
             self.queue.remove(&Call::Steps(id));
         } else {
+            let ended = followed.is_some_and(|workflow| workflow.end.is_some());
             self.leave_list(id, now);
             let call = Call::Workflow(id);
-            if !self.in_flight.contains(&call) {
+            if ended {
+                self.queue.remove(&call);
+            } else if !self.in_flight.contains(&call) {
                 self.queue.no_later(call, Slot::new(now, Urgency::Waiting));
             }
+        }
+        // The List that told of them all need not go on for the listed ones.
+        for id in stay {
+            self.look_at(id, now);
         }
     }
 
