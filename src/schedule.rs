@@ -260,10 +260,10 @@ impl Poller {
         let steps = listed.clone().map(|listed| (listed.id, listed.interval));
         self.plan.follow(steps, spread, now);
         // What is no longer followed goes with the old store.
-        let (selection, pace) = (self.assignment.selection(), self.assignment.pace());
-        self.plan.select(selection, pace, now);
         self.plan.name_workflows(&target.workflow_executions, now);
         self.plan.name_images(&self.assignment.named_images(), now);
+        let (selection, pace) = (self.assignment.selection(), self.assignment.pace());
+        self.plan.select(selection, pace, now);
         let everywhere = self.assignment.listed.clone();
         self.plan.give_up(&*everywhere, now.instant);
 
@@ -296,7 +296,7 @@ impl Poller {
                 });
             }
         }
-        self.show_catalog_again(now);
+        self.show_catalog_again(&before, now);
         if let Some(at) = before.snapshot().discovered
             && self.plan.discovers()
         {

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::store::{
     ImageName, ImageNameRecord, ImageRecord, PipelineRecord, SelectorKind, SelectorRecord,
-    StepRecord, WorkflowRecord,
+    StepRecord, Store, WorkflowRecord,
 };
 
 /// What the last rounds of discovery told that is not followed step by step.
@@ -410,8 +410,18 @@ impl Poller {
     }
 
     /// Takes over into a new store, under the labels that hold now, what is still to be shown.
-    pub(super) fn show_catalog_again(&mut self, now: Now) {
+    pub(super) fn show_catalog_again(&mut self, before: &Store, now: Now) {
         let selection = self.assignment.selection();
+        for record in before.selectors.snapshot().iter() {
+            let (kind, selector) = &record.key;
+            let stands = match kind {
+                SelectorKind::Pipelines => selection.pipeline_selectors().any(|s| s == &**selector),
+                SelectorKind::Images => selection.image_selectors().any(|s| s == &**selector),
+            };
+            if stands {
+                self.shown.store.selectors.put(record.clone());
+            }
+        }
         self.catalog
             .pipelines
             .retain(|_, pipeline| selection.chooses_pipeline(pipeline));

@@ -1,19 +1,39 @@
 //! Which pipelines and images a target follows, by their names and tags.
 
-use globset::GlobMatcher;
+use std::collections::BTreeMap;
 
-use crate::config::{PipelineSelector, Target};
+use globset::{Glob, GlobMatcher};
+
+use crate::config::{Exclude, PipelineSelector, Target};
 use crate::model::{Image, ImageArn, Pipeline, PipelineArn, Tags};
 
 /// The selectors of one target, ready to be matched.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Two that are written the same are the same.
+    written: Written,
     pipelines: Vec<(String, ByPipeline)>,
     images: Vec<(String, GlobMatcher)>,
     tags: Vec<(String, GlobMatcher)>,
     excluded_pipelines: Vec<GlobMatcher>,
     excluded_images: Vec<GlobMatcher>,
     excluded_tags: Vec<(String, GlobMatcher)>,
+}
+
+/// What stands in the configuration, for one region.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Written {
+    region: String,
+    pipelines: Vec<PipelineSelector>,
+    images: Vec<Glob>,
+    tags: BTreeMap<String, Glob>,
+    exclude: Exclude,
+}
+
+impl PartialEq for Selection {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -25,9 +45,8 @@ enum ByPipeline {
 impl Selection {
     /// What `target` selects in `region`.
     pub fn new(target: &Target, region: &str) -> Self {
-        let ready =
-            |globs: &[globset::Glob]| globs.iter().map(|glob| glob.compile_matcher()).collect();
-        let tags = |tags: &std::collections::BTreeMap<String, globset::Glob>| {
+        let ready = |globs: &[Glob]| globs.iter().map(|glob| glob.compile_matcher()).collect();
+        let tags = |tags: &BTreeMap<String, Glob>| {
             let ready = tags
                 .iter()
                 .map(|(key, glob)| (key.clone(), glob.compile_matcher()));
@@ -48,6 +67,13 @@ impl Selection {
             });
         let images = target.images.iter();
         Self {
+            written: Written {
+                region: region.to_owned(),
+                pipelines: target.pipelines.clone(),
+                images: target.images.clone(),
+                tags: target.tags.clone(),
+                exclude: target.exclude.clone(),
+            },
             pipelines: pipelines.collect(),
             images: images
                 .map(|glob| (glob.glob().to_owned(), glob.compile_matcher()))

@@ -51,6 +51,21 @@ pipelines:
 """
 
 
+def pytest_terminal_summary(terminalreporter):
+    """A test is skipped only for want of a tool that can't be installed here. What was skipped so
+    ends the run, and where CHECKS_NOT_MADE names a file, tests/run reads it there."""
+    lines = [
+        f"{report.nodeid.rpartition('::')[2].removeprefix('test_').replace('_', ' ')}: "
+        f"{report.longrepr[2].removeprefix('Skipped: ')}\n"
+        for report in terminalreporter.stats.get("skipped", [])
+    ]
+    if lines:
+        terminalreporter.section("checks that could not be made")
+        terminalreporter.write("".join(lines))
+    if file := os.environ.get("CHECKS_NOT_MADE"):
+        pathlib.Path(file).write_text("".join(lines))
+
+
 class Simulator:
     """A running simulator."""
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+
+import pytest
 
 # What is on loopback needs no proxy, whatever the environment says.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -39,6 +42,20 @@ def running_process(command, log, **options):
             process.wait()
             raise
     assert code == 0, f"{command[0]} ended with {code}:\n{tail(log)}"
+
+
+def output_of(*command, **options):
+    """What a command writes to standard output; it has to end with 0."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{said}"
+    return done.stdout
+
+
+def need(tool):
+    """Skips the test where a tool is missing that tests/run can't install."""
+    if not shutil.which(tool):
+        pytest.skip(f"there is no {tool} here")
 
 
 def tail(log, lines=20):

@@ -108,6 +108,10 @@ impl ImagePlan {
         self.standing == Standing::Followed
     }
 
+    pub(super) fn has_left(&self) -> bool {
+        self.standing == Standing::Left
+    }
+
     /// Whether everything that was to be asked about it first has been asked; `denied` says that
     /// it can't be asked for by itself.
     pub(super) fn attempted(&self, denied: bool) -> bool {
@@ -120,16 +124,11 @@ impl ImagePlan {
 }
 
 impl Plan {
-    /// Follows just these images by their names in the configuration, beside those that the lists
-    /// tell of. Tells what is no longer followed.
-    pub fn name_images(&mut self, arns: &[ImageArn], now: Now) -> Left {
-        let mut left = Left::default();
-        let before: Vec<ImageArn> = { self.images.iter() }
-            .filter(|(arn, plan)| plan.named && !arns.contains(arn))
-            .map(|(arn, _)| arn.clone())
-            .collect();
-        for arn in before {
-            self.drop_image(&arn, now.instant, &mut left);
+    /// Follows just these images by their names in the configuration. Whether one that was named
+    /// before stays, as the lists tell of it, [`Self::select`] decides next.
+    pub fn name_images(&mut self, arns: &[ImageArn], now: Now) {
+        for (arn, plan) in &mut self.images {
+            plan.named &= arns.contains(arn);
         }
         for arn in arns {
             let plan = self.images.entry(arn.clone()).or_default();
@@ -137,12 +136,11 @@ impl Plan {
             if plan.standing == Standing::Unwanted {
                 plan.standing = Standing::Undecided;
             }
-            if plan.told.is_none() {
+            if plan.told.is_none() || plan.standing == Standing::Undecided {
                 let slot = Slot::new(now.instant, Urgency::Waiting);
                 self.ask_for_image(arn, slot);
             }
         }
-        left
     }
 
     /// Something told of an image.
@@ -488,6 +486,27 @@ impl Plan {
             self.leaving.remove(&(before, Leaver::Image(arn.clone())));
         }
         self.leaving.insert((leaves, Leaver::Image(arn.clone())));
+    }
+
+    /// Things are kept for another time: says anew when each leaves.
+    pub(super) fn retain_otherwise(&mut self, now: Instant) {
+        let wholes = self.workflows.iter().filter(|(_, workflow)| {
+            let whole = workflow.whole.as_ref();
+            whole.is_some_and(|whole| whole.leaves.is_some())
+        });
+        let wholes: Vec<_> = wholes.map(|(id, _)| *id).collect();
+        for id in wholes {
+            self.settle_whole(id, now);
+        }
+        let images: Vec<ImageArn> = self.images.keys().cloned().collect();
+        for arn in images {
+            self.settle_image(&arn);
+            // What has left may have done so too early.
+            if let Some(plan) = self.images.get_mut(&arn).filter(|plan| plan.has_left()) {
+                plan.standing = Standing::Undecided;
+                plan.changed = true;
+            }
+        }
     }
 
     /// The image has left; it is remembered so that the next list does not bring it back.

@@ -23,6 +23,9 @@ pub(super) struct Listing {
     next: Option<Slot>,
     /// Until when its steps are asked for one by one.
     unusable_until: Option<Instant>,
+    /// It began before the execution was followed as a whole: what its first pages told of the other
+    /// steps was lost.
+    partial: bool,
     /// Of an execution that is followed as a whole, since when the service has said that it does
     /// not know it.
     pub(super) unknown_since: Option<Instant>,
@@ -38,6 +41,7 @@ impl Listing {
         self.token = None;
         self.told.clear();
         self.next = None;
+        self.partial = false;
     }
 }
 
@@ -105,6 +109,7 @@ impl Plan {
         }
         let told = std::mem::take(&mut listing.told);
         let next = listing.next.take();
+        let partial = std::mem::take(&mut listing.partial);
         // What the List leaves out is asked for by itself.
         for step in sharers {
             if !told.contains(&step) {
@@ -118,6 +123,11 @@ impl Plan {
             self.queue.no_later(Call::Steps(id), next);
         }
         self.leave_list(id, now);
+        if partial && super::holds(&self.workflows, id) {
+            let again = Slot::new(now, Urgency::Running);
+            self.queue.no_later(Call::Steps(id), again);
+            return ListRead::default();
+        }
         self.whole_read(id, asked, now)
     }
 
@@ -250,6 +260,16 @@ impl Plan {
         } else if let Some(workflow) = self.list_of(id, due) {
             self.list_no_later(workflow, slot);
         }
+    }
+
+    /// Follows the workflow execution as a whole from now on. Returns whether it was not before.
+    pub(super) fn become_whole(&mut self, id: WorkflowExecutionId) -> bool {
+        let reading = self.in_flight.contains(&Call::Steps(id)) || self.page_token(&id).is_some();
+        let workflow = self.workflows.entry(id).or_default();
+        let new = workflow.whole.is_none();
+        workflow.whole.get_or_insert_default();
+        workflow.listing.partial |= new && reading;
+        new
     }
 
     pub(super) fn may_list(&self, id: WorkflowExecutionId, now: Instant) -> bool {

@@ -122,18 +122,12 @@ impl Rounds {
 }
 
 impl Plan {
-    /// Follows what is selected from now on, at this pace. Tells what is no longer followed.
+    /// Follows what is selected from now on, at this pace, beside what was named before. Tells what
+    /// is no longer followed.
     pub fn select(&mut self, selection: Selection, pace: Pace, now: Now) -> Left {
-        self.keep_pace(pace, now.instant);
-        let rounds = &mut self.rounds;
-        rounds.images.wanted = selection.asks_for_images();
-        rounds.pipelines.wanted = selection.asks_for_pipelines();
-        rounds.selection = selection;
-        // Which pipelines are selected is to be told anew.
-        rounds.known = None;
-        rounds.followed.clear();
-        for lists in [Lists::Pipelines, Lists::Images] {
-            self.begin_round(lists, now.instant);
+        self.change_pace(pace, now.instant);
+        if self.rounds.selection != selection {
+            self.begin_anew(selection, now.instant);
         }
         let mut left = Left::default();
         let images: Vec<ImageArn> = self.images.keys().cloned().collect();
@@ -149,41 +143,51 @@ impl Plan {
                 let may = by_pipeline.is_some_and(|arn| selection.names_pipeline(arn));
                 selection.chooses_image(image) || (may && !selection.excludes_image(image))
             });
-            if !(plan.is_followed() && stays) {
+            // Of one that has left, executions that failed may still be there.
+            let known = plan.is_followed() || plan.has_left() || !plan.workflows.is_empty();
+            if !(stays && known) {
                 self.drop_image(&arn, now.instant, &mut left);
             }
         }
         left
     }
 
-    /// What is followed already is looked at, and kept, as the new pace has it.
-    fn keep_pace(&mut self, pace: Pace, now: Instant) {
-        if std::mem::replace(&mut self.pace, pace) == pace {
-            return;
-        }
-        let steps = self.steps.iter_mut().filter(|(_, step)| !step.listed);
-        let mut sooner = Vec::new();
-        for (id, step) in steps {
-            if std::mem::replace(&mut step.interval, pace.interval) > pace.interval {
-                sooner.push(*id);
+    fn change_pace(&mut self, pace: Pace, now: Instant) {
+        let before = std::mem::replace(&mut self.pace, pace);
+        if pace.interval != before.interval {
+            let steps = self.steps.iter_mut().filter(|(_, step)| !step.listed);
+            let changed: Vec<_> = steps
+                .map(|(id, step)| {
+                    step.interval = pace.interval;
+                    *id
+                })
+                .collect();
+            for id in changed.iter().filter(|_| pace.interval < before.interval) {
+                self.look_no_later(*id, now + pace.interval);
             }
         }
-        for id in sooner {
-            self.look_no_later(id, now + pace.interval);
-        }
-        let wholes: Vec<_> = self.workflows.keys().copied().collect();
-        for id in wholes {
-            self.settle_whole(id, now);
-        }
-        let images: Vec<ImageArn> = self.images.keys().cloned().collect();
-        for arn in images {
-            self.settle_image(&arn);
+        let kept = |pace: Pace| (pace.retention, pace.retention_failed);
+        if kept(pace) != kept(before) {
+            self.retain_otherwise(now);
         }
     }
 
     /// Whether the lists of the account are asked for.
     pub fn discovers(&self) -> bool {
         self.rounds.images.wanted
+    }
+
+    fn begin_anew(&mut self, selection: Selection, now: Instant) {
+        let rounds = &mut self.rounds;
+        rounds.images.wanted = selection.asks_for_images();
+        rounds.pipelines.wanted = selection.asks_for_pipelines();
+        rounds.selection = selection;
+        // Which pipelines are selected is to be told anew.
+        rounds.known = None;
+        rounds.followed.clear();
+        for lists in [Lists::Pipelines, Lists::Images] {
+            self.begin_round(lists, now);
+        }
     }
 
     fn begin_round(&mut self, lists: Lists, due: Instant) {

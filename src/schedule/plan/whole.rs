@@ -83,10 +83,11 @@ impl Plan {
             }
         }
         for id in ids {
-            let workflow = self.workflows.entry(*id).or_default();
-            let known = workflow.whole.is_some();
-            workflow.whole.get_or_insert_default().named = true;
-            if !known && !self.in_flight.contains(&Call::Workflow(*id)) {
+            let new = self.become_whole(*id);
+            if let Some(whole) = self.whole_mut(*id) {
+                whole.named = true;
+            }
+            if new && !self.in_flight.contains(&Call::Workflow(*id)) {
                 let slot = Slot::new(now.instant, Urgency::Running);
                 self.queue.no_later(Call::Workflow(*id), slot);
             }
@@ -122,8 +123,10 @@ impl Plan {
         {
             plan.workflows.push(id);
         }
-        let workflow = self.workflows.entry(id).or_default();
-        let whole = workflow.whole.get_or_insert_default();
+        self.become_whole(id);
+        let Some(whole) = self.whole_mut(id) else {
+            return false;
+        };
         whole.image = Some(image.clone());
         let untold = whole.status.is_none();
         if self.is_outdated(id, answer, asked) {

@@ -1,0 +1,108 @@
+"""The Compose file and what it mounts: that each part finds the others."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from processes import need, output_of
+
+
+@pytest.fixture
+def folder(root):
+    return root / "deploy/compose"
+
+
+@pytest.fixture
+def services(folder):
+    return yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+
+
+def test_compose_accepts_the_file(folder):
+    command = ["docker", "compose"]
+    if (
+        not shutil.which("docker")
+        or subprocess.run([*command, "version"], capture_output=True, check=False).returncode
+    ):
+        need("docker-compose")
+        command = ["docker-compose"]
+    output_of(*command, "-f", str(folder / "compose.yaml"), "config", "--quiet")
+
+
+def test_every_image_has_a_version_and_no_registry_of_its_own(services):
+    for service in services.values():
+        assert re.fullmatch(r"([a-z_]+/)?[a-z_]+:v?\d+\.\d+\.\d+", service["image"])
+
+
+def test_nothing_is_reached_from_outside(services):
+    for service in services.values():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_every_file_mounted_is_there_and_is_only_read(folder, services):
+    mounts = [
+        mount.split(":")
+        for service in services.values()
+        for mount in service.get("volumes", [])
+        if mount.startswith(".")
+    ]
+    assert len(mounts) == 4
+    for here, _, mode in mounts:
+        assert (folder / here).exists(), here
+        assert mode == "ro"
+
+
+def test_each_is_asked_for_at_the_port_where_it_listens(folder, services):
+    ports = {
+        f"{name}:{port.split(':')[2]}"
+        for name, service in services.items()
+        for port in service["ports"]
+    }
+    files = ["prometheus.yaml", "grafana/datasources/prometheus.yaml"]
+    text = "".join((folder / file).read_text() for file in files)
+    asked = set(re.findall(r"\b(?:exporter|alertmanager|prometheus):\d+", text))
+    assert len(asked) == 3
+    assert asked <= ports
+
+
+def test_exporter_plays_the_demo(services):
+    exporter = services["exporter"]
+    assert (exporter["build"], exporter["command"]) == ("../..", ["demo"])
+
+
+def test_promtool_accepts_the_configuration_with_its_rules(folder):
+    assert "rules found" in output_of(
+        "promtool", "check", "config", str(folder / "prometheus.yaml")
+    )
+
+
+def test_path_to_the_rules_is_the_same_in_the_container(folder, services):
+    (rules,) = yaml.safe_load((folder / "prometheus.yaml").read_text())["rule_files"]
+    inside = dict(
+        mount.split(":")[:2] for mount in services["prometheus"]["volumes"] if mount.startswith(".")
+    )
+    config = inside["./prometheus.yaml"]
+    assert f"--config.file={config}" in services["prometheus"]["command"]
+    assert rules.startswith("../prometheus/")
+    assert config == "/etc/imagebuilder_exporter/compose/prometheus.yaml"
+    assert inside["../prometheus"] == "/etc/imagebuilder_exporter/prometheus"
+
+
+def test_rules_are_the_whole_set_once_there_is_one(root, folder):
+    whole = (root / "deploy/prometheus/rules.yaml").exists()
+    wanted = "../prometheus/rules.yaml" if whole else "../prometheus/first-alert.yaml"
+    assert yaml.safe_load((folder / "prometheus.yaml").read_text())["rule_files"] == [wanted]
+
+
+def test_amtool_accepts_the_configuration_of_alertmanager(folder):
+    assert "SUCCESS" in output_of("amtool", "check-config", str(folder / "alertmanager.yaml"))
+
+
+def test_data_source_of_grafana_is_the_prometheus_beside_it(folder):
+    file = folder / "grafana/datasources/prometheus.yaml"
+    (source,) = yaml.safe_load(file.read_text())["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
+    scrape = yaml.safe_load((folder / "prometheus.yaml").read_text())["global"]["scrape_interval"]
+    assert source["jsonData"] == {"timeInterval": scrape}
