@@ -54,6 +54,8 @@ pub(super) struct ImagePlan {
     changed: bool,
     /// The executions of it that are followed.
     pub workflows: Vec<WorkflowExecutionId>,
+    /// Since when its build has been known to be over.
+    pub over_since: Option<Now>,
     /// When the last of its executions known ended, whether it is still followed or not.
     pub last_end: Option<Timestamp>,
     pub(super) reading: Reading,
@@ -169,6 +171,10 @@ impl Plan {
             ImageSource::Get => plan.full = true,
         }
         let moves = !image.status.is_terminal();
+        plan.over_since = match moves {
+            true => None,
+            false => plan.over_since.or(Some(now)),
+        };
         // A short retry may have failed again before the list told of it.
         if plan.standing == Standing::Left && (moves || changed) {
             plan.standing = Standing::Undecided;

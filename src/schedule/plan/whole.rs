@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::list::ListRead;
 use super::queue::{Slot, Urgency};
+use super::workflow::WorkflowEnd;
 use super::{Call, HOUR, Plan, SLOWLY, State, StepPlan};
 use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
@@ -336,6 +337,7 @@ impl Plan {
         whole.attempted = true;
         let steps = whole.steps.clone();
         self.review(id, asked, now);
+        self.abandon(id, now);
         if !self.settle_whole(id, now) {
             let call = Call::Steps(id);
             if !self.queue.is_waiting(&call) {
@@ -620,8 +622,18 @@ impl Plan {
         }
         let unread = whole.listed.is_none();
         let ended = answer.status.is_terminal() && workflow.end.is_none();
+        let goes_on = !answer.status.is_terminal() && answer.status != WorkflowStatus::Pending;
         if ended {
             self.workflow_ended(id, answer, now);
+            let ended = answer.end.unwrap_or(now.time);
+            let leaves = ended.plus(self.retention_of(id));
+            if unread && leaves <= now.time {
+                // A reload names it still, though it has long left.
+                self.leaves_at(id, leaves);
+                return true;
+            }
+        } else if goes_on && workflow.end.is_some() {
+            self.reopen(id);
         }
         let urgency = match answer.status {
             WorkflowStatus::Pending => Urgency::Waiting,
@@ -638,6 +650,48 @@ impl Plan {
             }
         }
         ended
+    }
+
+    /// An execution that was taken for ended goes on.
+    fn reopen(&mut self, id: WorkflowExecutionId) {
+        let Some(workflow) = self.workflows.get_mut(&id) else {
+            return;
+        };
+        workflow.end = None;
+        let Some(whole) = &mut workflow.whole else {
+            return;
+        };
+        if let Some(leaves) = whole.leaves.take() {
+            self.leaving.remove(&(leaves, Leaver::Workflow(id)));
+        }
+        for id in &whole.steps {
+            let Some(step) = self.steps.get_mut(id) else {
+                continue;
+            };
+            if step.phase == Phase::Settled {
+                step.phase = Phase::Active;
+                workflow.followed.push(*id);
+            }
+        }
+    }
+
+    /// An execution that never began, of an image whose build ended over an hour ago, is taken for
+    /// ended then: nothing says that the service gives it another status.
+    fn abandon(&mut self, id: WorkflowExecutionId, now: Instant) {
+        let image = self.image_of(id).and_then(|image| self.images.get(image));
+        let over = image.and_then(|image| image.over_since);
+        let over = over.filter(|over| now >= over.instant + HOUR);
+        let Some((workflow, over)) = self.workflows.get_mut(&id).zip(over) else {
+            return;
+        };
+        let status = workflow.whole.as_ref().map(|whole| &whole.status);
+        if workflow.end.is_none() && status == Some(&Some(WorkflowStatus::Pending)) {
+            workflow.end = Some(WorkflowEnd {
+                noticed: over.instant,
+                ended: over.time,
+                quiet_since: None,
+            });
+        }
     }
 
     /// Looks at the execution by itself where its steps suggest that it has begun, ended, or is

@@ -1,0 +1,37 @@
+//! A tenth of what `benches/simulation.rs` simulates, for less time: the backlog of the beginning is
+//! worked off under a high rate limit.
+
+use std::time::Duration;
+
+use crate::support::fleet::limit;
+use crate::support::simulation::Simulation;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn rate_limit_that_suffices_makes_nothing_late() {
+    let measured = Simulation {
+        targets: 5,
+        limit: limit(500.0, 200),
+        at_first: Some((limit(5_000.0, 1_000), MINUTE)),
+        warm_up: 2 * MINUTE,
+        length: 5 * MINUTE,
+    }
+    .run();
+    measured.print("a rate limit that suffices");
+    measured.assert_in_time();
+}
+
+#[test]
+fn rate_limit_that_does_not_reach_makes_things_late_as_arithmetic_says() {
+    let measured = Simulation {
+        targets: 5,
+        limit: limit(5.0, 10),
+        at_first: Some((limit(5_000.0, 1_000), MINUTE)),
+        warm_up: 8 * MINUTE,
+        length: 20 * MINUTE,
+    }
+    .run();
+    measured.print("5 requests a second");
+    measured.assert_late_as_expected();
+}

@@ -1,0 +1,269 @@
+//! Exporters that follow the pipelines of many worlds, and how soon they show what changes there.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imagebuilder_exporter::config::{Config, RateLimit};
+use imagebuilder_exporter::finished::{Finished, Settings};
+use imagebuilder_exporter::model::{StepExecutionId, StepStatus};
+use imagebuilder_exporter::schedule::{Assignment, Claims, Poller, RateLimiter, Shown, Tools};
+use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::world::{Build, Shape, World, clock};
+
+/// How often it is looked whether a change is shown, in milliseconds.
+const TICK: i64 = 500;
+
+/// Kept this long after they ended, so that much of what is followed leaves within an hour.
+pub const RETENTION: Duration = Duration::from_secs(30 * 60);
+
+/// Who shows how steps stand.
+pub trait Shows {
+    /// The last status known.
+    fn status(&self, id: &StepExecutionId) -> Option<StepStatus>;
+}
+
+impl Shows for Shown {
+    fn status(&self, id: &StepExecutionId) -> Option<StepStatus> {
+        let record = self.store.steps.get(id)?;
+        Some(record.observed?.status)
+    }
+}
+
+/// Running exporters' cores, one for each of some worlds.
+pub struct Fleet {
+    pub worlds: Vec<World>,
+    pub shown: Vec<Shown>,
+    finished: Arc<Finished>,
+    limiters: Vec<Arc<RateLimiter>>,
+    /// Dropped, it ends the pollers.
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<Poller>>,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub steps: usize,
+    pub workflows: usize,
+    pub images: usize,
+    /// Counted executions that the finished counters remember.
+    pub remembered: usize,
+}
+
+impl Fleet {
+    /// Each world has a target with a rate limit of its own.
+    pub fn start(worlds: usize, shape: Shape, limit: RateLimit) -> Self {
+        let minutes = RETENTION.as_secs() / 60;
+        let mut yaml =
+            format!("metrics: {{retention: {minutes}m, retention_failed: {minutes}m}}\ntargets:\n");
+        for target in 0..worlds {
+            yaml += &format!("- {{name: t{target}, regions: [us-west-2], pipelines: ['*']}}\n");
+        }
+        let config = Config::read("fleet.yaml", &yaml, &|_| None);
+        let config = config.expect("the configuration is valid").config;
+        let clock = clock();
+        let started = clock.now();
+        let settings = Settings {
+            warmup: config.metrics.counter_warmup,
+            keep: RETENTION,
+            buckets: config.metrics.duration_buckets.clone(),
+        };
+        let finished = Arc::new(Finished::new(started.time, &settings));
+        let claims = Arc::new(Claims::default());
+        let process = Arc::new(ProcessMetrics::new(&[]));
+        let stop = watch::Sender::new(false);
+        let mut fleet = Self {
+            worlds: Vec::new(),
+            shown: Vec::new(),
+            finished: finished.clone(),
+            limiters: Vec::new(),
+            stop,
+            tasks: Vec::new(),
+        };
+        for (place, assignment) in Assignment::all(&config).into_iter().enumerate() {
+            let world = World::new(place as u16 + 1, shape);
+            let target = &assignment.target.name;
+            let limiter = Arc::new(RateLimiter::new(limit, started.instant));
+            fleet.limiters.push(limiter.clone());
+            let tools = Tools {
+                api: Arc::new(world.clone()),
+                limiter,
+                clock,
+                metrics: Arc::new(PollerMetrics::new(target, "us-west-2")),
+                process: process.clone(),
+                finished: finished.clone(),
+                claims: claims.clone(),
+                seed: place as u64,
+            };
+            let poller = Poller::new(assignment, tools);
+            let (attempted, _) = watch::channel(false);
+            fleet.worlds.push(world);
+            fleet.shown.push(poller.shown().clone());
+            let running = poller.run(fleet.stop.subscribe(), attempted);
+            fleet.tasks.push(tokio::spawn(running));
+        }
+        fleet
+    }
+
+    pub fn kept(&self) -> Kept {
+        let stores = self.shown.iter().map(|shown| shown.store.snapshot());
+        let none = Kept {
+            steps: 0,
+            workflows: 0,
+            images: 0,
+            remembered: self.finished.remembered(),
+        };
+        stores.fold(none, |kept, store| Kept {
+            steps: kept.steps + store.steps.iter().count(),
+            workflows: kept.workflows + store.workflows.len(),
+            images: kept.images + store.images.len(),
+            ..kept
+        })
+    }
+
+    /// Goes on with another rate limit, as a reload does.
+    pub fn configure(&self, limit: RateLimit) {
+        for limiter in &self.limiters {
+            limiter.configure(limit, Instant::now());
+        }
+    }
+
+    /// Ends the pollers. One that panicked does so here.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            task.await.expect("the poller does not panic");
+        }
+    }
+}
+
+/// Watches for the changes of steps that are known already, and how long each takes to be shown.
+pub struct Detection {
+    worlds: Vec<World>,
+    /// The pipelines, by when the changes of the next build are to be gathered.
+    next: BinaryHeap<Reverse<(i64, usize, usize)>>,
+    coming: BinaryHeap<Reverse<Change>>,
+    /// Changes that are not shown yet.
+    open: Vec<Change>,
+    /// In milliseconds.
+    pub lags: Vec<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    at: i64,
+    world: usize,
+    step: StepExecutionId,
+    ended: bool,
+}
+
+impl Detection {
+    /// Watches from now on.
+    pub fn new(worlds: &[World], shape: Shape) -> Self {
+        let now = worlds[0].now();
+        let pipelines = |world| (0..shape.pipelines).map(move |pipeline| (now, world, pipeline));
+        Self {
+            next: { 0..worlds.len() }
+                .flat_map(pipelines)
+                .map(Reverse)
+                .collect(),
+            worlds: worlds.to_vec(),
+            coming: BinaryHeap::new(),
+            open: Vec::new(),
+            lags: Vec::new(),
+        }
+    }
+
+    /// Lets time pass until the worlds are so old, and watches.
+    pub async fn watch<S: Shows>(&mut self, shown: &[S], until: Duration) {
+        let until = until.as_millis() as i64;
+        loop {
+            let now = self.worlds[0].now();
+            self.look(shown, now);
+            if now >= until {
+                return;
+            }
+            let wait = Duration::from_millis(TICK.min(until - now) as u64);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn look<S: Shows>(&mut self, shown: &[S], now: i64) {
+        while let Some(Reverse((at, world, pipeline))) = self.next.peek().copied()
+            && at <= now
+        {
+            self.next.pop();
+            let build = self.worlds[world].running(pipeline, now);
+            self.gather(&build, world, now);
+            let last = build.steps.last().expect("a build has steps");
+            self.next.push(Reverse((last.ends, world, pipeline)));
+        }
+        while let Some(Reverse(change)) = self.coming.peek().copied()
+            && change.at <= now
+        {
+            self.coming.pop();
+            // One that is not known is still to be found: that takes a round of discovery.
+            if shown[change.world].status(&change.step).is_some() {
+                self.open.push(change);
+            }
+        }
+        let lags = &mut self.lags;
+        self.open.retain(|change| {
+            let status = shown[change.world].status(&change.step);
+            let is_shown = status.is_none_or(|status| {
+                status.is_terminal() || (!change.ended && status == StepStatus::Running)
+            });
+            if is_shown {
+                lags.push(now - change.at);
+            }
+            !is_shown
+        });
+    }
+
+    fn gather(&mut self, build: &Build, world: usize, now: i64) {
+        for step in &build.steps {
+            for (at, ended) in [(step.begins, false), (step.ends, true)] {
+                if at > now {
+                    let step = step.id;
+                    self.coming.push(Reverse(Change {
+                        at,
+                        world,
+                        step,
+                        ended,
+                    }));
+                }
+            }
+        }
+    }
+
+    /// All lags, with what is not shown yet as it stands.
+    pub fn all(&self) -> Vec<i64> {
+        let now = self.worlds[0].now();
+        let open = self.open.iter().map(|change| now - change.at);
+        self.lags.iter().copied().chain(open).collect()
+    }
+}
+
+/// The value that so large a part of the values is not above, in seconds; 0 of none.
+pub fn quantile(millis: &[i64], part: f64) -> f64 {
+    let mut sorted = millis.to_vec();
+    sorted.sort_unstable();
+    let place = ((sorted.len() as f64 * part).ceil() as usize).max(1) - 1;
+    sorted
+        .get(place)
+        .map_or(0.0, |millis| *millis as f64 / 1_000.0)
+}
+
+pub const fn limit(requests_per_second: f64, burst: u32) -> RateLimit {
+    RateLimit {
+        requests_per_second,
+        burst: NonZeroU32::new(burst).expect("a burst is above 0"),
+    }
+}
