@@ -1,24 +1,23 @@
 //! Random worlds on tokio's paused clock: what /metrics shows is what the world says.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+mod discovery;
+mod generate;
+mod shown;
+mod truth;
+mod world;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use imagebuilder_exporter::api::{
-    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
-};
-use imagebuilder_exporter::clock::{Clock, Now};
-use imagebuilder_exporter::model::{
-    Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, Timestamp,
-    WorkflowExecution, WorkflowExecutionId,
-};
-use imagebuilder_exporter::simulator::{Scenario, StepView, World};
+use imagebuilder_exporter::model::{StepExecutionId, Timestamp};
+use imagebuilder_exporter::simulator::{Scenario, World};
 use proptest::prelude::*;
-use tokio::time::Instant;
 
-use crate::support::exposition::samples;
 use crate::support::poller::{EPOCH, Polling};
-use crate::support::scripted::unasked;
+
+use generate::workflows;
+use shown::{ShownStep, distinct};
+use world::{Chances, WorldApi};
 
 /// How often a step is polled.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -29,224 +28,13 @@ const BEGUN: Duration = Duration::from_secs(10 * 60);
 /// A step that stays PENDING settles an hour after its workflow's end.
 const SETTLING: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The API of a simulated world, with latency and faults by chance.
-#[derive(Clone, Debug)]
-struct WorldApi {
-    world: Arc<World>,
-    clock: Clock,
-    chance: Arc<Mutex<fastrand::Rng>>,
-    fault_rate: f64,
-    calls: Arc<Mutex<u64>>,
-}
-
-impl WorldApi {
-    fn answer<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&World, Timestamp) -> Option<T> + Send + 'static,
-    ) -> Answer<T> {
-        *self.calls.lock().unwrap() += 1;
-        let mut chance = self.chance.lock().unwrap();
-        let there = LATENCY.mul_f64(chance.f64() / 2.0);
-        let back = LATENCY.mul_f64(chance.f64() / 2.0);
-        let kinds = ErrorKind::ALL;
-        // A 400-class answer is a word about the step, and a denied look at a workflow is not
-        // repeated soon: both are told in scripts of their own.
-        let fault = (chance.f64() < self.fault_rate)
-            .then(|| kinds[chance.usize(..kinds.len())])
-            .filter(|kind| !matches!(kind, ErrorKind::Client | ErrorKind::Forbidden));
-        let (world, clock) = (self.world.clone(), self.clock);
-        Box::pin(async move {
-            tokio::time::sleep(there).await;
-            let seen = look(&world, clock.now().time);
-            tokio::time::sleep(back).await;
-            match (fault, seen) {
-                (Some(kind), _) => Err(ApiError::new(kind, "scripted")),
-                (None, Some(seen)) => Ok(Parsed::from(seen)),
-                (None, None) => Err(ApiError::new(ErrorKind::Client, "not known")),
-            }
-        })
-    }
-}
-
-impl ImageBuilder for WorldApi {
-    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
-        self.answer(move |world, now| Some(world.step(&id, now)?.to_model()))
-    }
-
-    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
-        self.answer(move |world, now| Some(world.workflow(&id, now)?.to_model()))
-    }
-
-    /// Pages of any size up to three, empty ones too.
-    fn list_workflow_step_executions(
-        &self,
-        id: WorkflowExecutionId,
-        page: Page,
-    ) -> Answer<StepPage> {
-        let from: usize = page
-            .token
-            .map_or(0, |token| token.parse().expect("one of ours"));
-        let size = self.chance.lock().unwrap().usize(..4);
-        self.answer(move |world, now| {
-            let steps = world.steps_of(&id, now)?;
-            let to = (from + size).min(steps.len());
-            let told = |view: &StepView| StepExecution {
-                timeout_seconds: None,
-                on_failure: None,
-                ..view.to_model()
-            };
-            Some(StepPage {
-                entries: steps[from..to]
-                    .iter()
-                    .map(|view| (view.id, Some(told(view))))
-                    .collect(),
-                next: (to < steps.len()).then(|| to.to_string()),
-            })
-        })
-    }
-
-    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> Answer<WorkflowPage> {
-        unasked()
-    }
-
-    fn list_image_build_versions(&self, _: Page) -> Answer<ListPage<Image>> {
-        unasked()
-    }
-
-    fn list_image_pipelines(&self, _: Page) -> Answer<ListPage<Pipeline>> {
-        unasked()
-    }
-
-    fn get_image(&self, _: ImageArn) -> Answer<Image> {
-        unasked()
-    }
-}
-
-/// What a text shows of one step.
-#[derive(Debug, Default)]
-struct ShownStep {
-    status: Option<String>,
-    rollback: Option<String>,
-    start: Option<f64>,
-    end: Option<f64>,
-    duration: Option<f64>,
-    timeout: Option<f64>,
-    breached: Option<f64>,
-    attempt: Option<f64>,
-    last_success: Option<f64>,
-    settled: bool,
-}
-
-impl ShownStep {
-    /// What a text shows, by step.
-    fn all(text: &str) -> HashMap<String, Self> {
-        let mut all: HashMap<String, Self> = HashMap::new();
-        for sample in samples(text) {
-            let Some(name) = sample.name.strip_prefix("imagebuilder_workflow_step_") else {
-                continue;
-            };
-            // What has finished is shown by step name, not by execution.
-            let Some(id) = sample.labels.get("step_execution_id") else {
-                continue;
-            };
-            let shown = all.entry(id.clone()).or_default();
-            let status = || sample.labels.get("status").cloned();
-            match name {
-                "status" if sample.value == 1.0 => shown.status = status(),
-                "rollback_status" if sample.value == 1.0 => shown.rollback = status(),
-                "start_time_seconds" => shown.start = Some(sample.value),
-                "end_time_seconds" => shown.end = Some(sample.value),
-                "duration_seconds" => shown.duration = Some(sample.value),
-                "timeout_seconds" => shown.timeout = Some(sample.value),
-                "timeout_breached" => shown.breached = Some(sample.value),
-                "attempt" => shown.attempt = Some(sample.value),
-                "last_success_timestamp_seconds" => shown.last_success = Some(sample.value),
-                "settled" => shown.settled = sample.value == 1.0,
-                _ => {}
-            }
-        }
-        all
-    }
-
-    /// Whether this is what the world said at `then`, seen by a scrape at `now`.
-    fn is(&self, then: &StepExecution, now: Timestamp) -> bool {
-        let seconds = |time: Timestamp| time.millis() as f64 / 1_000.0;
-        let end = then.end.map(seconds);
-        let start = then.start.map(seconds);
-        let running = then.status == StepStatus::Running;
-        let until = if running { Some(seconds(now)) } else { end };
-        let duration = until.zip(start).map(|(until, start)| until - start);
-        let timeout = then.timeout_seconds.map(f64::from);
-        let breached = timeout.map(|timeout| {
-            let duration = duration.unwrap_or(0.0);
-            let by = match then.status {
-                StepStatus::Running => duration >= timeout,
-                StepStatus::Failed => duration >= timeout - 1.0,
-                _ => false,
-            };
-            f64::from(u8::from(by))
-        });
-        let near = |one: Option<f64>, other: Option<f64>| match (one, other) {
-            (Some(one), Some(other)) => (one - other).abs() < 0.0015,
-            (None, None) => true,
-            _ => false,
-        };
-        self.status.as_deref() == Some(then.status.as_str())
-            && self.rollback.as_deref()
-                == then.rollback_status.as_ref().map(|status| status.as_str())
-            && near(self.start, start)
-            && near(self.end, end)
-            && near(self.duration, duration)
-            && near(self.timeout, timeout)
-            && near(self.breached, breached)
-            && near(self.attempt, then.attempt.map(f64::from))
-    }
-}
-
 /// One pipeline of builds, in the words of a scenario.
 fn pipeline() -> impl Strategy<Value = String> {
-    let step = (
-        prop_oneof![
-            6 => Just("completed"),
-            2 => Just("failed"),
-            1 => Just("hang"),
-            1 => Just("wait"),
-            1 => Just("skipped"),
-            1 => Just("cancelled"),
-        ],
-        1..300u32,
-        60..900u32,
-        prop_oneof![3 => Just("Abort"), 1 => Just("Continue")],
-        prop_oneof![4 => Just(None), 1 => (2..4u32, 1..3u32).prop_map(Some)],
-        prop_oneof![3 => Just("completed"), 1 => Just("failed"), 1 => Just("skipped"), 1 => Just("none")],
-    );
-    let workflow = (
-        prop::collection::vec(step, 1..6),
-        prop_oneof![3 => Just("announced"), 1 => Just("none"), 1 => Just("while_failed")],
-        prop_oneof![Just("pending"), Just("cancelled")],
-    );
-    (-3_600..600i32, prop::collection::vec(workflow, 1..3)).prop_map(|(first, workflows)| {
-        let mut text = format!(
-            "account: \"111122223333\", region: us-west-2, every: 24h, builds: 1, first: {first}s, workflows: ["
-        );
-        for (at, (steps, rollback, later)) in workflows.into_iter().enumerate() {
-            text += &format!("{{name: own-{at}, rollback: {rollback}, later: {later}, steps: [");
-            for (at, (outcome, duration, timeout, on_failure, attempts, undone)) in
-                steps.into_iter().enumerate()
-            {
-                text += &format!(
-                    "{{name: Step{at}, action: RunCommand, outcome: {outcome}, duration: {duration}s, \
-                     timeout: {timeout}s, on_failure: {on_failure}, rollback: {undone}, message: it ended"
-                );
-                if let Some((max, fails)) = attempts {
-                    let fails = fails.min(max - 1);
-                    text += &format!(", attempts: {{max: {max}, fails: {fails}, pause: 45s}}");
-                }
-                text += "},";
-            }
-            text += "]},";
-        }
-        text + "]"
+    (-3_600..600i32, workflows(1..3)).prop_map(|(first, workflows)| {
+        format!(
+            "account: \"111122223333\", region: us-west-2, every: 24h, builds: 1, first: {first}s, \
+             workflows: [{workflows}]"
+        )
     })
 }
 
@@ -270,16 +58,14 @@ async fn watch(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCas
         .into_iter()
         .map(|step| step.id)
         .collect();
-    let api = WorldApi {
-        world: world.clone(),
-        clock: Clock::Tokio(Now {
-            instant: Instant::now(),
-            time: EPOCH,
-        }),
-        chance: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
-        fault_rate,
-        calls: Arc::default(),
+    let chances = Chances {
+        latency: LATENCY,
+        fault: fault_rate,
+        faults_until: Timestamp::from_millis(i64::MAX),
+        expiry: 0.0,
+        page: 3,
     };
+    let api = WorldApi::new(world.clone(), seed, chances);
     let listed: Vec<String> = steps.iter().map(StepExecutionId::to_string).collect();
     let yaml = format!(
         "polling: {{interval: 30s, request_timeout: 10s}}\n\
@@ -296,7 +82,7 @@ async fn watch(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCas
         // Not in step with the polls.
         moment += 53.7;
         polling.until(moment).await;
-        let shown = ShownStep::all(&polling.metrics());
+        let shown = ShownStep::all(&distinct(&polling.metrics())?);
         for id in &steps {
             check(
                 &world,
@@ -308,18 +94,14 @@ async fn watch(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCas
         }
     }
     polling.until((watched + SETTLING).as_secs_f64()).await;
-    let shown = ShownStep::all(&polling.metrics());
-    let calls = *api.calls.lock().unwrap();
+    let shown = ShownStep::all(&distinct(&polling.metrics())?);
+    let calls = api.log().len();
     for id in &steps {
         let shown = &shown[&id.to_string()];
         prop_assert!(shown.settled, "{id} never settles: {shown:?}");
     }
     polling.until((watched + SETTLING * 12).as_secs_f64()).await;
-    prop_assert_eq!(
-        *api.calls.lock().unwrap(),
-        calls,
-        "settled steps are asked for"
-    );
+    prop_assert_eq!(api.log().len(), calls, "settled steps are asked for");
     Ok(())
 }
 

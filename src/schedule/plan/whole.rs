@@ -493,7 +493,11 @@ impl Plan {
                     left.steps.push(id);
                 }
                 Some(step) if step.phase != Phase::Settled => stay.push(id),
-                _ => {}
+                Some(_) => {
+                    // Only of the whole every step is asked for by itself.
+                    self.queue.remove(&Call::Step(id));
+                }
+                None => {}
             }
         }
         let followed = self.workflows.get(&id);

@@ -1,0 +1,245 @@
+//! The API of a simulated world, with latency, pages of any size, tokens that expire, and faults, all
+//! by chance.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use imagebuilder_exporter::api::{
+    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage,
+    WorkflowPage,
+};
+use imagebuilder_exporter::clock::{Clock, Now};
+use imagebuilder_exporter::model::{
+    Image, ImageArn, Pipeline, StepExecution, StepExecutionId, Timestamp, WorkflowExecution,
+    WorkflowExecutionId,
+};
+use imagebuilder_exporter::simulator::{StepView, WorkflowView, World};
+use tokio::time::Instant;
+
+use crate::support::poller::EPOCH;
+
+/// Where the world's pipelines are.
+const ACCOUNT: &str = "111122223333";
+const REGION: &str = "us-west-2";
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct WorldApi {
+    pub world: Arc<World>,
+    clock: Clock,
+    chance: Arc<Mutex<fastrand::Rng>>,
+    pub chances: Chances,
+    log: Arc<Mutex<Vec<Logged>>>,
+}
+
+/// How likely is what, and how long answers take.
+#[derive(Clone, Copy, Debug)]
+pub struct Chances {
+    /// The longest that an answer takes.
+    pub latency: Duration,
+    pub fault: f64,
+    /// Until when there are faults.
+    pub faults_until: Timestamp,
+    /// That a token has expired.
+    pub expiry: f64,
+    /// The most that a page holds.
+    pub page: usize,
+}
+
+/// A call that came.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    pub at: Timestamp,
+    pub operation: Operation,
+    /// What was asked for; nothing where it was for all of the account.
+    pub id: String,
+    /// Not a later page of a list.
+    pub first: bool,
+    /// Its token had expired.
+    pub expired: bool,
+}
+
+/// What is looked up in a world.
+type Look<T> = Box<dyn FnOnce(&World, Timestamp) -> Option<T> + Send>;
+
+impl WorldApi {
+    pub fn new(world: Arc<World>, seed: u64, chances: Chances) -> Self {
+        Self {
+            world,
+            clock: Clock::Tokio(Now {
+                instant: Instant::now(),
+                time: EPOCH,
+            }),
+            chance: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
+            chances,
+            log: Arc::default(),
+        }
+    }
+
+    /// The calls that came so far.
+    pub fn log(&self) -> Vec<Logged> {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn answer<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        id: String,
+        page: Option<&Page>,
+        look: Look<T>,
+    ) -> Answer<T> {
+        let now = self.clock.now().time;
+        let mut chance = self.chance.lock().unwrap();
+        let latency = self.chances.latency;
+        let there = latency.mul_f64(chance.f64() / 2.0);
+        let back = latency.mul_f64(chance.f64() / 2.0);
+        let kinds = ErrorKind::ALL;
+        // A 400-class answer is a word about what was asked for, and a denied look is not repeated
+        // soon: both are told in scripts of their own.
+        let faulty = chance.f64() < self.chances.fault && now < self.chances.faults_until;
+        let fault = faulty
+            .then(|| kinds[chance.usize(..kinds.len())])
+            .filter(|kind| !matches!(kind, ErrorKind::Client | ErrorKind::Forbidden));
+        let later = page.is_some_and(|page| page.token.is_some());
+        let expired = later && chance.f64() < self.chances.expiry;
+        self.log.lock().unwrap().push(Logged {
+            at: now,
+            operation,
+            id,
+            first: !later,
+            expired,
+        });
+        let (world, clock) = (self.world.clone(), self.clock);
+        Box::pin(async move {
+            tokio::time::sleep(there).await;
+            let seen = look(&world, clock.now().time);
+            tokio::time::sleep(back).await;
+            match (fault, seen) {
+                (Some(kind), _) => Err(ApiError::new(kind, "scripted")),
+                (None, Some(seen)) if !expired => Ok(Parsed::from(seen)),
+                (None, _) => Err(ApiError::new(ErrorKind::Client, "not known")),
+            }
+        })
+    }
+
+    /// A page of what is listed: of any size, and empty ones too. The token is the last entry's key,
+    /// so that what is new on an earlier page shifts nothing.
+    fn list<E: Send + 'static>(
+        &self,
+        operation: Operation,
+        id: String,
+        page: Page,
+        key: fn(&E) -> String,
+        all: impl FnOnce(&World, Timestamp) -> Option<Vec<E>> + Send + 'static,
+    ) -> Answer<ListPage<E>> {
+        let size = self.chance.lock().unwrap().usize(..=self.chances.page);
+        let token = page.token.clone();
+        let look = move |world: &World, now| {
+            let mut entries = all(world, now)?;
+            let from = match token.as_deref() {
+                None | Some("") => 0,
+                Some(token) => entries.iter().position(|entry| key(entry) == token)? + 1,
+            };
+            entries.drain(..from);
+            let more = size < entries.len();
+            entries.truncate(size);
+            let last = entries.last().map(key).or(token);
+            Some(ListPage {
+                entries,
+                next: more.then(|| last.unwrap_or_default()),
+            })
+        };
+        self.answer(operation, id, Some(&page), Box::new(look))
+    }
+}
+
+impl ImageBuilder for WorldApi {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+        let look = move |world: &World, now| Some(world.step(&id, now)?.to_model());
+        let operation = Operation::GetWorkflowStepExecution;
+        self.answer(operation, id.to_string(), None, Box::new(look))
+    }
+
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+        let look = move |world: &World, now| Some(world.workflow(&id, now)?.to_model());
+        let operation = Operation::GetWorkflowExecution;
+        self.answer(operation, id.to_string(), None, Box::new(look))
+    }
+
+    fn list_workflow_step_executions(
+        &self,
+        id: WorkflowExecutionId,
+        page: Page,
+    ) -> Answer<StepPage> {
+        let told = |view: StepView| StepExecution {
+            timeout_seconds: None,
+            on_failure: None,
+            ..view.to_model()
+        };
+        self.list(
+            Operation::ListWorkflowStepExecutions,
+            id.to_string(),
+            page,
+            |(id, _)| id.to_string(),
+            move |world, now| {
+                let steps = world.steps_of(&id, now)?.into_iter();
+                Some(steps.map(|view| (view.id, Some(told(view)))).collect())
+            },
+        )
+    }
+
+    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> Answer<WorkflowPage> {
+        let told = |view: WorkflowView| WorkflowExecution {
+            retried: Some(view.retried),
+            ..view.to_model()
+        };
+        self.list(
+            Operation::ListWorkflowExecutions,
+            image.as_str().to_owned(),
+            page,
+            |(id, _)| id.to_string(),
+            move |world, now| {
+                let workflows = world.workflows_of(image.as_str(), now)?.into_iter();
+                Some(workflows.map(|view| (view.id, Some(told(view)))).collect())
+            },
+        )
+    }
+
+    fn list_image_build_versions(&self, page: Page) -> Answer<ListPage<Image>> {
+        self.list(
+            Operation::ListImageBuildVersions,
+            String::new(),
+            page,
+            |image| image.arn.as_str().to_owned(),
+            |world, now| {
+                let images = world.images(REGION, Some(ACCOUNT), now).into_iter();
+                let told = images.filter_map(|view| {
+                    Some(Image {
+                        pipeline: None,
+                        ..view.to_model()?
+                    })
+                });
+                Some(told.collect())
+            },
+        )
+    }
+
+    fn list_image_pipelines(&self, page: Page) -> Answer<ListPage<Pipeline>> {
+        self.list(
+            Operation::ListImagePipelines,
+            String::new(),
+            page,
+            |pipeline| pipeline.arn.as_str().to_owned(),
+            |world, now| {
+                let pipelines = world.pipelines(REGION, Some(ACCOUNT), now).into_iter();
+                Some(pipelines.filter_map(|view| view.to_model()).collect())
+            },
+        )
+    }
+
+    fn get_image(&self, image: ImageArn) -> Answer<Image> {
+        let id = image.as_str().to_owned();
+        let look = move |world: &World, now| world.image(image.as_str(), now)?.to_model();
+        self.answer(Operation::GetImage, id, None, Box::new(look))
+    }
+}
