@@ -499,7 +499,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "finds Lists that wait while under way where Lists are denied; not mended yet"]
     fn whatever_happens_what_is_followed_as_a_whole_is_asked_for_until_it_leaves(
         seed: u64,
         events in prop::collection::vec(discovering(), 1..300),

@@ -582,7 +582,8 @@ impl Plan {
             let leaves = workflow.whole.as_ref().map(|whole| whole.leaves);
             !matches!(leaves, Some(None))
         });
-        if finished || self.may_list(id, now) {
+        let under_way = self.in_flight.contains(&Call::Steps(id));
+        if finished || under_way || self.may_list(id, now) {
             return;
         }
         if let Some(whole) = self.whole_mut(id) {
