@@ -71,8 +71,9 @@ impl Fleet {
         let clock = clock();
         let started = clock.now();
         let settings = Settings {
+            warmup: config.metrics.counter_warmup,
             keep: RETENTION,
-            ..Settings::default()
+            buckets: config.metrics.duration_buckets.clone(),
         };
         let finished = Arc::new(Finished::new(started.time, &settings));
         let claims = Arc::new(Claims::default());
