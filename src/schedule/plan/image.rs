@@ -556,8 +556,13 @@ impl Plan {
         }
         for id in workflows {
             match self.whole_mut(id) {
-                // It stays for its own name's sake.
-                Some(whole) if whole.named => whole.image = None,
+                // It stays for its own name's sake, and waits behind no other.
+                Some(whole) if whole.named => {
+                    whole.image = None;
+                    if whole.leaves.is_none() {
+                        self.list_no_later(id, Slot::new(now, Urgency::Waiting));
+                    }
+                }
                 _ => self.drop_whole(id, now, left),
             }
         }

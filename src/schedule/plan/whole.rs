@@ -404,9 +404,9 @@ impl Plan {
             return;
         };
         for id in plan.workflows.clone() {
-            let pending = self
-                .whole_mut(id)
-                .is_some_and(|whole| whole.status == Some(WorkflowStatus::Pending));
+            let pending = self.whole_mut(id).is_some_and(|whole| {
+                whole.status == Some(WorkflowStatus::Pending) && whole.leaves.is_none()
+            });
             if pending && !self.queue.is_waiting(&Call::Steps(id)) {
                 self.list_no_later(id, Slot::new(now, Urgency::Waiting));
             }
@@ -482,8 +482,11 @@ impl Plan {
         if let Some(leaves) = whole.leaves {
             self.leaving.remove(&(leaves, Leaver::Workflow(id)));
         }
-        if let Some(image) = whole.image.and_then(|image| self.images.get_mut(&image)) {
+        if let Some(arn) = whole.image
+            && let Some(image) = self.images.get_mut(&arn)
+        {
             image.workflows.retain(|workflow| *workflow != id);
+            self.list_released(&arn, now);
         }
         let mut stay = Vec::new();
         for id in whole.steps {
@@ -652,7 +655,7 @@ impl Plan {
                 return true;
             }
         } else if goes_on && workflow.end.is_some() {
-            self.reopen(id);
+            self.reopen(id, now.instant);
         }
         let urgency = match answer.status {
             WorkflowStatus::Pending => Urgency::Waiting,
@@ -668,11 +671,14 @@ impl Plan {
                 self.settle_whole(id, now.instant);
             }
         }
+        if changed && let Some(image) = self.image_of(id).cloned() {
+            self.list_released(&image, now.instant);
+        }
         ended
     }
 
     /// An execution that was taken for ended goes on.
-    fn reopen(&mut self, id: WorkflowExecutionId) {
+    fn reopen(&mut self, id: WorkflowExecutionId, now: Instant) {
         let Some(workflow) = self.workflows.get_mut(&id) else {
             return;
         };
@@ -683,6 +689,7 @@ impl Plan {
         if let Some(leaves) = whole.leaves.take() {
             self.leaving.remove(&(leaves, Leaver::Workflow(id)));
         }
+        let mut again = Vec::new();
         for id in &whole.steps {
             let Some(step) = self.steps.get_mut(id) else {
                 continue;
@@ -690,7 +697,11 @@ impl Plan {
             if step.phase == Phase::Settled {
                 step.phase = Phase::Active;
                 workflow.followed.push(*id);
+                again.push(*id);
             }
+        }
+        for id in again {
+            self.look_at(id, now);
         }
     }
 
