@@ -1,0 +1,293 @@
+"""The shipped alert and recording rules: promtool runs their unit tests, as they are and in
+variants, and a real Prometheus that scrapes two exporters in front of the simulator evaluates them."""
+
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from conftest import ROOT, SCENARIOS
+from processes import free_port, get, running_process, until
+from rule_variants import expanded, seconds, varied, variants
+from test_prometheus import Prometheus
+
+RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+UNIT_TESTS = sorted(
+    file
+    for file in (ROOT / "tests" / "prometheus").glob("*.yaml")
+    if "rules.yaml" in file.read_text()
+)
+
+GROUPS = yaml.safe_load(RULES.read_text())["groups"]
+RECORDED = [rule for group in GROUPS for rule in group["rules"] if "record" in rule]
+ALERTS = {
+    rule["alert"]: rule for group in GROUPS for rule in group["rules"] if "alert" in rule
+}
+ALERT_GROUPS = {
+    rule["alert"]: group["name"] for group in GROUPS for rule in group["rules"] if "alert" in rule
+}
+
+# What a summary has to name, by what the alert is about.
+NAMED = {
+    "imagebuilder-steps": ["image", "workflow", "step", "account_id", "region"],
+    "imagebuilder-images": ["account_id", "region"],
+    "imagebuilder-exporter": [],
+}
+
+
+def promtool(*arguments, cwd=ROOT):
+    done = subprocess.run(
+        ["promtool", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def unit_tests(file):
+    return yaml.safe_load(file.read_text())
+
+
+@pytest.mark.parametrize(
+    "values, what",
+    [
+        ("1", ["1"]),
+        ("_x2 stale", ["_", "_", "stale"]),
+        ("1x2 0", ["1", "1", "1", "0"]),
+        ("-5+30x1", ["-5", "25"]),
+        ("10-4x2", ["10", "6", "2"]),
+    ],
+)
+def test_values_are_expanded_as_promtool_does(values, what):
+    assert expanded(values) == what
+
+
+@pytest.mark.parametrize("file", UNIT_TESTS, ids=lambda file: file.stem)
+def test_unit_tests_hold(file):
+    promtool("test", "rules", file)
+
+
+@pytest.mark.parametrize("file", UNIT_TESTS, ids=lambda file: file.stem)
+def test_unit_tests_hold_with_replicas_restarts_and_moves(file, tmp_path):
+    suite = unit_tests(file)
+    fors = {alert: rule.get("for", "0s") for alert, rule in ALERTS.items()}
+    found = [
+        varied(test, name, at, variant, fors)
+        for test in suite["tests"]
+        for name, at, variant in variants(test)
+    ]
+    # Promtool evaluates all rules of a file all the time: those alone that the tests are about.
+    alerts = {look["alertname"] for test in found for look in test.get("alert_rule_test", [])}
+    used = {ALERT_GROUPS[alert] for alert in alerts} or {"imagebuilder-finished"}
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        yaml.safe_dump({"groups": [group for group in GROUPS if group["name"] in used]})
+    )
+    suite |= {"rule_files": [str(rules)], "tests": found}
+    variant_file = tmp_path / "variants.yaml"
+    variant_file.write_text(yaml.safe_dump(suite, sort_keys=False))
+    promtool("test", "rules", variant_file)
+
+
+def test_rules_are_well_formed():
+    promtool("check", "rules", RULES)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_alert_is_complete(alert):
+    rule = ALERTS[alert]
+    assert rule["labels"]["severity"] in ("critical", "warning", "info")
+    assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{alert}.md"
+    page = (RUNBOOKS / f"{alert}.md").read_text()
+    assert page.startswith(f"# {alert}\n")
+    for part in ("## Meaning", "## Look at", "## Do"):
+        assert f"\n{part}\n" in page, part
+    summary = rule["annotations"]["summary"]
+    for label in NAMED[ALERT_GROUPS[alert]]:
+        assert f"$labels.{label} " in summary, label
+    # Counters forget at a restart what a state still tells.
+    assert "increase(" not in rule["expr"]
+
+
+def test_failed_step_and_breached_timeout_are_told_of_within_a_minute():
+    for alert in ("ImageBuilderStepFailed", "ImageBuilderStepTimeoutBreached"):
+        assert seconds(ALERTS[alert]["for"]) <= 60
+
+
+def test_every_runbook_is_an_alerts():
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == ALERTS.keys() | {"README"}
+
+
+def looks_at_alerts():
+    for file in UNIT_TESTS:
+        for test in unit_tests(file)["tests"]:
+            for look in test.get("alert_rule_test", []):
+                yield look["alertname"], bool(look["exp_alerts"])
+
+
+@pytest.mark.parametrize("fires", [True, False], ids=["fires", "is silent"])
+def test_every_alert_has_a_unit_test_in_which_it(fires):
+    assert ALERTS.keys() == {alert for alert, fired in looks_at_alerts() if fired == fires}
+
+
+def test_every_recording_rule_has_a_unit_test():
+    """Those that alerts share are tested by the alerts."""
+    tests = "".join(file.read_text() for file in UNIT_TESTS)
+    used = "".join(rule["expr"] for group in GROUPS for rule in group["rules"])
+    for rule in RECORDED:
+        name = rule["record"]
+        assert name in (used if name.startswith("imagebuilder:") else tests + used), name
+
+
+def test_every_metric_of_a_rule_is_documented():
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    documented = set()
+    for name, kind in re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE):
+        suffixes = ["_bucket", "_sum", "_count"] if kind == "histogram" else [""]
+        documented |= {name + suffix for suffix in suffixes}
+    used = set()
+    texts = [rule["expr"] for rule in [*RECORDED, *ALERTS.values()]]
+    texts += [rule["annotations"]["summary"] for rule in ALERTS.values()]
+    for text in texts:
+        used |= set(re.findall(r"(?<![\w:])(?:imagebuilder|process)_\w+(?![\w:])", text))
+    assert len(used) > 20
+    assert used - {"imagebuilder_exporter"} <= documented
+
+
+# A real Prometheus.
+
+EXPORTER_CONFIGURATION = """
+polling: {{interval: 2s, discovery_interval: 5s}}
+metrics: {{counter_warmup: 2s}}
+duration_budgets: [{{max_duration: 1m}}]
+targets:
+  - name: simulated
+    regions: [us-west-2, eu-west-1]
+    endpoint_url: "{url}"
+    rate_limit: {{requests_per_second: 200, burst: 200}}
+    labels: {{team: platform}}
+    pipelines: ["*"]
+    images: ["*"]
+"""
+
+PROMETHEUS_CONFIGURATION = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}"]
+scrape_configs:
+  - job_name: imagebuilder
+    static_configs: [{{targets: ["{one}", "{two}"]}}]
+  - job_name: prometheus
+    static_configs: [{{targets: ["{itself}"]}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory):
+    """A Prometheus with the shipped rules that has scraped two replicas, which follow by discovery
+    what the simulator plays."""
+    directory = tmp_path_factory.mktemp("rules")
+    binary = os.environ["IMAGEBUILDER_EXPORTER_BIN"]
+    simulator, one, two, itself = (f"127.0.0.1:{free_port()}" for _ in range(4))
+    config = directory / "exporter.yaml"
+    config.write_text(EXPORTER_CONFIGURATION.format(url=f"http://{simulator}"))
+    prometheus_config = directory / "prometheus.yaml"
+    prometheus_config.write_text(
+        PROMETHEUS_CONFIGURATION.format(rules=RULES, one=one, two=two, itself=itself)
+    )
+    simulate = [
+        binary,
+        "simulate",
+        f"--listen-address={simulator}",
+        f"--scenario={SCENARIOS / 'discovery.yaml'}",
+        "--speed=10",
+    ]
+    # Credentials that mean nothing, which the simulator asks for all the same.
+    credentials = ["env", "AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=secret"]
+    follow = [*credentials, binary, f"--config.file={config}"]
+    scrape = [
+        "prometheus",
+        f"--config.file={prometheus_config}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        f"--web.listen-address={itself}",
+    ]
+    with (
+        running_process(simulate, directory / "simulator.log"),
+        running_process([*follow, f"--web.listen-address={one}"], directory / "one.log"),
+        running_process([*follow, f"--web.listen-address={two}"], directory / "two.log"),
+    ):
+        for replica in (one, two):
+            until(f"{replica} to be ready", lambda at=replica: get(f"http://{at}/-/ready"))
+        with running_process(scrape, directory / "prometheus.log", cwd=directory):
+            server = Prometheus(itself)
+            until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
+            evaluations = "min(prometheus_rule_group_iterations_total) >= 5"
+            until("the rules to be evaluated", lambda: server.query(evaluations), 60)
+            yield server
+
+
+def evaluated(prometheus):
+    for group in prometheus.api("rules")["groups"]:
+        yield from group["rules"]
+
+
+def test_no_rule_fails_on_real_metrics_of_two_replicas(prometheus):
+    rules = list(evaluated(prometheus))
+    assert len(rules) == len(RECORDED) + len(ALERTS)
+    failed = {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"}
+    assert failed == {}
+    assert prometheus.value("sum(prometheus_rule_evaluation_failures_total)") == 0
+
+
+def rule_name(rule):
+    return rule.get("record") or rule["alert"]
+
+
+@pytest.mark.parametrize("rule", [*RECORDED, *ALERTS.values()], ids=rule_name)
+def test_expression_can_be_asked(prometheus, rule):
+    prometheus.query(rule["expr"])
+
+
+def queries_of_runbooks():
+    """The blocks of the runbooks that are no commands, query by query."""
+    for page in sorted(RUNBOOKS.glob("*.md")):
+        for block in re.findall(r"^```\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            if not block.startswith("aws "):
+                # A line that is further in goes on with the query above it, and so does its end.
+                for query in re.split(r"\n(?![ )])", block.strip()):
+                    yield pytest.param(query, id=f"{page.stem}: {query.splitlines()[0]}")
+
+
+@pytest.mark.parametrize("query", list(queries_of_runbooks()))
+def test_query_of_a_runbook_can_be_asked(prometheus, query):
+    prometheus.query(query)
+
+
+def test_conditions_that_the_simulator_meets_are_not_empty(prometheus):
+    """What nobody meets is no proof that an expression finds anything."""
+    for expression in [
+        "imagebuilder:step_completed:last_start_time_seconds",
+        "imagebuilder:step_ended:end_time_seconds",
+        "imagebuilder:step_running:duration_seconds",
+        "imagebuilder:step_failed:end_time_seconds",
+        ALERTS["ImageBuilderStepFailed"]["expr"],
+        ALERTS["ImageBuilderStepBudgetExceeded"]["expr"],
+        ALERTS["ImageBuilderPipelineDisabled"]["expr"],
+    ]:
+        until(f"an answer to {expression}", lambda query=expression: prometheus.query(query), 60)
+
+
+def test_alerts_of_two_replicas_are_there_once_and_keep_the_targets_labels(prometheus):
+    def pending_or_firing():
+        return [
+            alert["labels"]
+            for alert in prometheus.api("alerts")["alerts"]
+            if alert["labels"]["alertname"] == "ImageBuilderStepFailed"
+        ]
+
+    found = until("the alert", pending_or_firing, 60)
+    ids = [labels["step_execution_id"] for labels in found]
+    assert len(ids) == len(set(ids))
+    for labels in found:
+        assert labels["team"] == "platform"
+        assert not labels.keys() & {"instance", "pod", "container", "endpoint"}
