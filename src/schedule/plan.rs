@@ -11,8 +11,12 @@
 //! and those of the images (`image`) it names or that the lists of the account (`round`) tell of.
 
 mod backoff;
+mod complete;
+mod executions;
 mod image;
+mod leave;
 mod list;
+mod order;
 mod queue;
 mod round;
 mod whole;
@@ -29,12 +33,12 @@ use tokio::time::Instant;
 pub use backoff::Jitter;
 use image::ImagePlan;
 pub use image::{ImageNews, ImageSource};
+use leave::Leaver;
+pub use leave::{Elsewhere, Left};
 pub use queue::Urgency;
 use queue::{Queue, Slot};
 use round::Rounds;
 pub use round::{Lists, RoundRead};
-use whole::Leaver;
-pub use whole::{Elsewhere, Left};
 use workflow::WorkflowPlan;
 
 use crate::api::{ErrorKind, Operation};

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::executions::Reading;
+use super::leave::{Leaver, Left};
 use super::queue::{Slot, Urgency};
-use super::whole::{Leaver, Left, SELDOM};
+use super::whole::SELDOM;
 use super::{Call, HOUR, Plan};
 use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
@@ -15,12 +17,6 @@ use crate::model::{Image, ImageArn, ImageStatus, Tags, Timestamp, WorkflowExecut
 /// How long before its end a build may have begun, as far as it is looked for: an image tells when it
 /// was created, and not when its build ended.
 const LONGEST_BUILD: Duration = Duration::from_secs(12 * 60 * 60);
-/// A moving image without an execution that moves is asked for the next one as often as steps are,
-/// so many times; then as often as is discovered.
-const SOON: u32 = 10;
-/// The executions of a moving image are listed at least every so many discovery intervals, whatever
-/// its steps suggest.
-const AT_LEAST: u32 = 5;
 
 /// Who told of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,22 +72,6 @@ enum Standing {
     Followed,
     /// It was followed, and has left.
     Left,
-}
-
-/// How far the list of its executions was read.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    token: Option<String>,
-    failures: u32,
-    /// The service last said that it does not know the image, or that nobody may ask.
-    refused: bool,
-    attempted: bool,
-    /// When the last one that was read to its end began.
-    read: Option<Instant>,
-    /// How often it was read since the image changed.
-    times: u32,
-    /// Something happened while it was read.
-    pub(super) again: bool,
 }
 
 impl ImagePlan {
@@ -353,104 +333,8 @@ impl Plan {
         }
     }
 
-    /// Where the next page of an image's executions begins.
-    pub fn workflows_token(&self, arn: &ImageArn) -> Option<String> {
-        self.images.get(arn)?.reading.token.clone()
-    }
-
-    /// A page of an image's executions was read, and each of them told.
-    pub fn workflows_read(
-        &mut self,
-        arn: &ImageArn,
-        next: Option<String>,
-        asked: Instant,
-        now: Instant,
-    ) {
-        let Some(plan) = self.images.get_mut(arn) else {
-            return;
-        };
-        let moves = plan.moves();
-        let reading = &mut plan.reading;
-        reading.failures = 0;
-        reading.refused = false;
-        reading.token = next;
-        if reading.token.is_some() {
-            return self.read_workflows(arn, now, urgency(moves));
-        }
-        reading.attempted = true;
-        reading.read = Some(asked);
-        reading.times = reading.times.saturating_add(1);
-        let soon = reading.times < SOON;
-        if std::mem::take(&mut reading.again) {
-            self.read_workflows(arn, now, urgency(moves));
-        }
-        self.list_released(arn, now);
-        self.settle_image(arn);
-        let plan = self.images.get(arn);
-        if moves && soon && plan.is_some_and(|plan| !self.has_live_execution(plan)) {
-            // One has ended and the next one has not begun.
-            let next = asked + self.jitter.nearly(self.pace.interval);
-            self.read_workflows(arn, next.max(now), Urgency::Waiting);
-        }
-        self.complete_image(arn, now);
-    }
-
-    /// The page asked for was larger than the service allows: the same again, smaller.
-    pub fn workflows_too_large(&mut self, arn: &ImageArn, now: Instant) {
-        let moves = self.images.get(arn).is_some_and(ImagePlan::moves);
-        self.read_workflows(arn, now, urgency(moves));
-    }
-
-    /// A page of an image's executions could not be read. Returns whether such lists are denied, as
-    /// they were not before.
-    pub fn workflows_failed(&mut self, arn: &ImageArn, kind: ErrorKind, now: Instant) -> bool {
-        let Some(plan) = self.images.get_mut(arn) else {
-            return false;
-        };
-        let moves = plan.moves();
-        let reading = &mut plan.reading;
-        let half_read = reading.token.take().is_some();
-        reading.attempted = true;
-        reading.refused = !half_read && matches!(kind, ErrorKind::Client | ErrorKind::Forbidden);
-        reading.failures = reading.failures.saturating_add(1);
-        let failures = reading.failures;
-        let wait = match kind {
-            // A token can expire between two pages.
-            ErrorKind::Client if half_read && failures == 1 => Duration::ZERO,
-            ErrorKind::Forbidden => HOUR,
-            // The service knows the image no longer, or not yet.
-            ErrorKind::Client if failures > SOON => HOUR,
-            _ => {
-                let interval = self.pace.discovery_interval;
-                self.jitter.after_failure(kind, interval, failures)
-            }
-        };
-        let became =
-            kind == ErrorKind::Forbidden && self.deny(Operation::ListWorkflowExecutions, now);
-        self.read_workflows(arn, now + wait, urgency(moves));
-        self.settle_image(arn);
-        became
-    }
-
-    /// Lists the executions of an image no later than then.
-    pub(super) fn read_workflows(&mut self, arn: &ImageArn, due: Instant, urgency: Urgency) {
-        let call = Call::Workflows(arn.clone());
-        let followed = self.images.get(arn).is_some_and(ImagePlan::is_followed);
-        if !followed {
-            return;
-        }
-        if self.in_flight.contains(&call) {
-            // What it is about to tell may be too old already.
-            if let Some(plan) = self.images.get_mut(arn) {
-                plan.reading.again = true;
-            }
-            return;
-        }
-        self.queue.no_later(call, Slot::new(due, urgency));
-    }
-
     /// Asks for what the lists do not tell of an image, where that is not known.
-    fn complete_image(&mut self, arn: &ImageArn, now: Instant) {
+    pub(super) fn complete_image(&mut self, arn: &ImageArn, now: Instant) {
         let Some(plan) = self.images.get(arn) else {
             return;
         };
@@ -573,30 +457,6 @@ impl Plan {
         self.queue.remove(&Call::Image(arn.clone()));
     }
 
-    /// The account's images were listed once more: looks at what its steps alone do not tell.
-    pub(super) fn images_due(&mut self, now: Instant) {
-        let old = self.pace.discovery_interval * AT_LEAST;
-        let due = self.images.iter().filter(|(_, plan)| {
-            let read = plan.reading.read;
-            let long_ago = read.is_some_and(|read| now >= read + old);
-            plan.is_followed() && plan.moves() && (long_ago || !self.has_live_execution(plan))
-        });
-        let due: Vec<ImageArn> = due.map(|(arn, _)| arn.clone()).collect();
-        for arn in due {
-            self.read_workflows(&arn, now, Urgency::Discovery);
-        }
-    }
-
-    fn has_live_execution(&self, plan: &ImagePlan) -> bool {
-        plan.workflows.iter().any(|id| {
-            let whole = self.workflows.get(id).and_then(|one| one.whole.as_ref());
-            let status = whole.and_then(|whole| whole.status.as_ref());
-            status.is_some_and(|status| {
-                !status.is_terminal() && *status != crate::model::WorkflowStatus::Pending
-            })
-        })
-    }
-
     /// Whether an image that is not known yet can be one to show: it moves, or ended not too long
     /// ago, as far as its creation tells.
     fn may_matter(&self, image: &Image, now: Now) -> bool {
@@ -618,7 +478,7 @@ fn has_changed(before: &Image, now: &Image) -> bool {
     !same && !only_older
 }
 
-fn urgency(moves: bool) -> Urgency {
+pub(super) fn urgency(moves: bool) -> Urgency {
     match moves {
         true => Urgency::Waiting,
         false => Urgency::Discovery,

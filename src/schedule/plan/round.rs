@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::leave::Left;
 use super::queue::{Slot, Urgency};
-use super::whole::Left;
 use super::{Call, Pace, Plan};
 use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;

@@ -1,13 +1,11 @@
 //! Workflow executions that are followed as a whole: their steps come out of the List of them, and
 //! they leave together, a while after all has settled.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
+use super::leave::{Leaver, Left, is_failed};
 use super::list::ListRead;
 use super::queue::{Slot, Urgency};
-use super::workflow::WorkflowEnd;
 use super::{Call, HOUR, Plan, SLOWLY, State, StepPlan};
 use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
@@ -37,28 +35,6 @@ pub(super) struct Whole {
     pub leaves: Option<Timestamp>,
     /// When it was last looked at by itself.
     looked: Option<Instant>,
-}
-
-/// What can leave.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Leaver {
-    Workflow(WorkflowExecutionId),
-    Image(ImageArn),
-}
-
-/// What is no longer followed, and so no longer shown.
-#[derive(Debug, Default, PartialEq)]
-pub struct Left {
-    pub workflows: Vec<WorkflowExecutionId>,
-    pub steps: Vec<StepExecutionId>,
-    pub images: Vec<ImageArn>,
-}
-
-/// What the configuration names, for whatever target.
-pub trait Elsewhere {
-    fn has_step(&self, id: &StepExecutionId) -> bool;
-    fn has_workflow(&self, id: &WorkflowExecutionId) -> bool;
-    fn has_image(&self, arn: &ImageArn) -> bool;
 }
 
 impl Plan {
@@ -178,34 +154,6 @@ impl Plan {
         workflow.is_some_and(|workflow| workflow.end.is_some())
     }
 
-    /// Follows no longer what the configuration names for another target.
-    pub fn give_up(&mut self, elsewhere: &impl Elsewhere, now: Instant) -> Left {
-        let mut left = Left::default();
-        let images = self.images.iter().filter(|(_, plan)| !plan.named);
-        let images: Vec<_> = images.map(|(arn, _)| arn.clone()).collect();
-        for arn in images.iter().filter(|arn| elsewhere.has_image(arn)) {
-            self.drop_image(arn, now, &mut left);
-        }
-        let wholes = self
-            .workflows
-            .iter()
-            .filter(|(_, workflow)| workflow.whole.as_ref().is_some_and(|whole| !whole.named));
-        let wholes: Vec<_> = wholes.map(|(id, _)| *id).collect();
-        for id in wholes.iter().filter(|id| elsewhere.has_workflow(id)) {
-            self.drop_whole(*id, now, &mut left);
-        }
-        let steps = self.steps.iter().filter(|(_, step)| !step.listed);
-        let steps: Vec<_> = steps.map(|(id, step)| (*id, step.workflow)).collect();
-        for (id, workflow) in steps.iter().filter(|(id, _)| elsewhere.has_step(id)) {
-            if let Some(whole) = workflow.and_then(|id| self.whole_mut(id)) {
-                whole.steps.retain(|step| step != id);
-            }
-            self.drop_step(*id, now);
-            left.steps.push(*id);
-        }
-        left
-    }
-
     /// Whether the execution is followed as a whole.
     pub fn is_whole(&self, id: WorkflowExecutionId) -> bool {
         super::holds(&self.workflows, id)
@@ -256,28 +204,6 @@ impl Plan {
         {
             self.look_seldom(id, now.instant);
         }
-    }
-
-    /// Whether a named execution ended so long ago that its steps are not asked for: it leaves.
-    fn ended_too_long_ago(
-        &mut self,
-        id: WorkflowExecutionId,
-        answer: &WorkflowExecution,
-        now: Now,
-    ) -> bool {
-        let Some(ended) = answer.end.filter(|_| answer.status.is_terminal()) else {
-            return false;
-        };
-        let leaves = ended.plus(self.retention(is_failed(&answer.status)));
-        let unread = self
-            .whole_mut(id)
-            .is_some_and(|whole| whole.listed.is_none());
-        let steps = { self.workflows.get(&id) }.is_some_and(|one| !one.followed.is_empty());
-        if leaves > now.time || !unread || steps {
-            return false;
-        }
-        self.leaves_at(id, leaves);
-        true
     }
 
     /// A look at the execution by itself failed. Returns whether such looks are denied from now on,
@@ -363,222 +289,6 @@ impl Plan {
         }
     }
 
-    /// The service has long said that it does not know the execution.
-    pub(super) fn whole_gone(&mut self, id: WorkflowExecutionId, now: Now) {
-        let Some(workflow) = self.workflows.get_mut(&id) else {
-            return;
-        };
-        for step in &workflow.followed {
-            if let Some(step) = self.steps.get_mut(step) {
-                step.phase = Phase::Gone;
-            }
-        }
-        let retention = self.retention_of(id);
-        self.leaves_at(id, now.time.plus(retention));
-    }
-
-    /// Whether the execution waits for another one of its image to end: it has not begun, and one
-    /// that it does not run together with has. It is listed once, and then when the other one has
-    /// ended.
-    pub(super) fn waits_behind_another(&self, id: WorkflowExecutionId) -> bool {
-        let mut others = self.siblings(id).into_iter();
-        others.any(|other| self.waits_behind(id, other))
-    }
-
-    fn waits_behind(&self, id: WorkflowExecutionId, other: WorkflowExecutionId) -> bool {
-        let whole = |id| self.workflows.get(&id).and_then(|one| one.whole.as_ref());
-        let Some((this, other)) = whole(id).zip(whole(other)) else {
-            return false;
-        };
-        let together = this.group.is_some() && this.group == other.group;
-        let status = other.status.as_ref();
-        let runs = status
-            .is_some_and(|status| !status.is_terminal() && *status != WorkflowStatus::Pending);
-        let waits = this.status == Some(WorkflowStatus::Pending) && this.listed.is_some();
-        waits && runs && !together
-    }
-
-    /// Lists executions of the image that no longer wait for another one.
-    pub(super) fn list_released(&mut self, image: &ImageArn, now: Instant) {
-        let Some(plan) = self.images.get(image) else {
-            return;
-        };
-        for id in plan.workflows.clone() {
-            let pending = self.whole_mut(id).is_some_and(|whole| {
-                whole.status == Some(WorkflowStatus::Pending) && whole.leaves.is_none()
-            });
-            if pending && !self.queue.is_waiting(&Call::Steps(id)) {
-                self.list_no_later(id, Slot::new(now, Urgency::Waiting));
-            }
-        }
-    }
-
-    /// Where nothing of it can change any more: asks no longer, and says when it leaves. Returns
-    /// whether that is so.
-    pub(super) fn settle_whole(&mut self, id: WorkflowExecutionId, now: Instant) -> bool {
-        let lists = self
-            .denied(Operation::ListWorkflowStepExecutions, now)
-            .is_none();
-        let Some(workflow) = self.workflows.get(&id) else {
-            return false;
-        };
-        let (Some(whole), Some(end)) = (&workflow.whole, workflow.end) else {
-            return false;
-        };
-        let seen = !lists || whole.listed.is_some_and(|listed| listed >= end.noticed);
-        if !seen || !workflow.followed.is_empty() {
-            return false;
-        }
-        self.queue.remove(&Call::Steps(id));
-        self.look_seldom(id, now);
-        let leaves = end.ended.plus(self.retention_of(id));
-        self.leaves_at(id, leaves);
-        if let Some(image) = self.image_of(id).cloned() {
-            self.settle_image(&image);
-        }
-        true
-    }
-
-    fn leaves_at(&mut self, id: WorkflowExecutionId, leaves: Timestamp) {
-        let before = self
-            .whole_mut(id)
-            .and_then(|whole| whole.leaves.replace(leaves));
-        if let Some(before) = before {
-            self.leaving.remove(&(before, Leaver::Workflow(id)));
-        }
-        self.leaving.insert((leaves, Leaver::Workflow(id)));
-    }
-
-    /// When the next thing leaves.
-    pub fn next_leave(&self) -> Option<Timestamp> {
-        self.leaving.first().map(|(leaves, _)| *leaves)
-    }
-
-    /// What leaves by now: it is no longer followed.
-    pub fn leave(&mut self, now: Now) -> Left {
-        let mut left = Left::default();
-        while let Some((at, _)) = self.leaving.first()
-            && *at <= now.time
-        {
-            match self.leaving.pop_first() {
-                Some((_, Leaver::Workflow(id))) => self.drop_whole(id, now.instant, &mut left),
-                Some((_, Leaver::Image(arn))) => {
-                    self.image_left(&arn);
-                    left.images.push(arn);
-                }
-                None => {}
-            }
-        }
-        left
-    }
-
-    /// The execution is no longer followed as a whole; listed steps of it stay.
-    pub(super) fn drop_whole(&mut self, id: WorkflowExecutionId, now: Instant, left: &mut Left) {
-        let workflow = self.workflows.get_mut(&id);
-        let Some(whole) = workflow.and_then(|workflow| workflow.whole.take()) else {
-            return;
-        };
-        left.workflows.push(id);
-        if let Some(leaves) = whole.leaves {
-            self.leaving.remove(&(leaves, Leaver::Workflow(id)));
-        }
-        if let Some(arn) = whole.image
-            && let Some(image) = self.images.get_mut(&arn)
-        {
-            image.workflows.retain(|workflow| *workflow != id);
-            self.list_released(&arn, now);
-        }
-        let mut stay = Vec::new();
-        for id in whole.steps {
-            match self.steps.get(&id) {
-                Some(step) if !step.listed => {
-                    self.drop_step(id, now);
-                    left.steps.push(id);
-                }
-                Some(step) if step.phase != Phase::Settled => stay.push(id),
-                Some(_) => {
-                    // Only of the whole every step is asked for by itself.
-                    self.queue.remove(&Call::Step(id));
-                }
-                None => {}
-            }
-        }
-        let followed = self.workflows.get(&id);
-        if followed.is_none_or(|workflow| workflow.followed.is_empty()) {
-            self.workflows.remove(&id);
-            self.queue.remove(&Call::Workflow(id));
-            self.queue.remove(&Call::Steps(id));
-        } else {
-            let ended = followed.is_some_and(|workflow| workflow.end.is_some());
-            self.leave_list(id, now);
-            let call = Call::Workflow(id);
-            if ended {
-                self.queue.remove(&call);
-            } else if !self.in_flight.contains(&call) {
-                self.queue.no_later(call, Slot::new(now, Urgency::Waiting));
-            }
-        }
-        // The List that told of them all need not go on for the listed ones.
-        for id in stay {
-            self.look_at(id, now);
-        }
-    }
-
-    /// Whether a step still has to be asked for by itself, for what its List does not tell.
-    pub(super) fn wants_get(&self, id: &StepExecutionId) -> bool {
-        let step = self.steps.get(id);
-        step.is_some_and(|step| {
-            let whole = step
-                .workflow
-                .is_some_and(|id| super::holds(&self.workflows, id));
-            whole && !step.full
-        })
-    }
-
-    /// Asks for a step by itself where that is still to be done.
-    pub(super) fn want_get(&mut self, id: StepExecutionId, now: Instant) {
-        let call = Call::Step(id);
-        if !self.wants_get(&id) || self.in_flight.contains(&call) || self.queue.is_waiting(&call) {
-            return;
-        }
-        let denied = self.denied(Operation::GetWorkflowStepExecution, now);
-        if let Some(step) = self.steps.get(&id) {
-            let slot = step.slot(denied.unwrap_or(now));
-            self.queue.put(call, slot);
-        }
-    }
-
-    /// Whether a Get of the step only completes what its List tells.
-    pub fn get_only_completes(&self, id: &StepExecutionId, now: Instant) -> bool {
-        let step = self.steps.get(id);
-        self.wants_get(id)
-            && step.is_some_and(|step| {
-                let listed = step.workflow.is_some_and(|id| self.may_list(id, now));
-                listed && step.attempted && !step.unlisted
-            })
-    }
-
-    /// A Get that was to complete what is known of a step failed: what is known is as true as before.
-    /// Returns whether Gets are denied, as they were not before.
-    pub fn get_failed(&mut self, id: StepExecutionId, kind: ErrorKind, now: Instant) -> bool {
-        let Some(step) = self.steps.get_mut(&id) else {
-            return false;
-        };
-        step.gets_failed = step.gets_failed.saturating_add(1);
-        let (interval, failures) = (step.interval, step.gets_failed);
-        let wait = match kind {
-            ErrorKind::Client | ErrorKind::Forbidden => self.jitter.nearly(HOUR),
-            _ => self.jitter.after_failure(kind, interval, failures),
-        };
-        let became =
-            kind == ErrorKind::Forbidden && self.deny(Operation::GetWorkflowStepExecution, now);
-        if let Some(step) = self.steps.get(&id) {
-            let slot = step.slot(now + wait);
-            self.queue.put(Call::Step(id), slot);
-        }
-        became
-    }
-
     /// Where Lists can't be made: when they may be tried again.
     pub(super) fn list_when_allowed(&mut self, id: WorkflowExecutionId, now: Instant) {
         let finished = self.workflows.get(&id).is_none_or(|workflow| {
@@ -601,26 +311,6 @@ impl Plan {
             self.queue
                 .no_later(Call::Steps(id), Slot::new(until, Urgency::Waiting));
         }
-    }
-
-    pub(super) fn retention(&self, failed: bool) -> Duration {
-        match failed {
-            true => self.pace.retention_failed,
-            false => self.pace.retention,
-        }
-    }
-
-    fn retention_of(&self, id: WorkflowExecutionId) -> Duration {
-        let whole = self.workflows.get(&id).and_then(|one| one.whole.as_ref());
-        let failed = whole.is_some_and(|whole| {
-            let image = whole
-                .image
-                .as_ref()
-                .and_then(|image| self.images.get(image));
-            whole.status.as_ref().is_some_and(is_failed)
-                || image.is_some_and(super::ImagePlan::failed)
-        });
-        self.retention(failed)
     }
 
     /// Whatever told it, this is how the execution stands. Returns whether it has ended, as it had
@@ -705,25 +395,6 @@ impl Plan {
         }
     }
 
-    /// An execution that never began, of an image whose build ended over an hour ago, is taken for
-    /// ended then: nothing says that the service gives it another status.
-    fn abandon(&mut self, id: WorkflowExecutionId, now: Instant) {
-        let image = self.image_of(id).and_then(|image| self.images.get(image));
-        let over = image.and_then(|image| image.over_since);
-        let over = over.filter(|over| now >= over.instant + HOUR);
-        let Some((workflow, over)) = self.workflows.get_mut(&id).zip(over) else {
-            return;
-        };
-        let status = workflow.whole.as_ref().map(|whole| &whole.status);
-        if workflow.end.is_none() && status == Some(&Some(WorkflowStatus::Pending)) {
-            workflow.end = Some(WorkflowEnd {
-                noticed: over.instant,
-                ended: over.time,
-                quiet_since: None,
-            });
-        }
-    }
-
     /// Looks at the execution by itself where its steps suggest that it has begun, ended, or is
     /// being rolled back, and nobody said so yet.
     pub(super) fn review(&mut self, id: WorkflowExecutionId, asked: Instant, now: Instant) {
@@ -768,7 +439,7 @@ impl Plan {
     }
 
     /// What the configuration names is looked at again, though seldom: it may be superseded.
-    fn look_seldom(&mut self, id: WorkflowExecutionId, now: Instant) {
+    pub(super) fn look_seldom(&mut self, id: WorkflowExecutionId, now: Instant) {
         let call = Call::Workflow(id);
         let named = self.whole_mut(id).is_some_and(|whole| whole.named);
         if !named {
@@ -780,24 +451,7 @@ impl Plan {
         }
     }
 
-    /// The other executions of its image.
-    fn siblings(&self, id: WorkflowExecutionId) -> Vec<WorkflowExecutionId> {
-        let image = self.image_of(id).and_then(|image| self.images.get(image));
-        let all = image
-            .map(|image| image.workflows.as_slice())
-            .unwrap_or_default();
-        all.iter().filter(|other| **other != id).copied().collect()
-    }
-
     pub(super) fn whole_mut(&mut self, id: WorkflowExecutionId) -> Option<&mut Whole> {
         self.workflows.get_mut(&id)?.whole.as_mut()
     }
-}
-
-/// Whether the execution failed, and so is kept longer.
-fn is_failed(status: &WorkflowStatus) -> bool {
-    matches!(
-        status,
-        WorkflowStatus::Failed | WorkflowStatus::RollbackCompleted
-    )
 }
