@@ -19,6 +19,7 @@ mod list;
 mod order;
 mod queue;
 mod round;
+mod step;
 mod whole;
 mod workflow;
 
@@ -39,17 +40,14 @@ pub use queue::Urgency;
 use queue::{Queue, Slot};
 use round::Rounds;
 pub use round::{Lists, RoundRead};
+use step::{Seen, State, StepPlan, times_out};
 use workflow::WorkflowPlan;
 
 use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{
-    ImageArn, RollbackStatus, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId,
-};
+use crate::model::{ImageArn, RollbackStatus, StepExecutionId, Timestamp, WorkflowExecutionId};
 use crate::store::{Observation, Phase};
 
-/// How soon after a step's timeout it is looked at: the service needs a moment to fail it.
-const AFTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the service must have said that it does not know a step before it is gone; also how
 /// often such a step, or what can't be looked at, is asked for again.
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -129,51 +127,6 @@ pub struct Plan {
     unattempted: usize,
     /// Until when operations are not tried, as they are denied.
     denied_until: HashMap<Operation, Instant>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct StepPlan {
-    /// The configuration lists it by itself.
-    listed: bool,
-    interval: Duration,
-    attempted: bool,
-    /// Whether a Get was answered.
-    full: bool,
-    /// Its workflow execution's List does not tell of it.
-    unlisted: bool,
-    failures: u32,
-    /// Gets that were to complete what Lists tell, and failed in a row.
-    gets_failed: u32,
-    /// Since when the service has said that it does not know the step.
-    unknown_since: Option<Instant>,
-    phase: Phase,
-    workflow: Option<WorkflowExecutionId>,
-    /// What the last successful poll saw; `None` before it.
-    seen: Option<Seen>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    state: State,
-    /// Whether it has a rollback status.
-    rolled: bool,
-    /// When the service says, or else when it was noticed, that the state began.
-    changed: Timestamp,
-    /// When a running step is to be looked at for its timeout.
-    times_out: Option<Instant>,
-}
-
-/// What is to be expected of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// It waits for its turn.
-    Waiting,
-    /// It runs or is rolled back, or nobody knows what it does.
-    Moving,
-    /// It FAILED and has attempts left.
-    Retrying,
-    /// It has come to an end that only its workflow execution can undo.
-    Ended,
 }
 
 impl Plan {
@@ -472,76 +425,8 @@ impl Plan {
     }
 }
 
-impl StepPlan {
-    fn new(interval: Duration, listed: bool) -> Self {
-        Self {
-            listed,
-            interval,
-            attempted: false,
-            full: false,
-            unlisted: false,
-            failures: 0,
-            gets_failed: 0,
-            unknown_since: None,
-            phase: Phase::Pending,
-            workflow: None,
-            seen: None,
-        }
-    }
-
-    /// A look at it that is due then.
-    fn slot(&self, due: Instant) -> Slot {
-        let hurried_from = self.seen.and_then(|seen| {
-            let moment = seen.times_out?;
-            Some(moment.checked_sub(self.interval).unwrap_or(moment))
-        });
-        let urgency = match self.seen.map(|seen| seen.state) {
-            Some(State::Waiting | State::Ended) => Urgency::Waiting,
-            Some(State::Moving | State::Retrying) | None => Urgency::Running,
-        };
-        Slot {
-            due,
-            urgency,
-            hurried_from,
-        }
-    }
-
-    /// The next look after a failure: the one right after the timeout is not given up for it.
-    fn before_timeout(&self, next: Instant, now: Instant) -> Instant {
-        match self.seen.and_then(|seen| seen.times_out) {
-            Some(moment) if moment > now => moment.min(next),
-            _ => next,
-        }
-    }
-}
-
 /// Whether a workflow execution is followed as a whole.
 fn holds(workflows: &HashMap<WorkflowExecutionId, WorkflowPlan>, id: WorkflowExecutionId) -> bool {
     let workflow = workflows.get(&id);
     workflow.is_some_and(|workflow| workflow.whole.is_some())
-}
-
-impl State {
-    fn of(observed: &Observation) -> Self {
-        if observed.rollback_status == Some(RollbackStatus::Running) {
-            Self::Moving
-        } else if observed.will_be_retried() {
-            Self::Retrying
-        } else if observed.status.is_terminal() {
-            Self::Ended
-        } else if observed.status == StepStatus::Pending {
-            Self::Waiting
-        } else {
-            Self::Moving
-        }
-    }
-}
-
-/// When a running step is to be looked at for its timeout.
-fn times_out(observed: &Observation) -> Option<Timestamp> {
-    if observed.status != StepStatus::Running {
-        return None;
-    }
-    let timeout = Duration::from_secs(observed.timeout_seconds?.into());
-    Some(observed.start?.plus(timeout + AFTER_TIMEOUT))
 }

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::labels::LabelText;
-use crate::model::{Image, ImageStatus, StepExecution, WorkflowExecution, WorkflowStatus};
+use crate::model::{
+    Image, ImageStatus, StepExecution, StepStatus, WorkflowExecution, WorkflowStatus,
+};
 use crate::schedule::selection::Selection;
 use crate::store::StepRecord;
 
