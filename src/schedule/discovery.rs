@@ -183,8 +183,10 @@ impl Poller {
     fn claim_image(&mut self, arn: &ImageArn, now: Now) {
         let claim = Claim::Image(arn.clone());
         if self.tools.claims.claim(&claim, self.assignment.rank) {
-            self.plan.image_claimed(arn, now.instant);
-            self.show_image(arn, now);
+            if !self.plan.image_has_left(arn) {
+                self.plan.image_claimed(arn, now.instant);
+                self.show_image(arn, now);
+            }
         } else {
             let left = self.plan.image_is_foreign(arn, now.instant);
             self.remove(left);
@@ -375,8 +377,8 @@ impl Poller {
     /// Another target wants something, or has given something up.
     pub(super) fn review_claims(&mut self, now: Now) {
         let (claims, rank) = (self.tools.claims.clone(), self.assignment.rank);
-        let followed: Vec<ImageArn> = self.plan.followed_images().cloned().collect();
-        for arn in followed {
+        let held: Vec<ImageArn> = self.plan.held_images().cloned().collect();
+        for arn in held {
             if !claims.keeps(&Claim::Image(arn.clone()), rank) {
                 let left = self.plan.image_is_foreign(&arn, now.instant);
                 self.remove(left);
@@ -404,8 +406,10 @@ impl Poller {
         }
         for arn in &left.images {
             store.images.remove(arn);
-            let claim = Claim::Image(arn.clone());
-            self.tools.claims.release(&claim, self.assignment.rank);
+            if !self.plan.holds_image(arn) {
+                let claim = Claim::Image(arn.clone());
+                self.tools.claims.release(&claim, self.assignment.rank);
+            }
         }
     }
 
@@ -447,7 +451,7 @@ impl Poller {
         for arn in pipelines {
             self.show_pipeline(&arn);
         }
-        let images: Vec<ImageArn> = self.plan.followed_images().cloned().collect();
+        let images: Vec<ImageArn> = self.plan.held_images().cloned().collect();
         for arn in images {
             self.claim_image(&arn, now);
         }

@@ -46,6 +46,8 @@ pub(super) struct ImagePlan {
     /// The configuration names it.
     pub named: bool,
     standing: Standing,
+    /// It is this target's. One that has left stays so: executions of it that failed may be kept.
+    held: bool,
     /// What was last told of it, with its pipeline once that is known.
     pub told: Option<Image>,
     /// Whether a Get was answered.
@@ -204,7 +206,7 @@ impl Plan {
         let standing = match decided {
             // Who it belongs to is asked next.
             Some(true) => return ImageNews::Wanted,
-            Some(false) if plan.is_followed() => return ImageNews::NoLongerWanted,
+            Some(false) if plan.held => return ImageNews::NoLongerWanted,
             // After a reload, until the pipelines are known again.
             None if plan.is_followed() => return ImageNews::Wanted,
             Some(false) => Standing::Unwanted,
@@ -228,6 +230,7 @@ impl Plan {
             return;
         };
         plan.standing = Standing::Followed;
+        plan.held = true;
         let changed = std::mem::take(&mut plan.changed);
         let moves = plan.moves();
         let unread = plan.reading.read.is_none();
@@ -258,11 +261,10 @@ impl Plan {
     pub fn image_is_foreign(&mut self, arn: &ImageArn, now: Instant) -> Left {
         let mut left = Left::default();
         if let Some(plan) = self.images.get_mut(arn) {
-            let followed = plan.is_followed();
             plan.standing = Standing::Foreign;
             plan.changed = true;
             plan.reading = Reading::default();
-            if followed {
+            if std::mem::take(&mut plan.held) {
                 left.images.push(arn.clone());
             }
         }
@@ -289,6 +291,7 @@ impl Plan {
             return left;
         };
         plan.standing = Standing::Unwanted;
+        plan.held = false;
         plan.changed = true;
         plan.reading = Reading::default();
         left.images.push(arn.clone());
@@ -307,6 +310,22 @@ impl Plan {
     pub fn followed_images(&self) -> impl Iterator<Item = &ImageArn> {
         let followed = self.images.iter().filter(|(_, plan)| plan.is_followed());
         followed.map(|(arn, _)| arn)
+    }
+
+    /// The images that are this target's, whether they are followed or have left.
+    pub fn held_images(&self) -> impl Iterator<Item = &ImageArn> {
+        let held = self.images.iter().filter(|(_, plan)| plan.held);
+        held.map(|(arn, _)| arn)
+    }
+
+    /// Whether the image is this target's.
+    pub fn holds_image(&self, arn: &ImageArn) -> bool {
+        self.images.get(arn).is_some_and(|plan| plan.held)
+    }
+
+    /// Whether the image was followed, and has left.
+    pub fn image_has_left(&self, arn: &ImageArn) -> bool {
+        self.images.get(arn).is_some_and(ImagePlan::has_left)
     }
 
     /// The images that would be followed if another target did not have them.
@@ -540,7 +559,7 @@ impl Plan {
         if let Some(leaves) = plan.leaves {
             self.leaving.remove(&(leaves, Leaver::Image(arn.clone())));
         }
-        if plan.is_followed() {
+        if plan.held {
             left.images.push(arn.clone());
         }
     }
