@@ -49,7 +49,23 @@ impl Poller {
             return;
         }
         self.reporter.round_ended(Operation::ListImageBuildVersions);
-        self.catalog.available = read.available.iter().cloned().collect();
+        let available = read.available.iter().cloned().collect();
+        let before = std::mem::replace(&mut self.catalog.available, available);
+        for (account, name) in before.into_keys() {
+            if !self
+                .catalog
+                .available
+                .contains_key(&(account.clone(), name.clone()))
+            {
+                let key = ImageName {
+                    account_id: account.into(),
+                    name: name.into(),
+                };
+                self.shown.store.image_names.remove(&key);
+                let claim = self.claim_of(&key);
+                self.tools.claims.release(&claim, self.assignment.rank);
+            }
+        }
         self.show_names();
         self.round_ended(SelectorKind::Images, read);
     }
@@ -83,7 +99,9 @@ impl Poller {
             .collect();
         for arn in gone {
             self.catalog.pipelines.remove(&arn);
-            self.hide_pipeline(&arn);
+            self.shown.store.pipelines.remove(&arn);
+            let claim = Claim::Pipeline(arn);
+            self.tools.claims.release(&claim, self.assignment.rank);
         }
         for arn in &read.undecided {
             let news = self.plan.decide(arn, now.instant);
@@ -349,15 +367,6 @@ impl Poller {
                 store.image_names.put(record);
             } else {
                 self.hide_name(&key);
-            }
-        }
-        for record in store.image_names.snapshot().iter() {
-            let key = (
-                record.key.account_id.to_string(),
-                record.key.name.to_string(),
-            );
-            if !self.catalog.available.contains_key(&key) {
-                self.hide_name(&record.key);
             }
         }
     }

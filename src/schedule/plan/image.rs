@@ -35,7 +35,7 @@ pub enum ImageSource {
 pub enum ImageNews {
     /// It is to be followed, if no other target has it.
     Wanted,
-    /// It was followed, and is no longer to be: see [`Plan::unwanted`].
+    /// It was this target's or was to be, and is no longer to be: see [`Plan::unwanted`].
     NoLongerWanted,
     /// It is not, or nobody knows yet; what was followed is until that is known.
     NotWanted,
@@ -110,6 +110,11 @@ impl ImagePlan {
 
     pub(super) fn is_followed(&self) -> bool {
         self.standing == Standing::Followed
+    }
+
+    /// Whether it is this target's, or is to be once the target that has it gives it up.
+    fn is_claimed(&self) -> bool {
+        self.held || self.standing == Standing::Foreign
     }
 
     pub(super) fn has_left(&self) -> bool {
@@ -206,7 +211,7 @@ impl Plan {
         let standing = match decided {
             // Who it belongs to is asked next.
             Some(true) => return ImageNews::Wanted,
-            Some(false) if plan.held => return ImageNews::NoLongerWanted,
+            Some(false) if plan.is_claimed() => return ImageNews::NoLongerWanted,
             // After a reload, until the pipelines are known again.
             None if plan.is_followed() => return ImageNews::Wanted,
             Some(false) => Standing::Unwanted,
@@ -559,7 +564,7 @@ impl Plan {
         if let Some(leaves) = plan.leaves {
             self.leaving.remove(&(leaves, Leaver::Image(arn.clone())));
         }
-        if plan.held {
+        if plan.is_claimed() {
             left.images.push(arn.clone());
         }
     }

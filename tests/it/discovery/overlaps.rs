@@ -217,3 +217,21 @@ async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_k
     only_of_the_first(&until_discovered_again(&exporter).await);
     only_of_the_first(&until_discovered_again(&exporter).await);
 }
+
+#[tokio::test]
+async fn image_goes_over_to_the_first_target_at_once_and_for_good() {
+    // Who chooses by the name alone knows first that it is wanted.
+    let late = "faults: [{operation: GetImage, latency: 1s}]\n";
+    let simulated = Simulated::start(&[SCENARIO, late].concat()).await;
+    let exporter = start(&config(&[
+        target(&simulated, "first", &["pipelines: [golden]"]),
+        target(&simulated, "second", &["images: [golden]"]),
+    ]))
+    .await;
+    until_all_is_of(&exporter, "first").await;
+    let scrape = until_discovered_again(&exporter).await;
+    let asked = "imagebuilder_exporter_api_requests_total{target=\"second\",\
+                 operation=\"ListWorkflowExecutions\",result=\"ok\"}";
+    let asked = scrape.value(asked).unwrap();
+    assert!(asked <= 2.0, "the second listed executions {asked} times");
+}
