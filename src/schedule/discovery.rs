@@ -49,24 +49,6 @@ impl Poller {
             return;
         }
         self.reporter.round_ended(Operation::ListImageBuildVersions);
-        let available = read.available.iter().cloned().collect();
-        let before = std::mem::replace(&mut self.catalog.available, available);
-        for (account, name) in before.into_keys() {
-            if !self
-                .catalog
-                .available
-                .contains_key(&(account.clone(), name.clone()))
-            {
-                let key = ImageName {
-                    account_id: account.into(),
-                    name: name.into(),
-                };
-                self.shown.store.image_names.remove(&key);
-                let claim = self.claim_of(&key);
-                self.tools.claims.release(&claim, self.assignment.rank);
-            }
-        }
-        self.show_names();
         self.round_ended(SelectorKind::Images, read);
     }
 
@@ -144,6 +126,9 @@ impl Poller {
 
     fn round_ended(&mut self, kind: SelectorKind, read: RoundRead) {
         self.remove(read.left);
+        if let Some(available) = read.available {
+            self.names_read(available);
+        }
         for (selector, matches) in read.matches {
             self.reporter.selector(kind.as_str(), &selector, matches);
             let record = SelectorRecord::new(kind, &selector, matches);
@@ -152,6 +137,26 @@ impl Poller {
         if let Some(at) = read.succeeded {
             self.shown.store.discovered(at);
         }
+    }
+
+    fn names_read(&mut self, available: BTreeMap<(String, String), Timestamp>) {
+        let before = std::mem::replace(&mut self.catalog.available, available);
+        for (account, name) in before.into_keys() {
+            if !self
+                .catalog
+                .available
+                .contains_key(&(account.clone(), name.clone()))
+            {
+                let key = ImageName {
+                    account_id: account.into(),
+                    name: name.into(),
+                };
+                self.shown.store.image_names.remove(&key);
+                let claim = self.claim_of(&key);
+                self.tools.claims.release(&claim, self.assignment.rank);
+            }
+        }
+        self.show_names();
     }
 
     pub(super) fn image_polled(
