@@ -111,6 +111,26 @@ impl Poller {
         }
     }
 
+    pub(super) fn names_read(&mut self, available: BTreeMap<(String, String), Timestamp>) {
+        let before = std::mem::replace(&mut self.catalog.available, available);
+        for (account, name) in before.into_keys() {
+            if !self
+                .catalog
+                .available
+                .contains_key(&(account.clone(), name.clone()))
+            {
+                let key = ImageName {
+                    account_id: account.into(),
+                    name: name.into(),
+                };
+                self.shown.store.image_names.remove(&key);
+                let claim = self.claim_of(&key);
+                self.tools.claims.release(&claim, self.assignment.rank);
+            }
+        }
+        self.show_names();
+    }
+
     pub(super) fn show_names(&self) {
         let (store, region) = (&self.shown.store, &self.assignment.region);
         for ((account, name), at) in &self.catalog.available {
@@ -130,15 +150,6 @@ impl Poller {
                 self.hide_name(&key);
             }
         }
-        for record in store.image_names.snapshot().iter() {
-            let key = (
-                record.key.account_id.to_string(),
-                record.key.name.to_string(),
-            );
-            if !self.catalog.available.contains_key(&key) {
-                self.hide_name(&record.key);
-            }
-        }
     }
 
     pub(super) fn hide_name(&self, key: &ImageName) {
@@ -156,8 +167,8 @@ impl Poller {
     /// Another target wants something, or has given something up.
     pub(super) fn review_claims(&mut self, now: Now) {
         let (claims, rank) = (self.tools.claims.clone(), self.assignment.rank);
-        let followed: Vec<ImageArn> = self.plan.followed_images().cloned().collect();
-        for arn in followed {
+        let held: Vec<ImageArn> = self.plan.held_images().cloned().collect();
+        for arn in held {
             if !claims.keeps(&Claim::Image(arn.clone()), rank) {
                 let left = self.plan.image_is_foreign(&arn, now.instant);
                 self.remove(left);
@@ -185,8 +196,10 @@ impl Poller {
         }
         for arn in &left.images {
             store.images.remove(arn);
-            let claim = Claim::Image(arn.clone());
-            self.tools.claims.release(&claim, self.assignment.rank);
+            if !self.plan.holds_image(arn) {
+                let claim = Claim::Image(arn.clone());
+                self.tools.claims.release(&claim, self.assignment.rank);
+            }
         }
     }
 
@@ -228,7 +241,7 @@ impl Poller {
         for arn in pipelines {
             self.show_pipeline(&arn);
         }
-        let images: Vec<ImageArn> = self.plan.followed_images().cloned().collect();
+        let images: Vec<ImageArn> = self.plan.held_images().cloned().collect();
         for arn in images {
             self.claim_image(&arn, now);
         }

@@ -71,7 +71,8 @@ impl Claims {
         false
     }
 
-    /// `rank` has it no longer, or wants it no longer.
+    /// `rank` has it no longer, or wants it no longer: the first of those who want it has it now.
+    /// Were it free, who gave it up could have it again before they have heard of it.
     pub fn release(&self, claim: &Claim, rank: usize) {
         let mut held = lock(&self.held);
         let Some(one) = held.get_mut(claim) else {
@@ -79,11 +80,12 @@ impl Claims {
         };
         one.wanted_by.remove(&rank);
         if one.by == rank {
-            let wanted = !one.wanted_by.is_empty();
-            held.remove(claim);
-            drop(held);
-            if wanted {
+            if let Some(first) = one.wanted_by.pop_first() {
+                one.by = first;
+                drop(held);
                 self.tell();
+            } else {
+                held.remove(claim);
             }
         }
     }
@@ -132,6 +134,20 @@ mod tests {
         assert!(news.has_changed().unwrap());
         assert!(claims.claim(&claim(), 0));
         assert!(claims.keeps(&claim(), 0));
+    }
+
+    #[test]
+    fn what_is_given_up_goes_to_who_wanted_it_though_others_ask_first() {
+        let claims = Claims::default();
+        assert!(claims.claim(&claim(), 2));
+        assert!(!claims.claim(&claim(), 1));
+        assert!(!claims.claim(&claim(), 0));
+        claims.release(&claim(), 2);
+        assert!(!claims.claim(&claim(), 2));
+        assert!(claims.keeps(&claim(), 0));
+        claims.release(&claim(), 1);
+        claims.release(&claim(), 0);
+        assert!(claims.keeps(&claim(), 2));
     }
 
     #[test]

@@ -30,8 +30,6 @@ impl Poller {
             return;
         }
         self.reporter.round_ended(Operation::ListImageBuildVersions);
-        self.catalog.available = read.available.iter().cloned().collect();
-        self.show_names();
         self.round_ended(SelectorKind::Images, read);
     }
 
@@ -64,7 +62,9 @@ impl Poller {
             .collect();
         for arn in gone {
             self.catalog.pipelines.remove(&arn);
-            self.hide_pipeline(&arn);
+            self.shown.store.pipelines.remove(&arn);
+            let claim = Claim::Pipeline(arn);
+            self.tools.claims.release(&claim, self.assignment.rank);
         }
         for arn in &read.undecided {
             let news = self.plan.decide(arn, now.instant);
@@ -107,6 +107,9 @@ impl Poller {
 
     fn round_ended(&mut self, kind: SelectorKind, read: RoundRead) {
         self.remove(read.left);
+        if let Some(available) = read.available {
+            self.names_read(available);
+        }
         for (selector, matches) in read.matches {
             self.reporter.selector(kind.as_str(), &selector, matches);
             let record = SelectorRecord::new(kind, &selector, matches);
@@ -164,8 +167,10 @@ impl Poller {
     pub(super) fn claim_image(&mut self, arn: &ImageArn, now: Now) {
         let claim = Claim::Image(arn.clone());
         if self.tools.claims.claim(&claim, self.assignment.rank) {
-            self.plan.image_claimed(arn, now.instant);
-            self.show_image(arn, now);
+            if !self.plan.image_has_left(arn) {
+                self.plan.image_claimed(arn, now.instant);
+                self.show_image(arn, now);
+            }
         } else {
             let left = self.plan.image_is_foreign(arn, now.instant);
             self.remove(left);

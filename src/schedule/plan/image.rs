@@ -31,7 +31,7 @@ pub enum ImageSource {
 pub enum ImageNews {
     /// It is to be followed, if no other target has it.
     Wanted,
-    /// It was followed, and is no longer to be: see [`Plan::unwanted`].
+    /// It was this target's or was to be, and is no longer to be: see [`Plan::unwanted`].
     NoLongerWanted,
     /// It is not, or nobody knows yet; what was followed is until that is known.
     NotWanted,
@@ -42,6 +42,8 @@ pub(super) struct ImagePlan {
     /// The configuration names it.
     pub named: bool,
     standing: Standing,
+    /// It is this target's. One that has left stays so: executions of it that failed may be kept.
+    held: bool,
     /// What was last told of it, with its pipeline once that is known.
     pub told: Option<Image>,
     /// Whether a Get was answered.
@@ -88,6 +90,11 @@ impl ImagePlan {
 
     pub(super) fn is_followed(&self) -> bool {
         self.standing == Standing::Followed
+    }
+
+    /// Whether it is this target's, or is to be once the target that has it gives it up.
+    fn is_claimed(&self) -> bool {
+        self.held || self.standing == Standing::Foreign
     }
 
     pub(super) fn has_left(&self) -> bool {
@@ -185,7 +192,7 @@ impl Plan {
         let standing = match decided {
             // Who it belongs to is asked next.
             Some(true) => return ImageNews::Wanted,
-            Some(false) if plan.is_followed() => return ImageNews::NoLongerWanted,
+            Some(false) if plan.is_claimed() => return ImageNews::NoLongerWanted,
             // After a reload, until the pipelines are known again.
             None if plan.is_followed() => return ImageNews::Wanted,
             Some(false) => Standing::Unwanted,
@@ -209,6 +216,7 @@ impl Plan {
             return;
         };
         plan.standing = Standing::Followed;
+        plan.held = true;
         let changed = std::mem::take(&mut plan.changed);
         let moves = plan.moves();
         let unread = plan.reading.read.is_none();
@@ -239,11 +247,10 @@ impl Plan {
     pub fn image_is_foreign(&mut self, arn: &ImageArn, now: Instant) -> Left {
         let mut left = Left::default();
         if let Some(plan) = self.images.get_mut(arn) {
-            let followed = plan.is_followed();
             plan.standing = Standing::Foreign;
             plan.changed = true;
             plan.reading = Reading::default();
-            if followed {
+            if std::mem::take(&mut plan.held) {
                 left.images.push(arn.clone());
             }
         }
@@ -270,6 +277,7 @@ impl Plan {
             return left;
         };
         plan.standing = Standing::Unwanted;
+        plan.held = false;
         plan.changed = true;
         plan.reading = Reading::default();
         left.images.push(arn.clone());
@@ -288,6 +296,22 @@ impl Plan {
     pub fn followed_images(&self) -> impl Iterator<Item = &ImageArn> {
         let followed = self.images.iter().filter(|(_, plan)| plan.is_followed());
         followed.map(|(arn, _)| arn)
+    }
+
+    /// The images that are this target's, whether they are followed or have left.
+    pub fn held_images(&self) -> impl Iterator<Item = &ImageArn> {
+        let held = self.images.iter().filter(|(_, plan)| plan.held);
+        held.map(|(arn, _)| arn)
+    }
+
+    /// Whether the image is this target's.
+    pub fn holds_image(&self, arn: &ImageArn) -> bool {
+        self.images.get(arn).is_some_and(|plan| plan.held)
+    }
+
+    /// Whether the image was followed, and has left.
+    pub fn image_has_left(&self, arn: &ImageArn) -> bool {
+        self.images.get(arn).is_some_and(ImagePlan::has_left)
     }
 
     /// The images that would be followed if another target did not have them.
@@ -425,7 +449,7 @@ impl Plan {
         if let Some(leaves) = plan.leaves {
             self.leaving.remove(&(leaves, Leaver::Image(arn.clone())));
         }
-        if plan.is_followed() {
+        if plan.is_claimed() {
             left.images.push(arn.clone());
         }
     }

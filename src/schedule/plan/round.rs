@@ -1,7 +1,7 @@
 //! The rounds of discovery: the lists of the account's images and pipelines, read to their ends
 //! again and again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -36,6 +36,9 @@ pub(super) struct Rounds {
     recipes: BTreeSet<(String, String)>,
     /// Account and name of the images that were followed, whoever builds them now.
     followed: BTreeSet<(String, String)>,
+    /// When the newest AVAILABLE build of each image was made, as the last whole list told; `None`
+    /// until there was one. Which of them matter, the pipelines may tell later.
+    available: Option<HashMap<(String, String), Available>>,
     tally: Tally,
 }
 
@@ -87,8 +90,9 @@ pub struct RoundRead {
     pub left: Left,
     /// Images about which can be decided only now.
     pub undecided: Vec<ImageArn>,
-    /// Account and name of the images that matter, and when the newest AVAILABLE build was made.
-    pub available: Vec<((String, String), Timestamp)>,
+    /// Account and name of the images that matter, and when the newest AVAILABLE build was made;
+    /// `None` until that is known.
+    pub available: Option<BTreeMap<(String, String), Timestamp>>,
     /// The pipelines to show.
     pub pipelines: BTreeSet<PipelineArn>,
     /// Each selector of this list and how much it matches.
@@ -184,6 +188,7 @@ impl Plan {
         rounds.selection = selection;
         // Which pipelines are selected is to be told anew.
         rounds.known = None;
+        rounds.available = None;
         rounds.followed.clear();
         for lists in [Lists::Pipelines, Lists::Images] {
             self.begin_round(lists, now);
@@ -281,6 +286,7 @@ impl Plan {
             Lists::Pipelines => self.pipelines_listed(),
         };
         read.ended = true;
+        read.available = self.rounds.available();
         read.succeeded = self.rounds.succeeded();
         let wait = self.jitter.nearly(self.pace.discovery_interval);
         self.begin_round(lists, now.instant + wait);
@@ -302,26 +308,17 @@ impl Plan {
         let Rounds {
             selection,
             tally,
-            recipes,
             followed,
+            available,
             ..
         } = &mut self.rounds;
         let images = self.images.iter().filter(|(_, plan)| plan.is_followed());
         let name = |arn: &ImageArn| (arn.account_id().to_owned(), arn.name().to_owned());
         followed.extend(images.map(|(arn, _)| name(arn)));
-        let matters = |(key, available): (&(String, String), &Available)| {
-            let any = recipes.contains(key) || followed.contains(key);
-            let at = if any {
-                available.any
-            } else {
-                available.selected
-            };
-            Some((key.clone(), at?))
-        };
+        *available = Some(std::mem::take(&mut tally.available));
         let matches = selection.image_selectors().map(str::to_owned);
         RoundRead {
             left,
-            available: tally.available.iter().filter_map(matters).collect(),
             matches: matches.zip(tally.names.iter().map(BTreeSet::len)).collect(),
             ..RoundRead::default()
         }
@@ -422,6 +419,26 @@ impl Rounds {
                 tally.matches = vec![0; self.selection.pipeline_selectors().count()];
             }
         }
+    }
+
+    /// Of the images that matter, when the newest AVAILABLE build was made.
+    fn available(&self) -> Option<BTreeMap<(String, String), Timestamp>> {
+        let matters = |(key, available): (&(String, String), &Available)| {
+            let any = self.recipes.contains(key) || self.followed.contains(key);
+            let at = if any {
+                available.any
+            } else {
+                available.selected
+            };
+            Some((key.clone(), at?))
+        };
+        Some(
+            self.available
+                .as_ref()?
+                .iter()
+                .filter_map(matters)
+                .collect(),
+        )
     }
 
     fn succeeded(&self) -> Option<Timestamp> {

@@ -1,7 +1,9 @@
 //! What several targets name belongs to one of them: listed before discovered, then the order of
 //! the file.
 
-use super::{config, reload, set, start, target, values};
+use std::collections::BTreeSet;
+
+use super::{config, reload, set, start, target, until_discovered_again, values};
 use crate::process::{Exporter, Scrape, Simulated};
 
 /// A build of two workflow executions at once, the shorter of which ends ten seconds from now.
@@ -162,4 +164,74 @@ async fn what_is_named_one_by_one_belongs_to_who_names_it() {
     let workflow = "imagebuilder_workflow_execution_info{workflow=\"long\"}";
     assert_eq!(scrape.labels(workflow, "target"), ["chooses"]);
     assert_eq!(scrape.labels(INFOS[2], "target"), ["chooses"]);
+}
+
+/// The samples of a scrape that stand in it more than once.
+fn twice(scrape: &Scrape) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let series = { scrape.samples() }.map(|line| line.rsplit_once(' ').unwrap().0);
+    series.filter(|series| !seen.insert(*series)).collect()
+}
+
+#[tokio::test]
+async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_kept() {
+    let scenario = r#"
+        listed_after: 0s
+        pipelines:
+          - name: golden
+            account: "111122223333"
+            region: us-west-2
+            first: 1m
+            builds: 1
+            retries: 1
+            retry_after: 1m
+            workflows:
+              - name: make
+                rollback: none
+                steps: [{name: Build, action: RunCommand, duration: 1m, outcome: failed}]
+    "#;
+    let simulated = Simulated::at_speed(scenario, 60.0).await;
+    let follow = ["pipelines: [golden]"];
+    let config = config(&[
+        target(&simulated, "first", &follow),
+        target(&simulated, "second", &follow),
+    ]);
+    let kept = "metrics: {retention: 3s, retention_failed: 1h, ";
+    let config = config.replace("metrics: {", kept);
+    let exporter = start(&config).await;
+    let image = "imagebuilder_image_status{status=\"AVAILABLE\"}";
+    exporter.until_value(image, 1.0).await;
+    exporter
+        .until("the image has left", |scrape| {
+            scrape.series("imagebuilder_image_info{}").is_empty()
+        })
+        .await;
+    let only_of_the_first = |scrape: &Scrape| {
+        assert_eq!(twice(scrape), [""; 0]);
+        let retried = "imagebuilder_workflow_execution_info{}";
+        assert_eq!(scrape.labels(retried, "target"), ["first"]);
+    };
+    only_of_the_first(&until_discovered_again(&exporter).await);
+    only_of_the_first(&until_discovered_again(&exporter).await);
+    reload(&exporter, &config).await;
+    only_of_the_first(&until_discovered_again(&exporter).await);
+    only_of_the_first(&until_discovered_again(&exporter).await);
+}
+
+#[tokio::test]
+async fn image_goes_over_to_the_first_target_at_once_and_for_good() {
+    // Who chooses by the name alone knows first that it is wanted.
+    let late = "faults: [{operation: GetImage, latency: 1s}]\n";
+    let simulated = Simulated::start(&[SCENARIO, late].concat()).await;
+    let exporter = start(&config(&[
+        target(&simulated, "first", &["pipelines: [golden]"]),
+        target(&simulated, "second", &["images: [golden]"]),
+    ]))
+    .await;
+    until_all_is_of(&exporter, "first").await;
+    let scrape = until_discovered_again(&exporter).await;
+    let asked = "imagebuilder_exporter_api_requests_total{target=\"second\",\
+                 operation=\"ListWorkflowExecutions\",result=\"ok\"}";
+    let asked = scrape.value(asked).unwrap();
+    assert!(asked <= 2.0, "the second listed executions {asked} times");
 }

@@ -66,6 +66,33 @@ async fn follows(keys: &[&str], images: &[&str], pipelines: &[&str]) -> Scrape {
 }
 
 #[tokio::test]
+async fn last_good_image_is_shown_also_where_the_pipelines_are_listed_after_the_images() {
+    let scenario = r#"
+        listed_after: 0s
+        faults: [{operation: ListImagePipelines, latency: 1s}]
+        pipelines:
+          - name: golden
+            account: "111122223333"
+            region: us-west-2
+            first: -100h
+            builds: 1
+            workflows:
+              - name: make
+                steps: [{name: Build, action: RunCommand, duration: 1h}]
+    "#;
+    let simulated = Simulated::start(scenario).await;
+    let config = config(&[target(&simulated, "main", &["pipelines: [golden]"])]);
+    let seldom = config.replace("discovery_interval: 400ms", "discovery_interval: 1h");
+    let exporter = start(&seldom).await;
+    exporter
+        .until("the last good image is shown", |scrape| {
+            let last = "imagebuilder_image_last_available_timestamp_seconds{image=\"golden\"}";
+            scrape.value(last).is_some()
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn names_and_tags_choose_and_exclude() {
     let all = ["golden-linux", "golden-scratch", "web-tier"];
     tokio::join!(
