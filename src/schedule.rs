@@ -1,8 +1,11 @@
-//! Polls the steps of one target and region, and keeps its store true.
+//! Discovers and polls what one target follows in one region, and keeps its store true.
 //!
 //! Owns the loop: it waits for what `plan` says is due and for a token of the `limiter`, makes
-//! the call, and hands the outcome on. It decides nothing that a plain function can decide. Fed by
-//! `config` and `api`; feeds `store`.
+//! the `call`, and hands the outcome on. It decides nothing that a plain function can decide. Fed by
+//! `config` and `api`; feeds `store` and `finished`.
+//!
+//! `steps` and `discovery` take in what answers tell, `catalog` shows what was discovered. What a target
+//! follows is told by `selection`; what of that is another target's, by `listed` and `claims`.
 
 mod budget;
 mod call;

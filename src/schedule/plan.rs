@@ -8,7 +8,9 @@
 //! List refreshes all steps of a workflow execution that are followed, where there are several.
 //!
 //! Some workflow executions are followed as a whole (`whole`): those that the configuration names,
-//! and those of the images (`image`) it names or that the lists of the account (`round`) tell of.
+//! and those (`executions`) of the images (`image`) it names or that the lists of the account (`round`)
+//! tell of. Most executions of an image wait for the one before (`order`). When all has settled, what
+//! was discovered leaves (`leave`).
 
 mod backoff;
 mod complete;
