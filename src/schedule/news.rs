@@ -85,7 +85,7 @@ fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {
         } else {
             News::Failed
         });
-    } else if breached && !breached_then {
+    } else if breached && !breached_then && !failed {
         news.push(News::TimeoutBreached);
     }
     let (rolled, rolls) = (rollback(before), rollback(after));
@@ -144,6 +144,25 @@ mod tests {
     fn failure_is_told_once_for_each_attempt() {
         assert_eq!(told(&[Some(1), Some(1), Some(2), Some(2)]), 2);
         assert_eq!(told(&[None, None]), 1);
+    }
+
+    #[test]
+    fn timeout_that_becomes_known_after_the_failure_tells_nothing_anew() {
+        let id = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
+        let listed = StepExecution {
+            start: Some(Timestamp::from_millis(1_788_981_000_000)),
+            end: Some(Timestamp::from_millis(1_788_981_060_000)),
+            ..StepExecution::with_status(StepStatus::Failed)
+        };
+        let unseen = StepRecord::unseen(id, LabelText::new([]));
+        let before = unseen.answered(listed.clone(), "us-west-2", now().time);
+        let gotten = StepExecution {
+            timeout_seconds: Some(60),
+            ..listed
+        };
+        let after = before.answered(gotten, "us-west-2", now().time);
+        assert_eq!(after.timeout_breached(now().time), Some(true));
+        assert_eq!(between(&before, &after, now()), []);
     }
 
     #[test]
