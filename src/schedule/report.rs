@@ -149,8 +149,14 @@ impl Reporter {
             return;
         }
         self.told_rounds.push(telling);
+        // What is chosen by `images` is found without the pipelines.
+        let so = match operation {
+            Operation::ListImagePipelines => {
+                "no new pipelines can be discovered; what is known stays, and it is tried again"
+            }
+            _ => "nothing new can be discovered; what is known stays, and it is tried again",
+        };
         if error.kind == ErrorKind::Forbidden {
-            let so = "nothing new can be discovered; what is known stays, and it is tried again";
             return self.denied(operation, so, error);
         }
         warn!(
@@ -159,7 +165,7 @@ impl Reporter {
             operation = operation.as_str(),
             result = error.kind.as_str(),
             error = %error,
-            "nothing new can be discovered; what is known stays, and it is tried again"
+            "{so}"
         );
     }
 

@@ -91,6 +91,26 @@ async fn failing_targets_cost_themselves_alone_and_recover_when_their_fault_ends
 }
 
 #[tokio::test]
+async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_missing() {
+    let simulated = Simulated::start(&scenario(&["us-west-2"])).await;
+    let fault = Fault::on("ListImagePipelines", error("ForbiddenException")).unwrap();
+    simulated.faults.set(vec![fault]);
+    let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
+    let target = target_in("us-west-2", &simulated.url, "main", &keys);
+    let exporter = start(&config(&[target])).await;
+    let denied = "ListImagePipelines is denied, so no new pipelines can be discovered;";
+    exporter.until_line(&["level=warn", denied]).await;
+    exporter
+        .until("images are found all the same", |scrape| {
+            !scrape
+                .series("imagebuilder_workflow_step_info{}")
+                .is_empty()
+        })
+        .await;
+    assert_eq!(exporter.count_log(&["nothing new can be discovered"]), 0);
+}
+
+#[tokio::test]
 async fn call_that_is_denied_is_named_with_what_would_allow_it() {
     let operations = [
         "ListImagePipelines",
