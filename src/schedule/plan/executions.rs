@@ -12,7 +12,7 @@ use crate::model::{ImageArn, WorkflowStatus};
 
 /// A moving image without an execution that moves is asked for the next one as often as steps are,
 /// so many times; then as often as is discovered.
-const SOON: u32 = 10;
+pub(super) const SOON: u32 = 10;
 /// The executions of a moving image are listed at least every so many discovery intervals, whatever
 /// its steps suggest.
 const AT_LEAST: u32 = 5;

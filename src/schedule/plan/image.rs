@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::executions::Reading;
+use super::executions::{Reading, SOON};
 use super::leave::{Leaver, Left};
 use super::queue::{Slot, Urgency};
 use super::whole::SELDOM;
@@ -333,6 +333,8 @@ impl Plan {
         }
         let wait = match kind {
             ErrorKind::Forbidden => HOUR,
+            // It will hardly become known.
+            ErrorKind::Client if failures > SOON => HOUR,
             _ => {
                 let interval = self.pace.discovery_interval;
                 self.jitter.after_failure(kind, interval, failures)
