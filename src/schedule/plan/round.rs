@@ -190,6 +190,9 @@ impl Plan {
         rounds.known = None;
         rounds.available = None;
         rounds.followed.clear();
+        if !rounds.pipelines.wanted {
+            rounds.recipes.clear();
+        }
         for lists in [Lists::Pipelines, Lists::Images] {
             self.begin_round(lists, now);
         }
