@@ -39,7 +39,7 @@ pub use health::Health;
 pub use limiter::RateLimiter;
 pub use listed::Listed;
 use page_size::PageSize;
-use plan::{Call, DueCall, Lists, Pace, Plan};
+use plan::{Call, DueCall, Elsewhere, Lists, Pace, Plan};
 use report::{Counters, Reporter};
 use selection::Selection;
 
@@ -111,6 +111,16 @@ impl Assignment {
 
     fn names_image(&self, arn: &ImageArn) -> bool {
         self.target.image_build_versions.contains(arn)
+    }
+
+    /// Whether another target names the image.
+    fn leaves_image(&self, arn: &ImageArn) -> bool {
+        self.listed.has_image(arn) && !self.names_image(arn)
+    }
+
+    /// Whether another target names the workflow execution.
+    fn leaves_workflow(&self, id: &WorkflowExecutionId) -> bool {
+        self.listed.has_workflow(id) && !self.names_workflow(id)
     }
 
     fn names_workflow(&self, id: &WorkflowExecutionId) -> bool {
