@@ -143,18 +143,18 @@ impl Pollers {
         let same_timeout = known
             .as_ref()
             .is_some_and(|poller| poller.assignment().polling.request_timeout == timeout);
-        let api: Arc<dyn ImageBuilder> = match kept {
-            Some(tools) if same_timeout => tools.api.clone(),
-            _ => {
-                let aws = &self.aws;
-                let client = aws.client(target, &assignment.region, timeout);
-                client.made(patience).await;
-                Arc::new(client)
-            }
-        };
         let metrics = match kept {
             Some(tools) => tools.metrics.clone(),
             None => Arc::new(PollerMetrics::new(&target.name, &assignment.region)),
+        };
+        let api: Arc<dyn ImageBuilder> = match kept {
+            Some(tools) if same_timeout => tools.api.clone(),
+            _ => {
+                let clock = metrics.service_clock().clone();
+                let client = self.aws.client(target, &assignment.region, timeout, clock);
+                client.made(patience).await;
+                Arc::new(client)
+            }
         };
         let tools = Tools {
             api,

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
 
 mod cli;
+mod clock;
 mod commands;
 mod config;
 mod credentials;
