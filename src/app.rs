@@ -3,6 +3,7 @@
 mod live;
 mod pollers;
 mod reload;
+mod sharing;
 mod step_files;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::config::{MISSING_FILE, Problem};
 use crate::finished::Finished;
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
+use crate::shard::Shard;
 use live::{Live, ReloadRequest};
 use pollers::Pollers;
 use reload::{Configuration, lines};
@@ -44,6 +46,8 @@ pub struct Settings {
     /// Whether `POST /-/reload` is allowed.
     pub lifecycle: bool,
     pub environment: Lookup,
+    /// What of the configuration this process polls.
+    pub shard: Shard,
     pub aws: Aws,
     pub clock: Clock,
 }
@@ -149,6 +153,7 @@ impl App {
             settings.clock,
             process.clone(),
             finished,
+            settings.shard,
         );
         let view = pollers.assign(&config).await;
         let (reload, mut reloads) = mpsc::channel(1);

@@ -10,6 +10,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::shard::Shard;
+
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (revision ",
@@ -71,10 +73,35 @@ pub struct RunArgs {
     pub aws_regions: Vec<String>,
 
     #[command(flatten)]
+    pub shard: ShardArgs,
+
+    #[command(flatten)]
     pub web: WebArgs,
 
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ShardArgs {
+    /// Which of the shards this process is, the first being 0
+    #[arg(
+        long = "shard.index",
+        env = "IMAGEBUILDER_EXPORTER_SHARD_INDEX",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    pub index: u32,
+
+    /// How many shards there are, 1000 at most: each polls a part of the targets and regions, all of
+    /// them together everything once
+    #[arg(
+        long = "shard.total",
+        env = "IMAGEBUILDER_EXPORTER_SHARD_TOTAL",
+        value_name = "N",
+        default_value_t = 1
+    )]
+    pub total: u32,
 }
 
 #[derive(Debug, Args)]
@@ -215,10 +242,13 @@ impl Cli {
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         let cli = Self::from_arg_matches(&matches)?;
         // A variable that is set for the exporter does not disturb its commands.
-        let regions = match cli.command {
-            None => &cli.run.aws_regions[..],
-            Some(_) => &[],
-        };
+        if cli.command.is_some() {
+            return Ok(cli);
+        }
+        if let Err(fault) = cli.run.shard.shard() {
+            return Err(command.error(ErrorKind::ValueValidation, fault));
+        }
+        let regions = &cli.run.aws_regions;
         let file = matches.value_source("config_file");
         let named_file = file.is_some_and(|source| source != ValueSource::DefaultValue);
         if named_file && !regions.is_empty() {
@@ -245,6 +275,15 @@ impl Cli {
             Some(Command::Simulate(simulate)) => simulate.log,
             Some(Command::CheckConfig(_)) => LogArgs::default(),
         }
+    }
+}
+
+impl ShardArgs {
+    /// # Errors
+    ///
+    /// What is wrong with the two, and what would be right; not where [`Cli::of_process`] took them.
+    pub fn shard(self) -> Result<Shard, String> {
+        Shard::new(self.index, self.total)
     }
 }
 

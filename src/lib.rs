@@ -14,7 +14,8 @@
 //! To read it in the order of the flow:
 //!
 //! 1. [`model`] is what the service says, parsed; [`clock`] the only place where time is read.
-//! 2. [`config`] turns the file into a configuration in which nothing invalid exists.
+//! 2. [`config`] turns the file into a configuration in which nothing invalid exists; [`shard`] says
+//!    what of it this process polls where several share it.
 //! 3. [`schedule`] decides what to follow, what is due, settled and gone, and calls through [`api`].
 //! 4. [`store`] keeps a record of each step, workflow execution, image and pipeline, whose [`labels`]
 //!    are escaped once; [`finished`] counts the steps that have come to their end.
@@ -43,5 +44,6 @@ pub mod logging;
 pub mod model;
 pub mod schedule;
 pub mod self_metrics;
+pub mod shard;
 pub mod simulator;
 pub mod store;

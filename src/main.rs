@@ -71,6 +71,7 @@ async fn exporter(args: RunArgs) -> Result<(), Failure> {
         telemetry_path: args.web.telemetry_path,
         lifecycle: args.web.enable_lifecycle,
         environment: Arc::new(variable),
+        shard: args.shard.shard()?,
         aws: Aws::default(),
         clock: Clock::System,
     });

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// For each module, the others it may import. `app`, `demo` and the binary know every part.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["clock", "config", "model"]),
-    ("cli", &["config", "simulator"]),
+    ("cli", &["config", "shard", "simulator"]),
     ("clock", &["model"]),
     ("config", &["model"]),
     (
@@ -42,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("self_metrics", &["api", "family", "model"]),
+    ("shard", &["config"]),
     ("simulator", &["clock", "model"]),
     ("store", &["labels", "model"]),
 ];

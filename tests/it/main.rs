@@ -23,6 +23,7 @@ mod process;
 mod ready;
 mod regions;
 mod reload;
+mod shards;
 mod simulation;
 mod simulator;
 mod step_files;
