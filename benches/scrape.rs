@@ -343,6 +343,10 @@ impl Exporter for Program {
         }
     }
 
+    fn config(&self) -> String {
+        String::new()
+    }
+
     fn ready(&self) -> bool {
         true
     }

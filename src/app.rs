@@ -155,7 +155,7 @@ impl App {
             finished,
             settings.shard,
         );
-        let view = pollers.assign(&config).await;
+        let view = pollers.assign(config).await;
         let (reload, mut reloads) = mpsc::channel(1);
         let reload = settings.lifecycle.then_some(reload);
         let live = Arc::new(Live::new(settings.clock, process, view, reload));

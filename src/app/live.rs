@@ -3,13 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::ReloadAnswer;
 use crate::clock::Clock;
-use crate::config::Metrics;
+use crate::config::Config;
 use crate::exposition::{Scrape, Source};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
@@ -19,8 +18,7 @@ use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 /// What one configuration shows.
 #[derive(Debug)]
 pub(super) struct View {
-    pub metrics: Metrics,
-    pub interval: Duration,
+    pub config: Arc<Config>,
     pub polled: Vec<Polled>,
     pub finished: Arc<Finished>,
 }
@@ -97,17 +95,22 @@ impl Exporter for Live {
             target: polled.target.clone(),
             region: polled.region.clone(),
             store: polled.shown.store.snapshot(),
-            up: lock(&polled.shown.health).is_up(now.instant, view.interval),
+            up: lock(&polled.shown.health).is_up(now.instant, view.config.polling.interval),
             metrics: polled.metrics.clone(),
         };
+        let metrics = &view.config.metrics;
         Scrape {
             now: now.time,
-            status_format: view.metrics.status_format,
-            message_labels: view.metrics.message_labels,
+            status_format: metrics.status_format,
+            message_labels: metrics.message_labels,
             sources: view.polled.iter().map(source).collect(),
             finished: view.finished.snapshot(),
             process: self.process.clone(),
         }
+    }
+
+    fn config(&self) -> String {
+        self.view().config.effective()
     }
 
     fn ready(&self) -> bool {

@@ -63,19 +63,19 @@ impl Pollers {
 
     /// Polls this shard's part of what `config` says from now on, and nothing else. A target keeps what is known of its
     /// steps unless its role, profile or endpoint changed: then it is another one of the same name.
-    pub(super) async fn assign(&mut self, config: &Config) -> View {
+    pub(super) async fn assign(&mut self, config: Config) -> View {
         let mut before = self.stop().await;
-        self.share_limits(config);
+        self.share_limits(&config);
         self.finished = Arc::new(self.finished.configured(
             &counting(&config.metrics),
-            &going_on(config, self.sharing.shard(), before.values()),
+            &going_on(&config, self.sharing.shard(), before.values()),
             self.clock.now().time,
         ));
         // Who has what is found out anew, in the order of the file.
         let claims = Arc::new(Claims::default());
         let mut polled = Vec::new();
         let patience = self.clock.now().instant + CLIENTS_WITHIN;
-        let assignments = self.sharing.own(config);
+        let assignments = self.sharing.own(&config);
         for assignment in assignments {
             let (target, region) = (&assignment.target, &assignment.region);
             let key = (target.name.clone(), region.clone());
@@ -95,8 +95,7 @@ impl Pollers {
             self.start(poller);
         }
         View {
-            metrics: config.metrics.clone(),
-            interval: config.polling.interval,
+            config: Arc::new(config),
             polled,
             finished: self.finished.clone(),
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::header::{
+    ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::Exporter;
@@ -21,6 +23,7 @@ const POST: &str = "POST";
 enum Route {
     Metrics,
     Landing,
+    Config,
     Healthy,
     Ready,
     Reload,
@@ -72,6 +75,7 @@ impl<E: Exporter> Routes<E> {
         match route {
             Route::Metrics => self.metrics(request),
             Route::Landing => page(self.landing()),
+            Route::Config => self.config(),
             Route::Healthy => text(StatusCode::OK, "healthy"),
             Route::Ready if self.exporter.ready() => text(StatusCode::OK, "ready"),
             Route::Ready => text(
@@ -89,6 +93,7 @@ impl<E: Exporter> Routes<E> {
             "/-/reload" => Some(Route::Reload),
             path if path == self.telemetry_path => Some(Route::Metrics),
             "/" => Some(Route::Landing),
+            "/config" => Some(Route::Config),
             _ => None,
         }
     }
@@ -108,6 +113,14 @@ impl<E: Exporter> Routes<E> {
         if encoding == Encoding::Gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
+        answer
+    }
+
+    /// As plain text, which browsers show, where they would store a type for YAML.
+    fn config(&self) -> Response<Body> {
+        let mut answer = with_body(StatusCode::OK, TEXT, self.exporter.config());
+        let nosniff = HeaderValue::from_static("nosniff");
+        answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, nosniff);
         answer
     }
 
@@ -140,6 +153,7 @@ impl<E: Exporter> Routes<E> {
              <p>The step executions of EC2 Image Builder workflows, for Prometheus.</p>\n\
              <ul>\n\
              <li><a href=\"{path}\">Metrics</a></li>\n\
+             <li><a href=\"/config\">Configuration</a></li>\n\
              <li><a href=\"/-/healthy\">Health</a></li>\n\
              <li><a href=\"/-/ready\">Readiness</a></li>\n\
              </ul>\n\

@@ -10,6 +10,7 @@ mod credentials;
 mod demo;
 mod discovery;
 mod economy;
+mod effective;
 mod faults;
 mod finished;
 mod http;
