@@ -146,6 +146,7 @@ impl App {
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
+        process.shard(settings.shard.index(), settings.shard.total());
         let counting = pollers::counting(&config.metrics);
         let finished = Arc::new(Finished::new(started.time, &counting));
         let mut pollers = Pollers::new(
