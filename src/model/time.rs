@@ -25,6 +25,12 @@ impl Timestamp {
         time.to_millis().ok().map(Self)
     }
 
+    /// As RFC 3339 in UTC, `2026-09-09T19:12:23.418Z`. `None` where the year has not four digits.
+    pub fn rfc3339(self) -> Option<String> {
+        let time = DateTime::from_millis(self.0).fmt(Format::DateTime).ok()?;
+        (time.as_bytes().get(4) == Some(&b'-')).then_some(time)
+    }
+
     /// `self - earlier` in milliseconds; negative where `earlier` is the later one.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
@@ -60,6 +66,16 @@ mod tests {
             Timestamp::parse("2026-09-09T21:12:23.418+02:00"),
             Some(time)
         );
+    }
+
+    #[test]
+    fn time_is_written_as_it_is_read() {
+        for text in ["2026-09-09T19:12:23.418Z", "2026-09-09T00:00:00Z"] {
+            let time = Timestamp::parse(text).unwrap();
+            assert_eq!(time.rfc3339().as_deref(), Some(text));
+        }
+        assert_eq!(Timestamp::from_millis(i64::MAX).rfc3339(), None);
+        assert_eq!(Timestamp::from_millis(i64::MIN).rfc3339(), None);
     }
 
     #[test]

@@ -73,7 +73,8 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
         &["--shard.index=0"],
         &["--shard.total=1"],
         &["--web.max-requests=1"],
-        &["--web.external-url=http://localhost/"],
+        &["--web.external-url=localhost"],
+        &["--web.external-url=https://localhost/?page=1"],
         &["--config.enable-auto-reload"],
         &["doctor"],
         &["check-config"],
@@ -86,6 +87,7 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
         &["--log.format=xml"],
         &["--web.telemetry-path=metrics"],
         &["--web.telemetry-path=/-/metrics"],
+        &["--web.telemetry-path=/api/v1/steps"],
         &["--web.enable-lifecycle=maybe"],
         &["demo", "--config.file=config.yaml"],
     ] {
