@@ -10,8 +10,8 @@ import yaml
 
 from conftest import ROOT, SCENARIOS
 from processes import free_port, get, running_process, until
+from prometheus_server import Prometheus
 from rule_variants import expanded, seconds, varied, variants
-from test_prometheus import Prometheus
 
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
 RUNBOOKS = ROOT / "docs" / "runbooks"
