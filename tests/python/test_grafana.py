@@ -540,3 +540,10 @@ def test_query_of_a_panel_can_be_asked_of_two_replicas(pair, board, panel, targe
     now = time.time()
     for choices in ({}, CHOICES):
         asked(server, board, target, chosen(board, **choices), now)
+
+
+def test_what_may_be_empty_is_a_query_of_a_panel():
+    named = {title(board, *found) for board in BOARDS.values() for found in queries(board)}
+    assert EMPTY <= MAY_BE_EMPTY.keys() <= named
+    tables = {title(board, panel) for board in BOARDS.values() for panel in panels(board)}
+    assert MAY_LACK.keys() <= tables
