@@ -11,6 +11,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::shard::Shard;
+use crate::status::{ExternalUrl, Site};
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -178,12 +179,31 @@ pub struct WebArgs {
     )]
     pub telemetry_path: String,
 
+    /// Where people reach the exporter, such as https://monitoring.example.com/imagebuilder/: for
+    /// links that are absolute. A proxy there takes the path off
+    #[arg(
+        long = "web.external-url",
+        env = "IMAGEBUILDER_EXPORTER_WEB_EXTERNAL_URL",
+        value_name = "URL"
+    )]
+    pub external_url: Option<ExternalUrl>,
+
     /// Allow POST /-/reload
     #[arg(
         long = "web.enable-lifecycle",
         env = "IMAGEBUILDER_EXPORTER_WEB_ENABLE_LIFECYCLE"
     )]
     pub enable_lifecycle: bool,
+}
+
+impl WebArgs {
+    /// Where the metrics and the page for people are.
+    pub fn site(&self) -> Site {
+        Site {
+            telemetry_path: self.telemetry_path.clone(),
+            external_url: self.external_url.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -301,6 +321,9 @@ fn telemetry_path(path: &str) -> Result<String, String> {
     }
     if path.starts_with("/-/") {
         return Err("paths under /-/ are the exporter's own".to_owned());
+    }
+    if path == crate::status::JSON_PATH {
+        return Err("this is where the status is as JSON".to_owned());
     }
     Ok(path.to_owned())
 }

@@ -4,7 +4,7 @@
 //! `/metrics`. The data goes one way, and nothing imports from a later stage:
 //!
 //! ```text
-//! config -> schedule -> api (EC2 Image Builder) -> store -> exposition -> http
+//! config -> schedule -> api (EC2 Image Builder) -> store -> exposition, status -> http
 //!              ^                                     |
 //!              +-- what is there, what is settled ---+
 //! ```
@@ -21,7 +21,8 @@
 //!    are escaped once; [`finished`] counts the steps that have come to their end.
 //! 5. [`exposition`] renders the records into text while it is sent; [`self_metrics`] and
 //!    [`family`] are what the exporter tells about itself.
-//! 6. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
+//! 6. [`status`] makes a page, and its JSON, of the records for a person.
+//! 7. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
 //!    reloads and drains.
 //!
 //! [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
@@ -46,4 +47,5 @@ pub mod schedule;
 pub mod self_metrics;
 pub mod shard;
 pub mod simulator;
+pub mod status;
 pub mod store;

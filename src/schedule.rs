@@ -35,7 +35,7 @@ pub use budget::Budgets;
 use call::{Answered, Outcome, Request};
 use catalog::Catalog;
 pub use claims::Claims;
-pub use health::Health;
+pub use health::{Denial, Fault, Health};
 pub use limiter::RateLimiter;
 pub use listed::Listed;
 use page_size::PageSize;
@@ -246,6 +246,7 @@ impl Poller {
             }
             let leave = self.plan.next_leave().map(|leaves| now.instant_at(leaves));
             let wake = self.start_due_calls().into_iter().chain(leave).min();
+            lock(&self.shown.health).expect(self.plan.next_due());
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return self,
@@ -417,6 +418,7 @@ impl Poller {
             Answered::Images(page, result) => self.images_listed(&page, result, answered),
             Answered::Pipelines(page, result) => self.pipelines_listed(&page, result, answered),
         }
+        lock(&self.shown.health).leave_alone(self.plan.left_alone());
     }
 }
 

@@ -91,6 +91,7 @@ impl Pollers {
                 region,
                 shown: poller.shown().clone(),
                 metrics: poller.tools().metrics.clone(),
+                limiter: poller.tools().limiter.clone(),
             });
             self.start(poller);
         }

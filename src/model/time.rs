@@ -38,6 +38,12 @@ impl Timestamp {
         second.fmt(Format::HttpDate).unwrap_or_default()
     }
 
+    /// As RFC 3339 in UTC, `2026-09-09T19:12:23.418Z`. `None` where the year has not four digits.
+    pub fn rfc3339(self) -> Option<String> {
+        let time = DateTime::from_millis(self.0).fmt(Format::DateTime).ok()?;
+        (time.as_bytes().get(4) == Some(&b'-')).then_some(time)
+    }
+
     /// `self - earlier` in milliseconds; negative where `earlier` is the later one.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
@@ -84,6 +90,16 @@ mod tests {
         for text in ["", "yesterday", "2026-09-09T19:12:23.418Z"] {
             assert_eq!(Timestamp::parse_http(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn time_is_written_as_it_is_read() {
+        for text in ["2026-09-09T19:12:23.418Z", "2026-09-09T00:00:00Z"] {
+            let time = Timestamp::parse(text).unwrap();
+            assert_eq!(time.rfc3339().as_deref(), Some(text));
+        }
+        assert_eq!(Timestamp::from_millis(i64::MAX).rfc3339(), None);
+        assert_eq!(Timestamp::from_millis(i64::MIN).rfc3339(), None);
     }
 
     #[test]

@@ -245,6 +245,13 @@ impl Plan {
         until.filter(|until| *until > now)
     }
 
+    /// What is denied, and until when it is left alone.
+    pub fn left_alone(&self) -> impl Iterator<Item = (Operation, Instant)> {
+        self.denied_until
+            .iter()
+            .map(|(operation, until)| (*operation, *until))
+    }
+
     /// An operation was answered.
     pub fn allowed(&mut self, operation: Operation) {
         self.denied_until.remove(&operation);

@@ -81,7 +81,8 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
         &["demo", "--shard.total=2"],
         &["check-config", "--shard.total=2", "config.yaml"],
         &["--web.max-requests=1"],
-        &["--web.external-url=http://localhost/"],
+        &["--web.external-url=localhost"],
+        &["--web.external-url=https://localhost/?page=1"],
         &["--config.enable-auto-reload"],
         &["doctor"],
         &["check-config"],
@@ -94,6 +95,7 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
         &["--log.format=xml"],
         &["--web.telemetry-path=metrics"],
         &["--web.telemetry-path=/-/metrics"],
+        &["--web.telemetry-path=/api/v1/steps"],
         &["--web.enable-lifecycle=maybe"],
         &["demo", "--config.file=config.yaml"],
     ] {
