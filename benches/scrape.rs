@@ -30,6 +30,7 @@ use imagebuilder_exporter::model::{
     ImageArn, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
 };
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::status::{self, Known, Site};
 use imagebuilder_exporter::store::{Phase, StepRecord, StepStore, StoreSnapshot};
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
@@ -278,7 +279,10 @@ fn serve_exporter(runtime: &Runtime, exporter: Arc<Program>) -> SocketAddr {
     let server = Server {
         listeners,
         exporter,
-        telemetry_path: "/metrics".to_owned(),
+        site: Site {
+            telemetry_path: "/metrics".to_owned(),
+            external_url: None,
+        },
         drain_timeout: Duration::ZERO,
     };
     runtime.spawn(server.run(std::future::pending()));
@@ -340,6 +344,22 @@ impl Exporter for Program {
             }],
             finished: FinishedSnapshot::default(),
             process: self.process.clone(),
+        }
+    }
+
+    fn status(&self) -> Known {
+        Known {
+            now: NOW.plus(Duration::from_secs(60)),
+            ready: true,
+            sources: vec![status::Source {
+                target: "production".into(),
+                region: "us-west-2".into(),
+                store: StoreSnapshot {
+                    steps: self.steps.snapshot(),
+                    ..StoreSnapshot::default()
+                },
+                health: status::Health::default(),
+            }],
         }
     }
 

@@ -5,9 +5,13 @@
 
 pub mod aws;
 
+mod service_clock;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+
+pub use service_clock::ServiceClock;
 
 use crate::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,

@@ -3,6 +3,7 @@
 mod live;
 mod pollers;
 mod reload;
+mod sharing;
 mod step_files;
 
 use std::fmt;
@@ -24,6 +25,8 @@ use crate::config::{MISSING_FILE, Problem};
 use crate::finished::Finished;
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
+use crate::shard::Shard;
+use crate::status::Site;
 use live::{Live, ReloadRequest};
 use pollers::Pollers;
 use reload::{Configuration, lines};
@@ -40,10 +43,12 @@ pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Settings {
     pub config: ConfigSource,
     pub listen_addresses: Vec<String>,
-    pub telemetry_path: String,
+    pub site: Site,
     /// Whether `POST /-/reload` is allowed.
     pub lifecycle: bool,
     pub environment: Lookup,
+    /// What of the configuration this process polls.
+    pub shard: Shard,
     pub aws: Aws,
     pub clock: Clock,
 }
@@ -109,7 +114,7 @@ impl App {
                 let address = listener
                     .local_addr()
                     .map_err(|error| StartError::Bind(error.to_string()))?;
-                info!(%address, telemetry_path = settings.telemetry_path, "listening");
+                info!(%address, telemetry_path = settings.site.telemetry_path, "listening");
                 addresses.push(address);
                 listeners.push(listener);
             }
@@ -149,6 +154,7 @@ impl App {
             settings.clock,
             process.clone(),
             finished,
+            settings.shard,
         );
         let view = pollers.assign(&config).await;
         let (reload, mut reloads) = mpsc::channel(1);
@@ -158,7 +164,7 @@ impl App {
         let server = Server {
             listeners,
             exporter: live.clone(),
-            telemetry_path: settings.telemetry_path,
+            site: settings.site,
             drain_timeout: DRAIN_TIMEOUT,
         };
         let server = tokio::spawn(server.run(until_true(stopped)));

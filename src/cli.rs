@@ -10,6 +10,9 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::shard::Shard;
+use crate::status::{ExternalUrl, Site};
+
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (revision ",
@@ -71,10 +74,35 @@ pub struct RunArgs {
     pub aws_regions: Vec<String>,
 
     #[command(flatten)]
+    pub shard: ShardArgs,
+
+    #[command(flatten)]
     pub web: WebArgs,
 
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ShardArgs {
+    /// Which of the shards this process is, the first being 0
+    #[arg(
+        long = "shard.index",
+        env = "IMAGEBUILDER_EXPORTER_SHARD_INDEX",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    pub index: u32,
+
+    /// How many shards there are, 1000 at most: each polls a part of the targets and regions, all of
+    /// them together everything once
+    #[arg(
+        long = "shard.total",
+        env = "IMAGEBUILDER_EXPORTER_SHARD_TOTAL",
+        value_name = "N",
+        default_value_t = 1
+    )]
+    pub total: u32,
 }
 
 #[derive(Debug, Args)]
@@ -151,12 +179,31 @@ pub struct WebArgs {
     )]
     pub telemetry_path: String,
 
+    /// Where people reach the exporter, such as https://monitoring.example.com/imagebuilder/: for
+    /// links that are absolute. A proxy there takes the path off
+    #[arg(
+        long = "web.external-url",
+        env = "IMAGEBUILDER_EXPORTER_WEB_EXTERNAL_URL",
+        value_name = "URL"
+    )]
+    pub external_url: Option<ExternalUrl>,
+
     /// Allow POST /-/reload
     #[arg(
         long = "web.enable-lifecycle",
         env = "IMAGEBUILDER_EXPORTER_WEB_ENABLE_LIFECYCLE"
     )]
     pub enable_lifecycle: bool,
+}
+
+impl WebArgs {
+    /// Where the metrics and the page for people are.
+    pub fn site(&self) -> Site {
+        Site {
+            telemetry_path: self.telemetry_path.clone(),
+            external_url: self.external_url.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -215,10 +262,13 @@ impl Cli {
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         let cli = Self::from_arg_matches(&matches)?;
         // A variable that is set for the exporter does not disturb its commands.
-        let regions = match cli.command {
-            None => &cli.run.aws_regions[..],
-            Some(_) => &[],
-        };
+        if cli.command.is_some() {
+            return Ok(cli);
+        }
+        if let Err(fault) = cli.run.shard.shard() {
+            return Err(command.error(ErrorKind::ValueValidation, fault));
+        }
+        let regions = &cli.run.aws_regions;
         let file = matches.value_source("config_file");
         let named_file = file.is_some_and(|source| source != ValueSource::DefaultValue);
         if named_file && !regions.is_empty() {
@@ -248,6 +298,15 @@ impl Cli {
     }
 }
 
+impl ShardArgs {
+    /// # Errors
+    ///
+    /// What is wrong with the two, and what would be right; not where [`Cli::of_process`] took them.
+    pub fn shard(self) -> Result<Shard, String> {
+        Shard::new(self.index, self.total)
+    }
+}
+
 fn region(text: &str) -> Result<String, String> {
     match crate::config::is_region(text) {
         true => Ok(text.to_owned()),
@@ -262,6 +321,9 @@ fn telemetry_path(path: &str) -> Result<String, String> {
     }
     if path.starts_with("/-/") {
         return Err("paths under /-/ are the exporter's own".to_owned());
+    }
+    if path == crate::status::JSON_PATH {
+        return Err("this is where the status is as JSON".to_owned());
     }
     Ok(path.to_owned())
 }

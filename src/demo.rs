@@ -11,12 +11,13 @@ use crate::api::aws::Aws;
 use crate::app::{App, ConfigSource, Settings, StartError};
 use crate::cli::WebArgs;
 use crate::clock::Clock;
+use crate::shard::Shard;
 use crate::simulator::{DEMO_SEED, DEMO_SPEED, Scenario, Simulator, World};
 
 /// The variable by which `config/demo.yaml` learns where the simulator is.
 const SIMULATOR_URL: &str = "IMAGEBUILDER_SIMULATOR_URL";
 
-/// Runs the demo until `stop` ends. `announce` is told where the metrics are.
+/// Runs the demo until `stop` ends. `announce` is told where the metrics are, and the status page.
 ///
 /// # Errors
 ///
@@ -35,25 +36,27 @@ pub async fn run(
     let url = simulator.url();
     let credentials = Credentials::from_keys("demo", "demo", None);
     let aws = Aws::simulated(url.clone(), credentials);
-    let telemetry_path = web.telemetry_path.clone();
+    let site = web.site();
     let app = App::bind(Settings {
         config: ConfigSource::Text {
             name: "config/demo.yaml",
             text: include_str!("../config/demo.yaml"),
         },
         listen_addresses: web.listen_addresses,
-        telemetry_path: web.telemetry_path,
+        site: site.clone(),
         lifecycle: web.enable_lifecycle,
         environment: Arc::new(move |name| (name == SIMULATOR_URL).then(|| url.clone())),
+        shard: Shard::default(),
         aws,
         clock,
     })
     .await?;
     for address in app.addresses() {
-        announce(&format!(
-            "metrics: http://{}{telemetry_path}",
-            reachable(*address)
-        ));
+        let address = reachable(*address);
+        announce(&format!("metrics: http://{address}{}", site.telemetry_path));
+        if site.has_page() {
+            announce(&format!("status page: http://{address}/"));
+        }
     }
     let (stop_simulator, mut stopped) = watch::channel(false);
     let simulator = tokio::spawn(simulator.run(async move {

@@ -7,6 +7,7 @@
 mod body;
 mod listen;
 mod negotiation;
+mod pages;
 mod routes;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::exposition::{FRAME_SIZE, Scrape};
+use crate::status::{Known, Site};
 
 pub use listen::bind;
 use routes::Routes;
@@ -48,6 +50,9 @@ pub trait Exporter: Send + Sync + 'static {
     /// What is known now.
     fn scrape(&self) -> Scrape;
 
+    /// What is known now, for the status page.
+    fn status(&self) -> Known;
+
     /// Whether everything listed was tried once.
     fn ready(&self) -> bool;
 
@@ -60,8 +65,8 @@ pub trait Exporter: Send + Sync + 'static {
 pub struct Server<E> {
     pub listeners: Vec<TcpListener>,
     pub exporter: Arc<E>,
-    /// Where the metrics are; begins with `/`.
-    pub telemetry_path: String,
+    /// Where the metrics are, and the page for people.
+    pub site: Site,
     /// How long answers under way may take once it is to stop.
     pub drain_timeout: Duration,
 }
@@ -78,7 +83,7 @@ impl<E: Exporter> Server<E> {
     /// Answers until `stop` ends; then closes idle connections, completes the answers under way
     /// within the drain timeout, and drops what is left.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let routes = Arc::new(Routes::new(self.exporter, self.telemetry_path));
+        let routes = Arc::new(Routes::new(self.exporter, self.site));
         let graceful = GracefulShutdown::new();
         // Connections are tasks of this set, so that none outlives it.
         let mut connections = JoinSet::new();

@@ -27,6 +27,32 @@ impl LabelText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The names and values it was made of.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, String)> {
+        let mut rest = self.as_str();
+        std::iter::from_fn(move || {
+            let (name, quoted) = rest.split_once("=\"")?;
+            let mut value = String::new();
+            let mut characters = quoted.char_indices();
+            while let Some((at, character)) = characters.next() {
+                match character {
+                    '"' => {
+                        // The comma behind the quote.
+                        rest = quoted.get(at + 2..).unwrap_or_default();
+                        break;
+                    }
+                    '\\' => match characters.next() {
+                        Some((_, 'n')) => value.push('\n'),
+                        Some((_, escaped)) => value.push(escaped),
+                        None => {}
+                    },
+                    other => value.push(other),
+                }
+            }
+            Some((name, value))
+        })
+    }
 }
 
 /// Appends `name="value",`, or nothing where the value is empty.
@@ -57,11 +83,27 @@ pub fn escape(value: &str, mut put: impl FnMut(&str)) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn values_are_escaped_and_empty_ones_left_out() {
         let text = LabelText::new([("a", "x\"y\\z\nw"), ("b", ""), ("c", "ü")]);
         assert_eq!(text.as_str(), "a=\"x\\\"y\\\\z\\nw\",c=\"ü\",");
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_are_those_it_was_made_of(values in proptest::collection::vec("(?s).{0,12}", 0..4)) {
+            let made = || ["a", "b", "c", "d"].into_iter().zip(values.iter().map(String::as_str));
+            let text = LabelText::new(made());
+            let pairs: Vec<_> = text.pairs().collect();
+            let expected: Vec<_> = { made() }
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect();
+            prop_assert_eq!(pairs, expected);
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! `/metrics`. The data goes one way, and nothing imports from a later stage:
 //!
 //! ```text
-//! config -> schedule -> api (EC2 Image Builder) -> store -> exposition -> http
+//! config -> schedule -> api (EC2 Image Builder) -> store -> exposition, status -> http
 //!              ^                                     |
 //!              +-- what is there, what is settled ---+
 //! ```
@@ -14,13 +14,15 @@
 //! To read it in the order of the flow:
 //!
 //! 1. [`model`] is what the service says, parsed; [`clock`] the only place where time is read.
-//! 2. [`config`] turns the file into a configuration in which nothing invalid exists.
+//! 2. [`config`] turns the file into a configuration in which nothing invalid exists; [`shard`] says
+//!    what of it this process polls where several share it.
 //! 3. [`schedule`] decides what to follow, what is due, settled and gone, and calls through [`api`].
 //! 4. [`store`] keeps a record of each step, workflow execution, image and pipeline, whose [`labels`]
 //!    are escaped once; [`finished`] counts the steps that have come to their end.
 //! 5. [`exposition`] renders the records into text while it is sent; [`self_metrics`] and
 //!    [`family`] are what the exporter tells about itself.
-//! 6. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
+//! 6. [`status`] makes a page, and its JSON, of the records for a person.
+//! 7. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
 //!    reloads and drains.
 //!
 //! [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
@@ -43,5 +45,7 @@ pub mod logging;
 pub mod model;
 pub mod schedule;
 pub mod self_metrics;
+pub mod shard;
 pub mod simulator;
+pub mod status;
 pub mod store;

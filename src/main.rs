@@ -67,10 +67,11 @@ async fn exporter(args: RunArgs) -> Result<(), Failure> {
             true => ConfigSource::File(args.config_file),
             false => ConfigSource::Regions(args.aws_regions),
         },
+        site: args.web.site(),
         listen_addresses: args.web.listen_addresses,
-        telemetry_path: args.web.telemetry_path,
         lifecycle: args.web.enable_lifecycle,
         environment: Arc::new(variable),
+        shard: args.shard.shard()?,
         aws: Aws::default(),
         clock: Clock::System,
     });

@@ -35,11 +35,11 @@ pub use budget::Budgets;
 use call::{Answered, Outcome, Request};
 use catalog::Catalog;
 pub use claims::Claims;
-pub use health::Health;
+pub use health::{Denial, Fault, Health};
 pub use limiter::RateLimiter;
 pub use listed::Listed;
 use page_size::PageSize;
-use plan::{Call, DueCall, Lists, Pace, Plan};
+use plan::{Call, DueCall, Elsewhere, Lists, Pace, Plan};
 use report::{Counters, Reporter};
 use selection::Selection;
 
@@ -111,6 +111,16 @@ impl Assignment {
 
     fn names_image(&self, arn: &ImageArn) -> bool {
         self.target.image_build_versions.contains(arn)
+    }
+
+    /// Whether another target names the image.
+    fn leaves_image(&self, arn: &ImageArn) -> bool {
+        self.listed.has_image(arn) && !self.names_image(arn)
+    }
+
+    /// Whether another target names the workflow execution.
+    fn leaves_workflow(&self, id: &WorkflowExecutionId) -> bool {
+        self.listed.has_workflow(id) && !self.names_workflow(id)
     }
 
     fn names_workflow(&self, id: &WorkflowExecutionId) -> bool {
@@ -236,6 +246,7 @@ impl Poller {
             }
             let leave = self.plan.next_leave().map(|leaves| now.instant_at(leaves));
             let wake = self.start_due_calls().into_iter().chain(leave).min();
+            lock(&self.shown.health).expect(self.plan.next_due());
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return self,
@@ -407,6 +418,7 @@ impl Poller {
             Answered::Images(page, result) => self.images_listed(&page, result, answered),
             Answered::Pipelines(page, result) => self.pipelines_listed(&page, result, answered),
         }
+        lock(&self.shown.health).leave_alone(self.plan.left_alone());
     }
 }
 

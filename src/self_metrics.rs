@@ -2,8 +2,8 @@
 //!
 //! Owns their table and the counters behind it, on registries that belong to a value and go with
 //! it. Fed by the program ([`ProcessMetrics`]) and by the schedule of each target and region
-//! ([`PollerMetrics`]); read by `exposition`, which also has the two families that are counted at
-//! the scrape, `target_up` and `tracked_steps`.
+//! ([`PollerMetrics`]); read by `exposition`, which also has the families that are no counters but
+//! taken at the scrape, such as `target_up` and `clock_skew_seconds`.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use prometheus::{
     Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry,
 };
 
-use crate::api::{ErrorKind, Operation};
+use crate::api::{ErrorKind, Operation, ServiceClock};
 use crate::family::{Family, Kind};
 use crate::model::Timestamp;
 
@@ -207,6 +207,7 @@ pub struct PollerMetrics {
     durations: HistogramVec,
     rate_limit_wait: Counter,
     lag: Histogram,
+    service_clock: ServiceClock,
 }
 
 impl PollerMetrics {
@@ -243,6 +244,7 @@ impl PollerMetrics {
             durations: register(&registry, durations),
             rate_limit_wait: register(&registry, wait),
             lag: register(&registry, lag),
+            service_clock: ServiceClock::default(),
             registry,
         }
     }
@@ -276,6 +278,11 @@ impl PollerMetrics {
     /// A poll that was due began so late.
     pub fn poll_lag(&self, late: Duration) {
         self.lag.observe(late.as_secs_f64());
+    }
+
+    /// To be told of every answer of the service.
+    pub fn service_clock(&self) -> &ServiceClock {
+        &self.service_clock
     }
 
     pub fn gather(&self) -> Vec<MetricFamily> {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod credentials;
+mod date;
 mod error;
 
 use std::time::Duration;
@@ -20,11 +21,14 @@ use aws_sdk_imagebuilder::Client;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use date::DateListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, StepPage, WorkflowPage};
+use super::{
+    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, ServiceClock, StepPage, WorkflowPage,
+};
 use crate::config::Target;
 use crate::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
@@ -68,7 +72,8 @@ impl Aws {
     }
 
     /// A client for one region of a target. Nothing is sent, and no credentials are looked for,
-    /// before its first call. Credentials have to load within `request_timeout`.
+    /// before its first call. Credentials have to load within `request_timeout`. Every answer tells
+    /// `clock` what time it is at the service.
     ///
     /// The SDK reads the shared configuration files when a client is made, with a thread that waits
     /// for them, and whoever keeps them may never answer: so it is made by a thread of its own, and
@@ -78,12 +83,14 @@ impl Aws {
         target: &Target,
         region: &str,
         request_timeout: Duration,
+        clock: ServiceClock,
     ) -> AwsImageBuilder {
         let (made, client) = watch::channel(None);
         let (aws, target, region) = (self.clone(), target.clone(), region.to_owned());
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            let client = runtime.block_on(aws.make(&target, &region, request_timeout));
+            let making = aws.make(&target, &region, request_timeout, clock);
+            let client = runtime.block_on(making);
             made.send_replace(Some(client));
         });
         AwsImageBuilder {
@@ -92,12 +99,19 @@ impl Aws {
         }
     }
 
-    async fn make(&self, target: &Target, region: &str, request_timeout: Duration) -> Client {
+    async fn make(
+        &self,
+        target: &Target,
+        region: &str,
+        request_timeout: Duration,
+        clock: ServiceClock,
+    ) -> Client {
         let shared = self.shared_config(target, region).await;
         let credentials =
             credentials::provider(target, &shared, self.credentials.clone(), request_timeout).await;
         let mut config = aws_sdk_imagebuilder::config::Builder::from(&shared)
             .credentials_provider(credentials)
+            .interceptor(DateListener(clock))
             .identity_cache(
                 IdentityCache::lazy()
                     .buffer_time(RENEWAL_MARGIN)

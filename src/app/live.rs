@@ -8,13 +8,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ReloadAnswer;
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::config::Metrics;
 use crate::exposition::{Scrape, Source};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
-use crate::schedule::{Shown, lock};
+use crate::schedule::{RateLimiter, Shown, lock};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+use crate::status::{self, Known};
 
 /// What one configuration shows.
 #[derive(Debug)]
@@ -32,6 +33,36 @@ pub(super) struct Polled {
     pub region: Arc<str>,
     pub shown: Shown,
     pub metrics: Arc<PollerMetrics>,
+    pub limiter: Arc<RateLimiter>,
+}
+
+impl Polled {
+    fn health(&self, now: Now, interval: Duration) -> status::Health {
+        let health = lock(&self.shown.health);
+        let up = health.is_up(now.instant, interval);
+        let fault = health.newest_fault().map(|fault| status::Fault {
+            at: fault.at,
+            operation: fault.operation.as_str(),
+            result: fault.kind.as_str(),
+            message: fault.message.clone(),
+        });
+        let denied = health.denied().map(|denial| status::Denied {
+            operation: denial.operation.as_str(),
+            since: denial.since,
+            again: denial
+                .left_alone
+                .map(|until| now.time.plus(until.saturating_duration_since(now.instant))),
+        });
+        status::Health {
+            up,
+            since: health.since(up),
+            last_success: health.last_success(),
+            newest_fault: fault,
+            denied: denied.collect(),
+            behind: health.behind(now.instant),
+            slowed_to: self.limiter.slowed_to(now.instant),
+        }
+    }
 }
 
 /// Somebody asked over HTTP for a reload.
@@ -107,6 +138,22 @@ impl Exporter for Live {
             sources: view.polled.iter().map(source).collect(),
             finished: view.finished.snapshot(),
             process: self.process.clone(),
+        }
+    }
+
+    fn status(&self) -> Known {
+        let view = self.view();
+        let now = self.clock.now();
+        let source = |polled: &Polled| status::Source {
+            target: polled.target.clone(),
+            region: polled.region.clone(),
+            store: polled.shown.store.snapshot(),
+            health: polled.health(now, view.interval),
+        };
+        Known {
+            now: now.time,
+            ready: self.is_ready(),
+            sources: view.polled.iter().map(source).collect(),
         }
     }
 

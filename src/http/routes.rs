@@ -8,11 +8,12 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::Exporter;
 use super::body::Body;
-use super::negotiation;
+use super::{negotiation, pages};
 use crate::exposition::{Encoding, Exposition, FramePool, Frames};
+use crate::status::assets::Asset;
+use crate::status::{JSON_PATH, PAGE_PATH, Site};
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const HTML: &str = "text/html; charset=utf-8";
 
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
@@ -20,7 +21,9 @@ const POST: &str = "POST";
 #[derive(Clone, Copy)]
 enum Route {
     Metrics,
-    Landing,
+    Page,
+    Json,
+    Asset(&'static Asset),
     Healthy,
     Ready,
     Reload,
@@ -46,15 +49,15 @@ impl Route {
 
 pub struct Routes<E> {
     exporter: Arc<E>,
-    telemetry_path: String,
+    site: Site,
     frames: Arc<FramePool>,
 }
 
 impl<E: Exporter> Routes<E> {
-    pub fn new(exporter: Arc<E>, telemetry_path: String) -> Self {
+    pub fn new(exporter: Arc<E>, site: Site) -> Self {
         Self {
             exporter,
-            telemetry_path,
+            site,
             frames: Arc::default(),
         }
     }
@@ -71,7 +74,9 @@ impl<E: Exporter> Routes<E> {
         }
         match route {
             Route::Metrics => self.metrics(request),
-            Route::Landing => page(self.landing()),
+            Route::Page => pages::page(&self.exporter, &self.site, request).await,
+            Route::Json => pages::json(&self.exporter, &self.site, request).await,
+            Route::Asset(asset) => pages::asset(asset, request),
             Route::Healthy => text(StatusCode::OK, "healthy"),
             Route::Ready if self.exporter.ready() => text(StatusCode::OK, "ready"),
             Route::Ready => text(
@@ -87,9 +92,10 @@ impl<E: Exporter> Routes<E> {
             "/-/healthy" => Some(Route::Healthy),
             "/-/ready" => Some(Route::Ready),
             "/-/reload" => Some(Route::Reload),
-            path if path == self.telemetry_path => Some(Route::Metrics),
-            "/" => Some(Route::Landing),
-            _ => None,
+            path if path == self.site.telemetry_path => Some(Route::Metrics),
+            PAGE_PATH => Some(Route::Page),
+            JSON_PATH => Some(Route::Json),
+            path => Asset::at(path).map(Route::Asset),
         }
     }
 
@@ -128,56 +134,21 @@ impl<E: Exporter> Routes<E> {
             ),
         }
     }
-
-    fn landing(&self) -> String {
-        let path = escape_html(&self.telemetry_path);
-        format!(
-            "<!DOCTYPE html>\n\
-             <html lang=\"en\">\n\
-             <head><meta charset=\"utf-8\"><title>imagebuilder_exporter</title></head>\n\
-             <body>\n\
-             <h1>imagebuilder_exporter {version}</h1>\n\
-             <p>The step executions of EC2 Image Builder workflows, for Prometheus.</p>\n\
-             <ul>\n\
-             <li><a href=\"{path}\">Metrics</a></li>\n\
-             <li><a href=\"/-/healthy\">Health</a></li>\n\
-             <li><a href=\"/-/ready\">Readiness</a></li>\n\
-             </ul>\n\
-             </body>\n\
-             </html>\n",
-            version = env!("CARGO_PKG_VERSION"),
-        )
-    }
 }
 
-fn text(status: StatusCode, line: &str) -> Response<Body> {
+pub(super) fn text(status: StatusCode, line: &str) -> Response<Body> {
     with_body(status, TEXT, format!("{line}\n"))
 }
 
-fn page(html: String) -> Response<Body> {
-    with_body(StatusCode::OK, HTML, html)
-}
-
-fn with_body(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
-    let mut answer = Response::new(Body::Text(Bytes::from(body)));
+pub(super) fn with_body(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut answer = Response::new(Body::Text(body.into()));
     *answer.status_mut() = status;
     answer
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
-}
-
-fn escape_html(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

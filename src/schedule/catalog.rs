@@ -95,7 +95,7 @@ impl Poller {
             return;
         };
         let claim = Claim::Pipeline(arn.clone());
-        if !self.tools.claims.claim(&claim, self.assignment.rank) {
+        if !self.claim(&claim) {
             return self.hide_pipeline(arn);
         }
         let tags = self.tag_labels(&pipeline.tags);
@@ -106,27 +106,23 @@ impl Poller {
 
     pub(super) fn hide_pipeline(&self, arn: &PipelineArn) {
         if self.shown.store.pipelines.remove(arn) {
-            let claim = Claim::Pipeline(arn.clone());
-            self.tools.claims.release(&claim, self.assignment.rank);
+            self.release(&Claim::Pipeline(arn.clone()));
         }
     }
 
     pub(super) fn names_read(&mut self, available: BTreeMap<(String, String), Timestamp>) {
         let before = std::mem::replace(&mut self.catalog.available, available);
-        for (account, name) in before.into_keys() {
-            if !self
-                .catalog
-                .available
-                .contains_key(&(account.clone(), name.clone()))
-            {
-                let key = ImageName {
-                    account_id: account.into(),
-                    name: name.into(),
-                };
-                self.shown.store.image_names.remove(&key);
-                let claim = self.claim_of(&key);
-                self.tools.claims.release(&claim, self.assignment.rank);
-            }
+        let available = &self.catalog.available;
+        let gone = before
+            .into_keys()
+            .filter(|key| !available.contains_key(key));
+        for (account, name) in gone {
+            let key = ImageName {
+                account_id: account.into(),
+                name: name.into(),
+            };
+            self.shown.store.image_names.remove(&key);
+            self.release(&self.claim_of(&key));
         }
         self.show_names();
     }
@@ -138,11 +134,7 @@ impl Poller {
                 account_id: account.as_str().into(),
                 name: name.as_str().into(),
             };
-            if self
-                .tools
-                .claims
-                .claim(&self.claim_of(&key), self.assignment.rank)
-            {
+            if self.claim(&self.claim_of(&key)) {
                 let labels = self.target_labels();
                 let record = ImageNameRecord::new(key, labels, *at, region);
                 store.image_names.put(record);
@@ -152,14 +144,23 @@ impl Poller {
         }
     }
 
-    pub(super) fn hide_name(&self, key: &ImageName) {
+    fn hide_name(&self, key: &ImageName) {
         if self.shown.store.image_names.remove(key) {
-            let claim = self.claim_of(key);
-            self.tools.claims.release(&claim, self.assignment.rank);
+            self.release(&self.claim_of(key));
         }
     }
 
-    pub(super) fn claim_of(&self, key: &ImageName) -> Claim {
+    /// Whether what several targets can come across is this one's from now on.
+    pub(super) fn claim(&self, claim: &Claim) -> bool {
+        self.tools.claims.claim(claim, self.assignment.rank)
+    }
+
+    /// It is this target's no longer, nor wanted.
+    pub(super) fn release(&self, claim: &Claim) {
+        self.tools.claims.release(claim, self.assignment.rank);
+    }
+
+    fn claim_of(&self, key: &ImageName) -> Claim {
         let region = self.assignment.region.as_str().into();
         Claim::ImageName(key.account_id.clone(), region, key.name.clone())
     }
@@ -197,8 +198,7 @@ impl Poller {
         for arn in &left.images {
             store.images.remove(arn);
             if !self.plan.holds_image(arn) {
-                let claim = Claim::Image(arn.clone());
-                self.tools.claims.release(&claim, self.assignment.rank);
+                self.release(&Claim::Image(arn.clone()));
             }
         }
     }
@@ -260,7 +260,7 @@ impl Poller {
         tags.map(|tags| self.tag_labels(tags)).unwrap_or_default()
     }
 
-    pub(super) fn tag_labels(&self, tags: &Tags) -> LabelText {
+    fn tag_labels(&self, tags: &Tags) -> LabelText {
         let wanted = self.assignment.metrics.tag_labels.iter();
         LabelText::new(wanted.filter_map(|TagLabel { key, label }| {
             let value = tags.get(key)?;

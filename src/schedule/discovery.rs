@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::Poller;
 use super::claims::Claim;
-use super::plan::{Elsewhere, ImageNews, ImageSource, Lists, RoundRead};
+use super::plan::{Call, Elsewhere, ImageNews, ImageSource, Lists, RoundRead};
 use crate::api::{ApiError, ErrorKind, ListPage, Operation, Page, Parsed, WorkflowPage};
 use crate::clock::Now;
 use crate::model::{Image, ImageArn, Pipeline, StepExecutionId, WorkflowExecutionId};
@@ -63,8 +63,7 @@ impl Poller {
         for arn in gone {
             self.catalog.pipelines.remove(&arn);
             self.shown.store.pipelines.remove(&arn);
-            let claim = Claim::Pipeline(arn);
-            self.tools.claims.release(&claim, self.assignment.rank);
+            self.release(&Claim::Pipeline(arn));
         }
         for arn in &read.undecided {
             let news = self.plan.decide(arn, now.instant);
@@ -82,7 +81,7 @@ impl Poller {
         now: Now,
     ) -> Option<ListPage<T>> {
         let kind = result.as_ref().err().map(|error| error.kind);
-        if self.page_size.refused(page, kind) {
+        if self.page_size.refused(&lists.call(), page, kind) {
             self.plan.round_too_large(lists, now.instant);
             return None;
         }
@@ -144,8 +143,7 @@ impl Poller {
     }
 
     fn image_seen(&mut self, image: &Image, source: ImageSource, now: Now) {
-        let listed = &self.assignment.listed;
-        if listed.has_image(&image.arn) && !self.assignment.names_image(&image.arn) {
+        if self.assignment.leaves_image(&image.arn) {
             return;
         }
         let news = self.plan.image_told(image, source, now);
@@ -165,8 +163,7 @@ impl Poller {
 
     /// Follows an image that is wanted, unless another target has it.
     pub(super) fn claim_image(&mut self, arn: &ImageArn, now: Now) {
-        let claim = Claim::Image(arn.clone());
-        if self.tools.claims.claim(&claim, self.assignment.rank) {
+        if self.claim(&Claim::Image(arn.clone())) {
             if !self.plan.image_has_left(arn) {
                 self.plan.image_claimed(arn, now.instant);
                 self.show_image(arn, now);
@@ -186,7 +183,10 @@ impl Poller {
         now: Now,
     ) {
         let kind = result.as_ref().err().map(|error| error.kind);
-        if self.page_size.refused(page, kind) {
+        if self
+            .page_size
+            .refused(&Call::Workflows(arn.clone()), page, kind)
+        {
             return self.plan.workflows_too_large(arn, now.instant);
         }
         let ListPage { entries, next } = match result {
@@ -202,9 +202,8 @@ impl Poller {
             }
         };
         for (id, answer) in entries {
-            let elsewhere =
-                self.assignment.listed.has_workflow(&id) && !self.assignment.names_workflow(&id);
-            let Some(answer) = answer.filter(|_| !elsewhere) else {
+            let ours = !self.assignment.leaves_workflow(&id);
+            let Some(answer) = answer.filter(|_| ours) else {
                 continue;
             };
             let stale = self.plan.is_outdated(id, &answer, asked);

@@ -41,6 +41,11 @@ impl RateLimiter {
         self.bucket(|bucket| bucket.throttled(now))
     }
 
+    /// How many calls a second are made, where throttling has made it fewer than configured.
+    pub fn slowed_to(&self, now: Instant) -> Option<f64> {
+        self.bucket(|bucket| (bucket.pace(now) < 1.0).then(|| bucket.rate(now)))
+    }
+
     /// Goes on with another limit.
     pub fn configure(&self, limit: RateLimit, now: Instant) {
         self.bucket(|bucket| bucket.configure(limit, now));
@@ -160,11 +165,13 @@ mod tests {
         let wait = limiter.reserve(now).duration_since(now);
         assert_eq!(wait.as_millis(), 200);
         assert_eq!(limiter.throttled(now + ONE_SIGN / 2), None);
+        assert_eq!(limiter.slowed_to(now), Some(5.0));
 
         let later = now + RECOVERY;
         limiter.reserve(later);
         let wait = limiter.reserve(later).duration_since(later);
         assert_eq!(wait.as_millis(), 100);
+        assert_eq!(limiter.slowed_to(later), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How many entries a page is asked to hold.
 
+use super::plan::Call;
 use crate::api::{ErrorKind, Page};
 
 /// What the service's present model allows at most.
@@ -8,40 +9,42 @@ const LARGE: u16 = 100;
 const SMALL: u16 = 25;
 
 /// The page size of one target and region: large until that was refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum PageSize {
     #[default]
     Large,
     /// A large page was refused; whether for its size, the same request for a small one tells.
-    Trying,
+    Trying(Call),
     Small,
 }
 
 impl PageSize {
-    pub(super) fn get(self) -> u16 {
+    pub(super) fn get(&self) -> u16 {
         match self {
             Self::Large => LARGE,
-            Self::Trying | Self::Small => SMALL,
+            Self::Trying(_) | Self::Small => SMALL,
         }
     }
 
     /// Learns from an answer. Returns whether the same is to be asked for again, as a small page.
-    pub(super) fn refused(&mut self, page: &Page, failure: Option<ErrorKind>) -> bool {
-        match (*self, failure) {
+    pub(super) fn refused(&mut self, call: &Call, page: &Page, failure: Option<ErrorKind>) -> bool {
+        match (&*self, failure) {
             (Self::Large, Some(ErrorKind::Client)) if page.token.is_none() => {
-                *self = Self::Trying;
+                *self = Self::Trying(call.clone());
                 true
             }
-            (Self::Trying, Some(ErrorKind::Client)) if page.size == SMALL => {
+            (Self::Trying(tried), Some(ErrorKind::Client))
+                if page.size == SMALL && tried == call =>
+            {
                 *self = Self::Large;
                 false
             }
-            (Self::Trying, None) if page.size == SMALL => {
+            (Self::Trying(tried), None) if page.size == SMALL && tried == call => {
                 *self = Self::Small;
                 false
             }
             // Of several large pages that were under way together, each is asked for again.
-            (Self::Trying | Self::Small, Some(ErrorKind::Client)) => page.size == LARGE,
+            (Self::Trying(_) | Self::Small, Some(ErrorKind::Client)) => page.size == LARGE,
             _ => false,
         }
     }
@@ -58,21 +61,30 @@ mod tests {
     #[test]
     fn size_that_was_refused_is_not_asked_for_again() {
         let mut size = PageSize::default();
-        assert!(size.refused(&page(100), Some(ErrorKind::Client)));
+        assert!(size.refused(&Call::Images, &page(100), Some(ErrorKind::Client)));
         assert_eq!(size.get(), 25);
-        assert!(size.refused(&page(100), Some(ErrorKind::Client)));
-        assert!(!size.refused(&page(25), None));
-        assert!(!size.refused(&page(25), Some(ErrorKind::Client)));
+        assert!(size.refused(&Call::Images, &page(100), Some(ErrorKind::Client)));
+        assert!(!size.refused(&Call::Images, &page(25), None));
+        assert!(!size.refused(&Call::Images, &page(25), Some(ErrorKind::Client)));
         assert_eq!(size.get(), 25);
+    }
+
+    #[test]
+    fn small_page_of_another_call_tells_nothing_about_the_size() {
+        let mut size = PageSize::default();
+        assert!(size.refused(&Call::Images, &page(100), Some(ErrorKind::Client)));
+        assert!(!size.refused(&Call::Pipelines, &page(25), None));
+        assert!(!size.refused(&Call::Images, &page(25), Some(ErrorKind::Client)));
+        assert_eq!(size.get(), 100);
     }
 
     #[test]
     fn refusal_for_another_reason_leaves_the_size() {
         let mut size = PageSize::default();
-        assert!(size.refused(&page(100), Some(ErrorKind::Client)));
-        assert!(!size.refused(&page(25), Some(ErrorKind::Client)));
+        assert!(size.refused(&Call::Images, &page(100), Some(ErrorKind::Client)));
+        assert!(!size.refused(&Call::Images, &page(25), Some(ErrorKind::Client)));
         assert_eq!(size.get(), 100);
-        assert!(!size.refused(&page(100), Some(ErrorKind::Server)));
+        assert!(!size.refused(&Call::Images, &page(100), Some(ErrorKind::Server)));
         assert_eq!(size.get(), 100);
     }
 }

@@ -174,12 +174,13 @@ impl Plan {
             }
         }
         for id in before {
-            let interval = self.pace.interval;
+            let workflow = self.steps.get(&id).and_then(|step| step.workflow);
+            let stays = workflow.is_some_and(|workflow| self.is_whole(workflow));
             match self.steps.get_mut(&id) {
                 // It stays as one of the steps of its workflow execution.
-                Some(step) if step.workflow.is_some_and(|id| holds(&self.workflows, id)) => {
+                Some(step) if stays => {
                     step.listed = false;
-                    step.interval = interval;
+                    step.interval = self.pace.interval;
                 }
                 _ => self.drop_step(id, now.instant),
             }
@@ -242,6 +243,13 @@ impl Plan {
     fn denied(&self, operation: Operation, now: Instant) -> Option<Instant> {
         let until = self.denied_until.get(&operation).copied();
         until.filter(|until| *until > now)
+    }
+
+    /// What is denied, and until when it is left alone.
+    pub fn left_alone(&self) -> impl Iterator<Item = (Operation, Instant)> {
+        self.denied_until
+            .iter()
+            .map(|(operation, until)| (*operation, *until))
     }
 
     /// An operation was answered.
@@ -425,10 +433,4 @@ impl Plan {
         let step = self.steps.get(&id)?;
         Some((step, step.seen?))
     }
-}
-
-/// Whether a workflow execution is followed as a whole.
-fn holds(workflows: &HashMap<WorkflowExecutionId, WorkflowPlan>, id: WorkflowExecutionId) -> bool {
-    let workflow = workflows.get(&id);
-    workflow.is_some_and(|workflow| workflow.whole.is_some())
 }

@@ -86,8 +86,8 @@ impl Reporter {
         }
         let up = {
             let mut health = lock(&counters.health);
-            health.record(operation, result, now);
-            health.is_up(now, interval)
+            health.record(operation, failure.map_or(Ok(()), Err), outcome.answered);
+            health.judge(outcome.answered, interval)
         };
         self.tell_health(up, operation, failure);
     }

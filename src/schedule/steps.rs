@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::plan::SeenBy;
+use super::plan::{Call, SeenBy};
 use super::{Poller, news};
 use crate::api::{ApiError, ErrorKind, Operation, Page, Parsed, StepPage};
 use crate::clock::Now;
@@ -100,7 +100,7 @@ impl Poller {
         now: Now,
     ) {
         let kind = result.as_ref().err().map(|error| error.kind);
-        if self.page_size.refused(page, kind) {
+        if self.page_size.refused(&Call::Steps(workflow), page, kind) {
             return self.plan.page_too_large(workflow, now.instant);
         }
         let StepPage {

@@ -116,15 +116,9 @@ impl WorkflowRecord {
         record
     }
 
-    /// How long it took, or has taken until `now`, in milliseconds, never under 0.
+    /// As [`WorkflowObservation::duration_millis`]; `None` where nothing has been told.
     pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
-        let observed = self.observed.as_ref()?;
-        let until = match observed.status {
-            WorkflowStatus::Running => now,
-            WorkflowStatus::RollbackInProgress => observed.end.unwrap_or(now),
-            _ => observed.end?,
-        };
-        Some(until.millis_since(observed.start?).max(0))
+        self.observed.as_ref()?.duration_millis(now)
     }
 
     fn identity(
@@ -140,6 +134,18 @@ impl WorkflowRecord {
             ("workflow", workflow.map_or("", WorkflowArn::name)),
             ("workflow_execution_id", &self.id.to_string()),
         ])
+    }
+}
+
+impl WorkflowObservation {
+    /// How long it took, or has taken until `now`, in milliseconds, never under 0.
+    pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
+        let until = match self.status {
+            WorkflowStatus::Running => now,
+            WorkflowStatus::RollbackInProgress => self.end.unwrap_or(now),
+            _ => self.end?,
+        };
+        Some(until.millis_since(self.start?).max(0))
     }
 }
 

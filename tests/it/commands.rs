@@ -96,11 +96,15 @@ async fn keeps_its_promise(exporter: &Exporter) {
 }
 
 #[tokio::test]
-async fn demo_says_where_its_metrics_are_and_keeps_its_promise() {
+async fn demo_says_where_its_metrics_and_its_page_are_and_keeps_its_promise() {
     let exporter = demo().start().await;
     keeps_its_promise(&exporter).await;
-    let told = format!("metrics: http://{}/metrics", exporter.addresses[0]);
-    assert_eq!(exporter.stdout(), [told]);
+    let address = exporter.addresses[0];
+    let told = [
+        format!("metrics: http://{address}/metrics"),
+        format!("status page: http://{address}/"),
+    ];
+    assert_eq!(exporter.stdout(), told);
     assert_eq!(exporter.get("/-/ready").await.status, 200);
     exporter.signal("INT");
     let ended = exporter.ended(Duration::from_secs(5)).await;
@@ -117,7 +121,7 @@ async fn demo_takes_the_flags_of_the_web_and_of_the_log() {
     assert!(exporter.log()[0].starts_with('{'));
     assert_eq!(exporter.post("/-/reload").await.status, 200);
     let told = format!("metrics: http://{}/steps", exporter.addresses[0]);
-    assert_eq!(exporter.stdout(), [told]);
+    assert_eq!(exporter.stdout()[0], told);
 }
 
 #[tokio::test]

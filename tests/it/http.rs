@@ -14,6 +14,7 @@ use imagebuilder_exporter::http::{Exporter, Reload, Server, bind};
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{StepExecution, StepStatus, Timestamp};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::status::{self, Known, Site};
 use imagebuilder_exporter::store::{StepRecord, StepStore, StoreSnapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -84,6 +85,22 @@ impl Exporter for Program {
         }
     }
 
+    fn status(&self) -> Known {
+        Known {
+            now: Timestamp::from_millis(1_000),
+            ready: self.ready(),
+            sources: vec![status::Source {
+                target: "production".into(),
+                region: "us-west-2".into(),
+                store: StoreSnapshot {
+                    steps: self.steps.snapshot(),
+                    ..StoreSnapshot::default()
+                },
+                health: status::Health::default(),
+            }],
+        }
+    }
+
     fn ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
     }
@@ -96,6 +113,13 @@ impl Exporter for Program {
             ended.notify_one();
             result
         }))
+    }
+}
+
+fn site(telemetry_path: &str) -> Site {
+    Site {
+        telemetry_path: telemetry_path.to_owned(),
+        external_url: None,
     }
 }
 
@@ -118,7 +142,7 @@ impl Running {
         let server = Server {
             listeners,
             exporter: program.clone(),
-            telemetry_path: path.to_owned(),
+            site: site(path),
             drain_timeout,
         };
         let (stop, stopped) = oneshot::channel();
@@ -283,7 +307,7 @@ async fn health_and_readiness_are_told_apart() {
 }
 
 #[tokio::test]
-async fn landing_page_links_to_the_metrics_wherever_they_are() {
+async fn status_page_links_to_the_metrics_wherever_they_are() {
     let running = Running::start_with(Program::with_steps(0), "/a\"<b", LONG).await;
     let page = running.request("GET /", "").await;
     assert_eq!(page.status, 200);
@@ -292,7 +316,7 @@ async fn landing_page_links_to_the_metrics_wherever_they_are() {
         Some("text/html; charset=utf-8")
     );
     assert!(
-        page.text().contains("<a href=\"/a&quot;&lt;b\">"),
+        page.text().contains("<a href=\"./a&quot;&lt;b\">"),
         "{}",
         page.text()
     );
@@ -417,7 +441,7 @@ async fn all_listeners_are_served() {
     let server = Server {
         listeners,
         exporter: Arc::new(Program::with_steps(0)),
-        telemetry_path: "/metrics".to_owned(),
+        site: site("/metrics"),
         drain_timeout: LONG,
     };
     tokio::spawn(server.run(std::future::pending()));

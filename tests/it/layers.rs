@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// For each module, the others it may import. `app`, `demo` and the binary know every part.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["clock", "config", "model"]),
-    ("cli", &["config", "simulator"]),
+    ("cli", &["config", "shard", "simulator", "status"]),
     ("clock", &["model"]),
     ("config", &["model"]),
     (
@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("family", &[]),
     ("finished", &["labels", "model", "store"]),
-    ("http", &["exposition"]),
+    ("http", &["exposition", "status"]),
     ("labels", &[]),
     ("logging", &["cli"]),
     ("model", &[]),
@@ -42,7 +42,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("self_metrics", &["api", "family", "model"]),
+    ("shard", &["config"]),
     ("simulator", &["clock", "model"]),
+    ("status", &["labels", "model", "store"]),
     ("store", &["labels", "model"]),
 ];
 const KNOW_ALL: [&str; 2] = ["app", "demo"];

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
 
 mod cli;
+mod clock;
 mod commands;
 mod config;
 mod credentials;
@@ -22,6 +23,7 @@ mod process;
 mod ready;
 mod regions;
 mod reload;
+mod shards;
 mod simulation;
 mod simulator;
 mod step_files;

@@ -103,6 +103,6 @@ async fn what_is_not_there_and_what_may_not_be_done_is_told() {
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
         assert_eq!(method == "HEAD", answer.body.is_empty(), "{method} {path}");
     }
-    let landing = exporter.get("/").await;
-    assert!(landing.text().contains("href=\"/metrics\""));
+    let page = exporter.get("/").await;
+    assert!(page.text().contains("href=\"./metrics\""));
 }

@@ -11,9 +11,7 @@ impl Plan {
     pub(super) fn wants_get(&self, id: &StepExecutionId) -> bool {
         let step = self.steps.get(id);
         step.is_some_and(|step| {
-            let whole = step
-                .workflow
-                .is_some_and(|id| super::holds(&self.workflows, id));
+            let whole = step.workflow.is_some_and(|id| self.is_whole(id));
             whole && !step.full
         })
     }

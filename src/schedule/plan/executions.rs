@@ -146,7 +146,7 @@ impl Plan {
 
     pub(super) fn has_live_execution(&self, plan: &ImagePlan) -> bool {
         plan.workflows.iter().any(|id| {
-            let whole = self.workflows.get(id).and_then(|one| one.whole.as_ref());
+            let whole = self.whole(*id);
             let status = whole.and_then(|whole| whole.status.as_ref());
             status.is_some_and(|status| !status.is_terminal() && *status != WorkflowStatus::Pending)
         })

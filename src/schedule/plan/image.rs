@@ -386,7 +386,7 @@ impl Plan {
         let read = reading.read.is_some() && reading.failures == 0 && reading.token.is_none();
         let known = read || reading.refused;
         let settled = |id: &WorkflowExecutionId| {
-            let whole = self.workflows.get(id).and_then(|one| one.whole.as_ref());
+            let whole = self.whole(*id);
             whole.is_none_or(|whole| whole.leaves.is_some())
         };
         let Some(told) = &plan.told else { return };

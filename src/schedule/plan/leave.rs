@@ -9,9 +9,7 @@ use super::workflow::WorkflowEnd;
 use super::{Call, HOUR, Plan};
 use crate::api::Operation;
 use crate::clock::Now;
-use crate::model::{
-    ImageArn, StepExecutionId, Timestamp, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
-};
+use crate::model::{ImageArn, StepExecutionId, Timestamp, WorkflowExecutionId, WorkflowStatus};
 use crate::store::Phase;
 
 /// What can leave.
@@ -96,30 +94,8 @@ impl Plan {
         }
     }
 
-    /// Whether a named execution ended so long ago that its steps are not asked for: it leaves.
-    pub(super) fn ended_too_long_ago(
-        &mut self,
-        id: WorkflowExecutionId,
-        answer: &WorkflowExecution,
-        now: Now,
-    ) -> bool {
-        let Some(ended) = answer.end.filter(|_| answer.status.is_terminal()) else {
-            return false;
-        };
-        let leaves = ended.plus(self.retention(is_failed(&answer.status)));
-        let unread = self
-            .whole_mut(id)
-            .is_some_and(|whole| whole.listed.is_none());
-        let steps = { self.workflows.get(&id) }.is_some_and(|one| !one.followed.is_empty());
-        if leaves > now.time || !unread || steps {
-            return false;
-        }
-        self.leaves_at(id, leaves);
-        true
-    }
-
     pub(super) fn retention_of(&self, id: WorkflowExecutionId) -> Duration {
-        let whole = self.workflows.get(&id).and_then(|one| one.whole.as_ref());
+        let whole = self.whole(id);
         let failed = whole.is_some_and(|whole| {
             let image = whole
                 .image

@@ -123,7 +123,7 @@ impl Plan {
             self.queue.no_later(Call::Steps(id), next);
         }
         self.leave_list(id, now);
-        if partial && super::holds(&self.workflows, id) {
+        if partial && self.is_whole(id) {
             let again = Slot::new(now, Urgency::Running);
             self.queue.no_later(Call::Steps(id), again);
             return ListRead::default();
@@ -162,7 +162,7 @@ impl Plan {
         let now = at.instant;
         let steps = self.sharers(id);
         let interval = self.smallest_interval(id);
-        let whole = super::holds(&self.workflows, id);
+        let whole = self.is_whole(id);
         let mut denied = false;
         let mut gone = false;
         if let Some((workflow, interval)) = self.workflows.get_mut(&id).zip(interval) {
@@ -301,7 +301,7 @@ impl Plan {
 
     /// A List for a single step is none: it is asked for by itself again, when the List was due.
     pub(super) fn leave_list(&mut self, id: WorkflowExecutionId, now: Instant) {
-        let few = self.sharers(id).len() < 2 && !super::holds(&self.workflows, id);
+        let few = self.sharers(id).len() < 2 && !self.is_whole(id);
         if few && let Some(slot) = self.queue.remove(&Call::Steps(id)) {
             self.look_one_by_one(id, slot.due.max(now));
         }
@@ -311,7 +311,7 @@ impl Plan {
     fn list_of(&self, id: StepExecutionId, due: Instant) -> Option<WorkflowExecutionId> {
         let step = self.steps.get(&id)?;
         let workflow = step.workflow?;
-        let whole = super::holds(&self.workflows, workflow);
+        let whole = self.is_whole(workflow);
         let asked_alone = self.in_flight.contains(&Call::Step(id));
         let shared = self.shares(step)
             && (whole || !asked_alone)
@@ -349,9 +349,7 @@ impl Plan {
     /// Whether a List refreshes the step. One by itself must have been asked for once, as only that
     /// tells all; of one that is followed with its whole workflow execution the List tells first.
     fn shares(&self, step: &StepPlan) -> bool {
-        let whole = step
-            .workflow
-            .is_some_and(|id| super::holds(&self.workflows, id));
+        let whole = step.workflow.is_some_and(|id| self.is_whole(id));
         (step.full || whole)
             && !step.unlisted
             && step.phase == Phase::Active

@@ -16,8 +16,7 @@ impl Plan {
     }
 
     pub(super) fn waits_behind(&self, id: WorkflowExecutionId, other: WorkflowExecutionId) -> bool {
-        let whole = |id| self.workflows.get(&id).and_then(|one| one.whole.as_ref());
-        let Some((this, other)) = whole(id).zip(whole(other)) else {
+        let Some((this, other)) = self.whole(id).zip(self.whole(other)) else {
             return false;
         };
         let together = this.group.is_some() && this.group == other.group;

@@ -453,7 +453,7 @@ impl Rounds {
 }
 
 impl Lists {
-    fn call(self) -> Call {
+    pub fn call(self) -> Call {
         match self {
             Self::Images => Call::Images,
             Self::Pipelines => Call::Pipelines,

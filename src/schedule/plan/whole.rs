@@ -41,21 +41,15 @@ impl Plan {
     /// Follows just these workflow executions by their names in the configuration, beside those of
     /// images. Tells what is no longer followed.
     pub fn name_workflows(&mut self, ids: &[WorkflowExecutionId], now: Now) -> Left {
-        let named = |(_, workflow): &(_, &super::WorkflowPlan)| {
-            workflow.whole.as_ref().is_some_and(|whole| whole.named)
-        };
-        let before: Vec<_> = { self.workflows.iter() }
-            .filter(|(id, workflow)| named(&(*id, *workflow)) && !ids.contains(id))
-            .map(|(id, _)| *id)
-            .collect();
+        let named = |id: &&WorkflowExecutionId| self.whole(**id).is_some_and(|whole| whole.named);
+        let before = self.workflows.keys().filter(named);
+        let before: Vec<_> = before.filter(|id| !ids.contains(id)).copied().collect();
         let mut left = Left::default();
         for id in before {
-            let whole = self.whole_mut(id);
-            let image = whole.and_then(|whole| {
+            if let Some(whole) = self.whole_mut(id) {
                 whole.named = false;
-                whole.image.clone()
-            });
-            if !image.is_some_and(|image| self.images.contains_key(&image)) {
+            }
+            if self.known_image_of(id).is_none() {
                 self.drop_whole(id, now.instant, &mut left);
             }
         }
@@ -91,7 +85,7 @@ impl Plan {
             let ended = answer.end.unwrap_or(now.time);
             plan.last_end = Some(plan.last_end.map_or(ended, |last| last.max(ended)));
             let leaves = ended.plus(self.retention(failed));
-            if leaves <= now.time && !super::holds(&self.workflows, id) {
+            if leaves <= now.time && !self.is_whole(id) {
                 return false;
             }
         }
@@ -156,12 +150,18 @@ impl Plan {
 
     /// Whether the execution is followed as a whole.
     pub fn is_whole(&self, id: WorkflowExecutionId) -> bool {
-        super::holds(&self.workflows, id)
+        self.whole(id).is_some()
     }
 
     /// The image whose execution it is.
     pub fn image_of(&self, id: WorkflowExecutionId) -> Option<&ImageArn> {
-        self.workflows.get(&id)?.whole.as_ref()?.image.as_ref()
+        self.whole(id)?.image.as_ref()
+    }
+
+    /// The same, where the image is followed, or remembered, itself: its list tells of the execution.
+    fn known_image_of(&self, id: WorkflowExecutionId) -> Option<ImageArn> {
+        let image = self.image_of(id)?;
+        self.images.contains_key(image).then(|| image.clone())
     }
 
     /// A look at the execution by itself was answered.
@@ -178,17 +178,11 @@ impl Plan {
                 whole.image = answer.image.clone();
             }
         }
-        if self.ended_too_long_ago(id, answer, now) {
-            return;
-        }
         let ended = match self.is_outdated(id, answer, asked) {
             true => false,
             false => self.workflow_told(id, answer, now),
         };
-        let image = self
-            .image_of(id)
-            .filter(|image| self.images.contains_key(image));
-        if let Some(image) = image.cloned() {
+        if let Some(image) = self.known_image_of(id) {
             if ended {
                 self.read_workflows(&image, now.instant, Urgency::Running);
             }
@@ -197,11 +191,7 @@ impl Plan {
             let slot = Slot::new(asked + wait, Urgency::Waiting);
             self.queue.no_later(Call::Workflow(id), slot);
         }
-        if self
-            .workflows
-            .get(&id)
-            .is_some_and(|workflow| workflow.end.is_some())
-        {
+        if self.has_ended(id) {
             self.look_seldom(id, now.instant);
         }
     }
@@ -215,10 +205,7 @@ impl Plan {
         now: Instant,
     ) -> bool {
         let interval = self.pace.interval;
-        let image = self
-            .image_of(id)
-            .filter(|image| self.images.contains_key(image));
-        let image = image.cloned();
+        let image = self.known_image_of(id);
         let Some(workflow) = self.workflows.get_mut(&id) else {
             return false;
         };
@@ -282,7 +269,7 @@ impl Plan {
         let waiting = waiting
             .into_iter()
             .filter(|other| self.waits_behind(*other, id));
-        let waiting = waiting.filter_map(|id| self.workflows.get(&id)?.whole.as_ref());
+        let waiting = waiting.filter_map(|id| self.whole(id));
         ListRead {
             waiting: waiting.flat_map(|whole| whole.steps.clone()).collect(),
             whole: Some(steps),
@@ -291,10 +278,7 @@ impl Plan {
 
     /// Where Lists can't be made: when they may be tried again.
     pub(super) fn list_when_allowed(&mut self, id: WorkflowExecutionId, now: Instant) {
-        let finished = self.workflows.get(&id).is_none_or(|workflow| {
-            let leaves = workflow.whole.as_ref().map(|whole| whole.leaves);
-            !matches!(leaves, Some(None))
-        });
+        let finished = { self.whole(id) }.is_none_or(|whole| whole.leaves.is_some());
         let under_way = self.in_flight.contains(&Call::Steps(id));
         if finished || under_way || self.may_list(id, now) {
             return;
@@ -423,11 +407,11 @@ impl Plan {
         // Where single Gets serve, each of them suggests the same.
         let soonest = whole.looked.map(|looked| looked + self.pace.interval / 2);
         let due = soonest.map_or(now, |soonest| soonest.max(asked)).max(now);
-        let image = whole.image.clone();
+        let image = self.known_image_of(id);
         let failing = workflow.failures > 0;
         let call = Call::Workflow(id);
         let denied = self.denied(Operation::GetWorkflowExecution, now).is_some();
-        match image.filter(|image| self.images.contains_key(image)) {
+        match image {
             Some(image) if denied => {
                 let due = now + self.jitter.nearly(self.pace.interval);
                 self.read_workflows(&image, due, Urgency::Waiting);
@@ -449,6 +433,10 @@ impl Plan {
             self.queue
                 .put(call, Slot::new(now + wait, Urgency::Discovery));
         }
+    }
+
+    pub(super) fn whole(&self, id: WorkflowExecutionId) -> Option<&Whole> {
+        self.workflows.get(&id)?.whole.as_ref()
     }
 
     pub(super) fn whole_mut(&mut self, id: WorkflowExecutionId) -> Option<&mut Whole> {

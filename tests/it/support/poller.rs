@@ -113,7 +113,7 @@ impl Polling {
     pub fn metrics(&self) -> String {
         let now = self.clock.now();
         let interval = self.config.polling.interval;
-        let health = *self.shown.health.lock().unwrap();
+        let health = self.shown.health.lock().unwrap();
         let scrape = Scrape {
             now: now.time,
             status_format: self.config.metrics.status_format,

@@ -1,0 +1,150 @@
+//! What people and their scripts ask for: the status page, its JSON, and the page's files.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{HeaderMap, Request, Response, StatusCode};
+
+use super::Exporter;
+use super::body::Body;
+use super::negotiation;
+use super::routes::{text, with_body};
+use crate::exposition::Encoding;
+use crate::status::assets::Asset;
+use crate::status::{self, Query, Site, Status};
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// A page may load what is ours and nothing else, is in nobody's frame, and sends nothing elsewhere.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const NO_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// As for scrapes: this text repeats itself as much.
+const LEVEL: u32 = 1;
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+
+pub async fn page<E: Exporter, B>(
+    exporter: &Arc<E>,
+    site: &Site,
+    request: &Request<B>,
+) -> Response<Body> {
+    let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
+        Ok(query) => {
+            let render = |status: &Status<'_>, site: &Site| status::page(status, site).into_bytes();
+            rendered(exporter, site, request.headers(), query, HTML, render).await
+        }
+        Err(faults) => text(StatusCode::BAD_REQUEST, &faults.join("\n")),
+    };
+    guarded(answer, PAGE_POLICY)
+}
+
+pub async fn json<E: Exporter, B>(
+    exporter: &Arc<E>,
+    site: &Site,
+    request: &Request<B>,
+) -> Response<Body> {
+    let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
+        Ok(query) => rendered(exporter, site, request.headers(), query, JSON, status::json).await,
+        Err(faults) => {
+            let body = serde_json::json!({ "errors": faults });
+            with_body(StatusCode::BAD_REQUEST, JSON, format!("{body}\n"))
+        }
+    };
+    guarded(answer, NO_POLICY)
+}
+
+/// What is shown now, made beside the connections: with many steps it takes some milliseconds.
+async fn rendered<E: Exporter>(
+    exporter: &Arc<E>,
+    site: &Site,
+    headers: &HeaderMap,
+    query: Query,
+    content_type: &'static str,
+    render: impl FnOnce(&Status<'_>, &Site) -> Vec<u8> + Send + 'static,
+) -> Response<Body> {
+    let (exporter, site) = (exporter.clone(), site.clone());
+    let encoding = negotiation::encoding(headers);
+    let made = tokio::task::spawn_blocking(move || {
+        let known = exporter.status();
+        let body = render(&Status::of(&known, &query), &site);
+        match encoding {
+            Encoding::Identity => body,
+            Encoding::Gzip => compressed(&body),
+        }
+    });
+    let Ok(body) = made.await else {
+        return text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "what is known could not be shown; the log says more",
+        );
+    };
+    let mut answer = with_body(StatusCode::OK, content_type, body);
+    let headers = answer.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if encoding == Encoding::Gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    answer
+}
+
+/// A file of ours, which is kept for good under its own address.
+pub fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
+    let tag = format!("\"{:016x}\"", asset.version);
+    let known = request.headers().get_all(IF_NONE_MATCH).iter();
+    let mut known = known.filter_map(|value| value.to_str().ok());
+    let has_it = known.any(|tags| tags.split(',').any(|known| known.trim() == tag));
+    let mut answer = match has_it {
+        true => {
+            let mut answer = Response::new(Body::Text(Bytes::new()));
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            answer
+        }
+        false => with_body(StatusCode::OK, asset.content_type, asset.content),
+    };
+    let own_address = request.uri().query() == Some(&asset.query());
+    let cache = match own_address {
+        true => "public, max-age=31536000, immutable",
+        // A page of another version asks.
+        false => "no-cache",
+    };
+    answer = guarded(answer, NO_POLICY);
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    answer
+}
+
+/// Says what a browser must not do with an answer.
+fn guarded(mut answer: Response<Body>, policy: &'static str) -> Response<Body> {
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, policy),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+fn compressed(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(LEVEL));
+    let written = encoder.write_all(body).and_then(|()| encoder.finish());
+    written.expect("a Vec takes all that is written to it")
+}

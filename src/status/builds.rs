@@ -1,0 +1,285 @@
+//! What belongs together: the steps of a workflow execution, the executions of an image build.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::{Known, Source};
+use crate::model::{
+    ImageArn, ImageStatus, OnFailure, StepStatus, Timestamp, WorkflowExecutionId, WorkflowStatus,
+};
+use crate::store::{ImageRecord, Phase, StepRecord, WorkflowObservation};
+
+/// An image build version, or what is not known to be of one.
+#[derive(Clone, Debug)]
+pub struct Build<'a> {
+    pub source: &'a Source,
+    pub arn: Option<&'a ImageArn>,
+    pub image: Option<&'a ImageRecord>,
+    pub executions: Vec<Execution<'a>>,
+    pub standing: Standing,
+    newest: Option<Timestamp>,
+}
+
+/// A workflow execution, or a step of which nobody knows to what execution it belongs.
+#[derive(Clone, Debug)]
+pub struct Execution<'a> {
+    pub source: &'a Source,
+    pub id: Option<WorkflowExecutionId>,
+    pub observed: Option<&'a WorkflowObservation>,
+    /// Whether its image build moves.
+    pub steps: Vec<Step<'a>>,
+    pub standing: Standing,
+}
+
+/// A step, and who polls it.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    pub source: &'a Source,
+    pub record: &'a StepRecord,
+}
+
+/// What a person has to do with it, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Its end is not a good one, or won't be.
+    Failed,
+    /// Moves, or is about to.
+    Running,
+    /// Asked for, and never seen.
+    Unseen,
+    /// Over, and well or left so on purpose.
+    Ended,
+}
+
+impl Standing {
+    pub const ALL: [Self; 4] = [Self::Failed, Self::Running, Self::Unseen, Self::Ended];
+}
+
+/// Of everything that is known, what belongs together, in the order it is shown in: what failed, what
+/// runs, the rest; the newest first.
+pub fn group(known: &Known) -> Vec<Build<'_>> {
+    let mut grouping = Grouping::default();
+    for source in &known.sources {
+        for image in source.store.images.iter() {
+            let at = grouping.build(source, &image.arn);
+            grouping.builds[at].image = Some(image);
+        }
+        for workflow in source.store.workflows.iter() {
+            let observed = workflow.observed.as_ref();
+            let image = observed.and_then(|observed| observed.image.as_ref());
+            let execution = grouping.execution(source, workflow.id, image);
+            execution.observed = observed;
+            execution.source = source;
+        }
+    }
+    for source in &known.sources {
+        for record in source.store.steps.iter() {
+            grouping.step(Step { source, record });
+        }
+    }
+    let mut builds = grouping.builds;
+    for build in &mut builds {
+        build.settle();
+    }
+    builds.sort_by_key(|build| (build.standing, Reverse(build.newest)));
+    builds
+}
+
+#[derive(Default)]
+struct Grouping<'a> {
+    builds: Vec<Build<'a>>,
+    by_image: HashMap<&'a ImageArn, usize>,
+    /// Where an execution stands: its build, and its place therein.
+    by_execution: HashMap<WorkflowExecutionId, (usize, usize)>,
+}
+
+impl<'a> Grouping<'a> {
+    fn build(&mut self, source: &'a Source, arn: &'a ImageArn) -> usize {
+        if let Some(at) = self.by_image.get(arn) {
+            return *at;
+        }
+        let at = self.add_build(source, Some(arn));
+        self.by_image.insert(arn, at);
+        at
+    }
+
+    fn add_build(&mut self, source: &'a Source, arn: Option<&'a ImageArn>) -> usize {
+        self.builds.push(Build {
+            source,
+            arn,
+            image: None,
+            executions: Vec::new(),
+            standing: Standing::Ended,
+            newest: None,
+        });
+        self.builds.len() - 1
+    }
+
+    fn execution(
+        &mut self,
+        source: &'a Source,
+        id: WorkflowExecutionId,
+        image: Option<&'a ImageArn>,
+    ) -> &mut Execution<'a> {
+        let (build, at) = match self.by_execution.get(&id) {
+            Some(place) => *place,
+            None => {
+                let build = match image {
+                    Some(arn) => self.build(source, arn),
+                    None => self.add_build(source, None),
+                };
+                let executions = &mut self.builds[build].executions;
+                executions.push(Execution::new(source, Some(id)));
+                let place = (build, executions.len() - 1);
+                self.by_execution.insert(id, place);
+                place
+            }
+        };
+        &mut self.builds[build].executions[at]
+    }
+
+    fn step(&mut self, step: Step<'a>) {
+        let subject = { step.record.observed.as_ref() }.map(|observed| &observed.subject);
+        let image = subject.and_then(|subject| subject.image.as_ref());
+        match subject.and_then(|subject| subject.workflow_execution_id) {
+            Some(id) => {
+                let execution = self.execution(step.source, id, image);
+                execution.steps.push(step);
+            }
+            None => {
+                let build = match image {
+                    Some(arn) => self.build(step.source, arn),
+                    None => self.add_build(step.source, None),
+                };
+                let mut execution = Execution::new(step.source, None);
+                execution.steps.push(step);
+                self.builds[build].executions.push(execution);
+            }
+        }
+    }
+}
+
+impl Build<'_> {
+    /// Puts its executions in order, and finds out how it stands.
+    fn settle(&mut self) {
+        for execution in &mut self.executions {
+            execution.settle();
+        }
+        // In the order they ran; what a retry superseded comes last.
+        self.executions.sort_by_key(|execution| {
+            let start = execution.start();
+            (execution.superseded(), start.is_none(), start)
+        });
+        let starts = self.executions.iter().filter_map(Execution::start);
+        let created = self.image.and_then(|image| image.created);
+        self.newest = starts.chain(created).max();
+        let counting = { self.executions.iter() }.filter(|execution| !execution.superseded());
+        let worst = counting.map(|execution| execution.standing).min();
+        let image = self.image.map(|image| standing_of_image(&image.status));
+        self.standing = match (worst, image) {
+            (Some(Standing::Failed), _) => Standing::Failed,
+            (worst, Some(image)) => worst.map_or(image, |worst| worst.min(image)),
+            (worst, None) => worst.unwrap_or(Standing::Ended),
+        };
+    }
+}
+
+impl<'a> Execution<'a> {
+    fn new(source: &'a Source, id: Option<WorkflowExecutionId>) -> Self {
+        Self {
+            source,
+            id,
+            observed: None,
+            steps: Vec::new(),
+            standing: Standing::Ended,
+        }
+    }
+
+    fn settle(&mut self) {
+        // What has not begun comes last, in the order the service tells it.
+        self.steps.sort_by_key(|step| {
+            let start = { step.record.observed.as_ref() }.and_then(|observed| observed.start);
+            (start.is_none(), start)
+        });
+        self.standing = self.find_standing();
+    }
+
+    /// Whether a retry of the image's build has taken its place.
+    pub fn superseded(&self) -> bool {
+        self.observed
+            .is_some_and(|observed| observed.retried == Some(true))
+    }
+
+    pub fn start(&self) -> Option<Timestamp> {
+        let told = self.observed.and_then(|observed| observed.start);
+        told.or_else(|| {
+            let seen = self
+                .steps
+                .iter()
+                .filter_map(|step| step.record.observed.as_ref());
+            seen.filter_map(|observed| observed.start).min()
+        })
+    }
+
+    /// The workflow's name, from whoever knows it.
+    pub fn workflow(&self) -> Option<&'a crate::model::WorkflowArn> {
+        let told = self
+            .observed
+            .and_then(|observed| observed.workflow.as_ref());
+        told.or_else(|| {
+            let seen = self
+                .steps
+                .iter()
+                .filter_map(|step| step.record.observed.as_ref());
+            seen.filter_map(|observed| observed.subject.workflow.as_ref())
+                .next()
+        })
+    }
+
+    fn find_standing(&self) -> Standing {
+        use WorkflowStatus::*;
+        let told = self.observed.map(|observed| &observed.status);
+        if matches!(told, Some(Failed | RollbackInProgress | RollbackCompleted))
+            || self.steps.iter().any(|step| breaks(step.record))
+        {
+            return Standing::Failed;
+        }
+        if let Some(status) = told {
+            return match status.is_terminal() {
+                true => Standing::Ended,
+                false => Standing::Running,
+            };
+        }
+        let standings = self.steps.iter().map(|step| standing_of_step(step.record));
+        standings.min().unwrap_or(Standing::Running)
+    }
+}
+
+/// Whether a step's failure is the end of its workflow.
+fn breaks(record: &StepRecord) -> bool {
+    let Some(observed) = &record.observed else {
+        return false;
+    };
+    record.finished() == Some(&StepStatus::Failed)
+        && observed.definition.on_failure != Some(OnFailure::Continue)
+}
+
+fn standing_of_step(record: &StepRecord) -> Standing {
+    let Some(observed) = &record.observed else {
+        return Standing::Unseen;
+    };
+    let over = observed.status.is_terminal() && !observed.will_be_retried();
+    match record.phase {
+        Phase::Settled | Phase::Gone => Standing::Ended,
+        _ if over => Standing::Ended,
+        _ => Standing::Running,
+    }
+}
+
+fn standing_of_image(status: &ImageStatus) -> Standing {
+    match status {
+        ImageStatus::Failed => Standing::Failed,
+        status if status.is_terminal() => Standing::Ended,
+        _ => Standing::Running,
+    }
+}

@@ -1,0 +1,265 @@
+//! What somebody asks to see, as it stands in the address.
+
+use form_urlencoded::Serializer;
+use globset::{GlobBuilder, GlobMatcher};
+
+/// Workflow executions on a page, where nobody asks for another number.
+const PER_PAGE: usize = 50;
+const MOST_PER_PAGE: usize = 1_000;
+
+/// Characters a parameter may have.
+const LONGEST: usize = 256;
+
+/// What a status may be asked for: those of the service for steps and executions, and what has none.
+pub const STATUSES: [&str; 11] = [
+    "FAILED",
+    "RUNNING",
+    "PENDING",
+    "COMPLETED",
+    "SKIPPED",
+    "CANCELLED",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_COMPLETED",
+    UNSEEN,
+    GONE,
+    OTHER,
+];
+/// Steps that were never seen.
+pub const UNSEEN: &str = "UNSEEN";
+/// Steps that the service no longer knows.
+pub const GONE: &str = "GONE";
+/// Those whose status the list lacks.
+pub const OTHER: &str = "OTHER";
+
+/// What is asked for. Everything, in its parts; and of that, one page.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// One of these; of [`STATUSES`], any where it is empty.
+    pub statuses: Vec<&'static str>,
+    /// A glob for the image's name, and its text.
+    pub image: Option<(String, GlobMatcher)>,
+    /// Text of which every word must be found somewhere.
+    pub text: String,
+    /// The words, in lower case.
+    pub words: Vec<String>,
+    /// From 1.
+    pub page: usize,
+    pub per_page: usize,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self {
+            statuses: Vec::new(),
+            image: None,
+            text: String::new(),
+            words: Vec::new(),
+            page: 1,
+            per_page: PER_PAGE,
+        }
+    }
+}
+
+impl Query {
+    /// Reads what stands behind the `?` of an address. A parameter without a value is none, as
+    /// forms send them.
+    ///
+    /// # Errors
+    ///
+    /// A line for each thing that is wrong, with what would be right.
+    pub fn parse(query: &str) -> Result<Self, Vec<String>> {
+        let mut read = Self::default();
+        let mut faults = Vec::new();
+        let mut seen: Vec<String> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = value.trim();
+            if value.chars().nth(LONGEST).is_some() {
+                faults.push(format!("{name:?} is longer than {LONGEST} characters"));
+                continue;
+            }
+            let outcome = match &*name {
+                "status" => read.take_statuses(value),
+                "image" if !value.is_empty() => read.take_image(value),
+                "q" => {
+                    read.text = value.to_owned();
+                    read.words = { value.split_whitespace() }
+                        .map(str::to_lowercase)
+                        .collect();
+                    Ok(())
+                }
+                "page" if !value.is_empty() => {
+                    number(value, usize::MAX).map(|page| read.page = page)
+                }
+                "per_page" if !value.is_empty() => {
+                    number(value, MOST_PER_PAGE).map(|number| read.per_page = number)
+                }
+                "image" | "page" | "per_page" => Ok(()),
+                _ => Err("is unknown; there are status, image, q, page and per_page".to_owned()),
+            };
+            let twice = name != "status" && seen.iter().any(|seen| *seen == name);
+            let outcome = match twice {
+                true => Err("stands twice; keep one".to_owned()),
+                false => outcome,
+            };
+            if let Err(fault) = outcome {
+                faults.push(format!("the parameter {name:?} {fault}"));
+            }
+            seen.push(name.into_owned());
+        }
+        if faults.is_empty() {
+            Ok(read)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The query of an address that asks for another page of the same; begins with `?`.
+    pub fn address(&self, page: usize) -> String {
+        let mut address = Serializer::new("?".to_owned());
+        for status in &self.statuses {
+            address.append_pair("status", status);
+        }
+        if let Some((image, _)) = &self.image {
+            address.append_pair("image", image);
+        }
+        if !self.text.is_empty() {
+            address.append_pair("q", &self.text);
+        }
+        if self.per_page != PER_PAGE {
+            address.append_pair("per_page", &self.per_page.to_string());
+        }
+        if page > 1 {
+            address.append_pair("page", &page.to_string());
+        }
+        address.finish()
+    }
+
+    /// The query of an address that asks for one thing by its id.
+    pub fn address_of(id: impl ToString) -> String {
+        let text = id.to_string();
+        Self {
+            text,
+            ..Self::default()
+        }
+        .address(1)
+    }
+
+    /// Whether it asks for less than everything.
+    pub fn filters(&self) -> bool {
+        !self.statuses.is_empty() || self.image.is_some() || !self.words.is_empty()
+    }
+
+    /// One or several, with commas.
+    fn take_statuses(&mut self, value: &str) -> Result<(), String> {
+        for word in value
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
+            let known = STATUSES
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(word));
+            let Some(known) = known else {
+                return Err(format!(
+                    "can't be {word:?}; there are {}",
+                    STATUSES.join(", ")
+                ));
+            };
+            if !self.statuses.contains(known) {
+                self.statuses.push(known);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_image(&mut self, value: &str) -> Result<(), String> {
+        let glob = GlobBuilder::new(value)
+            .case_insensitive(true)
+            .backslash_escape(true)
+            .build();
+        let glob =
+            glob.map_err(|error| format!("is not a glob such as golden-*: {}", error.kind()))?;
+        self.image = Some((value.to_owned(), glob.compile_matcher()));
+        Ok(())
+    }
+}
+
+fn number(value: &str, most: usize) -> Result<usize, String> {
+    match value.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ if most == usize::MAX => Err(format!("must be a number from 1 on, not {value:?}")),
+        _ => Err(format!("must be a number from 1 to {most}, not {value:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn form_that_was_sent_empty_asks_for_everything() {
+        for query in ["", "status=&image=&q=", "q=+&page=&per_page="] {
+            let read = Query::parse(query).unwrap();
+            assert!(!read.filters(), "{query}");
+            assert_eq!((read.page, read.per_page), (1, PER_PAGE));
+        }
+    }
+
+    #[test]
+    fn statuses_are_written_in_any_case_repeated_or_with_commas() {
+        let read = Query::parse("status=failed&status=Running,UNSEEN,failed").unwrap();
+        assert_eq!(read.statuses, ["FAILED", "RUNNING", "UNSEEN"]);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_what_would_be_right() {
+        let faults =
+            Query::parse("statsu=FAILED&status=BROKEN&image=%5Ba&page=0&per_page=5000&q=a&q=b&q=");
+        assert_eq!(
+            faults.unwrap_err(),
+            [
+                r#"the parameter "statsu" is unknown; there are status, image, q, page and per_page"#,
+                r#"the parameter "status" can't be "BROKEN"; there are FAILED, RUNNING, PENDING, COMPLETED, SKIPPED, CANCELLED, ROLLBACK_IN_PROGRESS, ROLLBACK_COMPLETED, UNSEEN, GONE, OTHER"#,
+                r#"the parameter "image" is not a glob such as golden-*: unclosed character class; missing ']'"#,
+                r#"the parameter "page" must be a number from 1 on, not "0""#,
+                r#"the parameter "per_page" must be a number from 1 to 1000, not "5000""#,
+                r#"the parameter "q" stands twice; keep one"#,
+                r#"the parameter "q" stands twice; keep one"#,
+            ]
+        );
+        let long = format!("q={}", "x".repeat(LONGEST + 1));
+        assert!(Query::parse(&long).unwrap_err()[0].contains("longer than 256 characters"));
+    }
+
+    proptest! {
+        #[test]
+        fn address_asks_for_the_same_again(
+            statuses in proptest::sample::subsequence(STATUSES.to_vec(), 0..4),
+            image in "[a-z*?-]{0,8}",
+            text in "(?s).{0,20}",
+            page in 1..9usize,
+            per_page in 1..=MOST_PER_PAGE,
+        ) {
+            let mut asked = Query { statuses, page, per_page, ..Query::default() };
+            if !image.is_empty() {
+                asked.take_image(&image).unwrap();
+            }
+            asked.text = text.trim().to_owned();
+            let read = Query::parse(&asked.address(page)[1..]).unwrap();
+            prop_assert_eq!(read.address(page), asked.address(page));
+            prop_assert_eq!(&read.text, &asked.text);
+            prop_assert_eq!(&read.statuses, &asked.statuses);
+            prop_assert_eq!((read.page, read.per_page), (page, per_page));
+            prop_assert_eq!(read.image.map(|(text, _)| text).unwrap_or_default(), image);
+        }
+
+        #[test]
+        fn whatever_is_asked_it_is_answered_or_refused(query in "(?s).{0,80}") {
+            if let Err(faults) = Query::parse(&query) {
+                prop_assert!(!faults.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Times and durations as a person reads them.
+
+use std::fmt;
+
+use crate::model::Timestamp;
+
+/// A duration with its two largest units, such as `3m 12s`. The script writes the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(pub i64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.max(0) / 1_000;
+        let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{seconds}s"),
+            (0, 0, _) => write!(f, "{minutes}m {:02}s", seconds % 60),
+            (0, _, _) => write!(f, "{hours}h {:02}m", minutes % 60),
+            _ => write!(f, "{days}d {:02}h", hours % 24),
+        }
+    }
+}
+
+/// A moment in UTC, `19:12:23`, with the date before it where that is another than today.
+pub fn clock(at: Timestamp, now: Timestamp) -> String {
+    let (Some(at), Some(now)) = (at.rfc3339(), now.rfc3339()) else {
+        return "far away".to_owned();
+    };
+    let (date, time) = (&at[..10], &at[11..19]);
+    match now.starts_with(date) {
+        true => time.to_owned(),
+        false => format!("{date} {time}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units() {
+        for (millis, expected) in [
+            (-5, "0s"),
+            (59_999, "59s"),
+            (60_000, "1m 00s"),
+            (3_599_000, "59m 59s"),
+            (3_600_000, "1h 00m"),
+            (86_399_000, "23h 59m"),
+            (90_000_000, "1d 01h"),
+        ] {
+            assert_eq!(Span(millis).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn date_is_told_where_it_is_not_today() {
+        let time = |text| Timestamp::parse(text).unwrap();
+        let now = time("2026-09-09T19:12:23.418Z");
+        assert_eq!(clock(now, now), "19:12:23");
+        let before = time("2026-09-08T23:59:59.999Z");
+        assert_eq!(clock(before, now), "2026-09-08 23:59:59");
+        assert_eq!(clock(Timestamp::from_millis(i64::MAX), now), "far away");
+    }
+}
