@@ -24,6 +24,7 @@ mod regions;
 mod reload;
 mod simulation;
 mod simulator;
+mod status;
 mod step_files;
 mod stop;
 mod support;
