@@ -9,6 +9,7 @@ use crate::process::{Exporter, LOOK_EVERY, PATIENCE, Response, Scrape, Setup, Si
 
 /// One build that failed with a hostile message long ago and was not retried, and one that runs.
 const BUILDS: &str = r#"
+listed_after: 0s
 pipelines:
   - name: broken
     account: "111122223333"
