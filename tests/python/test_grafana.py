@@ -248,6 +248,9 @@ def addresses(board):
     yield "${datasource}"
 
 
+PAGE_OF_AN_ID = "${status_page}/?q=${__value.text}"
+
+
 @EACH_BOARD
 def test_links_lead_to_runbooks_dashboards_and_the_status_page(board):
     uids = {other["uid"]: other for other in BOARDS.values()}
@@ -261,7 +264,12 @@ def test_links_lead_to_runbooks_dashboards_and_the_status_page(board):
             assert asked <= variables(uids[other[1]]).keys(), url
             seen.add("dashboard")
         else:
-            known = ["${status_page}", "${datasource}", "${runbooks}/${__value.text}.md"]
+            known = [
+                "${status_page}",
+                "${datasource}",
+                "${runbooks}/${__value.text}.md",
+                PAGE_OF_AN_ID,
+            ]
             assert url in known or url == ""
     assert "runbook" in seen
     for panel in panels(board):
@@ -269,6 +277,19 @@ def test_links_lead_to_runbooks_dashboards_and_the_status_page(board):
             for url in everywhere(panel["fieldConfig"], "url"):
                 fields = set(re.findall(r"\$\{__data\.fields\.(\w+)\}", url))
                 assert fields <= set(renamed(panel).values()), url
+
+
+def test_page_tells_of_every_variable_and_of_what_to_replace():
+    page = (FOLDER / "README.md").read_text()
+    table = page[page.index("## Variables") : page.index("## How")]
+    names = {name for board in BOARDS.values() for name in variables(board)} - {"datasource"}
+    assert names <= set(re.findall(r"`(\w+)`", table))
+    (command,) = re.findall(r"^sed -i '(.*)'", table, re.MULTILINE)
+    placeholders = re.findall(r"s\|(\S+?)\|", command)
+    assert len(placeholders) == 2
+    for board in BOARDS.values():
+        values = {variables(board)[name]["query"] for name in ("status_page", "runbooks")}
+        assert values == set(placeholders)
 
 
 def test_every_runbook_is_linked():
@@ -391,6 +412,22 @@ def test_marks_stand_where_steps_failed_in_the_demo(demo_prometheus, board, mark
         assert now - RANGE < float(one["value"][1]) / 1000 < time.time()
         labels = set(re.findall(r"\{\{(\w+)\}\}", mark["titleFormat"] + mark["textFormat"]))
         assert labels <= one["metric"].keys()
+
+
+def test_status_page_finds_what_a_table_links_to(demo_prometheus, demo):
+    (known,) = {
+        url for board in BOARDS.values() for url in everywhere(board, "url") if "?q=" in url
+    }
+    assert known == PAGE_OF_AN_ID
+    site = demo.removesuffix("/metrics")
+    for thing in ("step", "execution"):
+        labels = demo_prometheus.query(f"imagebuilder_workflow_{thing}_info")[0]["metric"]
+        one = labels["step_execution_id" if thing == "step" else "workflow_execution_id"]
+        url = known.replace("${__value.text}", one)
+        get(url.replace("${status_page}", site))
+        # The page repeats what it is asked for; its JSON doesn't.
+        found, _ = get(url.replace("${status_page}/", f"{site}/api/v1/steps"))
+        assert one in found.decode(), url
 
 
 CHOICES = {

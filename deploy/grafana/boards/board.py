@@ -58,11 +58,12 @@ class Marks(model.AnnotationQuery):
 
     def __init__(self, title, text, **known):
         super().__init__(**known)
+        # A step's end is shown for hours: it is found also where one looks seldom.
         self.more = {
             "titleFormat": title,
             "textFormat": text,
             "useValueForTime": True,
-            "step": "60s",
+            "step": "5m",
         }
 
     def to_json(self):

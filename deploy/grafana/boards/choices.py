@@ -6,7 +6,9 @@ PLACE = 'account_id=~"$account", region=~"$region"'
 IMAGES = f'{PLACE}, image=~"$image"'
 
 WHERE = [Column("account_id", "Account", width=120), Column("region", "Region", width=110)]
-EXECUTION = Column("step_execution_id", "Step execution", width=330)
+# The status page looks for an id, and has the message that a failed step ended with.
+ON_THE_PAGE = link("On the status page", "${status_page}/?q=${__value.text}")
+EXECUTION = Column("step_execution_id", "Step execution", width=330, links=(ON_THE_PAGE,))
 YES = mapping({1: ("yes", "green"), 0: ("no", "red")})
 DONE_OVER = mapping({1: ("yes", "green")})
 

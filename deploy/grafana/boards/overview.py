@@ -8,9 +8,11 @@ from boards.overview_steps import STEPS
 from boards.panels import (
     NONE_IS_BETTER,
     NONE_IS_GOOD,
+    bars,
     by_status,
     columns_over_time,
     graph,
+    instant,
     number,
     query,
     runbooks,
@@ -143,20 +145,20 @@ def exporter_health():
             steps=ages,
             links=runbooks("ImageBuilderDiscoveryOld"),
         ),
-        graph(
+        bars(
             "Age of moving steps",
             "How old the oldest data is of a step that may still change. A settled step is not "
             "asked for again, and its data does not grow old.",
             [
-                query(
+                instant(
                     f"max by (target, region) (time() - max by ({step}) ({data})"
                     f" and on ({step}) {moving})",
                     "{{target}} {{region}}",
                 )
             ],
             "s",
+            ages,
             size=(8, 7),
-            steps=ages,
             links=runbooks("ImageBuilderDataOld"),
         ),
     ]

@@ -20,6 +20,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
+# Where a query reads several series of each step, and there may be thousands.
+COARSE = 200
+
 NEUTRAL = [(None, "blue")]
 NONE_IS_GOOD = [(None, "green"), (1, "red")]
 NONE_IS_BETTER = [(None, "green"), (1, "orange")]
@@ -170,6 +173,8 @@ def columns_over_time(panel):
 
 
 def points(panel):
+    """What stands for some minutes, and is read seldom."""
+    panel.max_data_points(COARSE)
     return (
         panel.draw_style(looks.GraphDrawStyle.POINTS)
         .show_points(looks.VisibilityMode.ALWAYS)
@@ -190,6 +195,7 @@ def timeline(title, description, expression, legend, texts, size, links=()):
     panel = frame(
         statetimeline.Panel(), title, description, size, [query(expression, legend)], links
     )
+    panel.max_data_points(COARSE)
     panel.unit("none").thresholds(thresholds(NEUTRAL)).mappings([mapping(texts)])
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.merge_values(True).show_value(looks.VisibilityMode.AUTO).row_height(0.85).fill_opacity(

@@ -1,7 +1,7 @@
 """A workflow, or a step of it, over time: how long it takes, how often it fails, how it stands."""
 
 from boards.board import board, choice, failures, window
-from boards.choices import DONE_OVER, EXECUTION, IMAGES, PLACE, WHERE
+from boards.choices import DONE_OVER, EXECUTION, IMAGES, ON_THE_PAGE, PLACE, WHERE
 from boards.panels import (
     NEAR_A_LIMIT,
     STATUS_COLOURS,
@@ -208,7 +208,7 @@ def workflows():
             Column("G", "Skipped", unit="none", width=80),
             Column("H", "Superseded", width=100, texts=DONE_OVER),
             *WHERE,
-            Column("workflow_execution_id", "Workflow execution", width=330),
+            Column("workflow_execution_id", "Workflow execution", width=330, links=(ON_THE_PAGE,)),
         ],
         size=(24, 8),
         sort=("Began", True),
@@ -242,7 +242,10 @@ def durations():
             "The elapsed time of running executions, which falls back when the next begins; and "
             "the smallest timeout and budget of those that the exporter shows.",
             [
-                query(f"max by ({ROW}) ({STEPS.elapsed()})", "{{image}}: {{workflow}} / {{step}}"),
+                query(
+                    f"max by ({ROW}) ({STEPS.elapsed()})",
+                    "{{image}}: {{workflow}} / {{step}}",
+                ),
                 *limits,
             ],
             "s",
