@@ -137,7 +137,8 @@ def staying(both):
     _, stays = both
     stays.says("until Ctrl-C ends it:", 120)
     stays.says("Alerts that begin", 5)
-    found = dict(re.findall(r"^    (metrics|Prometheus|Alertmanager) +(http\S+)$", stays.said(), re.M))
+    line = r"^    (metrics|Prometheus|Alertmanager) +(http\S+)$"
+    found = dict(re.findall(line, stays.said(), re.MULTILINE))
     assert len(found) == 3, stays.said()
     return found
 
