@@ -132,7 +132,7 @@ fn execution(out: &mut Markup, execution: &Execution<'_>, now: Timestamp, site: 
     summary(out, execution, now);
     out.raw("<ol class=\"steps\">\n");
     for step in &execution.steps {
-        steps::step(out, step, axis, now);
+        steps::step(out, step, execution.source, axis, now);
     }
     out.raw("</ol>\n");
     if execution.steps.is_empty() {

@@ -72,7 +72,7 @@ fn failed_step_says_what_broke_and_why() {
         "ran into its timeout over its budget of 45m 00s attempt 2 of 2 ends the workflow rollback FAILED",
         "Document failed",
         "Action ExecuteComponents On failure Abort",
-        "Timeout 1h 15m Budget 45m 00s Rollback FAILED",
+        "Budget 45m 00s Last seen",
     ] {
         assert!(text.contains(said), "{said}\n{text}");
     }
@@ -295,8 +295,10 @@ fn running_step_is_marked_near_its_timeout_past_it_and_while_it_waits_for_a_pers
             ..named("Apply", StepStatus::Running)
         };
         let page = page_of(&with_step(step, |record| record), "");
-        let notes = page.split("class=\"notes\">").nth(1).unwrap();
-        text_of(&format!("<>{}", notes.split("</summary>").next().unwrap()))
+        match page.split("class=\"notes\">").nth(1) {
+            Some(notes) => text_of(&format!("<>{}", notes.split("</summary>").next().unwrap())),
+            None => String::new(),
+        }
     };
     assert_eq!(note(799, "ExecuteComponents"), "");
     assert_eq!(note(800, "ExecuteComponents"), "near its timeout");
