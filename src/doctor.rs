@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use crate::api::aws::Aws;
 use crate::api::{Answer, Caller, ImageBuilder, ServiceClock};
 use crate::clock::Clock;
-use crate::config::{Checked, Config, LimitKey, Target};
+use crate::config::{Checked, Config, LimitKey, RateLimit, Target};
 use crate::schedule::RateLimiter;
 
 pub use estimate::{Estimate, Seen};
@@ -36,6 +36,8 @@ pub use findings::{Check, Findings, Outcome};
 
 /// Targets and regions that are examined at the same time.
 const AT_ONCE: usize = 8;
+/// Calls a second, where the rate limit is lower.
+const SLOWEST: f64 = 1.0;
 
 /// Whom to ask about one target in one region.
 pub struct Access {
@@ -131,11 +133,18 @@ pub async fn run(
     summary::write(out, &all, checked.warnings.len())
 }
 
-/// One for all that AWS counts together, with the smallest of their limits, as the exporter has it.
+/// One for all that AWS counts together, with the smallest of their limits, as the exporter has it,
+/// but that somebody waits: the few calls are made within minutes.
 fn limiters(config: &Config, clock: Clock) -> HashMap<LimitKey, Arc<RateLimiter>> {
     let now = clock.now().instant;
     let limits = config.shared_limits(|_, _| true).into_iter();
     limits
-        .map(|(key, limit)| (key, Arc::new(RateLimiter::new(limit, now))))
+        .map(|(key, limit)| {
+            let limit = RateLimit {
+                requests_per_second: limit.requests_per_second.max(SLOWEST),
+                ..limit
+            };
+            (key, Arc::new(RateLimiter::new(limit, now)))
+        })
         .collect()
 }

@@ -11,7 +11,7 @@ use super::calls::MOST_NAMED;
 use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, Seen};
 use super::findings::{Check, Findings, Outcome};
 use super::found::{Found, followed_images, is_kept};
-use super::report::plain;
+use super::report::{counted, plain};
 use crate::api::{ApiError, Caller, ErrorKind, Operation, Parsed, within};
 use crate::clock::Clock;
 use crate::config::{Config, PipelineSelector, Target};
@@ -72,6 +72,7 @@ pub async fn examine(
         _ => examination.ask(&needed).await,
     }
     let estimate = examination.estimate(config, &needed, clock);
+    examination.warn_of_rate_limit(estimate.as_ref());
     examination.warn_of_account();
     Findings {
         target: target.name.clone(),
@@ -129,6 +130,23 @@ impl Examination<'_> {
         }
         let place = |check: &Check| needed.iter().position(|needed| *needed == check.operation);
         self.checks.sort_by_key(place);
+    }
+
+    /// What runs now takes more calls than the rate limit lets through.
+    fn warn_of_rate_limit(&mut self, estimate: Option<&Estimate>) {
+        let rate = self.target.rate_limit.requests_per_second;
+        let Some(estimate) = estimate.filter(|estimate| estimate.share(rate) > 1.0) else {
+            return;
+        };
+        let enough = match estimate.most_running(rate) {
+            Some(most) if estimate.seen.running_images > 0 => {
+                format!("; it is enough for {} at a time", counted(most, "image"))
+            }
+            _ => String::new(),
+        };
+        self.warnings.push(format!(
+            "the rate limit is less than what runs now takes, so steps are seen late{enough}: raise rate_limit.requests_per_second or polling.interval"
+        ));
     }
 
     /// What is named in other accounts is not these credentials' own.

@@ -204,18 +204,6 @@ fn write_estimate(
         "series",
         &format!("about {} on /metrics", estimate.series),
     )?;
-    if percent > 100.0 {
-        let enough = match estimate.most_running(requests_per_second) {
-            Some(most) if seen.running_images > 0 => {
-                format!("; it is enough for {} at a time", counted(most, "image"))
-            }
-            _ => String::new(),
-        };
-        let so = format!(
-            "the rate limit is less than what runs now takes, so steps are seen late{enough}: raise rate_limit.requests_per_second or polling.interval"
-        );
-        line(out, "warning", &so)?;
-    }
     Ok(())
 }
 

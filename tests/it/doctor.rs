@@ -359,6 +359,37 @@ async fn targets_are_told_in_the_order_of_the_file_and_what_two_have_in_common()
 }
 
 #[tokio::test]
+async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_share_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let limited = |rate: &str| {
+        own_role(&format!(
+            "images: [\"*\"], rate_limit: {{requests_per_second: {rate}, burst: 100}}"
+        ))
+    };
+    // What runs takes 156 an hour: 0.0433 a second.
+    let run = Run::of(&simulated, &[("slow", &limited("0.04"))]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says(
+        "  warning   the rate limit is less than what runs now takes, so steps are seen late; it is enough for 0 images at a time: raise rate_limit.requests_per_second or polling.interval\n\
+         \n\
+         doctor: all that is needed is allowed, with 1 warning\n",
+    );
+    let targets = [("one", limited("0.05")), ("two", limited("0.06"))];
+    let targets = targets
+        .each_ref()
+        .map(|(name, keys)| (*name, keys.as_str()));
+    let run = Run::of(&simulated, &targets).await;
+    run.says(
+        "warning: targets one, two share one rate limit in us-west-2: together they take 312 calls an hour now, and it allows 180\n\
+         \n\
+         doctor: all that is needed is allowed, with 1 warning\n",
+    );
+    // Known from the file alone, as check-config tells it.
+    let run = Run::of(&simulated, &[("none", &limited("0.001"))]).await;
+    run.says("imagebuilder_exporter.yaml:3:5: warning: target none asks for 0.01 requests/s to look for new images");
+}
+
+#[tokio::test]
 async fn region_is_examined_without_a_configuration() {
     let simulated = Simulated::start(SCENARIO).await;
     let setup = Setup::new()
