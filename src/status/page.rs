@@ -123,6 +123,7 @@ fn sections(out: &mut Markup, status: &Status<'_>, site: &Site) {
     if status.builds.is_empty() {
         return nothing(out, status);
     }
+    bars::legend(out);
     for standing in Standing::ALL {
         let builds: Vec<&Build<'_>> = status
             .builds

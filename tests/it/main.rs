@@ -28,6 +28,7 @@ mod reload;
 mod shards;
 mod simulation;
 mod simulator;
+mod status;
 mod step_files;
 mod stop;
 mod support;

@@ -1,5 +1,6 @@
 """The Kubernetes manifests: each file by itself, and the overlays where a Kustomize is there."""
 
+import json
 import os
 import re
 import runpy
@@ -14,7 +15,14 @@ from test_readme import blocks
 
 NAME = "imagebuilder-exporter"
 LABELS = {"app.kubernetes.io/name": NAME}
-OVERLAYS = ["ha-pair", "irsa", "pod-identity", "prometheus-operator", "shards"]
+OVERLAYS = [
+    "grafana-dashboards",
+    "ha-pair",
+    "irsa",
+    "pod-identity",
+    "prometheus-operator",
+    "shards",
+]
 # The oldest that is still in use at large, and the newest the validator knows.
 VERSIONS = ["1.30", kubernetes_validate.latest_version()]
 
@@ -280,6 +288,27 @@ def with_config_map_of(made, workload):
     return workload
 
 
+def test_component_brings_every_dashboard_as_the_sidecar_of_grafana_looks_for_it(root, kubernetes):
+    """By a label, in ConfigMaps small enough for what `kubectl apply` writes beside them: the object
+    once more, as an annotation, of which there may be 256 KiB."""
+    (component,) = documents(
+        (kubernetes / "components/grafana-dashboards/kustomization.yaml").read_text()
+    )
+    (folder,) = component["components"]
+    grafana = (kubernetes / "components/grafana-dashboards" / folder).resolve()
+    assert grafana == root / "deploy/grafana"
+    (made,) = documents((grafana / "kustomization.yaml").read_text())
+    files = [file for maps in made["configMapGenerator"] for file in maps["files"]]
+    assert sorted(files) == sorted(
+        f"dashboards/{file.name}" for file in grafana.glob("dashboards/*.json")
+    )
+    for file in files:
+        assert len(json.dumps((grafana / file).read_text())) < 240 * 1024
+    options = made["generatorOptions"]
+    assert options["labels"] == LABELS | {"grafana_dashboard": "1"}
+    assert options["disableNameSuffixHash"] is True
+
+
 def render(folder):
     """What Kustomize makes of a folder, each manifest judged."""
     if shutil.which("kustomize"):
@@ -291,6 +320,22 @@ def render(folder):
     for manifest in made:
         judge(manifest)
     return made
+
+
+def is_dashboard(manifest):
+    return manifest["metadata"]["labels"].get("grafana_dashboard") == "1"
+
+
+def test_kustomize_makes_config_maps_of_the_dashboards(root, kubernetes):
+    made = render(kubernetes / "overlays/grafana-dashboards")
+    dashboards = {
+        name: text
+        for manifest in made
+        if is_dashboard(manifest)
+        for name, text in manifest["data"].items()
+    }
+    files = (root / "deploy/grafana/dashboards").glob("*.json")
+    assert dashboards == {file.name: file.read_text() for file in files}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -349,7 +394,9 @@ def test_kustomize_makes_manifests_of_the_example_on_the_page(kubernetes, tmp_pa
     assert [term["labelSelector"] for term in apart] == [{"matchLabels": LABELS}]
     account = the("ServiceAccount", made)["metadata"]["annotations"]
     assert account.keys() == {"eks.amazonaws.com/role-arn"}
-    maps = the("ConfigMap", made)
+    dashboards = [manifest for manifest in made if is_dashboard(manifest)]
+    assert len(dashboards) == 3
+    maps = the("ConfigMap", [manifest for manifest in made if manifest not in dashboards])
     assert maps["data"] == {"imagebuilder_exporter.yaml": config}
     assert pod["volumes"][0]["configMap"]["name"] == maps["metadata"]["name"]
     assert {"PodDisruptionBudget", "PrometheusRule", "ServiceMonitor"} <= {
