@@ -25,7 +25,7 @@
 //! 7. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
 //!    reloads and drains.
 //!
-//! [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
+//! [`doctor`] asks beforehand what all this will need. [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
 //! service, for [`demo`], `simulate` and the tests, and for nothing else.
 
 pub mod api;
@@ -36,6 +36,7 @@ pub mod config;
 pub mod demo;
 #[cfg(test)]
 mod docs;
+pub mod doctor;
 pub mod exposition;
 pub mod family;
 pub mod finished;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry,
 };
 
 use crate::api::{ErrorKind, Operation, ServiceClock};
@@ -51,6 +51,12 @@ const RELOAD_TIMESTAMP: Family = Family {
     labels: &[],
     help: "When a configuration was last taken, as Unix time in seconds.",
 };
+const SHARDS: Family = Family {
+    name: "imagebuilder_exporter_shards",
+    kind: Kind::Gauge,
+    labels: &["shard"],
+    help: "How many shards there are, as the one of this number, counted from 0, was told.",
+};
 const API_REQUESTS: Family = Family {
     name: "imagebuilder_exporter_api_requests_total",
     kind: Kind::Counter,
@@ -87,6 +93,7 @@ pub static FAMILIES: &[Family] = &[
     BUILD_INFO,
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
+    SHARDS,
     API_REQUESTS,
     API_REQUEST_DURATION,
     RATE_LIMIT_WAIT,
@@ -141,6 +148,7 @@ pub struct ProcessMetrics {
     registry: Registry,
     reload_successful: Gauge,
     reload_timestamp: Gauge,
+    shards: GaugeVec,
     unparsable_fields: IntCounterVec,
 }
 
@@ -175,9 +183,19 @@ impl ProcessMetrics {
                 valid(Gauge::with_opts(opts(&RELOAD_SUCCESSFUL))),
             ),
             reload_timestamp: register(&registry, valid(Gauge::with_opts(opts(&RELOAD_TIMESTAMP)))),
+            shards: register(
+                &registry,
+                valid(GaugeVec::new(opts(&SHARDS), SHARDS.labels)),
+            ),
             unparsable_fields: register(&registry, fields),
             registry,
         }
+    }
+
+    /// Which of how many shards the process is.
+    pub fn shard(&self, index: u32, total: u32) {
+        let shard = self.shards.with_label_values(&[index.to_string()]);
+        shard.set(total.into());
     }
 
     /// The configuration was read, at the start or again, and taken or refused.
@@ -338,6 +356,7 @@ mod tests {
     #[test]
     fn everything_in_the_table_is_gathered() {
         let process = ProcessMetrics::new(&["startTime"]);
+        process.shard(0, 1);
         let poller = PollerMetrics::new("production", "us-west-2");
         poller.request(
             Operation::GetWorkflowExecution,

@@ -56,6 +56,16 @@ impl Shard {
         Ok(Self { index, total })
     }
 
+    /// Counted from 0.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// How many there are.
+    pub fn total(self) -> u32 {
+        self.total
+    }
+
     /// Whether there is no other.
     pub fn is_all(self) -> bool {
         self.total == 1

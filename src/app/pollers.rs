@@ -13,7 +13,7 @@ use super::sharing::Sharing;
 use crate::api::ImageBuilder;
 use crate::api::aws::Aws;
 use crate::clock::Clock;
-use crate::config::{Config, LimitKey, Metrics, RateLimit, Target};
+use crate::config::{Config, LimitKey, Metrics, Target};
 use crate::finished::{Finished, Settings};
 use crate::labels::LabelText;
 use crate::schedule::{Assignment, Claims, Poller, RateLimiter, Tools, own_labels};
@@ -63,19 +63,19 @@ impl Pollers {
 
     /// Polls this shard's part of what `config` says from now on, and nothing else. A target keeps what is known of its
     /// steps unless its role, profile or endpoint changed: then it is another one of the same name.
-    pub(super) async fn assign(&mut self, config: &Config) -> View {
+    pub(super) async fn assign(&mut self, config: Config) -> View {
         let mut before = self.stop().await;
-        self.share_limits(config);
+        self.share_limits(&config);
         self.finished = Arc::new(self.finished.configured(
             &counting(&config.metrics),
-            &going_on(config, self.sharing.shard(), before.values()),
+            &going_on(&config, self.sharing.shard(), before.values()),
             self.clock.now().time,
         ));
         // Who has what is found out anew, in the order of the file.
         let claims = Arc::new(Claims::default());
         let mut polled = Vec::new();
         let patience = self.clock.now().instant + CLIENTS_WITHIN;
-        let assignments = self.sharing.own(config);
+        let assignments = self.sharing.own(&config);
         for assignment in assignments {
             let (target, region) = (&assignment.target, &assignment.region);
             let key = (target.name.clone(), region.clone());
@@ -96,8 +96,7 @@ impl Pollers {
             self.start(poller);
         }
         View {
-            metrics: config.metrics.clone(),
-            interval: config.polling.interval,
+            config: Arc::new(config),
             polled,
             finished: self.finished.clone(),
         }
@@ -192,16 +191,7 @@ impl Pollers {
     /// One limiter for all targets that AWS counts together, with the smallest of their limits.
     fn share_limits(&mut self, config: &Config) {
         let shard = self.sharing.shard();
-        let mut limits: HashMap<LimitKey, RateLimit> = HashMap::new();
-        for target in &config.targets {
-            let regions = target.regions.iter();
-            for region in regions.filter(|region| shard.has(target, region)) {
-                limits
-                    .entry(target.limit_key(region))
-                    .and_modify(|limit| *limit = smaller(*limit, target.rate_limit))
-                    .or_insert(target.rate_limit);
-            }
-        }
+        let limits = config.shared_limits(|target, region| shard.has(target, region));
         let now = self.clock.now().instant;
         let mut before = std::mem::take(&mut self.limiters);
         for (key, limit) in limits {
@@ -256,11 +246,4 @@ fn has_same_access(one: &Target, other: &Target) -> bool {
     one.profile == other.profile
         && one.assume_role == other.assume_role
         && one.endpoint_url == other.endpoint_url
-}
-
-fn smaller(one: RateLimit, other: RateLimit) -> RateLimit {
-    RateLimit {
-        requests_per_second: one.requests_per_second.min(other.requests_per_second),
-        burst: one.burst.min(other.burst),
-    }
 }

@@ -26,7 +26,6 @@ pub struct Execution<'a> {
     pub source: &'a Source,
     pub id: Option<WorkflowExecutionId>,
     pub observed: Option<&'a WorkflowObservation>,
-    /// Whether its image build moves.
     pub steps: Vec<Step<'a>>,
     pub standing: Standing,
 }

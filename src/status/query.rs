@@ -115,7 +115,7 @@ impl Query {
 
     /// The query of an address that asks for another page of the same; begins with `?`.
     pub fn address(&self, page: usize) -> String {
-        let mut address = Serializer::new("?".to_owned());
+        let mut address = Serializer::for_suffix("?".to_owned(), 1);
         for status in &self.statuses {
             address.append_pair("status", status);
         }

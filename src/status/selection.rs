@@ -170,11 +170,10 @@ fn image_has(
         || contains(&source.region, word)
         || arn.is_some_and(|arn| contains(arn.as_str(), word))
         || image.is_some_and(|image| {
-            contains(image.status.as_str(), word)
-                || contains(image.details.as_str(), word)
-                || contains(image.own_labels.as_str(), word)
-                || { image.failure.as_ref() }
-                    .is_some_and(|failure| contains(failure.as_str(), word))
+            contains(image.details.as_str(), word) || contains(image.own_labels.as_str(), word) || {
+                image.failure.as_ref()
+            }
+            .is_some_and(|failure| contains(failure.as_str(), word))
         })
 }
 

@@ -1,1 +1,175 @@
 //! From records to what is shown.
+
+mod choice;
+mod shown;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::labels::LabelText;
+use crate::model::{
+    Image, ImageArn, ImageFailure, ImageStatus, OnFailure, StepExecution, StepStatus, WorkflowArn,
+    WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
+};
+use crate::store::{ImageRecord, Phase, StepRecord, Store, WorkflowRecord};
+
+const REGION: &str = "us-west-2";
+const NOW: i64 = 1_788_981_143_418;
+
+/// So many seconds before now.
+fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(NOW - seconds * 1_000)
+}
+
+fn workflow_id(number: u32) -> WorkflowExecutionId {
+    let id = format!("wf-00000000-0000-0000-0000-{number:012}");
+    id.parse().unwrap()
+}
+
+fn image_arn(name: &str, build: u32) -> ImageArn {
+    let arn = format!("arn:aws:imagebuilder:{REGION}:111122223333:image/{name}/1.0.0/{build}");
+    ImageArn::parse(&arn).unwrap()
+}
+
+fn workflow_arn(name: &str) -> WorkflowArn {
+    let arn = format!("arn:aws:imagebuilder:{REGION}:aws:workflow/build/{name}/1.0.3/1");
+    WorkflowArn::parse(&arn).unwrap()
+}
+
+/// A target's store as a test fills it.
+#[derive(Default)]
+struct World {
+    store: Store,
+    steps: u32,
+}
+
+impl World {
+    fn known(self) -> Known {
+        known([("production", self)])
+    }
+
+    fn source(&self, target: &str) -> Source {
+        Source {
+            target: Arc::from(target),
+            region: Arc::from(REGION),
+            store: self.store.snapshot(),
+            health: Health {
+                up: Some(true),
+                ..Health::default()
+            },
+        }
+    }
+
+    fn image(&self, name: &str, build: u32, status: ImageStatus, created: Timestamp) {
+        let image = Image {
+            created: Some(created),
+            ..image(image_arn(name, build), status)
+        };
+        self.put_image(&image);
+    }
+
+    fn put_image(&self, image: &Image) {
+        let labels = LabelText::new([("team", "platform")]);
+        let record = ImageRecord::new(image, labels, LabelText::default(), REGION);
+        self.store.images.put(record);
+    }
+
+    /// An execution of `build-image`, for a build of this name.
+    fn execution(&self, id: u32, image: &ImageArn, execution: WorkflowExecution) {
+        let execution = WorkflowExecution {
+            image: Some(image.clone()),
+            workflow: Some(workflow_arn("build-image")),
+            ..execution
+        };
+        let labels = LabelText::default();
+        let unseen = WorkflowRecord::unseen(workflow_id(id), labels.clone(), labels);
+        self.store
+            .workflows
+            .put(unseen.answered(&execution, REGION));
+    }
+
+    /// A step of this execution, as a list told it `10` seconds ago.
+    fn step(&mut self, execution: u32, image: &ImageArn, step: StepExecution) -> StepRecord {
+        let step = StepExecution {
+            image: Some(image.clone()),
+            workflow: Some(workflow_arn("build-image")),
+            workflow_execution_id: Some(workflow_id(execution)),
+            ..step
+        };
+        let record = self.unseen_step().answered(step, REGION, ago(10));
+        self.store.steps.put(record.clone());
+        record
+    }
+
+    fn unseen_step(&mut self) -> StepRecord {
+        self.steps += 1;
+        let id = format!("step-00000000-0000-0000-0000-{:012}", self.steps);
+        let record = StepRecord::unseen(id.parse().unwrap(), LabelText::default());
+        self.store.steps.put(record.clone());
+        record
+    }
+}
+
+fn known<const N: usize>(worlds: [(&str, World); N]) -> Known {
+    Known {
+        now: Timestamp::from_millis(NOW),
+        ready: true,
+        sources: worlds
+            .iter()
+            .map(|(target, world)| world.source(target))
+            .collect(),
+    }
+}
+
+fn image(arn: ImageArn, status: ImageStatus) -> Image {
+    Image {
+        arn,
+        status,
+        created: None,
+        failure: None,
+        platform: None,
+        kind: None,
+        build_type: None,
+        pipeline: None,
+        tags: Default::default(),
+    }
+}
+
+fn execution(status: WorkflowStatus, start: i64) -> WorkflowExecution {
+    WorkflowExecution {
+        start: Some(ago(start)),
+        ..WorkflowExecution::with_status(status)
+    }
+}
+
+fn named(name: &str, status: StepStatus) -> StepExecution {
+    StepExecution {
+        name: Some(name.into()),
+        ..StepExecution::with_status(status)
+    }
+}
+
+fn site() -> Site {
+    Site {
+        telemetry_path: "/metrics".to_owned(),
+        external_url: None,
+    }
+}
+
+fn page_of(known: &Known, query: &str) -> String {
+    let query = Query::parse(query).unwrap();
+    page(&Status::of(known, &query), &site())
+}
+
+fn json_of(known: &Known, query: &str) -> serde_json::Value {
+    let query = Query::parse(query).unwrap();
+    serde_json::from_slice(&json(&Status::of(known, &query), &site())).unwrap()
+}
+
+/// What the entries of a list of the JSON have under this key, in their order.
+fn all<'a>(json: &'a serde_json::Value, list: &str, key: &str) -> Vec<&'a str> {
+    let entries = json[list].as_array().unwrap().iter();
+    entries
+        .map(|entry| entry[key].as_str().unwrap_or("-"))
+        .collect()
+}

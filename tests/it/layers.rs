@@ -10,6 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["config", "shard", "simulator", "status"]),
     ("clock", &["model"]),
     ("config", &["model"]),
+    ("doctor", &["api", "clock", "config", "model", "schedule"]),
     (
         "exposition",
         &[

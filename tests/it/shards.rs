@@ -88,7 +88,8 @@ async fn start(simulated: &Simulated, config: &str, index: u32, total: u32) -> E
 /// All series without their values, in order, but for those of a process as such, and those of the
 /// calls that happen to have been made.
 fn series<'a>(scrapes: impl IntoIterator<Item = &'a Scrape>) -> Vec<&'a str> {
-    const OTHERS: [&str; 4] = [
+    const OTHERS: [&str; 5] = [
+        "exporter_shards",
         "build_info",
         "config_last_reload",
         "unparsable_fields",
@@ -231,6 +232,8 @@ async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings()
     exporter.until_line(&nothing).await;
     let scrape = exporter.scrape().await;
     assert!(!scrape.text.contains("target=\""), "{}", scrape.text);
+    let shards = "imagebuilder_exporter_shards{shard=\"1\"}";
+    assert_eq!(scrape.value(shards), Some(3.0));
 
     exporter.write_config("targets: []");
     assert_eq!(

@@ -24,11 +24,13 @@ def clean_environment(**more):
 
 
 @contextlib.contextmanager
-def running_process(command, log, **options):
-    """Runs `command`, with `log` as its standard error; ended by its own id, and well."""
+def running_process(command, log, more=None, **options):
+    """Runs `command`, with `log` as its standard error and `more` in its environment; ended by its
+    own id, and well."""
+    environment = clean_environment(**(more or {}))
     with open(log, "wb") as stderr:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stderr=stderr, env=clean_environment(), **options
+            command, stdin=subprocess.DEVNULL, stderr=stderr, env=environment, **options
         )
     try:
         yield process

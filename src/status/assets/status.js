@@ -43,9 +43,18 @@
     }
   };
 
+  // Whether the server has a thing unfolded; where somebody did otherwise, that stays.
+  const unfolded = new WeakMap();
+  const fold = (shown, wanted) => {
+    if (shown.open === unfolded.get(shown)) shown.open = wanted.open;
+    unfolded.set(shown, wanted.open);
+  };
+  for (const details of document.querySelectorAll("details")) unfolded.set(details, details.open);
+
   // Makes `shown` like `wanted` and keeps the elements that stay: so focus, selection and scroll stay
-  // too. What somebody folded or unfolded stays so; what is new comes as the server has it.
+  // too.
   const take = (shown, wanted) => {
+    if (shown.tagName === "DETAILS") fold(shown, wanted);
     for (const { name } of [...shown.attributes]) {
       if (name !== "open" && !wanted.hasAttribute(name)) shown.removeAttribute(name);
     }
@@ -77,7 +86,8 @@
         else if (at.nodeValue !== child.nodeValue) at.nodeValue = child.nodeValue;
         at = next;
       } else {
-        shown.insertBefore(document.importNode(child, true), at);
+        const added = shown.insertBefore(document.importNode(child, true), at);
+        for (const details of added.querySelectorAll?.("details") ?? []) unfolded.set(details, details.open);
       }
     }
     while (at) {

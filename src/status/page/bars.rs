@@ -10,6 +10,13 @@ pub fn definitions(out: &mut Markup) {
     out.raw(include_str!("../assets/definitions.svg"));
 }
 
+/// What the marks on bars mean.
+pub fn legend(out: &mut Markup) {
+    out.raw("<p class=\"legend\">Bars are on the time axis of their workflow execution. ");
+    out.raw("<svg aria-hidden=\"true\" focusable=\"false\"><line class=\"mark timeout\" x1=\"3\" x2=\"3\" y1=\"0\" y2=\"100%\"/></svg>the step’s timeout, ");
+    out.raw("<svg aria-hidden=\"true\" focusable=\"false\"><line class=\"mark budget\" x1=\"3\" x2=\"3\" y1=\"0\" y2=\"100%\"/></svg>its budget.</p>\n");
+}
+
 /// The icon of a status, which stands beside the word.
 pub fn icon(out: &mut Markup, status: &str) {
     out.raw("<svg class=\"icon\" aria-hidden=\"true\" focusable=\"false\"><use href=\"#i-");
@@ -111,7 +118,11 @@ fn limits(step: &Step<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
 
 /// A step's bar. What it says stands beside it as text.
 pub fn bar(out: &mut Markup, step: &Step<'_>, axis: Axis, now: Timestamp) {
-    out.raw("<svg class=\"bar\" aria-hidden=\"true\" focusable=\"false\"><rect class=\"track\" width=\"100%\" height=\"100%\" rx=\"2\"/>");
+    out.raw(match span(step, now) {
+        Some(_) => "<svg class=\"bar\"",
+        None => "<svg class=\"bar empty\"",
+    });
+    out.raw(" aria-hidden=\"true\" focusable=\"false\"><rect class=\"track\" width=\"100%\" height=\"100%\" rx=\"2\"/>");
     if let (Some((start, end)), Some(observed)) = (span(step, now), &step.record.observed) {
         let from = axis.place(start).clamp(0.0, 100.0);
         // One that took no time is seen as well.

@@ -120,13 +120,19 @@ fn execution(out: &mut Markup, execution: &Execution<'_>, now: Timestamp, site: 
     if let Some(id) = execution.id {
         out.put(" id=\"", id, "\"");
     }
-    let folded = execution.standing == Standing::Ended || execution.superseded();
+    let axis = Axis::of(execution, now);
+    // There is something to see where it failed, or has begun.
+    let folded = match execution.standing {
+        Standing::Failed => execution.superseded(),
+        Standing::Running => axis.is_none(),
+        Standing::Unseen => false,
+        Standing::Ended => true,
+    };
     out.raw(if folded { ">\n" } else { " open>\n" });
     summary(out, execution, now);
     out.raw("<ol class=\"steps\">\n");
-    let axis = Axis::of(execution, now);
     for step in &execution.steps {
-        steps::step(out, step, axis, now);
+        steps::step(out, step, execution.source, axis, now);
     }
     out.raw("</ol>\n");
     if execution.steps.is_empty() {

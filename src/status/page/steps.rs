@@ -1,9 +1,9 @@
 //! A step: its name, status, bar and what there is to notice; unfolded, all that is known.
 
-use super::super::bounded;
 use super::super::builds::Step;
 use super::super::markup::Markup;
 use super::super::time::Span;
+use super::super::{Source, bounded};
 use super::bars::{self, Axis};
 use super::builds::status_word;
 use super::{since, time};
@@ -13,7 +13,8 @@ use crate::store::{Observation, Phase, StepRecord};
 /// The part of its timeout from which on a step is near it.
 const NEAR: f64 = 0.8;
 
-pub fn step(out: &mut Markup, step: &Step<'_>, axis: Option<Axis>, now: Timestamp) {
+/// Of an execution that `owner` shows.
+pub fn step(out: &mut Markup, step: &Step<'_>, owner: &Source, axis: Option<Axis>, now: Timestamp) {
     let record = step.record;
     let failed =
         { record.observed.as_ref() }.is_some_and(|observed| observed.status == StepStatus::Failed);
@@ -41,9 +42,17 @@ pub fn step(out: &mut Markup, step: &Step<'_>, axis: Option<Axis>, now: Timestam
     if let Some(axis) = axis {
         bars::bar(out, step, axis, now);
     }
-    out.raw("<span class=\"notes\">");
-    notes(out, record, now);
-    out.raw("</span></summary>\n");
+    let notes = notes(record, now);
+    if !notes.is_empty() {
+        out.raw("<span class=\"notes\">");
+        for (tone, text) in notes {
+            out.raw("<span class=\"note")
+                .raw(tone)
+                .put("\">", text, "</span> ");
+        }
+        out.raw("</span>");
+    }
+    out.raw("</summary>\n");
     if let Some(message) =
         { record.observed.as_ref() }.and_then(|observed| observed.message.as_deref())
         && !message.is_empty()
@@ -55,7 +64,7 @@ pub fn step(out: &mut Markup, step: &Step<'_>, axis: Option<Axis>, now: Timestam
             if cut { "…</p>\n" } else { "</p>\n" },
         );
     }
-    details(out, step, now);
+    details(out, step, owner, now);
     out.raw("</details></li>\n");
 }
 
@@ -85,60 +94,80 @@ fn took(out: &mut Markup, step: &Step<'_>, now: Timestamp) {
     }
 }
 
-fn notes(out: &mut Markup, record: &StepRecord, now: Timestamp) {
-    let mut note = |class: &'static str, text: &dyn std::fmt::Display| {
-        out.put("<span class=\"note ", class, "\">")
-            .put("", text, "</span> ");
-    };
+/// How loud something is said, as a class.
+type Tone = &'static str;
+const PLAIN: Tone = "";
+const WARN: Tone = " warn";
+const BAD: Tone = " bad";
+
+/// What there is to notice.
+fn notes(record: &StepRecord, now: Timestamp) -> Vec<(Tone, String)> {
+    let mut notes = Vec::new();
+    let mut note = |tone: Tone, text: String| notes.push((tone, text));
     if record.phase == Phase::Gone {
-        note("warn", &"the service no longer knows it");
+        note(WARN, "the service no longer knows it".into());
     } else if record.phase != Phase::Settled && !record.last_poll_success {
-        let said = match record.last_success {
-            Some(at) => format!("last poll failed, as of {} ago", Span(now.millis_since(at))),
-            None => "no poll of it has succeeded yet".to_owned(),
-        };
-        note("warn", &said);
+        note(
+            WARN,
+            match record.last_success {
+                Some(at) => format!("last poll failed, as of {} ago", Span(now.millis_since(at))),
+                None => "no poll of it has succeeded yet".into(),
+            },
+        );
     }
-    let Some(observed) = &record.observed else {
-        return;
-    };
+    if let Some(observed) = &record.observed {
+        limits(&mut note, record, observed, now);
+        outcome(&mut note, observed);
+    }
+    notes
+}
+
+/// What it waits for, and how it stands with its timeout and budget.
+fn limits(
+    note: &mut impl FnMut(Tone, String),
+    record: &StepRecord,
+    observed: &Observation,
+    now: Timestamp,
+) {
     if observed.waiting_for_action() {
-        note("warn", &"waits for a person");
+        note(WARN, "waits for a person".into());
     }
     match (record.timeout_breached(now), &observed.status) {
-        (Some(true), StepStatus::Running) => note("bad", &"past its timeout"),
-        (Some(true), _) => note("bad", &"ran into its timeout"),
+        (Some(true), StepStatus::Running) => note(BAD, "past its timeout".into()),
+        (Some(true), _) => note(BAD, "ran into its timeout".into()),
         (Some(false), StepStatus::Running) if is_near_timeout(record, observed, now) => {
-            note("warn", &"near its timeout");
+            note(WARN, "near its timeout".into());
         }
         _ => {}
     }
-    if record.budget_exceeded(now) == Some(true) {
-        let budget = observed
-            .budget_millis
-            .map(Span)
-            .map_or(String::new(), |b| b.to_string());
-        note("warn", &format_args!("over its budget of {budget}"));
+    if let Some(budget) = observed.budget_millis
+        && record.budget_exceeded(now) == Some(true)
+    {
+        note(WARN, format!("over its budget of {}", Span(budget)));
     }
+}
+
+/// Its attempts, what its failure means, and its rollback.
+fn outcome(note: &mut impl FnMut(Tone, String), observed: &Observation) {
     if let (Some(attempt), Some(most)) = (observed.attempt, observed.max_attempts)
         && most > 1
     {
-        note("", &format_args!("attempt {attempt} of {most}"));
+        note(PLAIN, format!("attempt {attempt} of {most}"));
     }
     if observed.will_be_retried() {
-        note("", &"will be tried again");
+        note(PLAIN, "will be tried again".into());
     } else if observed.status == StepStatus::Failed {
         match observed.definition.on_failure {
-            Some(OnFailure::Continue) => note("", &"the workflow goes on"),
-            _ => note("bad", &"ends the workflow"),
+            Some(OnFailure::Continue) => note(PLAIN, "the workflow goes on".into()),
+            _ => note(BAD, "ends the workflow".into()),
         }
     }
     match &observed.rollback_status {
-        Some(RollbackStatus::Failed) => note("bad", &"rollback FAILED"),
-        Some(RollbackStatus::Running) => note("warn", &"is rolled back"),
-        Some(RollbackStatus::Completed) => note("", &"rolled back"),
+        Some(RollbackStatus::Failed) => note(BAD, "rollback FAILED".into()),
+        Some(RollbackStatus::Running) => note(WARN, "is rolled back".into()),
+        Some(RollbackStatus::Completed) => note(PLAIN, "rolled back".into()),
         Some(RollbackStatus::Skipped) | None => {}
-        Some(RollbackStatus::Unknown(status)) => note("warn", &format_args!("rollback {status}")),
+        Some(RollbackStatus::Unknown(status)) => note(WARN, format!("rollback {status}")),
     }
 }
 
@@ -150,7 +179,7 @@ fn is_near_timeout(record: &StepRecord, observed: &Observation, now: Timestamp) 
     took as f64 >= f64::from(timeout) * 1_000.0 * NEAR
 }
 
-fn details(out: &mut Markup, step: &Step<'_>, now: Timestamp) {
+fn details(out: &mut Markup, step: &Step<'_>, owner: &Source, now: Timestamp) {
     let record = step.record;
     out.raw("<dl>");
     if let Some(observed) = &record.observed {
@@ -171,16 +200,8 @@ fn details(out: &mut Markup, step: &Step<'_>, now: Timestamp) {
             time(entry(out, "Ended"), at, now);
             out.raw("</dd>");
         }
-        if let Some(timeout) = observed.timeout_seconds {
-            entry(out, "Timeout")
-                .text(Span(i64::from(timeout) * 1_000))
-                .raw("</dd>");
-        }
         if let Some(budget) = observed.budget_millis {
             entry(out, "Budget").text(Span(budget)).raw("</dd>");
-        }
-        if let Some(status) = &observed.rollback_status {
-            entry(out, "Rollback").text(status).raw("</dd>");
         }
     }
     if let Some(at) = record.last_success {
@@ -193,11 +214,9 @@ fn details(out: &mut Markup, step: &Step<'_>, now: Timestamp) {
         time(entry(out, title), at, now);
         out.raw("</dd>");
     }
-    entry(out, "Target")
-        .text(&step.source.target)
-        .raw(", ")
-        .text(&step.source.region)
-        .raw("</dd>");
+    if !std::ptr::eq(step.source, owner) {
+        entry(out, "Polled by target").put("", &step.source.target, "</dd>");
+    }
     entry(out, "Id").put("<code>", record.id, "</code></dd></dl>\n");
 }
 

@@ -109,7 +109,12 @@ fn facts(out: &mut Markup, source: &Source, now: Timestamp) {
         steps.in_phase(Phase::Active),
         steps.in_phase(Phase::Pending),
     );
-    out.put("<span>", active, " steps polled</span> ");
+    out.put(
+        "<span>",
+        active,
+        if active == 1 { " step" } else { " steps" },
+    )
+    .raw(" polled</span> ");
     if pending > 0 {
         out.put("<span>", pending, " never seen</span> ");
     }

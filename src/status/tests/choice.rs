@@ -1,0 +1,307 @@
+//! What belongs together, in which order, and what of it is asked for.
+
+use proptest::prelude::*;
+
+use super::super::builds::Standing;
+use super::*;
+
+/// How each build stands, in the order they are shown in.
+fn standings(known: &Known) -> Vec<(String, Standing)> {
+    let query = Query::default();
+    let status = Status::of(known, &query);
+    let builds = status.builds.iter();
+    builds
+        .map(|build| {
+            (
+                build.arn.map_or("-", ImageArn::name).to_owned(),
+                build.standing,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn failed_comes_first_then_what_runs_and_of_these_the_newest() {
+    let world = World::default();
+    for (at, (name, status, workflow)) in [
+        ("well", ImageStatus::Available, WorkflowStatus::Completed),
+        ("old-failure", ImageStatus::Failed, WorkflowStatus::Failed),
+        ("runs", ImageStatus::Building, WorkflowStatus::Running),
+        (
+            "failure",
+            ImageStatus::Failed,
+            WorkflowStatus::RollbackCompleted,
+        ),
+        (
+            "fails",
+            ImageStatus::Building,
+            WorkflowStatus::RollbackInProgress,
+        ),
+        (
+            "cancelled",
+            ImageStatus::Cancelled,
+            WorkflowStatus::Cancelled,
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let begun = 1_000 - at as i64;
+        world.image(name, 1, status, ago(begun));
+        world.execution(at as u32, &image_arn(name, 1), execution(workflow, begun));
+    }
+    let named = |name: &str, standing| (name.to_owned(), standing);
+    assert_eq!(
+        standings(&world.known()),
+        [
+            named("fails", Standing::Failed),
+            named("failure", Standing::Failed),
+            named("old-failure", Standing::Failed),
+            named("runs", Standing::Running),
+            named("cancelled", Standing::Ended),
+            named("well", Standing::Ended),
+        ]
+    );
+}
+
+#[test]
+fn failure_that_a_retry_superseded_counts_no_more_and_comes_last() {
+    let world = World::default();
+    let arn = image_arn("golden", 1);
+    world.image("golden", 1, ImageStatus::Building, ago(900));
+    let superseded = WorkflowExecution {
+        retried: Some(true),
+        ..execution(WorkflowStatus::Failed, 900)
+    };
+    world.execution(1, &arn, superseded);
+    world.execution(2, &arn, execution(WorkflowStatus::Running, 100));
+    let known = world.known();
+    assert_eq!(
+        standings(&known),
+        [("golden".to_owned(), Standing::Running)]
+    );
+    let ids = [workflow_id(2), workflow_id(1)].map(|id| id.to_string());
+    let json = json_of(&known, "");
+    assert_eq!(all(&json, "executions", "workflow_execution_id"), ids);
+}
+
+#[test]
+fn step_that_failed_is_the_end_unless_its_workflow_goes_on_or_it_is_tried_again() {
+    for (on_failure, attempt, expected) in [
+        (Some(OnFailure::Abort), None, Standing::Failed),
+        (None, None, Standing::Failed),
+        (Some(OnFailure::Continue), None, Standing::Running),
+        (Some(OnFailure::Abort), Some(1), Standing::Running),
+        (Some(OnFailure::Abort), Some(3), Standing::Failed),
+    ] {
+        let mut world = World::default();
+        let arn = image_arn("golden", 1);
+        world.execution(1, &arn, execution(WorkflowStatus::Running, 60));
+        let step = StepExecution {
+            on_failure: on_failure.clone(),
+            attempt,
+            max_attempts: attempt.map(|_| 3),
+            ..named("Apply", StepStatus::Failed)
+        };
+        world.step(1, &arn, step);
+        let standing = standings(&world.known())[0].1;
+        assert_eq!(standing, expected, "{on_failure:?} {attempt:?}");
+    }
+}
+
+#[test]
+fn steps_are_shown_in_the_order_they_began_whoever_polls_them() {
+    let mut production = World::default();
+    let arn = image_arn("golden", 1);
+    production.execution(1, &arn, execution(WorkflowStatus::Running, 60));
+    let begun = |name: &str, status, start: Option<i64>| StepExecution {
+        start: start.map(ago),
+        ..named(name, status)
+    };
+    production.step(1, &arn, begun("Third", StepStatus::Pending, None));
+    production.step(1, &arn, begun("First", StepStatus::Completed, Some(60)));
+    let mut other = World {
+        steps: 10,
+        ..World::default()
+    };
+    other.step(1, &arn, begun("Second", StepStatus::Running, Some(30)));
+    let known = known([("other", other), ("production", production)]);
+    let json = json_of(&known, "");
+    assert_eq!(all(&json, "steps", "step"), ["First", "Second", "Third"]);
+    assert_eq!(
+        all(&json, "steps", "target"),
+        ["production", "other", "production"]
+    );
+    assert_eq!(all(&json, "executions", "target"), ["production"]);
+}
+
+#[test]
+fn listed_step_that_nobody_has_seen_is_shown_by_itself() {
+    let mut world = World::default();
+    let unseen = world.unseen_step();
+    let known = world.known();
+    assert_eq!(standings(&known), [("-".to_owned(), Standing::Unseen)]);
+    let json = json_of(&known, "");
+    let step = &json["steps"][0];
+    assert_eq!(step["step_execution_id"], unseen.id.to_string());
+    assert_eq!(
+        (&step["state"], &step["last_poll_success"]),
+        (&"pending".into(), &false.into())
+    );
+    assert!(step.get("status").is_none());
+    let page = page_of(&known, "");
+    assert!(page.contains("Never seen"), "{page}");
+    assert!(page.contains("no poll of it has succeeded yet"), "{page}");
+    assert_eq!(json_of(&known, "status=unseen")["executions_matched"], 1);
+}
+
+/// Two builds: one failed in its second step, one that runs.
+fn two_builds() -> Known {
+    let mut world = World::default();
+    let (linux, windows) = (image_arn("golden-linux", 1), image_arn("golden-windows", 7));
+    world.image("golden-linux", 1, ImageStatus::Failed, ago(900));
+    world.execution(1, &linux, execution(WorkflowStatus::Failed, 900));
+    world.step(1, &linux, named("Launch", StepStatus::Completed));
+    let failed = StepExecution {
+        message: Some("Document INSTALL-agent failed".into()),
+        action: Some("ExecuteComponents".into()),
+        ..named("Apply", StepStatus::Failed)
+    };
+    world.step(1, &linux, failed);
+    world.image("golden-windows", 7, ImageStatus::Building, ago(60));
+    world.execution(2, &windows, execution(WorkflowStatus::Running, 60));
+    world.step(2, &windows, named("Launch", StepStatus::Running));
+    world.step(
+        2,
+        &windows,
+        named("Apply", StepStatus::Unknown("WAITING".into())),
+    );
+    world.known()
+}
+
+#[test]
+fn query_chooses_by_status_image_and_every_word() {
+    let known = two_builds();
+    let steps = |query: &str| {
+        let json = json_of(&known, query);
+        let images = all(&json, "steps", "image").into_iter();
+        let steps = images.zip(all(&json, "steps", "step"));
+        steps
+            .map(|(image, step)| format!("{image} {step}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(steps("").len(), 4);
+    assert_eq!(steps("status=FAILED"), ["golden-linux Apply"]);
+    assert_eq!(steps("status=other"), ["golden-windows Apply"]);
+    let either = ["golden-linux Apply", "golden-windows Launch"];
+    assert_eq!(steps("status=FAILED,RUNNING"), either);
+    assert_eq!(steps("status=GONE"), [""; 0]);
+    assert_eq!(steps("image=*-linux").len(), 2);
+    assert_eq!(steps("image=GOLDEN-W*").len(), 2);
+    assert_eq!(steps("image=golden"), [""; 0]);
+    for (text, expected) in [
+        ("install-AGENT document", &["golden-linux Apply"][..]),
+        ("install-agent launch", &[]),
+        ("executecomponents", &["golden-linux Apply"]),
+        (
+            "golden launch",
+            &["golden-linux Launch", "golden-windows Launch"],
+        ),
+        (
+            "wf-00000000-0000-0000-0000-000000000002",
+            &["golden-windows Launch", "golden-windows Apply"],
+        ),
+        (
+            "step-00000000-0000-0000-0000-000000000003",
+            &["golden-windows Launch"],
+        ),
+        (
+            "111122223333 apply",
+            &["golden-linux Apply", "golden-windows Apply"],
+        ),
+        ("production us-west-2 build-image waiting", &[]),
+    ] {
+        assert_eq!(
+            steps(&format!("q={}", text.replace(' ', "+"))),
+            expected,
+            "{text}"
+        );
+    }
+    assert_eq!(steps("status=FAILED&image=*windows&q=apply"), [""; 0]);
+}
+
+#[test]
+fn page_shows_executions_whole_where_one_of_their_steps_matches() {
+    let page = page_of(&two_builds(), "q=install-agent");
+    assert!(
+        page.contains("golden-linux") && page.contains(">Launch<"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("id=\"arn:aws:imagebuilder:us-west-2:111122223333:image/golden-windows")
+    );
+}
+
+#[test]
+fn what_is_asked_for_beyond_the_last_page_is_nothing_with_a_way_back() {
+    let known = two_builds();
+    let json = json_of(&known, "page=3&per_page=1");
+    assert_eq!(
+        (&json["pages"], &json["executions_matched"]),
+        (&2.into(), &2.into())
+    );
+    assert!(json["steps"].as_array().unwrap().is_empty() && json.get("next").is_none());
+    let page = page_of(&known, "page=3&per_page=1");
+    assert!(
+        page.contains("There is no page 3: the last one is 2."),
+        "{page}"
+    );
+    assert!(page_of(&known, "q=nowhere").contains("Nothing matches."));
+    let nothing = World::default().known();
+    assert!(page_of(&nothing, "").contains("Nothing is followed now"));
+    let starting = Known {
+        ready: false,
+        ..nothing
+    };
+    assert!(page_of(&starting, "").contains("the first look at everything has not ended"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn pages_together_show_each_execution_once_in_one_order(
+        // How many executions each build has; one that has none is there as well.
+        builds in proptest::collection::vec(0..5u32, 0..12),
+        per_page in 1..9usize,
+    ) {
+        let world = World::default();
+        let mut id = 0;
+        for (at, executions) in builds.iter().enumerate() {
+            world.image("golden", at as u32 + 1, ImageStatus::Available, ago(at as i64));
+            let arn = image_arn("golden", at as u32 + 1);
+            for _ in 0..*executions {
+                id += 1;
+                world.execution(id, &arn, execution(WorkflowStatus::Completed, 10_000 - i64::from(id)));
+            }
+        }
+        let known = world.known();
+        let (mut query, mut executions, mut images) = (format!("per_page={per_page}"), Vec::new(), Vec::new());
+        let whole = json_of(&known, "per_page=1000");
+        loop {
+            let json = json_of(&known, &query);
+            let here = all(&json, "executions", "workflow_execution_id");
+            prop_assert!(here.len() <= per_page);
+            executions.extend(here.into_iter().map(str::to_owned));
+            images.extend(all(&json, "images", "image_build_version_arn").into_iter().map(str::to_owned));
+            match json.get("next") {
+                Some(next) => query = next.as_str().unwrap()[1..].to_owned(),
+                None => break,
+            }
+        }
+        prop_assert_eq!(executions, all(&whole, "executions", "workflow_execution_id"));
+        // A build that goes over the end of a page is on both.
+        images.dedup();
+        prop_assert_eq!(images, all(&whole, "images", "image_build_version_arn"));
+    }
+}

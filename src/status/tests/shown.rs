@@ -1,0 +1,446 @@
+//! What the page and the JSON say of it.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::RollbackStatus;
+
+/// A failed step with everything a step can have.
+fn failed_step() -> StepExecution {
+    StepExecution {
+        rollback_status: Some(RollbackStatus::Failed),
+        action: Some("ExecuteComponents".into()),
+        on_failure: Some(OnFailure::Abort),
+        start: Some(ago(4_560)),
+        end: Some(ago(60)),
+        timeout_seconds: Some(4_500),
+        attempt: Some(2),
+        max_attempts: Some(2),
+        message: Some("Document failed".into()),
+        ..named("ApplyBuildComponents", StepStatus::Failed)
+    }
+}
+
+fn with_step(step: StepExecution, change: impl FnOnce(StepRecord) -> StepRecord) -> Known {
+    let mut world = World::default();
+    let arn = image_arn("golden", 3);
+    let failed = Image {
+        failure: Some(ImageFailure {
+            step: Some("ApplyBuildComponents".into()),
+            component: Some("install-agent".into()),
+            phase: Some("build".into()),
+            component_step: Some("StartAgent".into()),
+            component_action: Some("ExecuteBash".into()),
+            ..ImageFailure::default()
+        }),
+        created: Some(ago(5_000)),
+        platform: Some("Linux".into()),
+        ..image(arn.clone(), ImageStatus::Failed)
+    };
+    world.put_image(&failed);
+    world.execution(1, &arn, execution(WorkflowStatus::Failed, 4_600));
+    let record = world.step(1, &arn, step);
+    world.store.steps.put(change(record));
+    world.known()
+}
+
+/// The page's text: without its markup, with single spaces.
+fn text_of(page: &str) -> String {
+    let text = page.split('<').filter_map(|part| part.split_once('>'));
+    let text: Vec<&str> = text.map(|(_, text)| text).collect();
+    let words: Vec<&str> = text
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .collect();
+    words.join(" ")
+}
+
+#[test]
+fn failed_step_says_what_broke_and_why() {
+    let known = with_step(failed_step(), |mut record| {
+        record.observed.as_mut().unwrap().budget_millis = Some(2_700_000);
+        record
+    });
+    let page = page_of(&known, "");
+    let text = text_of(&page);
+    for said in [
+        "golden 1.0.0/3 FAILED",
+        "Failed at ApplyBuildComponents , in component install-agent , phase build, its step StartAgent (ExecuteBash).",
+        "ApplyBuildComponents FAILED 1h 15m of 1h 15m",
+        "ran into its timeout over its budget of 45m 00s attempt 2 of 2 ends the workflow rollback FAILED",
+        "Document failed",
+        "Action ExecuteComponents On failure Abort",
+        "Budget 45m 00s Last seen",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    let console = "href=\"https://us-west-2.console.aws.amazon.com/imagebuilder/home?region=us-west-2\
+                   #/images/arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/3\"";
+    assert!(page.contains(console), "{page}");
+}
+
+#[test]
+fn json_has_every_field_under_the_names_of_the_metrics_and_leaves_out_what_is_not_there() {
+    let known = with_step(failed_step(), |mut record| {
+        record.observed.as_mut().unwrap().budget_millis = Some(2_700_000);
+        record
+    });
+    let json = json_of(&known, "");
+    assert_eq!(
+        json["steps"][0],
+        serde_json::json!({
+            "target": "production",
+            "region": "us-west-2",
+            "account_id": "111122223333",
+            "image": "golden",
+            "image_build_version_arn": "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/3",
+            "workflow": "build-image",
+            "workflow_type": "build",
+            "workflow_version": "1.0.3/1",
+            "workflow_execution_id": "wf-00000000-0000-0000-0000-000000000001",
+            "step": "ApplyBuildComponents",
+            "step_execution_id": "step-00000000-0000-0000-0000-000000000001",
+            "state": "active",
+            "last_poll_success": true,
+            "last_success_time": "2026-09-09T19:12:13.418Z",
+            "action": "ExecuteComponents",
+            "on_failure": "Abort",
+            "status": "FAILED",
+            "rollback_status": "FAILED",
+            "start_time": "2026-09-09T17:56:23.418Z",
+            "end_time": "2026-09-09T19:11:23.418Z",
+            "duration_seconds": 4500.0,
+            "timeout_seconds": 4500,
+            "timeout_breached": true,
+            "budget_seconds": 2700.0,
+            "budget_exceeded": true,
+            "attempt": 2,
+            "max_attempts": 2,
+            "waiting_for_action": false,
+            "message": "Document failed",
+        })
+    );
+    let image = &json["images"][0];
+    assert_eq!(image["failure"]["component"], "install-agent");
+    assert_eq!(
+        (&image["platform"], &image["labels"]["team"]),
+        (&"Linux".into(), &"platform".into())
+    );
+    assert_eq!(json["time"], "2026-09-09T19:12:23.418Z");
+
+    let mut world = World::default();
+    world.step(
+        1,
+        &image_arn("golden", 1),
+        StepExecution::with_status(StepStatus::Pending),
+    );
+    let json = json_of(&world.known(), "");
+    let step = json["steps"][0].as_object().unwrap();
+    for absent in [
+        "step",
+        "message",
+        "start_time",
+        "duration_seconds",
+        "attempt",
+        "timeout_breached",
+        "url",
+        "labels",
+    ] {
+        assert!(!step.contains_key(absent), "{absent}");
+    }
+    assert!(json["images"][0].get("status").is_none());
+}
+
+#[test]
+fn links_are_absolute_where_it_is_known_where_people_come_from_and_else_relative() {
+    let known = with_step(failed_step(), |record| record);
+    let query = Query::parse("q=golden").unwrap();
+    let status = Status::of(&known, &query);
+    let site = Site {
+        external_url: Some("https://m.example.com/ib".parse().unwrap()),
+        ..site()
+    };
+    let page = page(&status, &site);
+    let here = "https://m.example.com/ib/?q=wf-00000000-0000-0000-0000-000000000001";
+    assert!(
+        page.contains(&format!("<a href=\"{here}\">Link to this execution</a>")),
+        "{page}"
+    );
+    assert!(page.contains("<link rel=\"canonical\" href=\"https://m.example.com/ib/?q=golden\">"));
+    let json: serde_json::Value = serde_json::from_slice(&json(&status, &site)).unwrap();
+    assert_eq!(json["executions"][0]["url"], here);
+
+    let page = page_of(&known, "q=golden");
+    assert!(!page.contains("canonical"));
+    let links = page
+        .split("href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap());
+    for link in links.filter(|link| !link.starts_with("https://us-west-2.console.aws")) {
+        let relative = ["?", "./", "#"].iter().any(|start| link.starts_with(start));
+        assert!(relative, "{link}");
+    }
+}
+
+#[test]
+fn target_says_since_when_it_is_down_why_and_what_would_allow_what_is_denied() {
+    let mut known = World::default().known();
+    let store = &known.sources[0].store;
+    known.sources[0] = Source {
+        store: StoreSnapshot {
+            discovered: Some(ago(125)),
+            ..store.clone()
+        },
+        health: Health {
+            up: Some(false),
+            since: Some(ago(90)),
+            last_success: Some(ago(120)),
+            newest_fault: Some(Fault {
+                at: ago(5),
+                operation: "GetImage",
+                result: "network",
+                message: "connection <refused>".into(),
+            }),
+            denied: vec![
+                Denied {
+                    operation: "ListWorkflowExecutions",
+                    since: ago(600),
+                    again: Some(ago(-3_000)),
+                },
+                Denied {
+                    operation: "ListImagePipelines",
+                    since: ago(600),
+                    again: None,
+                },
+            ],
+            behind: Duration::from_secs(75),
+            slowed_to: Some(2.5),
+        },
+        ..known.sources[0].clone()
+    };
+    let page = page_of(&known, "");
+    assert!(page.contains("connection &lt;refused&gt;"), "{page}");
+    let text = text_of(&page);
+    for said in [
+        "production us-west-2 down for 1m 30s last answer 2m 00s ago lists read 2m 05s ago",
+        "GetImage failed 5s ago (network): connection &lt;refused&gt;",
+        "ListWorkflowExecutions is denied since 19:02:23 ; allow imagebuilder:ListWorkflowExecutions . Tried again at 20:02:23 .",
+        "ListImagePipelines is denied since 19:02:23 ; allow imagebuilder:ListImagePipelines . It is tried on.",
+        "The service throttles: 2.5 calls a second for now.",
+        "a call has waited for 1m 15s.",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    let json = json_of(&known, "");
+    let target = &json["targets"][0];
+    assert_eq!(target["up"], false);
+    assert_eq!(
+        target["denied"][0]["action"],
+        "imagebuilder:ListWorkflowExecutions"
+    );
+    assert_eq!(
+        target["denied"][0]["tried_again_time"],
+        "2026-09-09T20:02:23.418Z"
+    );
+    assert!(target["denied"][1].get("tried_again_time").is_none());
+    assert_eq!(target["newest_fault"]["message"], "connection <refused>");
+    assert_eq!(
+        (
+            &target["behind_seconds"],
+            &target["slowed_to_requests_per_second"]
+        ),
+        (&75.0.into(), &2.5.into())
+    );
+}
+
+#[test]
+fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
+    let running = StepExecution {
+        start: Some(ago(600)),
+        ..named("Apply", StepStatus::Running)
+    };
+    let seen =
+        |change: fn(StepRecord) -> StepRecord| page_of(&with_step(running.clone(), change), "");
+    let page = seen(|record| record);
+    assert!(
+        page.contains("data-since=\"1788980543418\">10m 00s<"),
+        "{page}"
+    );
+    assert!(
+        page.contains("data-from=\"1788980543418\" data-axis=\""),
+        "{page}"
+    );
+    let page = seen(|record| record.unanswered());
+    assert!(page.contains("last poll failed, as of 10s ago"), "{page}");
+    let page = seen(|record| StepRecord {
+        phase: Phase::Gone,
+        ..record
+    });
+    assert!(page.contains("the service no longer knows it"), "{page}");
+    assert!(
+        page.contains("<b>9m 50s</b>") && !page.contains("data-from"),
+        "{page}"
+    );
+}
+
+#[test]
+fn running_step_is_marked_near_its_timeout_past_it_and_while_it_waits_for_a_person() {
+    let note = |took, action: &str| {
+        let step = StepExecution {
+            start: Some(ago(took)),
+            timeout_seconds: Some(1_000),
+            action: Some(action.into()),
+            ..named("Apply", StepStatus::Running)
+        };
+        let page = page_of(&with_step(step, |record| record), "");
+        match page.split("class=\"notes\">").nth(1) {
+            Some(notes) => text_of(&format!("<>{}", notes.split("</summary>").next().unwrap())),
+            None => String::new(),
+        }
+    };
+    assert_eq!(note(799, "ExecuteComponents"), "");
+    assert_eq!(note(800, "ExecuteComponents"), "near its timeout");
+    assert_eq!(note(1_000, "ExecuteComponents"), "past its timeout");
+    assert_eq!(note(5, "WaitForAction"), "waits for a person");
+}
+
+#[test]
+fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
+    let mut known = World::default().known();
+    let well = known.sources[0].clone();
+    known.sources = (0..20)
+        .map(|at| Source {
+            target: format!("t{at}").into(),
+            ..well.clone()
+        })
+        .collect();
+    known.sources[7].health.up = None;
+    let page = page_of(&known, "");
+    let folded = page
+        .find("<details id=\"targets-up\"><summary>19 targets are up")
+        .unwrap();
+    let troubled = page.find("id=\"target-t7-us-west-2\"").unwrap();
+    assert!(troubled < folded);
+}
+
+#[test]
+fn long_message_is_cut_and_says_so() {
+    let long = "ü".repeat(LONGEST_MESSAGE + 1);
+    let step = StepExecution {
+        message: Some(long.clone()),
+        ..failed_step()
+    };
+    let known = with_step(step, |record| record);
+    let cut = "ü".repeat(LONGEST_MESSAGE);
+    assert!(page_of(&known, "").contains(&format!(">{cut}…</p>")));
+    assert_eq!(json_of(&known, "")["steps"][0]["message"], cut);
+}
+
+/// The names of a page's tags and of their attributes, in their order.
+fn skeleton(page: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        let mut parts = tag.split('"');
+        let mut outside = String::new();
+        while let Some(part) = parts.next() {
+            outside.push_str(part);
+            // The value of an attribute.
+            let _ = parts.next();
+        }
+        names.push(outside);
+    }
+    names
+}
+
+/// Everything that comes from elsewhere, in one known world; texts without a value would be left out.
+fn untrusted(texts: &[String]) -> Known {
+    let text = |at: usize| Some(format!("x{}", texts[at]));
+    let mut world = World::default();
+    let arn = image_arn("golden", 1);
+    let failed = Image {
+        platform: text(0),
+        kind: text(1),
+        failure: Some(ImageFailure {
+            step: text(2),
+            component: text(3),
+            phase: text(4),
+            component_step: text(5),
+            component_action: text(6),
+            ..ImageFailure::default()
+        }),
+        ..image(arn.clone(), ImageStatus::Failed)
+    };
+    world.put_image(&failed);
+    let running = WorkflowExecution {
+        parallel_group: text(0),
+        ..execution(WorkflowStatus::Unknown(text(1).unwrap().into()), 60)
+    };
+    world.execution(1, &arn, running);
+    let step = StepExecution {
+        rollback_status: Some(RollbackStatus::Unknown(text(2).unwrap().into())),
+        action: text(3),
+        on_failure: Some(OnFailure::Unknown(text(4).unwrap().into())),
+        message: text(5),
+        ..named(
+            &text(6).unwrap(),
+            StepStatus::Unknown(text(0).unwrap().into()),
+        )
+    };
+    world.step(1, &arn, step);
+    let mut known = world.known();
+    known.sources[0].health = Health {
+        up: Some(false),
+        newest_fault: Some(Fault {
+            at: ago(1),
+            operation: "GetImage",
+            result: "network",
+            message: text(1).unwrap().into(),
+        }),
+        ..Health::default()
+    };
+    known
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_text_of_others_changes_what_a_page_is_made_of(
+        texts in proptest::collection::vec(
+            prop_oneof![
+                3 => "(?s).{0,40}",
+                2 => proptest::sample::select(vec![
+                    "</script><img src=x onerror=alert(1)>", "\" onmouseover=\"alert(1)", "'><svg onload=alert(1)>",
+                    "<!--", "]]>", "&lt;b&gt;", "javascript:alert(1)", "\u{202e}\u{2066}gpj.exe", "\0\u{1b}[2J\u{9b}", "😀 ü\r\n\tx",
+                ]).prop_map(str::to_owned),
+            ],
+            7,
+        ),
+    ) {
+        let plain: Vec<String> = texts.iter().map(|_| "plain".to_owned()).collect();
+        let known = untrusted(&texts);
+        prop_assert_eq!(skeleton(&page_of(&known, "")), skeleton(&page_of(&untrusted(&plain), "")));
+        // As JSON it stays what it was, and nothing in the bytes steers a terminal.
+        let query = Query::default();
+        let bytes = json(&Status::of(&known, &query), &site());
+        let written = std::str::from_utf8(&bytes).unwrap();
+        prop_assert!(!written.trim_end_matches('\n').contains(|c: char| c.is_control() || markup::steers_direction(c)));
+        let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        prop_assert_eq!(&read["steps"][0]["message"], &format!("x{}", texts[5]));
+        prop_assert_eq!(&read["steps"][0]["step"], &format!("x{}", texts[6]));
+    }
+
+    #[test]
+    fn what_somebody_asks_for_stands_in_the_form_and_breaks_nothing(text in "(?s).{1,40}") {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", &text).finish();
+        let known = World::default().known();
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let nothing_of = page_of(&known, "q=plain");
+        prop_assert_eq!(skeleton(&page_of(&known, &query)), skeleton(&nothing_of));
+    }
+}

@@ -1,0 +1,391 @@
+//! The status page and its JSON over HTTP, of a running exporter on a simulated world.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use serde_json::Value;
+
+use crate::process::{Exporter, LOOK_EVERY, PATIENCE, Response, Scrape, Setup, Simulated, error};
+
+/// One build that failed with a hostile message long ago and was not retried, and one that runs.
+const BUILDS: &str = r#"
+listed_after: 0s
+pipelines:
+  - name: broken
+    account: "111122223333"
+    region: us-west-2
+    first: -1h
+    every: 7d
+    workflows:
+      - managed: build-image
+        steps:
+          - name: LaunchBuildInstance
+            duration: 1m
+          - name: ApplyBuildComponents
+            duration: 1m
+            outcome: failed
+            message: "</script><img src=x onerror=alert(1)> \u202e\u001b[31m \"quoted\" & done 😀"
+  - name: moving
+    account: "111122223333"
+    region: us-west-2
+    first: -90s
+    every: 7d
+    workflows:
+      - managed: build-image
+        steps:
+          - {name: LaunchBuildInstance, duration: 1m}
+          - {name: ApplyBuildComponents, duration: 1h}
+      - managed: test-image
+"#;
+
+async fn following(simulated: &Simulated) -> Exporter {
+    following_with(simulated, &[]).await
+}
+
+async fn following_with(simulated: &Simulated, arguments: &[&str]) -> Exporter {
+    let config = format!(
+        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 5s}}\n\
+         duration_budgets: [{{step: ApplyBuildComponents, max_duration: 10s}}]\n\
+         targets:\n  \
+           - name: main\n    \
+             regions: [us-west-2]\n    \
+             endpoint_url: {}\n    \
+             rate_limit: {{requests_per_second: 1000, burst: 100}}\n    \
+             images: [\"*\"]\n",
+        simulated.url,
+    );
+    let setup = Setup::exporter(&config);
+    let setup = arguments
+        .iter()
+        .fold(setup, |setup, argument| setup.arg(argument));
+    let exporter = setup.start().await;
+    exporter.until_ready().await;
+    exporter
+}
+
+async fn json(exporter: &Exporter, query: &str) -> Value {
+    let answer = exporter.get(&format!("/api/v1/steps{query}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+/// Asks until something is so.
+async fn until(exporter: &Exporter, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let asking = async {
+        loop {
+            let json = json(exporter, "").await;
+            if is_so(&json) {
+                return json;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let so = tokio::time::timeout(PATIENCE, asking).await;
+    so.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+}
+
+/// The values that the metrics have for one step, by family and, of the statuses, the one that is 1.
+fn values(scrape: &Scrape, id: &str) -> BTreeMap<String, Value> {
+    let mut values = BTreeMap::new();
+    let one =
+        |family: &str| format!("imagebuilder_workflow_step_{family}{{step_execution_id=\"{id}\"}}");
+    for (family, key) in [
+        ("timeout_seconds", "timeout_seconds"),
+        ("budget_seconds", "budget_seconds"),
+        ("attempt", "attempt"),
+        ("last_poll_success", "last_poll_success"),
+        ("timeout_breached", "timeout_breached"),
+        ("waiting_for_action", "waiting_for_action"),
+    ] {
+        if let Some(value) = scrape.value(&one(family)) {
+            values.insert(key.to_owned(), value.into());
+        }
+    }
+    for (family, key) in [("status", "status"), ("rollback_status", "rollback_status")] {
+        let shown = scrape
+            .series(&one(family))
+            .into_iter()
+            .find(|line| line.ends_with(" 1"));
+        if let Some(line) = shown {
+            let status = line
+                .split("status=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap();
+            values.insert(key.to_owned(), status.into());
+        }
+    }
+    for label in [
+        "target",
+        "action",
+        "on_failure",
+        "workflow_type",
+        "workflow_execution_id",
+        "image",
+        "workflow",
+        "step",
+        "account_id",
+    ] {
+        let found = scrape.labels(&one("info"), label);
+        values.extend(
+            found
+                .into_iter()
+                .map(|value| (label.to_owned(), value.into())),
+        );
+    }
+    values
+}
+
+/// As [`values`], of an entry of the JSON: switches are numbers there.
+fn as_metrics(step: &Value, keys: impl Iterator<Item = String>) -> BTreeMap<String, Value> {
+    let value = |key: &str| match step.get(key)? {
+        Value::Bool(value) => Some(Value::from(f64::from(u8::from(*value)))),
+        Value::Number(number) => Some(number.as_f64().unwrap().into()),
+        other => Some(other.clone()),
+    };
+    keys.filter_map(|key| Some((key.clone(), value(&key)?)))
+        .collect()
+}
+
+#[tokio::test]
+async fn json_agrees_with_the_metrics() {
+    let simulated = Simulated::start(BUILDS).await;
+    let exporter = following(&simulated).await;
+    let complete = |scrape: &Scrape| scrape.series("imagebuilder_workflow_step_info").len() == 18;
+    exporter.until("all steps have told all", complete).await;
+    // What moves in between is asked again.
+    let agreeing = async {
+        loop {
+            let before = exporter.scrape().await;
+            let json = json(&exporter, "").await;
+            let after = exporter.scrape().await;
+            let steps = json["steps"].as_array().unwrap();
+            assert_eq!(steps.len(), 18);
+            let id = |step: &Value| step["step_execution_id"].as_str().unwrap().to_owned();
+            let still = |step: &&Value| values(&before, &id(step)) == values(&after, &id(step));
+            for step in steps.iter().filter(still) {
+                let expected = values(&after, &id(step));
+                assert_eq!(
+                    as_metrics(step, expected.keys().cloned()),
+                    expected,
+                    "{step}"
+                );
+                assert!(expected.len() >= 10, "{expected:?}");
+            }
+            if steps.iter().all(|step| still(&step)) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, agreeing)
+        .await
+        .expect("at some moment nothing moves");
+    let failed = json(&exporter, "?status=FAILED").await;
+    assert_eq!(failed["steps"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        failed["images"][0]["failure"]["failed_step"],
+        "ApplyBuildComponents"
+    );
+}
+
+#[tokio::test]
+async fn secrets_of_a_step_are_nowhere_and_hostile_text_is_text() {
+    let simulated = Simulated::start(BUILDS).await;
+    let exporter = following(&simulated).await;
+    let seen = |json: &Value| {
+        json["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|step| step.get("message").is_some())
+    };
+    until(&exporter, "the message is seen", seen).await;
+    let page = exporter.get("/").await.text();
+    let answer = exporter.get("/api/v1/steps").await.text();
+    for text in [&page, &answer] {
+        assert!(!text.contains("planted-secret"), "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text}");
+    }
+    let shown = "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt; \u{fffd}\u{fffd}[31m &quot;quoted&quot; &amp; done 😀";
+    assert!(page.contains(shown), "{page}");
+    assert!(answer.contains("\\u202e\\u001b[31m"), "{answer}");
+}
+
+#[tokio::test]
+async fn page_allows_a_browser_nothing_but_its_own_files_and_these_are_kept() {
+    let simulated = Simulated::start(BUILDS).await;
+    let exporter = following(&simulated).await;
+    let page = exporter.get("/").await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert_eq!(
+        page.header("content-security-policy"),
+        Some(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+              form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+    );
+    for path in ["/", "/api/v1/steps"] {
+        let answer = exporter.get(path).await;
+        for (header, expected) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+            ("vary", "Accept-Encoding"),
+        ] {
+            assert_eq!(answer.header(header), Some(expected), "{path} {header}");
+        }
+    }
+    let text = page.text();
+    assert!(!text.contains(" style=") && !text.contains("<script>") && !text.contains("<style"));
+    let files: Vec<&str> = { text.split(['"']) }
+        .filter(|part| part.starts_with("./-/") && part.contains("?v="))
+        .collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        let path = &file[1..];
+        let answer = exporter.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(
+            answer.header("cache-control"),
+            Some("public, max-age=31536000, immutable")
+        );
+        let tag = answer.header("etag").unwrap();
+        let old = format!("{}?v=0", path.split('?').next().unwrap());
+        assert_eq!(
+            exporter.get(&old).await.header("cache-control"),
+            Some("no-cache")
+        );
+        let known = format!("if-none-match: \"other\", {tag}\r\n");
+        let again = exporter.client().ask("HEAD", path, &known).await.unwrap();
+        assert_eq!(again.status, 304);
+    }
+}
+
+fn unzipped(answer: &Response) -> String {
+    let mut text = String::new();
+    let mut decoder = flate2::read::GzDecoder::new(&answer.body[..]);
+    decoder.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn page_and_json_are_sent_compressed_where_that_is_wanted() {
+    let simulated = Simulated::start(BUILDS).await;
+    let exporter = following(&simulated).await;
+    for (path, end) in [("/", "</html>\n"), ("/api/v1/steps", "}\n")] {
+        let answer = exporter
+            .client()
+            .ask("GET", path, "accept-encoding: gzip\r\n")
+            .await
+            .unwrap();
+        assert_eq!(answer.header("content-encoding"), Some("gzip"), "{path}");
+        assert!(unzipped(&answer).ends_with(end), "{path}");
+        let head = exporter.client().ask("HEAD", path, "").await.unwrap();
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn question_that_makes_no_sense_is_refused_with_what_would() {
+    let simulated = Simulated::start(BUILDS).await;
+    let exporter = following(&simulated).await;
+    let page = exporter.get("/?status=BROKEN&color=red").await;
+    assert_eq!(page.status, 400);
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    let text = page.text();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(
+        text.contains("there are FAILED, RUNNING, PENDING,"),
+        "{text}"
+    );
+    let answer = exporter.get("/api/v1/steps?page=none").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        serde_json::from_slice::<Value>(&answer.body).unwrap(),
+        serde_json::json!({"errors": ["the parameter \"page\" must be a number from 1 on, not \"none\""]})
+    );
+    let posted = exporter.post("/api/v1/steps").await;
+    assert_eq!(
+        (posted.status, posted.header("allow")),
+        (405, Some("GET, HEAD"))
+    );
+}
+
+#[tokio::test]
+async fn denied_operation_is_shown_until_it_is_allowed() {
+    let simulated = Simulated::start(BUILDS).await;
+    let exporter = following(&simulated).await;
+    simulated.spoil_all(error("ForbiddenException"));
+    let denied = |json: &Value| {
+        let target = &json["targets"][0];
+        let denied = target["denied"].as_array().unwrap().clone();
+        let found = denied
+            .iter()
+            .find(|entry| entry["operation"] == "ListImageBuildVersions")
+            .cloned();
+        (target["up"].as_bool(), found)
+    };
+    let down = until(&exporter, "the target is down", |json| {
+        let (up, denied) = denied(json);
+        up == Some(false) && denied.is_some()
+    })
+    .await;
+    let (_, entry) = denied(&down);
+    assert_eq!(
+        entry.unwrap()["action"],
+        "imagebuilder:ListImageBuildVersions"
+    );
+    let fault = &down["targets"][0]["newest_fault"];
+    assert_eq!(fault["result"], "forbidden");
+    assert!(
+        fault["message"]
+            .as_str()
+            .unwrap()
+            .contains("scripted ForbiddenException"),
+        "{fault}"
+    );
+    let page = exporter.get("/").await.text();
+    assert!(
+        page.contains("allow <code>imagebuilder:ListImageBuildVersions</code>"),
+        "{page}"
+    );
+    simulated.faults.set(Vec::new());
+    until(&exporter, "it is up again", |json| {
+        denied(json) == (Some(true), None)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn links_lead_to_where_people_reach_it() {
+    let simulated = Simulated::start(BUILDS).await;
+    let external = "--web.external-url=https://m.example.com/ib";
+    let exporter = following_with(&simulated, &[external]).await;
+    let json = json(&exporter, "?status=FAILED").await;
+    let url = json["steps"][0]["url"].as_str().unwrap();
+    let query = url.strip_prefix("https://m.example.com/ib/").unwrap();
+    let page = exporter.get(&format!("/{query}")).await.text();
+    assert!(page.contains("canonical"), "{page}");
+    assert_eq!(page.matches("<article").count(), 1);
+}
+
+#[tokio::test]
+async fn metrics_at_the_root_take_the_place_of_the_page_and_leave_the_json() {
+    let simulated = Simulated::start(BUILDS).await;
+    let exporter = following_with(&simulated, &["--web.telemetry-path=/"]).await;
+    let root = exporter.get("/").await;
+    assert!(
+        root.header("content-type")
+            .unwrap()
+            .starts_with("text/plain; version=")
+    );
+    assert_eq!(exporter.get("/api/v1/steps").await.status, 200);
+}

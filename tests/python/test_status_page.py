@@ -1,0 +1,424 @@
+"""The status page as people use it: in a real browser, on what a simulator plays."""
+
+import http.server
+import re
+import threading
+import time
+import urllib.request
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from browser import chromium, exporting, looking
+from processes import free_port, get, until
+
+# What is on loopback needs no proxy, whatever the environment says.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+# A build that has failed with a hostile message, one that runs for hours, one that somebody must
+# approve, and one of whose steps each takes some seconds.
+WORLD = r"""
+listed_after: 0
+pipelines:
+  - name: broken
+    account: "111122223333"
+    region: us-west-2
+    first: -1h
+    every: 7d
+    workflows:
+      - managed: build-image
+        steps:
+          - {name: LaunchBuildInstance, duration: 1m}
+          - name: ApplyBuildComponents
+            duration: 1m
+            outcome: failed
+            message: "</script><script>window.hostile = 1</script><img src=x onerror='window.hostile = 2'> \" onfocus=\"window.hostile = 3\" autofocus \u202etxt.exe\u0000 😀"
+            component: {name: install-agent, phase: build, step: StartAgent}
+  - name: steady
+    account: "111122223333"
+    region: us-west-2
+    first: -90s
+    every: 7d
+    workflows:
+      - managed: build-image
+        steps:
+          - {name: LaunchBuildInstance, duration: 1m}
+          - {name: ApplyBuildComponents, duration: 2h, timeout: 3h}
+  - name: gate
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    every: 7d
+    workflows:
+      - name: approval
+        steps: [{name: Approve, action: WaitForAction, duration: 2h, timeout: 4h}]
+  - name: brisk
+    account: "111122223333"
+    region: us-west-2
+    first: 0
+    every: 7d
+    workflows:
+      - name: short-steps
+        steps:
+          - {name: One, action: RunCommand, duration: 9s}
+          - {name: Two, action: RunCommand, duration: 9s}
+          - {name: Three, action: RunCommand, duration: 9s}
+          - {name: Four, action: RunCommand, duration: 9s}
+          - {name: Five, action: RunCommand, duration: 9s}
+          - {name: Six, action: RunCommand, duration: 9s}
+          - {name: Seven, action: RunCommand, duration: 5m}
+"""
+
+# Some 10 000 steps, most of executions that are over. Lists tell of them; a Get of each would take
+# the test a minute.
+MANY = """
+listed_after: 0
+faults: [{operation: GetWorkflowStepExecution, error: {type: ForbiddenException}}]
+pipelines:
+  - name: golden
+    account: "111122223333"
+    region: us-west-2
+    first: -16h
+    every: 40s
+    workflows: [{managed: build-image, steps: [{name: CreateOutputAMI, chances: {completed: 9, failed: 1}}]}]
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def exporter(simulate, tmp_path):
+    with exporting(simulate(WORLD), tmp_path) as exporter:
+        exporter.until("all builds are there", lambda shown: len(shown["executions"]) == 4)
+        yield exporter
+
+
+def builds(page):
+    """The names of the images that are shown, in their order."""
+    return [
+        title.split()[0] for title in page.locator("#builds article h3").all_inner_texts()
+    ]
+
+
+def until_builds(page, expected):
+    page.wait_for_function(
+        """(expected) => {
+          const shown = [...document.querySelectorAll("#builds article h3")];
+          return shown.map((title) => title.innerText.split(/\\s/)[0]).join() === expected;
+        }""",
+        arg=",".join(expected),
+    )
+
+
+def step(page, name):
+    return page.locator(f'details.step:has(.name:text-is("{name}"))')
+
+
+def no_violations(page, what):
+    results = Axe().run(page)
+    assert results.violations_count == 0, f"{what}: {results.generate_report()}"
+
+
+def test_page_says_which_step_of_which_image_broke_and_why(browser, exporter):
+    with looking(browser) as page:
+        page.goto(exporter.url)
+        assert builds(page)[0] == "broken"
+        failed = page.locator("#s-failed article").first
+        assert "Failed at ApplyBuildComponents, in component install-agent" in failed.inner_text()
+        broken = step(failed, "ApplyBuildComponents")
+        assert broken.get_attribute("open") is not None
+        assert "FAILED" in broken.inner_text()
+        assert "</script><script>window.hostile = 1" in broken.inner_text()
+        waits = step(page, "Approve").inner_text()
+        assert "waits for a person" in waits and "of 4h 00m" in waits
+
+
+def test_hostile_texts_stay_text_and_the_policy_is_never_tried(browser, simulate, tmp_path):
+    fault = """
+faults:
+  - operation: GetImage
+    error: {type: ForbiddenException, message: "<img src=x onerror='window.hostile = 4'>"}
+"""
+    with exporting(simulate(WORLD + fault), tmp_path) as exporter, looking(browser) as page:
+        exporter.until("all builds are there", lambda shown: len(shown["executions"]) == 4)
+        exporter.until("it is denied", lambda shown: shown["targets"][0]["denied"])
+        page.goto(exporter.url + "?q=%3Cimg+src%3Dx+onerror%3Dwindow.hostile%3D5%3E")
+        page.goto(exporter.url)
+        text = page.locator("main").inner_text()
+        assert "imagebuilder:GetImage" in text
+        assert "<img src=x onerror='window.hostile = 2'>" in text
+        page.evaluate("document.getElementById('refresh').click()")
+        page.wait_for_timeout(0)
+        assert page.locator("#builds img, #builds script, [onerror], [onfocus]").count() == 0
+        assert page.evaluate("window.hostile") is None
+
+
+def test_filter_stands_in_the_address_and_survives_reload_and_the_way_back(browser, exporter):
+    with looking(browser) as page:
+        page.goto(exporter.url)
+        text = page.get_by_label("Text")
+        text.press_sequentially("gate", delay=20)
+        until_builds(page, ["gate"])
+        assert page.url == exporter.url + "?q=gate"
+        text.press("Enter")
+        page.get_by_text("Status", exact=True).click()
+        page.get_by_label("FAILED").check()
+        until_builds(page, [])
+        assert "Nothing matches" in page.locator("#builds").inner_text()
+        assert page.url == exporter.url + "?q=gate&status=FAILED"
+
+        page.reload()
+        until_builds(page, [])
+        assert page.get_by_label("FAILED").is_checked()
+        page.go_back()
+        until_builds(page, ["gate"])
+        assert text.input_value() == "gate" and not page.get_by_label("FAILED").is_checked()
+        page.go_back()
+        page.wait_for_function("() => document.querySelectorAll('#builds article').length === 4")
+        assert text.input_value() == ""
+        page.go_forward()
+        until_builds(page, ["gate"])
+        page.get_by_role("link", name="Clear").click()
+        page.wait_for_function("() => document.querySelectorAll('#builds article').length === 4")
+        assert page.url == exporter.url
+
+        page.get_by_label("Image", exact=True).fill("STEADY")
+        until_builds(page, ["steady"])
+        page.get_by_label("Image", exact=True).fill("[")
+        page.get_by_text("is not a glob such as golden-*").wait_for()
+        # The browser says so itself.
+        assert page.said and all("400 (Bad Request)" in line for line in page.said)
+        page.said.clear()
+
+
+def test_elapsed_moves_by_the_clock_of_the_server_not_of_the_browser(browser, exporter):
+    seconds = """() => {
+      const shown = document.querySelector("#s-running details.step .took [data-since]").textContent;
+      return shown.split(" ").reduce((sum, part) =>
+        sum + parseInt(part) * {d: 86400, h: 3600, m: 60, s: 1}[part.slice(-1)], 0);
+    }"""
+    with looking(browser) as page:
+        # This browser's clock is three days ahead.
+        page.add_init_script("const real = Date.now; Date.now = () => real() + 3 * 86400000;")
+        page.goto(exporter.url + "?q=steady+ApplyBuildComponents")
+        first, begun = page.evaluate(seconds), time.monotonic()
+        (true,) = exporter.steps("?q=steady&status=RUNNING")["steps"]
+        assert abs(first - true["duration_seconds"]) <= 2
+        bar = page.locator("#s-running [data-from]").first
+        width = float(bar.get_attribute("width").rstrip("%"))
+        until("three seconds are shown", lambda: page.evaluate(seconds) >= first + 3)
+        assert time.monotonic() - begun >= 2
+        assert float(bar.get_attribute("width").rstrip("%")) > width
+
+
+def test_refresh_takes_what_is_new_and_leaves_what_somebody_does(browser, exporter):
+    with looking(browser) as page:
+        page.goto(exporter.url + "?q=brisk")
+        page.evaluate("window.sameDocument = true")
+        text = page.get_by_label("Text")
+        first, second = step(page, "One"), step(page, "Two")
+        first.locator("summary").click()
+        assert second.get_attribute("open") is None
+        # Typed, and not yet asked for.
+        page.evaluate("document.getElementById('filter').addEventListener('input', (event) => event.stopImmediatePropagation(), true)")
+        text.focus()
+        text.press("End")
+        text.press_sequentially(" half-ty")
+        text.press("ArrowLeft")
+        page.mouse.wheel(0, 120)
+        page.wait_for_function("() => window.scrollY > 0 || document.body.scrollHeight <= innerHeight")
+        scrolled = page.evaluate("window.scrollY")
+
+        # It refreshes by itself.
+        second.locator("summary", has_text="COMPLETED").wait_for(timeout=60_000)
+        assert page.evaluate("window.sameDocument")
+        assert page.evaluate("document.activeElement.name") == "q"
+        assert text.input_value() == "brisk half-ty"
+        assert page.evaluate("document.activeElement.selectionStart") == len("brisk half-t")
+        assert first.get_attribute("open") is not None and second.get_attribute("open") is None
+        assert page.evaluate("window.scrollY") == scrolled
+
+
+def test_focus_on_a_step_stays_while_others_come_before_it(browser, simulate, tmp_path):
+    with exporting(simulate(WORLD), tmp_path) as exporter, looking(browser) as page:
+        exporter.until("all builds are there", lambda shown: len(shown["executions"]) == 4)
+        page.goto(exporter.url + "?q=steady")
+        summary = step(page, "ApplyBuildComponents").locator("summary")
+        summary.focus()
+        # The answer now has other builds before this one.
+        page.evaluate("history.replaceState(null, '', '?')")
+        page.evaluate("document.getElementById('refresh').click()")
+        page.wait_for_function("() => document.querySelectorAll('#builds article').length === 4")
+        focused = page.evaluate("document.activeElement.innerText")
+        assert focused.startswith("ApplyBuildComponents"), focused
+        assert builds(page)[0] == "broken"
+
+
+def test_page_says_when_it_cannot_reach_the_exporter_and_how_old_it_is(
+    browser, simulate, tmp_path
+):
+    simulator = simulate(WORLD)
+    address = f"127.0.0.1:{free_port()}"
+    with looking(browser) as page:
+        with exporting(simulator, tmp_path, address) as exporter:
+            page.goto(exporter.url)
+            assert page.locator("#trouble").inner_text() == ""
+        page.get_by_role("link", name="Refresh").click()
+        trouble = page.get_by_role("status")
+        trouble.get_by_text("The exporter can’t be reached").wait_for()
+        as_of = page.locator("#as-of time").inner_text()
+        assert trouble.inner_text().endswith(f"Shown is what was known at {as_of} UTC.")
+        with exporting(simulator, tmp_path, address):
+            # It tries on by itself.
+            page.wait_for_function("() => document.getElementById('trouble').textContent === ''")
+            assert page.locator("#as-of time").inner_text() > as_of
+        # The browser says so itself.
+        assert page.said and all("ERR_CONNECTION_REFUSED" in line for line in page.said)
+        page.said.clear()
+
+
+def test_refreshing_stops_while_it_is_paused_or_nobody_looks(browser, exporter):
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with looking(browser) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+
+        def looked():
+            return asked.count(exporter.url)
+
+        page.clock.install()
+        page.goto(exporter.url)
+        asked.clear()
+        page.evaluate(hide, True)
+        page.clock.run_for(60_000)
+        assert looked() == 0
+        with page.expect_response(exporter.url):
+            page.evaluate(hide, False)
+        pause = page.get_by_role("button", name="Pause")
+        pause.click()
+        assert pause.get_attribute("aria-pressed") == "true"
+        asked.clear()
+        page.clock.run_for(60_000)
+        assert looked() == 0
+        with page.expect_response(exporter.url):
+            pause.click()
+
+
+def test_page_works_without_script(browser, exporter):
+    with looking(browser, java_script_enabled=False) as page:
+        page.goto(exporter.url)
+        assert "2h" not in step(page, "Approve").locator(".took b").inner_text()
+        page.get_by_label("Text").fill("steady")
+        page.get_by_role("button", name="Filter").click()
+        assert "q=steady" in page.url
+        assert builds(page) == ["steady"]
+        as_of = page.locator("#as-of time").inner_text()
+
+        def refreshed():
+            page.get_by_role("link", name="Refresh").click()
+            return page.locator("#as-of time").inner_text() > as_of
+
+        until("the refreshed page is of later", refreshed)
+        assert builds(page) == ["steady"]
+        assert page.get_by_role("button", name="Pause").count() == 0
+
+
+def test_page_is_used_with_the_keyboard_alone(browser, exporter):
+    with looking(browser) as page:
+        page.goto(exporter.url)
+        focused = "document.activeElement.innerText || document.activeElement.name"
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == "Skip to the status"
+        assert page.locator(".skip").bounding_box()["y"] >= 0
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        visited = []
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            visited.append(page.evaluate(focused).split("\n")[0])
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", f"no focus is seen on {visited[-1]}"
+            if visited[-1].startswith("LaunchBuildInstance"):
+                break
+        assert visited.index("q") < visited.index("image") < visited.index("Filter")
+        opened = "document.activeElement.parentElement.open"
+        assert not page.evaluate(opened)
+        page.keyboard.press("Enter")
+        assert page.evaluate(opened)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_page_is_fit_for_everybody(browser, exporter, scheme, width):
+    with looking(browser, color_scheme=scheme) as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(exporter.url)
+        # Everything is judged, also what is folded.
+        page.evaluate("document.querySelectorAll('details').forEach((it) => (it.open = true))")
+        no_violations(page, f"{scheme}, {width}")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        brightness = sum(int(part) for part in re.findall(r"\d+", paper)[:3])
+        assert (brightness > 600) == (scheme == "light")
+
+
+def test_page_works_behind_a_proxy_under_a_path(browser, exporter):
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if not self.path.startswith("/tools/ib/"):
+                return self.send_error(404)
+            url = exporter.url + self.path.removeprefix("/tools/ib/")
+            with _opener.open(url, timeout=10) as answer:
+                self.send_response(answer.status)
+                for name in ("content-type", "content-security-policy"):
+                    if name in answer.headers:
+                        self.send_header(name, answer.headers[name])
+                self.end_headers()
+                self.wfile.write(answer.read())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        with looking(browser) as page:
+            page.goto(f"http://127.0.0.1:{proxy.server_port}/tools/ib/?q=steady")
+            assert builds(page) == ["steady"]
+            with page.expect_response(lambda answer: answer.ok):
+                page.get_by_role("link", name="Refresh").click()
+            for name, start in [("Metrics", b"# HELP"), ("This page as JSON", b'{"time"')]:
+                link = page.get_by_role("link", name=name)
+                body, _ = get(link.evaluate("(link) => link.href"))
+                assert body.startswith(start)
+        proxy.shutdown()
+
+
+def test_page_with_ten_thousand_steps_is_usable(browser, simulate, tmp_path):
+    with exporting(simulate(MANY), tmp_path, within=150) as exporter, looking(browser) as page:
+        exporter.until(
+            "10 000 steps are known",
+            lambda shown: sum(shown["targets"][0]["tracked_steps"].values()) >= 10_000
+            and not shown["targets"][0]["tracked_steps"]["pending"],
+            seconds=120,
+        )
+        body, _ = get(exporter.url)
+        begun = time.monotonic()
+        page.goto(exporter.url)
+        loaded = time.monotonic() - begun
+        elements = page.evaluate("document.querySelectorAll('*').length")
+        print(f"{len(body)} bytes, {elements} elements, loaded in {loaded:.3f} s")
+        assert elements < 30_000
+        assert re.search(r"Page 1 of \d+, \d+ workflow executions", page.locator("nav").inner_text())
+        page.get_by_role("link", name="Next").click()
+        page.get_by_text("Page 2 of").wait_for()
+        last = exporter.steps("?status=COMPLETED&per_page=1000")["steps"][-1]
+        page.get_by_label("Text").fill(last["step_execution_id"])
+        page.wait_for_function("() => document.querySelectorAll('#builds article').length === 1")
+        assert step(page, last["step"]).count() == 1
