@@ -347,6 +347,10 @@ impl Exporter for Program {
         }
     }
 
+    fn config(&self) -> String {
+        String::new()
+    }
+
     fn status(&self) -> Known {
         Known {
             now: NOW.plus(Duration::from_secs(60)),

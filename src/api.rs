@@ -5,9 +5,14 @@
 
 pub mod aws;
 
+mod service_clock;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
+
+pub use service_clock::ServiceClock;
 
 use crate::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
@@ -88,6 +93,16 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
     fn get_image(&self, image: ImageArn) -> Answer<Image>;
 }
 
+/// Whose credentials a client has, as STS says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Twelve digits.
+    pub account: String,
+    /// Of a user, or of a role's session:
+    /// `arn:aws:sts::111122223333:assumed-role/imagebuilder-exporter/SESSION`.
+    pub arn: String,
+}
+
 /// Which page of a list to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -110,6 +125,24 @@ pub type StepPage = ListPage<(StepExecutionId, Option<StepExecution>)>;
 
 /// Workflow executions of an image build version. One without a status is there, and not told of.
 pub type WorkflowPage = ListPage<(WorkflowExecutionId, Option<WorkflowExecution>)>;
+
+/// Gives up waiting after that long.
+///
+/// # Errors
+///
+/// Those of the call, and [`ErrorKind::Timeout`].
+pub async fn within<T>(
+    timeout: Duration,
+    answer: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(timeout, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ApiError::new(
+            ErrorKind::Timeout,
+            format!("no answer within {timeout:?}"),
+        )),
+    }
+}
 
 /// The operations the exporter calls, by their names in the service's model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

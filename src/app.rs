@@ -3,6 +3,7 @@
 mod live;
 mod pollers;
 mod reload;
+mod sharing;
 mod step_files;
 
 use std::fmt;
@@ -19,11 +20,13 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::api::aws::Aws;
+use crate::cli::ConfigArgs;
 use crate::clock::Clock;
-use crate::config::{MISSING_FILE, Problem};
+use crate::config::{Checked, MISSING_FILE, Problem};
 use crate::finished::Finished;
 use crate::http::{self, Server};
 use crate::self_metrics::ProcessMetrics;
+use crate::shard::Shard;
 use crate::status::Site;
 use live::{Live, ReloadRequest};
 use pollers::Pollers;
@@ -45,6 +48,8 @@ pub struct Settings {
     /// Whether `POST /-/reload` is allowed.
     pub lifecycle: bool,
     pub environment: Lookup,
+    /// What of the configuration this process polls.
+    pub shard: Shard,
     pub aws: Aws,
     pub clock: Clock,
 }
@@ -59,6 +64,15 @@ pub enum ConfigSource {
     },
     /// No file: every pipeline and image of these regions, with the default credentials.
     Regions(Vec<String>),
+}
+
+impl From<ConfigArgs> for ConfigSource {
+    fn from(args: ConfigArgs) -> Self {
+        match args.aws_regions.is_empty() {
+            true => Self::File(args.config_file),
+            false => Self::Regions(args.aws_regions),
+        }
+    }
 }
 
 /// Why the exporter did not start.
@@ -101,8 +115,7 @@ impl App {
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         // First of all: until somebody listens for it, a SIGHUP ends the process.
         let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
-        let read = reload::read(&settings.config, &settings.environment).await;
-        let read = read.map_err(|refused| StartError::Config(with_quick_way(refused.problems)))?;
+        let read = read(&settings.config, &settings.environment).await?;
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for address in &settings.listen_addresses {
@@ -143,6 +156,7 @@ impl App {
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
+        process.shard(settings.shard.index(), settings.shard.total());
         let counting = pollers::counting(&config.metrics);
         let finished = Arc::new(Finished::new(started.time, &counting));
         let mut pollers = Pollers::new(
@@ -150,8 +164,9 @@ impl App {
             settings.clock,
             process.clone(),
             finished,
+            settings.shard,
         );
-        let view = pollers.assign(&config).await;
+        let view = pollers.assign(config).await;
         let (reload, mut reloads) = mpsc::channel(1);
         let reload = settings.lifecycle.then_some(reload);
         let live = Arc::new(Live::new(settings.clock, process, view, reload));
@@ -201,6 +216,20 @@ impl App {
         }
         info!("stopped");
     }
+}
+
+/// Reads a configuration as the exporter would, for who does something else with it.
+///
+/// # Errors
+///
+/// Every mistake of it.
+pub async fn checked(source: &ConfigSource, environment: &Lookup) -> Result<Checked, StartError> {
+    Ok(read(source, environment).await?.checked)
+}
+
+async fn read(source: &ConfigSource, environment: &Lookup) -> Result<reload::Read, StartError> {
+    let read = reload::read(source, environment).await;
+    read.map_err(|refused| StartError::Config(with_quick_way(refused.problems)))
 }
 
 /// Who has no file yet is told how to do without.

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::shard::Shard;
 use crate::status::{ExternalUrl, Site};
 
 const LONG_VERSION: &str = concat!(
@@ -44,14 +45,17 @@ pub struct Cli {
 pub enum Command {
     /// Check configuration files: every mistake with its line, and whether the rate limit suffices
     CheckConfig(CheckConfigArgs),
+    /// Ask AWS whether a configuration will work: who it is, what is allowed, what it will cost
+    Doctor(DoctorArgs),
     /// Run the exporter on a built-in simulator of Image Builder: no AWS account, no network
     Demo(DemoArgs),
     /// Run the simulator alone, for boto3, the AWS CLI and tests
     Simulate(SimulateArgs),
 }
 
+/// What is followed.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub struct ConfigArgs {
     /// The configuration file
     #[arg(
         long = "config.file",
@@ -71,9 +75,49 @@ pub struct RunArgs {
         value_parser = region
     )]
     pub aws_regions: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    #[command(flatten)]
+    pub shard: ShardArgs,
 
     #[command(flatten)]
     pub web: WebArgs,
+
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ShardArgs {
+    /// Which of the shards this process is, the first being 0
+    #[arg(
+        long = "shard.index",
+        env = "IMAGEBUILDER_EXPORTER_SHARD_INDEX",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    pub index: u32,
+
+    /// How many shards there are, 1000 at most: each polls a part of the targets and regions, all of
+    /// them together everything once
+    #[arg(
+        long = "shard.total",
+        env = "IMAGEBUILDER_EXPORTER_SHARD_TOTAL",
+        value_name = "N",
+        default_value_t = 1
+    )]
+    pub total: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     #[command(flatten)]
     pub log: LogArgs,
@@ -235,11 +279,21 @@ impl Cli {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         let cli = Self::from_arg_matches(&matches)?;
-        // A variable that is set for the exporter does not disturb its commands.
-        let regions = match cli.command {
-            None => &cli.run.aws_regions[..],
-            Some(_) => &[],
+        // A variable that is set for the exporter does not disturb the commands that have no such flag.
+        let (config, matches) = match &cli.command {
+            None => (&cli.run.config, &matches),
+            Some(Command::Doctor(doctor)) => {
+                let of_doctor = matches.subcommand_matches("doctor").unwrap_or(&matches);
+                (&doctor.config, of_doctor)
+            }
+            Some(_) => return Ok(cli),
         };
+        if cli.command.is_none()
+            && let Err(fault) = cli.run.shard.shard()
+        {
+            return Err(command.error(ErrorKind::ValueValidation, fault));
+        }
+        let regions = &config.aws_regions;
         let file = matches.value_source("config_file");
         let named_file = file.is_some_and(|source| source != ValueSource::DefaultValue);
         if named_file && !regions.is_empty() {
@@ -262,10 +316,20 @@ impl Cli {
     pub fn log(&self) -> LogArgs {
         match &self.command {
             None => self.run.log,
+            Some(Command::Doctor(doctor)) => doctor.log,
             Some(Command::Demo(demo)) => demo.log,
             Some(Command::Simulate(simulate)) => simulate.log,
             Some(Command::CheckConfig(_)) => LogArgs::default(),
         }
+    }
+}
+
+impl ShardArgs {
+    /// # Errors
+    ///
+    /// What is wrong with the two, and what would be right; not where [`Cli::of_process`] took them.
+    pub fn shard(self) -> Result<Shard, String> {
+        Shard::new(self.index, self.total)
     }
 }
 
@@ -286,6 +350,9 @@ fn telemetry_path(path: &str) -> Result<String, String> {
     }
     if path == crate::status::JSON_PATH {
         return Err("this is where the status is as JSON".to_owned());
+    }
+    if path == crate::status::CONFIG_PATH {
+        return Err("this is where the configuration in force is".to_owned());
     }
     Ok(path.to_owned())
 }

@@ -7,7 +7,7 @@
 //! there is something to say about it, by `saphyr_parser` for the lines and columns. In reading order:
 //! `read` (the whole way), `keys` (the table of all keys), `sections`, `targets` and `lists` (what each
 //! must hold), `values`, `names`, `labels`, `aws` and `limits` (the rules), `step_files` (which other
-//! files are read with it), `reading`, `reader` and `node` (the machinery below), `position` and `syntax`
+//! files are read with it), `effective` (what came of it, written again), `reading`, `reader` and `node` (the machinery below), `position` and `syntax`
 //! (where, and what isn't even YAML).
 
 pub mod keys;
@@ -15,6 +15,7 @@ pub mod keys;
 mod aws;
 mod check;
 mod duration;
+mod effective;
 mod labels;
 mod limits;
 mod lists;

@@ -11,6 +11,7 @@ use crate::api::aws::Aws;
 use crate::app::{App, ConfigSource, Settings, StartError};
 use crate::cli::WebArgs;
 use crate::clock::Clock;
+use crate::shard::Shard;
 use crate::simulator::{DEMO_SEED, DEMO_SPEED, Scenario, Simulator, World};
 
 /// The variable by which `config/demo.yaml` learns where the simulator is.
@@ -45,6 +46,7 @@ pub async fn run(
         site: site.clone(),
         lifecycle: web.enable_lifecycle,
         environment: Arc::new(move |name| (name == SIMULATOR_URL).then(|| url.clone())),
+        shard: Shard::default(),
         aws,
         clock,
     })

@@ -56,6 +56,9 @@ pub trait Exporter: Send + Sync + 'static {
     /// Whether everything listed was tried once.
     fn ready(&self) -> bool;
 
+    /// The configuration in force as YAML, without its secrets.
+    fn config(&self) -> String;
+
     /// Begins to read the configuration again; `None` where that may not be asked for over HTTP.
     /// It is run to its end, also where who asked for it has gone.
     fn reload(&self) -> Option<Reload>;

@@ -14,7 +14,8 @@
 //! To read it in the order of the flow:
 //!
 //! 1. [`model`] is what the service says, parsed; [`clock`] the only place where time is read.
-//! 2. [`config`] turns the file into a configuration in which nothing invalid exists.
+//! 2. [`config`] turns the file into a configuration in which nothing invalid exists; [`shard`] says
+//!    what of it this process polls where several share it.
 //! 3. [`schedule`] decides what to follow, what is due, settled and gone, and calls through [`api`].
 //! 4. [`store`] keeps a record of each step, workflow execution, image and pipeline, whose [`labels`]
 //!    are escaped once; [`finished`] counts the steps that have come to their end.
@@ -24,7 +25,7 @@
 //! 7. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
 //!    reloads and drains.
 //!
-//! [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
+//! [`doctor`] asks beforehand what all this will need. [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
 //! service, for [`demo`], `simulate` and the tests, and for nothing else.
 
 pub mod api;
@@ -35,6 +36,7 @@ pub mod config;
 pub mod demo;
 #[cfg(test)]
 mod docs;
+pub mod doctor;
 pub mod exposition;
 pub mod family;
 pub mod finished;
@@ -44,6 +46,7 @@ pub mod logging;
 pub mod model;
 pub mod schedule;
 pub mod self_metrics;
+pub mod shard;
 pub mod simulator;
 pub mod status;
 pub mod store;

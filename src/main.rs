@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use imagebuilder_exporter::api::aws::Aws;
-use imagebuilder_exporter::app::{App, ConfigSource, Settings};
+use imagebuilder_exporter::app::{self, App, Lookup, Settings};
 use imagebuilder_exporter::cli::{Cli, Command, RunArgs};
 use imagebuilder_exporter::clock::Clock;
-use imagebuilder_exporter::{config, demo, logging, simulator};
+use imagebuilder_exporter::{config, demo, doctor, logging, simulator};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What ends the program, told on standard error; the exit code is 1.
@@ -56,6 +56,13 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
             out.flush()?;
             return Ok(ExitCode::from(u8::from(!all_right)));
         }
+        Some(Command::Doctor(args)) => {
+            let checked = app::checked(&args.config.into(), &environment()).await?;
+            let mut out = std::io::stdout().lock();
+            let (aws, clock) = (Aws::default(), Clock::System);
+            let is_well = doctor::run(checked.config, &aws, clock, &mut out).await?;
+            return Ok(ExitCode::from(u8::from(!is_well)));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -63,14 +70,12 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
 async fn exporter(args: RunArgs) -> Result<(), Failure> {
     let mut stopped = std::pin::pin!(stopped()?);
     let app = App::bind(Settings {
-        config: match args.aws_regions.is_empty() {
-            true => ConfigSource::File(args.config_file),
-            false => ConfigSource::Regions(args.aws_regions),
-        },
+        config: args.config.into(),
         site: args.web.site(),
         listen_addresses: args.web.listen_addresses,
         lifecycle: args.web.enable_lifecycle,
-        environment: Arc::new(variable),
+        environment: environment(),
+        shard: args.shard.shard()?,
         aws: Aws::default(),
         clock: Clock::System,
     });
@@ -80,6 +85,10 @@ async fn exporter(args: RunArgs) -> Result<(), Failure> {
         () = &mut stopped => {}
     }
     Ok(())
+}
+
+fn environment() -> Lookup {
+    Arc::new(variable)
 }
 
 #[expect(

@@ -2,18 +2,18 @@
 //!
 //! Owns their table and the counters behind it, on registries that belong to a value and go with
 //! it. Fed by the program ([`ProcessMetrics`]) and by the schedule of each target and region
-//! ([`PollerMetrics`]); read by `exposition`, which also has the two families that are counted at
-//! the scrape, `target_up` and `tracked_steps`.
+//! ([`PollerMetrics`]); read by `exposition`, which also has the families that are no counters but
+//! taken at the scrape, such as `target_up` and `clock_skew_seconds`.
 
 use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry,
 };
 
-use crate::api::{ErrorKind, Operation};
+use crate::api::{ErrorKind, Operation, ServiceClock};
 use crate::family::{Family, Kind};
 use crate::model::Timestamp;
 
@@ -51,6 +51,12 @@ const RELOAD_TIMESTAMP: Family = Family {
     labels: &[],
     help: "When a configuration was last taken, as Unix time in seconds.",
 };
+const SHARDS: Family = Family {
+    name: "imagebuilder_exporter_shards",
+    kind: Kind::Gauge,
+    labels: &["shard"],
+    help: "How many shards there are, as the one of this number, counted from 0, was told.",
+};
 const API_REQUESTS: Family = Family {
     name: "imagebuilder_exporter_api_requests_total",
     kind: Kind::Counter,
@@ -87,6 +93,7 @@ pub static FAMILIES: &[Family] = &[
     BUILD_INFO,
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
+    SHARDS,
     API_REQUESTS,
     API_REQUEST_DURATION,
     RATE_LIMIT_WAIT,
@@ -141,6 +148,7 @@ pub struct ProcessMetrics {
     registry: Registry,
     reload_successful: Gauge,
     reload_timestamp: Gauge,
+    shards: GaugeVec,
     unparsable_fields: IntCounterVec,
 }
 
@@ -175,9 +183,19 @@ impl ProcessMetrics {
                 valid(Gauge::with_opts(opts(&RELOAD_SUCCESSFUL))),
             ),
             reload_timestamp: register(&registry, valid(Gauge::with_opts(opts(&RELOAD_TIMESTAMP)))),
+            shards: register(
+                &registry,
+                valid(GaugeVec::new(opts(&SHARDS), SHARDS.labels)),
+            ),
             unparsable_fields: register(&registry, fields),
             registry,
         }
+    }
+
+    /// Which of how many shards the process is.
+    pub fn shard(&self, index: u32, total: u32) {
+        let shard = self.shards.with_label_values(&[index.to_string()]);
+        shard.set(total.into());
     }
 
     /// The configuration was read, at the start or again, and taken or refused.
@@ -207,6 +225,7 @@ pub struct PollerMetrics {
     durations: HistogramVec,
     rate_limit_wait: Counter,
     lag: Histogram,
+    service_clock: ServiceClock,
 }
 
 impl PollerMetrics {
@@ -243,6 +262,7 @@ impl PollerMetrics {
             durations: register(&registry, durations),
             rate_limit_wait: register(&registry, wait),
             lag: register(&registry, lag),
+            service_clock: ServiceClock::default(),
             registry,
         }
     }
@@ -276,6 +296,11 @@ impl PollerMetrics {
     /// A poll that was due began so late.
     pub fn poll_lag(&self, late: Duration) {
         self.lag.observe(late.as_secs_f64());
+    }
+
+    /// To be told of every answer of the service.
+    pub fn service_clock(&self) -> &ServiceClock {
+        &self.service_clock
     }
 
     pub fn gather(&self) -> Vec<MetricFamily> {
@@ -331,6 +356,7 @@ mod tests {
     #[test]
     fn everything_in_the_table_is_gathered() {
         let process = ProcessMetrics::new(&["startTime"]);
+        process.shard(0, 1);
         let poller = PollerMetrics::new("production", "us-west-2");
         poller.request(
             Operation::GetWorkflowExecution,

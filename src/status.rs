@@ -32,7 +32,7 @@ pub use json::json;
 pub use page::page;
 pub use query::Query;
 pub use selection::Status;
-pub use site::{ExternalUrl, JSON_PATH, PAGE_PATH, Site};
+pub use site::{CONFIG_PATH, ExternalUrl, JSON_PATH, PAGE_PATH, Site};
 
 /// Characters of a message that are shown; no text of the service's model is longer.
 const LONGEST_MESSAGE: usize = 2_000;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod credentials;
+mod date;
 mod error;
 
 use std::time::Duration;
@@ -20,11 +21,15 @@ use aws_sdk_imagebuilder::Client;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use date::DateListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, StepPage, WorkflowPage};
+use super::{
+    Answer, ApiError, Caller, ErrorKind, ImageBuilder, ListPage, Page, Parsed, ServiceClock,
+    StepPage, WorkflowPage,
+};
 use crate::config::Target;
 use crate::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
@@ -68,7 +73,8 @@ impl Aws {
     }
 
     /// A client for one region of a target. Nothing is sent, and no credentials are looked for,
-    /// before its first call. Credentials have to load within `request_timeout`.
+    /// before its first call. Credentials have to load within `request_timeout`. Every answer tells
+    /// `clock` what time it is at the service.
     ///
     /// The SDK reads the shared configuration files when a client is made, with a thread that waits
     /// for them, and whoever keeps them may never answer: so it is made by a thread of its own, and
@@ -78,13 +84,14 @@ impl Aws {
         target: &Target,
         region: &str,
         request_timeout: Duration,
+        clock: ServiceClock,
     ) -> AwsImageBuilder {
         let (made, client) = watch::channel(None);
         let (aws, target, region) = (self.clone(), target.clone(), region.to_owned());
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            let client = runtime.block_on(aws.make(&target, &region, request_timeout));
-            made.send_replace(Some(client));
+            let making = aws.make(&target, &region, request_timeout, clock);
+            made.send_replace(Some(runtime.block_on(making)));
         });
         AwsImageBuilder {
             client,
@@ -92,22 +99,34 @@ impl Aws {
         }
     }
 
-    async fn make(&self, target: &Target, region: &str, request_timeout: Duration) -> Client {
+    async fn make(
+        &self,
+        target: &Target,
+        region: &str,
+        request_timeout: Duration,
+        clock: ServiceClock,
+    ) -> Made {
         let shared = self.shared_config(target, region).await;
         let credentials =
             credentials::provider(target, &shared, self.credentials.clone(), request_timeout).await;
-        let mut config = aws_sdk_imagebuilder::config::Builder::from(&shared)
+        let cache = IdentityCache::lazy()
+            .buffer_time(RENEWAL_MARGIN)
+            .load_timeout(request_timeout)
+            .build();
+        let access = shared
+            .into_builder()
             .credentials_provider(credentials)
-            .identity_cache(
-                IdentityCache::lazy()
-                    .buffer_time(RENEWAL_MARGIN)
-                    .load_timeout(request_timeout)
-                    .build(),
-            );
+            .identity_cache(cache)
+            .build();
+        let mut config =
+            aws_sdk_imagebuilder::config::Builder::from(&access).interceptor(DateListener(clock));
         if let Some(url) = &target.endpoint_url {
             config = config.endpoint_url(url);
         }
-        Client::from_conf(config.build())
+        Made {
+            client: Client::from_conf(config.build()),
+            access,
+        }
     }
 
     /// What the client, and the calls for its credentials, have in common.
@@ -127,11 +146,18 @@ impl Aws {
     }
 }
 
+#[derive(Clone, Debug)]
+struct Made {
+    client: Client,
+    /// The same credentials, for another service.
+    access: SdkConfig,
+}
+
 /// One account's Image Builder in one region, through the SDK.
 #[derive(Clone, Debug)]
 pub struct AwsImageBuilder {
     /// `None` until it is made.
-    client: watch::Receiver<Option<Client>>,
+    client: watch::Receiver<Option<Made>>,
     /// How long a call waits for it.
     patience: Duration,
 }
@@ -143,11 +169,34 @@ impl AwsImageBuilder {
         let _ = tokio::time::timeout_at(until, client.wait_for(Option::is_some)).await;
     }
 
-    async fn client(mut self) -> Result<Client, ApiError> {
+    /// Whose credentials the calls are made with, as the region's STS says.
+    pub fn caller(&self) -> Answer<Caller> {
+        let made = self.clone().all();
+        Box::pin(async move {
+            let sts = aws_sdk_sts::Client::new(&made.await?.access);
+            let output = match sts.get_caller_identity().send().await {
+                Ok(output) => output,
+                Err(failure) => return Err(error::classify(&failure)),
+            };
+            match (output.account, output.arn) {
+                (Some(account), Some(arn)) => Ok(Parsed::from(Caller { account, arn })),
+                _ => Err(ApiError::new(
+                    ErrorKind::Parse,
+                    "the answer has no account or no ARN, so it is not STS's",
+                )),
+            }
+        })
+    }
+
+    async fn client(self) -> Result<Client, ApiError> {
+        Ok(self.all().await?.client)
+    }
+
+    async fn all(mut self) -> Result<Made, ApiError> {
         let made = self.client.wait_for(Option::is_some);
         let made = tokio::time::timeout(self.patience, made).await;
-        let client = made.ok().and_then(|made| made.ok()?.clone());
-        client.ok_or_else(|| {
+        let made = made.ok().and_then(|made| made.ok()?.clone());
+        made.ok_or_else(|| {
             ApiError::new(
                 ErrorKind::Credentials,
                 format!(

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ReloadAnswer;
 use crate::clock::{Clock, Now};
-use crate::config::Metrics;
+use crate::config::Config;
 use crate::exposition::{Scrape, Source};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
@@ -20,8 +20,7 @@ use crate::status::{self, Known};
 /// What one configuration shows.
 #[derive(Debug)]
 pub(super) struct View {
-    pub metrics: Metrics,
-    pub interval: Duration,
+    pub config: Arc<Config>,
     pub polled: Vec<Polled>,
     pub finished: Arc<Finished>,
 }
@@ -128,17 +127,22 @@ impl Exporter for Live {
             target: polled.target.clone(),
             region: polled.region.clone(),
             store: polled.shown.store.snapshot(),
-            up: lock(&polled.shown.health).is_up(now.instant, view.interval),
+            up: lock(&polled.shown.health).is_up(now.instant, view.config.polling.interval),
             metrics: polled.metrics.clone(),
         };
+        let metrics = &view.config.metrics;
         Scrape {
             now: now.time,
-            status_format: view.metrics.status_format,
-            message_labels: view.metrics.message_labels,
+            status_format: metrics.status_format,
+            message_labels: metrics.message_labels,
             sources: view.polled.iter().map(source).collect(),
             finished: view.finished.snapshot(),
             process: self.process.clone(),
         }
+    }
+
+    fn config(&self) -> String {
+        self.view().config.effective()
     }
 
     fn status(&self) -> Known {
@@ -148,7 +152,7 @@ impl Exporter for Live {
             target: polled.target.clone(),
             region: polled.region.clone(),
             store: polled.shown.store.snapshot(),
-            health: polled.health(now, view.interval),
+            health: polled.health(now, view.config.polling.interval),
         };
         Known {
             now: now.time,

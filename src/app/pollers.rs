@@ -9,14 +9,16 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::live::{Polled, View};
+use super::sharing::Sharing;
 use crate::api::ImageBuilder;
 use crate::api::aws::Aws;
 use crate::clock::Clock;
-use crate::config::{Config, LimitKey, Metrics, RateLimit, Target};
+use crate::config::{Config, LimitKey, Metrics, Target};
 use crate::finished::{Finished, Settings};
 use crate::labels::LabelText;
 use crate::schedule::{Assignment, Claims, Poller, RateLimiter, Tools, own_labels};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+use crate::shard::Shard;
 
 /// How long it is waited for all clients together: they are made at once unless the shared AWS
 /// configuration cannot be read, and then their calls wait instead.
@@ -35,6 +37,7 @@ pub(super) struct Pollers {
     stop: watch::Sender<bool>,
     attempted: Vec<watch::Receiver<bool>>,
     limiters: HashMap<LimitKey, Arc<RateLimiter>>,
+    sharing: Sharing,
 }
 
 impl Pollers {
@@ -43,6 +46,7 @@ impl Pollers {
         clock: Clock,
         process: Arc<ProcessMetrics>,
         finished: Arc<Finished>,
+        shard: Shard,
     ) -> Self {
         Self {
             aws,
@@ -53,24 +57,26 @@ impl Pollers {
             stop: watch::Sender::new(false),
             attempted: Vec::new(),
             limiters: HashMap::new(),
+            sharing: Sharing::new(shard),
         }
     }
 
-    /// Polls what `config` says from now on, and nothing else. A target keeps what is known of its
+    /// Polls this shard's part of what `config` says from now on, and nothing else. A target keeps what is known of its
     /// steps unless its role, profile or endpoint changed: then it is another one of the same name.
-    pub(super) async fn assign(&mut self, config: &Config) -> View {
+    pub(super) async fn assign(&mut self, config: Config) -> View {
         let mut before = self.stop().await;
-        self.share_limits(config);
+        self.share_limits(&config);
         self.finished = Arc::new(self.finished.configured(
             &counting(&config.metrics),
-            &going_on(config, before.values()),
+            &going_on(&config, self.sharing.shard(), before.values()),
             self.clock.now().time,
         ));
         // Who has what is found out anew, in the order of the file.
         let claims = Arc::new(Claims::default());
         let mut polled = Vec::new();
         let patience = self.clock.now().instant + CLIENTS_WITHIN;
-        for assignment in Assignment::all(config) {
+        let assignments = self.sharing.own(&config);
+        for assignment in assignments {
             let (target, region) = (&assignment.target, &assignment.region);
             let key = (target.name.clone(), region.clone());
             let known = before.remove(&key).filter(|poller| {
@@ -90,8 +96,7 @@ impl Pollers {
             self.start(poller);
         }
         View {
-            metrics: config.metrics.clone(),
-            interval: config.polling.interval,
+            config: Arc::new(config),
             polled,
             finished: self.finished.clone(),
         }
@@ -144,18 +149,18 @@ impl Pollers {
         let same_timeout = known
             .as_ref()
             .is_some_and(|poller| poller.assignment().polling.request_timeout == timeout);
-        let api: Arc<dyn ImageBuilder> = match kept {
-            Some(tools) if same_timeout => tools.api.clone(),
-            _ => {
-                let aws = &self.aws;
-                let client = aws.client(target, &assignment.region, timeout);
-                client.made(patience).await;
-                Arc::new(client)
-            }
-        };
         let metrics = match kept {
             Some(tools) => tools.metrics.clone(),
             None => Arc::new(PollerMetrics::new(&target.name, &assignment.region)),
+        };
+        let api: Arc<dyn ImageBuilder> = match kept {
+            Some(tools) if same_timeout => tools.api.clone(),
+            _ => {
+                let clock = metrics.service_clock().clone();
+                let client = self.aws.client(target, &assignment.region, timeout, clock);
+                client.made(patience).await;
+                Arc::new(client)
+            }
         };
         let tools = Tools {
             api,
@@ -185,15 +190,8 @@ impl Pollers {
 
     /// One limiter for all targets that AWS counts together, with the smallest of their limits.
     fn share_limits(&mut self, config: &Config) {
-        let mut limits: HashMap<LimitKey, RateLimit> = HashMap::new();
-        for target in &config.targets {
-            for region in &target.regions {
-                limits
-                    .entry(target.limit_key(region))
-                    .and_modify(|limit| *limit = smaller(*limit, target.rate_limit))
-                    .or_insert(target.rate_limit);
-            }
-        }
+        let shard = self.sharing.shard();
+        let limits = config.shared_limits(|target, region| shard.has(target, region));
         let now = self.clock.now().instant;
         let mut before = std::mem::take(&mut self.limiters);
         for (key, limit) in limits {
@@ -210,9 +208,10 @@ impl Pollers {
 }
 
 /// The targets whose finished steps go on being shown, with their own labels: all but those that are
-/// others of the same name.
+/// others of the same name, and those of which this shard polls nothing.
 fn going_on<'a>(
     config: &Config,
+    shard: Shard,
     before: impl Iterator<Item = &'a Poller> + Clone,
 ) -> Vec<(String, LabelText)> {
     let is_another = |target: &&Target| {
@@ -221,7 +220,14 @@ fn going_on<'a>(
             .map(|poller| &poller.assignment().target)
             .any(|assigned| assigned.name == target.name && !has_same_access(assigned, target))
     };
-    let targets = config.targets.iter().filter(|target| !is_another(target));
+    let is_polled = |target: &Target| {
+        target
+            .regions
+            .iter()
+            .any(|region| shard.has(target, region))
+    };
+    let targets = config.targets.iter();
+    let targets = targets.filter(|target| is_polled(target) && !is_another(target));
     targets
         .map(|target| (target.name.clone(), own_labels(target, None)))
         .collect()
@@ -240,11 +246,4 @@ fn has_same_access(one: &Target, other: &Target) -> bool {
     one.profile == other.profile
         && one.assume_role == other.assume_role
         && one.endpoint_url == other.endpoint_url
-}
-
-fn smaller(one: RateLimit, other: RateLimit) -> RateLimit {
-    RateLimit {
-        requests_per_second: one.requests_per_second.min(other.requests_per_second),
-        burst: one.burst.min(other.burst),
-    }
 }

@@ -159,7 +159,7 @@ impl Configuration {
             config, warnings, ..
         } = checked;
         warn_of(&warnings);
-        live.show(pollers.assign(&config).await);
+        live.show(pollers.assign(config).await);
         self.told.clear();
     }
 

@@ -50,6 +50,7 @@ pub const RESERVED_LABELS: &[&str] = &[
     "revision",
     "rustc_version",
     "selector",
+    "shard",
     "state",
     "version",
 ];

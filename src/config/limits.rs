@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::duration::format_duration;
 use super::problem::{Draft, Place};
-use super::{Config, Polling, Target};
+use super::{Config, Polling, RateLimit, Target};
 
 /// What AWS counts calls by, as far as a configuration knows: whose they are, and where they go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,34 @@ impl Target {
             role_arn: self.assume_role.as_ref().map(|role| role.role_arn.clone()),
             region: region.to_owned(),
         }
+    }
+}
+
+impl Config {
+    /// The rate limits of the targets and regions that `are_called`, one for those that AWS counts
+    /// together: the smallest of theirs.
+    pub fn shared_limits(
+        &self,
+        are_called: impl Fn(&Target, &str) -> bool,
+    ) -> HashMap<LimitKey, RateLimit> {
+        let mut limits: HashMap<LimitKey, RateLimit> = HashMap::new();
+        for target in &self.targets {
+            let regions = target.regions.iter();
+            for region in regions.filter(|region| are_called(target, region)) {
+                limits
+                    .entry(target.limit_key(region))
+                    .and_modify(|limit| *limit = smaller(*limit, target.rate_limit))
+                    .or_insert(target.rate_limit);
+            }
+        }
+        limits
+    }
+}
+
+fn smaller(one: RateLimit, other: RateLimit) -> RateLimit {
+    RateLimit {
+        requests_per_second: one.requests_per_second.min(other.requests_per_second),
+        burst: one.burst.min(other.burst),
     }
 }
 

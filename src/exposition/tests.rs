@@ -378,8 +378,13 @@ fn sources_show_whether_they_are_up_and_what_they_track() {
         );
         assert!(text.contains(&line), "{text}");
     }
+    assert!(!text.contains("imagebuilder_exporter_clock_skew_seconds{"));
+    let clock = scrape.sources[0].metrics.service_clock();
+    clock.told(START.plus(Duration::from_secs(90)), START, START);
     scrape.sources[0].up = Some(false);
     let text = rendered(scrape, Format::Text);
+    let line = "imagebuilder_exporter_clock_skew_seconds{target=\"production\",region=\"us-west-2\"} 90.5\n";
+    assert!(text.contains(line), "{text}");
     let line = "imagebuilder_exporter_target_up{target=\"production\",region=\"us-west-2\"} 0\n";
     assert!(text.contains(line), "{text}");
 }

@@ -1,4 +1,5 @@
-//! What people and their scripts ask for: the status page, its JSON, and the page's files.
+//! What people and their scripts ask for: the status page, its JSON, the page's files, and the
+//! configuration in force.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use super::Exporter;
 use super::body::Body;
 use super::negotiation;
-use super::routes::{text, with_body};
+use super::routes::{TEXT, text, with_body};
 use crate::exposition::Encoding;
 use crate::status::assets::Asset;
 use crate::status::{self, Query, Site, Status};
@@ -64,7 +65,15 @@ pub async fn json<E: Exporter, B>(
     guarded(answer, NO_POLICY)
 }
 
-/// What is shown now, made beside the connections: with many steps it takes some milliseconds.
+/// The configuration in force. As plain text, which browsers show, where they would store a type for
+/// YAML.
+pub async fn config<E: Exporter, B>(exporter: &Arc<E>, request: &Request<B>) -> Response<Body> {
+    let exporter = exporter.clone();
+    let make = move || exporter.config().into_bytes();
+    guarded(made(request.headers(), TEXT, make).await, NO_POLICY)
+}
+
+/// What is shown now.
 async fn rendered<E: Exporter>(
     exporter: &Arc<E>,
     site: &Site,
@@ -74,10 +83,22 @@ async fn rendered<E: Exporter>(
     render: impl FnOnce(&Status<'_>, &Site) -> Vec<u8> + Send + 'static,
 ) -> Response<Body> {
     let (exporter, site) = (exporter.clone(), site.clone());
+    let make = move || {
+        let known = exporter.status();
+        render(&Status::of(&known, &query), &site)
+    };
+    made(headers, content_type, make).await
+}
+
+/// A body that is made beside the connections: with many steps it takes some milliseconds.
+async fn made(
+    headers: &HeaderMap,
+    content_type: &'static str,
+    make: impl FnOnce() -> Vec<u8> + Send + 'static,
+) -> Response<Body> {
     let encoding = negotiation::encoding(headers);
     let made = tokio::task::spawn_blocking(move || {
-        let known = exporter.status();
-        let body = render(&Status::of(&known, &query), &site);
+        let body = make();
         match encoding {
             Encoding::Identity => body,
             Encoding::Gzip => compressed(&body),

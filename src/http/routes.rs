@@ -11,9 +11,9 @@ use super::body::Body;
 use super::{negotiation, pages};
 use crate::exposition::{Encoding, Exposition, FramePool, Frames};
 use crate::status::assets::Asset;
-use crate::status::{JSON_PATH, PAGE_PATH, Site};
+use crate::status::{CONFIG_PATH, JSON_PATH, PAGE_PATH, Site};
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
@@ -24,6 +24,7 @@ enum Route {
     Page,
     Json,
     Asset(&'static Asset),
+    Config,
     Healthy,
     Ready,
     Reload,
@@ -77,6 +78,7 @@ impl<E: Exporter> Routes<E> {
             Route::Page => pages::page(&self.exporter, &self.site, request).await,
             Route::Json => pages::json(&self.exporter, &self.site, request).await,
             Route::Asset(asset) => pages::asset(asset, request),
+            Route::Config => pages::config(&self.exporter, request).await,
             Route::Healthy => text(StatusCode::OK, "healthy"),
             Route::Ready if self.exporter.ready() => text(StatusCode::OK, "ready"),
             Route::Ready => text(
@@ -95,6 +97,7 @@ impl<E: Exporter> Routes<E> {
             path if path == self.site.telemetry_path => Some(Route::Metrics),
             PAGE_PATH => Some(Route::Page),
             JSON_PATH => Some(Route::Json),
+            CONFIG_PATH => Some(Route::Config),
             path => Asset::at(path).map(Route::Asset),
         }
     }

@@ -25,6 +25,19 @@ impl Timestamp {
         time.to_millis().ok().map(Self)
     }
 
+    /// A time as HTTP's headers have it, `Wed, 09 Sep 2026 19:12:23 GMT`. `None` for anything else.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let time = DateTime::from_str(text, Format::HttpDate).ok()?;
+        time.to_millis().ok().map(Self)
+    }
+
+    /// The time as HTTP's headers have it, to the whole second.
+    pub fn to_http(self) -> String {
+        let second = DateTime::from_secs(self.0.div_euclid(1_000));
+        // What has no such date is as far off as it can be.
+        second.fmt(Format::HttpDate).unwrap_or_default()
+    }
+
     /// As RFC 3339 in UTC, `2026-09-09T19:12:23.418Z`. `None` where the year has not four digits.
     pub fn rfc3339(self) -> Option<String> {
         let time = DateTime::from_millis(self.0).fmt(Format::DateTime).ok()?;
@@ -66,6 +79,17 @@ mod tests {
             Timestamp::parse("2026-09-09T21:12:23.418+02:00"),
             Some(time)
         );
+    }
+
+    #[test]
+    fn header_of_http_is_a_time() {
+        let text = "Wed, 09 Sep 2026 19:12:23 GMT";
+        let time = Timestamp::parse_http(text);
+        assert_eq!(time, Some(Timestamp::from_millis(1_788_981_143_000)));
+        assert_eq!(Timestamp::from_millis(1_788_981_143_999).to_http(), text);
+        for text in ["", "yesterday", "2026-09-09T19:12:23.418Z"] {
+            assert_eq!(Timestamp::parse_http(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::plan::Call;
 use crate::api::{
-    ApiError, ErrorKind, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
+    ApiError, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage, within,
 };
 use crate::clock::{Clock, Now};
 use crate::model::{
@@ -160,18 +160,5 @@ impl Outcome {
             Answered::Pipelines(_, Ok(parsed)) => &parsed.unparsable,
             _ => &[],
         }
-    }
-}
-
-async fn within<T>(
-    timeout: Duration,
-    answer: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, ApiError> {
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(ApiError::new(
-            ErrorKind::Timeout,
-            format!("no answer within {timeout:?}"),
-        )),
     }
 }

@@ -4,9 +4,9 @@ use super::plan::Call;
 use crate::api::{ErrorKind, Page};
 
 /// What the service's present model allows at most.
-const LARGE: u16 = 100;
+pub const LARGE: u16 = 100;
 /// What its older one allowed, and endpoints that follow it still do.
-const SMALL: u16 = 25;
+pub const SMALL: u16 = 25;
 
 /// The page size of one target and region: large until that was refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

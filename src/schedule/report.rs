@@ -144,7 +144,9 @@ impl Reporter {
 
     /// A list of the account could not be read.
     pub(super) fn round_failed(&mut self, operation: Operation, error: &ApiError) {
-        let telling = (operation, error.kind);
+        // What refuses the caller is no want of a permission.
+        let kind = error.about_operation();
+        let telling = (operation, kind);
         if self.told_rounds.contains(&telling) {
             return;
         }
@@ -156,7 +158,7 @@ impl Reporter {
             }
             _ => "nothing new can be discovered; what is known stays, and it is tried again",
         };
-        if error.kind == ErrorKind::Forbidden {
+        if kind == ErrorKind::Forbidden {
             return self.denied(operation, so, error);
         }
         warn!(

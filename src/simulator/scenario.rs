@@ -34,6 +34,8 @@ pub struct Scenario {
     pub keep_images: Span,
     /// How long after its begin an image is not yet in the lists, drawn for each.
     pub listed_after: Range,
+    /// How far the service's clock is ahead of the machine's; negative where it is behind.
+    pub clock_skew: Span,
     pub pages: Pages,
     /// The service's own limit per account and region; none if absent.
     pub rate_limit: Option<RateLimit>,
@@ -52,6 +54,7 @@ impl Default for Scenario {
             keep: Span::from_secs(14 * 24 * 3600),
             keep_images: Span::from_secs(30 * 24 * 3600),
             listed_after: Range::between(Span::ZERO, Span::from_secs(120)),
+            clock_skew: Span::ZERO,
             pages: Pages::default(),
             rate_limit: None,
             access_keys: BTreeMap::new(),

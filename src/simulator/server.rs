@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::header::{DATE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
+use super::answer::Answer;
 use super::calls::Calls;
 use super::faults::{Fault, Faults};
 use super::service::{Reply, Service};
@@ -123,8 +125,8 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
     let answers = service_fn(move |request| {
         let (service, reset) = (Arc::clone(&service), Arc::clone(&reset));
         async move {
-            match service.reply(request, wall_clock()).await {
-                Reply::Answer(answer) => Ok(answer),
+            match service.reply(request, service_clock(&service.world)).await {
+                Reply::Answer(answer) => Ok(dated(answer, service_clock(&service.world))),
                 Reply::Reset => {
                     reset.store(true, Ordering::Relaxed);
                     Err(io::Error::from(io::ErrorKind::ConnectionReset))
@@ -139,8 +141,17 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
     let _ = connection.await;
 }
 
-fn wall_clock() -> Timestamp {
-    Clock::System.now().time
+/// What time it is at the service.
+fn service_clock(world: &World) -> Timestamp {
+    let ahead = world.scenario().clock_skew.millis();
+    Timestamp::from_millis(Clock::System.now().time.millis() + ahead)
+}
+
+fn dated(mut answer: Answer, now: Timestamp) -> Answer {
+    if let Ok(date) = HeaderValue::from_str(&now.to_http()) {
+        answer.headers_mut().insert(DATE, date);
+    }
+    answer
 }
 
 /// A connection that can be made to end in a reset. hyper drops it when a call fails, and whether

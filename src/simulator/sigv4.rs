@@ -3,7 +3,9 @@
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
+use super::answer;
 use super::faults::ErrorAnswer;
+use crate::model::Timestamp;
 
 /// Who asks, and whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,39 @@ pub(super) struct Scope {
     pub region: String,
     pub service: String,
     pub session_token: Option<String>,
+    /// By the caller's clock.
+    pub signed: Timestamp,
+}
+
+/// How far a request may be from the service's clock: "must reach AWS within five minutes of the
+/// time stamp in the request", as the IAM user guide has it.
+const TOLERANCE_MILLIS: i64 = 5 * 60 * 1000;
+
+impl Scope {
+    /// # Errors
+    ///
+    /// The request was signed too long before, or too long after, this time.
+    pub fn check_time(&self, now: Timestamp) -> Result<(), ErrorAnswer> {
+        let late = now.millis_since(self.signed);
+        if late.abs() <= TOLERANCE_MILLIS {
+            return Ok(());
+        }
+        let (signed, now) = (answer::time(self.signed), answer::time(now));
+        let message = match late > 0 {
+            true => format!("Signature expired: {signed} is now earlier than {now} - 5 min."),
+            false => {
+                format!("Signature not yet current: {signed} is still later than {now} + 5 min.")
+            }
+        };
+        let kind = match self.service.as_str() {
+            "sts" => "SignatureDoesNotMatch",
+            _ => "InvalidSignatureException",
+        };
+        Err(ErrorAnswer {
+            status: 403,
+            ..ErrorAnswer::new(kind, message)
+        })
+    }
 }
 
 /// # Errors
@@ -49,8 +84,8 @@ fn parse(authorization: &str, date: &str, session_token: Option<String>) -> Opti
     };
     let signed: Vec<&str> = part("SignedHeaders")?.split(';').collect();
     let signature = part("Signature")?;
-    let well_formed = is_date(date)
-        && date.get(..8) == Some(day)
+    let signed_at = time_of(date)?;
+    let well_formed = date.get(..8) == Some(day)
         && !access_key.is_empty()
         && !region.is_empty()
         && signed.contains(&"host")
@@ -63,17 +98,28 @@ fn parse(authorization: &str, date: &str, session_token: Option<String>) -> Opti
         region: (*region).to_owned(),
         service: (*service).to_owned(),
         session_token,
+        signed: signed_at,
     })
 }
 
 /// `20260909T191223Z`
-fn is_date(text: &str) -> bool {
-    text.len() == 16
+fn time_of(text: &str) -> Option<Timestamp> {
+    let well_formed = text.len() == 16
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 => byte == b'T',
             15 => byte == b'Z',
             _ => byte.is_ascii_digit(),
-        })
+        });
+    if !well_formed {
+        return None;
+    }
+    let ((year, month, day), (hours, minutes, seconds)) = (
+        (&text[..4], &text[4..6], &text[6..8]),
+        (&text[9..11], &text[11..13], &text[13..15]),
+    );
+    Timestamp::parse(&format!(
+        "{year}-{month}-{day}T{hours}:{minutes}:{seconds}Z"
+    ))
 }
 
 #[cfg(test)]
@@ -96,6 +142,20 @@ mod tests {
         assert_eq!(scope.access_key, "AKID");
         assert_eq!(scope.region, "us-west-2");
         assert_eq!(scope.service, "imagebuilder");
+    }
+
+    #[test]
+    fn signature_is_good_for_five_minutes_before_and_after_it() {
+        let scope = parse(&authorization(), DATE, None).unwrap();
+        let at = |seconds: i64| Timestamp::from_millis(scope.signed.millis() + seconds * 1_000);
+        for good in [-300, 0, 300] {
+            assert_eq!(scope.check_time(at(good)), Ok(()), "{good}");
+        }
+        let late = scope.check_time(at(301)).unwrap_err();
+        assert!(late.message.contains("expired: 2026-09-09T19:12:23.000Z"));
+        assert_eq!(late.kind, "InvalidSignatureException");
+        let early = scope.check_time(at(-301)).unwrap_err();
+        assert!(early.message.contains("not yet current"));
     }
 
     #[test]

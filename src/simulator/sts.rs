@@ -102,13 +102,14 @@ impl Sts {
     ///
     /// # Errors
     ///
-    /// Credentials of a session that is unknown or over.
+    /// Credentials of a session that is unknown or over, or a caller whose clock is far off.
     pub fn account_of(
         &self,
         scope: &Scope,
         world: &World,
         now: Timestamp,
     ) -> Result<Option<String>, ErrorAnswer> {
+        scope.check_time(now)?;
         if !scope.access_key.starts_with(KEY_PREFIX) {
             let keys = &world.scenario().access_keys;
             return Ok(keys.get(&scope.access_key).cloned());

@@ -52,7 +52,8 @@ pub struct Owner<'a> {
 }
 
 impl World {
-    /// `speed` compresses every duration and timeout of the scenario.
+    /// `speed` compresses every duration and timeout of the scenario. `start` is a time of the
+    /// machine's clock; all others are of the service's, which the scenario may have ahead or behind.
     ///
     /// # Panics
     ///
@@ -62,6 +63,7 @@ impl World {
             speed.is_finite() && speed > 0.0,
             "speed {speed} is not over 0"
         );
+        let start = Timestamp::from_millis(start.millis() + scenario.clock_skew.millis());
         let plans = scenario.pipelines.iter().cloned().map(Plan::new).collect();
         Self {
             scenario,

@@ -14,7 +14,7 @@ use super::assets::{ICON, SCRIPT, STYLE};
 use super::builds::{Build, Standing};
 use super::markup::Markup;
 use super::time::{Span, clock};
-use super::{JSON_PATH, Site, Status};
+use super::{CONFIG_PATH, JSON_PATH, Site, Status};
 use crate::model::Timestamp;
 
 /// The status page.
@@ -200,6 +200,11 @@ fn footer(out: &mut Markup, status: &Status<'_>, site: &Site) {
         "<li id=\"json\" data-live><a href=\".",
         format_args!("{JSON_PATH}{}", own_address(status)),
         "\">This page as JSON</a></li>\n",
+    );
+    out.put(
+        "<li><a href=\".",
+        CONFIG_PATH,
+        "\">Configuration</a></li>\n",
     );
     out.raw("<li><a href=\"./-/healthy\">Health</a></li>\n");
     out.raw("<li><a href=\"./-/ready\">Readiness</a></li>\n");

@@ -7,6 +7,8 @@ use std::str::FromStr;
 pub const PAGE_PATH: &str = "/";
 /// Where its JSON is.
 pub const JSON_PATH: &str = "/api/v1/steps";
+/// Where the configuration in force is.
+pub const CONFIG_PATH: &str = "/config";
 
 /// What links are made from. All but the absolute ones are relative to the page, so that it works
 /// behind a proxy under whatever path.

@@ -4,6 +4,7 @@ mod bad_files;
 mod discovery;
 mod mutations;
 mod reference;
+mod schema;
 mod step_files;
 
 use std::collections::BTreeSet;

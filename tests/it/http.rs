@@ -85,6 +85,10 @@ impl Exporter for Program {
         }
     }
 
+    fn config(&self) -> String {
+        "polling:\n  interval: 30s\n".to_owned()
+    }
+
     fn status(&self) -> Known {
         Known {
             now: Timestamp::from_millis(1_000),
@@ -340,6 +344,7 @@ async fn unknown_paths_are_not_found_and_other_methods_not_allowed() {
     for (line, allowed) in [
         ("POST /metrics", "GET, HEAD"),
         ("DELETE /", "GET, HEAD"),
+        ("POST /config", "GET, HEAD"),
         ("PUT /-/healthy", "GET, HEAD"),
         ("OPTIONS /-/ready", "GET, HEAD"),
         ("GET /-/reload", "POST"),
@@ -354,7 +359,14 @@ async fn unknown_paths_are_not_found_and_other_methods_not_allowed() {
 #[tokio::test]
 async fn head_has_the_headers_of_get_and_no_body() {
     let running = Running::start(Program::with_steps(MANY)).await;
-    for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"] {
+    for path in [
+        "/",
+        "/metrics",
+        "/config",
+        "/-/healthy",
+        "/-/ready",
+        "/nothing",
+    ] {
         let encoding = "accept-encoding: gzip\r\n";
         let get = running.request(&format!("GET {path}"), encoding).await;
         let head = running.request(&format!("HEAD {path}"), encoding).await;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 /// For each module, the others it may import. `app`, `demo` and the binary know every part.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["clock", "config", "model"]),
-    ("cli", &["config", "simulator", "status"]),
+    ("cli", &["config", "shard", "simulator", "status"]),
     ("clock", &["model"]),
     ("config", &["model"]),
+    ("doctor", &["api", "clock", "config", "model", "schedule"]),
     (
         "exposition",
         &[
@@ -42,6 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("self_metrics", &["api", "family", "model"]),
+    ("shard", &["config"]),
     ("simulator", &["clock", "model"]),
     ("status", &["labels", "model", "store"]),
     ("store", &["labels", "model"]),

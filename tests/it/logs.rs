@@ -169,6 +169,25 @@ async fn expired_token_is_not_taken_for_a_missing_permission() {
     assert_eq!(exporter.count_log(&told), 0, "{:#?}", exporter.log());
 }
 
+#[tokio::test]
+async fn expired_token_denies_no_list_of_the_account() {
+    let simulated = Simulated::start(SCENARIO).await;
+    simulated.spoil_all(error("ExpiredTokenException"));
+    let config = simulated.config(&["Done"]);
+    let (config, _) = config.split_once("step_executions").unwrap();
+    let config = format!("{}\n    images: [golden]\n", config.trim_end());
+    let exporter = Setup::exporter(&config).start().await;
+    let line = exporter
+        .until_line(&["nothing new can be discovered", "ExpiredTokenException"])
+        .await;
+    assert!(
+        line.contains("operation=ListImageBuildVersions result=forbidden"),
+        "{line}"
+    );
+    let told = exporter.count_log(&["imagebuilder:ListImageBuildVersions"]);
+    assert_eq!(told, 0, "{:#?}", exporter.log());
+}
+
 /// What somebody might write into a message to make a log say what is not so.
 const HOSTILE: &str = "done\nlevel=error message=\"forged\"\r\n{\"level\":\"ERROR\"}\t\u{1b}[31mred\u{7}\u{0}\u{85}\u{2028}ends \\\" with é";
 

@@ -3,12 +3,14 @@
 #![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
 
 mod cli;
+mod clock;
 mod commands;
 mod config;
 mod credentials;
 mod demo;
 mod discovery;
 mod economy;
+mod effective;
 mod faults;
 mod finished;
 mod http;
@@ -22,6 +24,7 @@ mod process;
 mod ready;
 mod regions;
 mod reload;
+mod shards;
 mod simulation;
 mod simulator;
 mod status;

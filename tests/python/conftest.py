@@ -8,13 +8,14 @@ import re
 import selectors
 import subprocess
 import threading
+import urllib.parse
 
 import boto3
 import pytest
 from botocore.config import Config
-
 from judge import judge
-from processes import running_process, tail
+from processes import free_port, get, running_process, tail, until
+from prometheus_server import running_prometheus
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "config" / "scenarios"
@@ -48,6 +49,14 @@ pipelines:
     first: -10h
     every: 7d
     workflows: [{managed: build-image}]
+"""
+
+DEMO_PROMETHEUS = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}"]
+scrape_configs:
+  - job_name: imagebuilder
+    static_configs: [{{targets: ["{exporter}"]}}]
 """
 
 
@@ -165,6 +174,19 @@ def demo(tmp_path_factory):
     command = [binary, "demo", "--web.listen-address=127.0.0.1:0"]
     with running_process(command, log, stdout=subprocess.PIPE, text=True) as process:
         yield announced(process, "metrics: ", log)
+
+
+@pytest.fixture(scope="session")
+def demo_prometheus(demo, tmp_path_factory):
+    """A Prometheus with all shipped rules that scrapes the demo."""
+    until("the demo to be ready", lambda: get(demo.replace("/metrics", "/-/ready")))
+    address = f"127.0.0.1:{free_port()}"
+    configuration = DEMO_PROMETHEUS.format(
+        rules=ROOT / "deploy/prometheus/rules.yaml", exporter=urllib.parse.urlsplit(demo).netloc
+    )
+    directory = tmp_path_factory.mktemp("demo-prometheus")
+    with running_prometheus(address, configuration, directory) as server:
+        yield server
 
 
 def announced(process, what, log):

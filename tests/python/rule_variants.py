@@ -34,7 +34,7 @@ def of_exporter(series):
 
 def elsewhere(series):
     """The same series, of another process."""
-    moved = re.sub(r'instance="(\w+)"', r'instance="\1-2", pod="exporter-2"', series["series"])
+    moved = re.sub(r'instance="(\w+)"', r'instance="\1-2", pod="other", container="other", endpoint="other"', series["series"])
     return {**series, "series": moved}
 
 

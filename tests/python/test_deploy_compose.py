@@ -48,7 +48,7 @@ def test_every_file_mounted_is_there_and_is_only_read(folder, services):
         for mount in service.get("volumes", [])
         if mount.startswith(".")
     ]
-    assert len(mounts) == 4
+    assert len(mounts) == 6
     for here, _, mode in mounts:
         assert (folder / here).exists(), here
         assert mode == "ro"
@@ -60,7 +60,7 @@ def test_each_is_asked_for_at_the_port_where_it_listens(folder, services):
         for name, service in services.items()
         for port in service["ports"]
     }
-    files = ["prometheus.yaml", "grafana/datasources/prometheus.yaml"]
+    files = ["prometheus.yaml", "../grafana/provisioning/datasources/prometheus.yaml"]
     text = "".join((folder / file).read_text() for file in files)
     asked = set(re.findall(r"\b(?:exporter|alertmanager|prometheus):\d+", text))
     assert len(asked) == 3
@@ -101,8 +101,32 @@ def test_amtool_accepts_the_configuration_of_alertmanager(folder):
 
 
 def test_data_source_of_grafana_is_the_prometheus_beside_it(folder):
-    file = folder / "grafana/datasources/prometheus.yaml"
+    file = folder / "../grafana/provisioning/datasources/prometheus.yaml"
     (source,) = yaml.safe_load(file.read_text())["datasources"]
     assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
     scrape = yaml.safe_load((folder / "prometheus.yaml").read_text())["global"]["scrape_interval"]
     assert source["jsonData"] == {"timeInterval": scrape}
+
+
+def test_grafana_finds_its_provisioning_and_the_dashboards(folder, services):
+    grafana = services["grafana"]
+    inside = dict(mount.split(":")[:2] for mount in grafana["volumes"])
+    inside = {where: here for here, where in inside.items()}
+    for kind in ("datasources", "dashboards"):
+        assert inside[f"/etc/grafana/provisioning/{kind}"] == f"../grafana/provisioning/{kind}"
+    file = folder / "../grafana/provisioning/dashboards/imagebuilder.yaml"
+    (provider,) = yaml.safe_load(file.read_text())["providers"]
+    assert provider["type"] == "file"
+    path = provider["options"]["path"]
+    assert inside[path] == "../grafana/dashboards"
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home.startswith(f"{path}/")
+    assert (folder / "../grafana/dashboards" / home.removeprefix(f"{path}/")).exists()
+
+
+def test_version_of_grafana_is_one_that_the_dashboards_are_for(root, services):
+    """Grafana reads what was made for an earlier version, and may not what is for a later one."""
+    requirements = (root / "tests/python/requirements.txt").read_text()
+    made_for = re.search(r"^grafana-foundation-sdk==\d+!(\d+)\.(\d+)", requirements, re.MULTILINE)
+    run = re.search(r":(\d+)\.(\d+)", services["grafana"]["image"])
+    assert [int(part) for part in run.groups()] >= [int(part) for part in made_for.groups()]

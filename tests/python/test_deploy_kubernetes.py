@@ -1,5 +1,6 @@
 """The Kubernetes manifests: each file by itself, and the overlays where a Kustomize is there."""
 
+import json
 import os
 import re
 import runpy
@@ -14,7 +15,14 @@ from test_readme import blocks
 
 NAME = "imagebuilder-exporter"
 LABELS = {"app.kubernetes.io/name": NAME}
-OVERLAYS = ["ha-pair", "irsa", "pod-identity", "prometheus-operator"]
+OVERLAYS = [
+    "grafana-dashboards",
+    "ha-pair",
+    "irsa",
+    "pod-identity",
+    "prometheus-operator",
+    "shards",
+]
 # The oldest that is still in use at large, and the newest the validator knows.
 VERSIONS = ["1.30", kubernetes_validate.latest_version()]
 
@@ -206,6 +214,101 @@ def test_prometheus_rule_holds_the_shipped_rules(kubernetes):
     assert the("PrometheusRule", manifests(kubernetes))["spec"] == shipped
 
 
+def merged(base, patch):
+    """What a strategic merge makes of the two, as far as a workload needs it: lists of what has names
+    are merged by these."""
+    if isinstance(base, dict) and isinstance(patch, dict):
+        both = {key: merged(base[key], patch[key]) for key in base.keys() & patch.keys()}
+        return {**base, **patch, **both}
+    if isinstance(base, list) and all("name" in item for item in base + patch):
+        theirs = {item["name"]: item for item in patch}
+        own = [merged(item, theirs.pop(item["name"], {})) for item in base]
+        return own + list(theirs.values())
+    return patch
+
+
+def shards(kubernetes):
+    """The StatefulSet of the component, put together by hand."""
+    folder = kubernetes / "components/shards"
+    kustomization = kustomizations(kubernetes)[folder]
+    kind, workload = kustomization["patches"]
+    made = the("Deployment", manifests(kubernetes))
+    operations = yaml.safe_load(kind["patch"])
+    assert [(one["op"], one["path"]) for one in operations] == [
+        ("replace", "/kind"),
+        ("remove", "/spec/strategy"),
+    ]
+    made["kind"] = operations[0]["value"]
+    del made["spec"]["strategy"]
+    (patch,) = documents((folder / workload["path"]).read_text())
+    made = merged(made, patch)
+    (replacement,) = kustomization["replacements"]
+    assert replacement["source"]["fieldPath"] == "spec.replicas"
+    ((path,),) = [target["fieldPaths"] for target in replacement["targets"]]
+    *_, variable = re.findall(r"\[name=(\w+)\]", path)
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    (total,) = [entry for entry in container["env"] if entry["name"] == variable]
+    total["value"] = str(made["spec"]["replicas"])
+    return made
+
+
+def test_shards_are_pods_that_know_their_number_and_how_many_there_are(root, kubernetes):
+    made = shards(kubernetes)
+    judge(made)
+    assert made["kind"] == "StatefulSet"
+    spec = made["spec"]
+    service = the("Service", manifests(kubernetes))
+    assert spec["serviceName"] == service["metadata"]["name"]
+    assert service["spec"]["clusterIP"] == "None"
+    assert spec["replicas"] > 1
+    assert spec["selector"] == {"matchLabels": spec["template"]["metadata"]["labels"]}
+    (container,) = spec["template"]["spec"]["containers"]
+    index, total = container["env"]
+    assert index["valueFrom"] == {
+        "fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}
+    }
+    assert total["value"] == str(spec["replicas"])
+    variables = (root / "docs/cli.md").read_text()
+    for flag, entry in [("index", index), ("total", total)]:
+        assert re.search(rf"`--shard\.{flag}=N` \| `\d` \| `{entry['name']}` \|", variables)
+
+
+def test_kustomize_makes_the_shards_that_are_put_together_by_hand(kubernetes):
+    """What the test above rests on."""
+    made = render(kubernetes / "overlays/shards")
+    assert the("StatefulSet", made) == with_config_map_of(made, shards(kubernetes))
+    assert "Deployment" not in {manifest["kind"] for manifest in made}
+    assert the("PodDisruptionBudget", made)["spec"]["maxUnavailable"] == 1
+
+
+def with_config_map_of(made, workload):
+    """Its name has a hash behind it."""
+    (volume,) = workload["spec"]["template"]["spec"]["volumes"]
+    volume["configMap"]["name"] = the("ConfigMap", made)["metadata"]["name"]
+    return workload
+
+
+def test_component_brings_every_dashboard_as_the_sidecar_of_grafana_looks_for_it(root, kubernetes):
+    """By a label, in ConfigMaps small enough for what `kubectl apply` writes beside them: the object
+    once more, as an annotation, of which there may be 256 KiB."""
+    (component,) = documents(
+        (kubernetes / "components/grafana-dashboards/kustomization.yaml").read_text()
+    )
+    (folder,) = component["components"]
+    grafana = (kubernetes / "components/grafana-dashboards" / folder).resolve()
+    assert grafana == root / "deploy/grafana"
+    (made,) = documents((grafana / "kustomization.yaml").read_text())
+    files = [file for maps in made["configMapGenerator"] for file in maps["files"]]
+    assert sorted(files) == sorted(
+        f"dashboards/{file.name}" for file in grafana.glob("dashboards/*.json")
+    )
+    for file in files:
+        assert len(json.dumps((grafana / file).read_text())) < 240 * 1024
+    options = made["generatorOptions"]
+    assert options["labels"] == LABELS | {"grafana_dashboard": "1"}
+    assert options["disableNameSuffixHash"] is True
+
+
 def render(folder):
     """What Kustomize makes of a folder, each manifest judged."""
     if shutil.which("kustomize"):
@@ -219,18 +322,62 @@ def render(folder):
     return made
 
 
+def is_dashboard(manifest):
+    return manifest["metadata"]["labels"].get("grafana_dashboard") == "1"
+
+
+def test_kustomize_makes_config_maps_of_the_dashboards(root, kubernetes):
+    made = render(kubernetes / "overlays/grafana-dashboards")
+    dashboards = {
+        name: text
+        for manifest in made
+        if is_dashboard(manifest)
+        for name, text in manifest["data"].items()
+    }
+    files = (root / "deploy/grafana/dashboards").glob("*.json")
+    assert dashboards == {file.name: file.read_text() for file in files}
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_kustomize_makes_manifests_of_the_overlay(kubernetes, overlay):
     made = render(kubernetes / "overlays" / overlay)
-    assert {"Deployment", "Service", "ServiceAccount", "ConfigMap"} <= {
+    workload = "StatefulSet" if overlay == "shards" else "Deployment"
+    assert {workload, "Service", "ServiceAccount", "ConfigMap"} <= {
         manifest["kind"] for manifest in made
     }
 
 
+def own_folder(kubernetes, folder, kustomization):
+    """A kustomization of a user's own, which the page shows as it stands beside `deploy`."""
+    here = os.path.relpath(kubernetes, folder)
+    text = kustomization.replace("deploy/kubernetes", here)
+    (folder / "kustomization.yaml").write_text(text)
+
+
+@pytest.mark.parametrize("role", ["before", "after"])
+def test_kustomize_makes_as_many_shards_as_the_example_on_the_page_wants(
+    kubernetes, tmp_path, role
+):
+    _, example = blocks((kubernetes / "README.md").read_text(), "yaml")
+    component = "  - deploy/kubernetes/components/shards\n"
+    irsa = "  - deploy/kubernetes/components/irsa\n"
+    assert component in example and irsa not in example
+    both = irsa + component if role == "before" else component + irsa
+    own_folder(kubernetes, tmp_path, example.replace(component, both))
+    made = the("StatefulSet", render(tmp_path))
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    values = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert made["spec"]["replicas"] == 5
+    assert values == {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "IMAGEBUILDER_EXPORTER_SHARD_INDEX": None,
+        "IMAGEBUILDER_EXPORTER_SHARD_TOTAL": "5",
+    }
+
+
 def test_kustomize_makes_manifests_of_the_example_on_the_page(kubernetes, tmp_path):
-    (example,) = blocks((kubernetes / "README.md").read_text(), "yaml")
-    here = os.path.relpath(kubernetes, tmp_path)
-    (tmp_path / "kustomization.yaml").write_text(example.replace("deploy/kubernetes", here))
+    example, _ = blocks((kubernetes / "README.md").read_text(), "yaml")
+    own_folder(kubernetes, tmp_path, example)
     config = "targets: [{name: own, regions: [eu-west-1], images: ['*']}]\n"
     (tmp_path / "imagebuilder_exporter.yaml").write_text(config)
     made = render(tmp_path)
@@ -247,7 +394,9 @@ def test_kustomize_makes_manifests_of_the_example_on_the_page(kubernetes, tmp_pa
     assert [term["labelSelector"] for term in apart] == [{"matchLabels": LABELS}]
     account = the("ServiceAccount", made)["metadata"]["annotations"]
     assert account.keys() == {"eks.amazonaws.com/role-arn"}
-    maps = the("ConfigMap", made)
+    dashboards = [manifest for manifest in made if is_dashboard(manifest)]
+    assert len(dashboards) == 3
+    maps = the("ConfigMap", [manifest for manifest in made if manifest not in dashboards])
     assert maps["data"] == {"imagebuilder_exporter.yaml": config}
     assert pod["volumes"][0]["configMap"]["name"] == maps["metadata"]["name"]
     assert {"PodDisruptionBudget", "PrometheusRule", "ServiceMonitor"} <= {

@@ -1,6 +1,5 @@
 """A real Prometheus scrapes the demo; its HTTP API tells what came of it."""
 
-import json
 import re
 import subprocess
 import urllib.parse
@@ -8,6 +7,7 @@ import urllib.parse
 import pytest
 
 from processes import free_port, get, running_process, until
+from prometheus_server import Prometheus
 
 STEP = "imagebuilder_workflow_step"
 JOB = 'job="imagebuilder"'
@@ -26,34 +26,6 @@ scrape_configs:
   - job_name: prometheus
     static_configs: [{{targets: ["{itself}"]}}]
 """
-
-
-class Prometheus:
-    def __init__(self, address):
-        self.url = f"http://{address}"
-
-    def api(self, path, **parameters):
-        query = urllib.parse.urlencode(parameters, doseq=True)
-        body, _ = get(f"{self.url}/api/v1/{path}?{query}")
-        answer = json.loads(body)
-        assert answer["status"] == "success", answer
-        return answer["data"]
-
-    def query(self, expression):
-        """The series of a vector or a matrix."""
-        return self.api("query", query=expression)["result"]
-
-    def value(self, expression):
-        (series,) = self.query(expression)
-        return float(series["value"][1])
-
-    def target(self, job):
-        (target,) = [
-            target
-            for target in self.api("targets")["activeTargets"]
-            if target["labels"]["job"] == job
-        ]
-        return target
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The shipped alert and recording rules: promtool runs their unit tests, as they are and in
-variants, and a real Prometheus that scrapes two exporters in front of the simulator evaluates them."""
+variants, and a real Prometheus that scrapes two exporters in front of the simulator evaluates them; so
+does one that scrapes the demo."""
 
 import os
 import re
@@ -10,8 +11,8 @@ import yaml
 
 from conftest import ROOT, SCENARIOS
 from processes import free_port, get, running_process, until
+from prometheus_server import Prometheus, refusal
 from rule_variants import expanded, seconds, varied, variants
-from test_prometheus import Prometheus
 
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -291,3 +292,44 @@ def test_alerts_of_two_replicas_are_there_once_and_keep_the_targets_labels(prome
     for labels in found:
         assert labels["team"] == "platform"
         assert not labels.keys() & {"instance", "pod", "container", "endpoint"}
+
+
+# What may find nothing in the demo, and why.
+
+FULL_HOURS = "put together from full hours, of which the demo has had none"
+NOT_THE_TIME = "comes and goes as builds do"
+ALL_IS_WELL = "the demo's exporter is well"
+MAY_BE_EMPTY = {
+    rule["record"]: FULL_HOURS for rule in RECORDED if rule["record"].endswith(("_1d", "_7d"))
+} | {
+    "ImageBuilderStepFailedContinued": "a step that may fail does so by chance",
+    "ImageBuilderStepTimeoutBreached": NOT_THE_TIME,
+    "ImageBuilderStepTimeoutNear": NOT_THE_TIME,
+    "ImageBuilderStepRollbackFailed": "every rollback of the demo goes well",
+    "ImageBuilderStepRollbackLong": NOT_THE_TIME,
+    "ImageBuilderStepWaitingLong": "the demo is ten times faster than life",
+    "ImageBuilderNoGoodImage": "every image of the demo was built today",
+    "ImageBuilderPipelineFailing": "the one that failed three times is disabled",
+    "ImageBuilderPipelineMissedRun": "every pipeline of the demo runs when it should",
+    "ImageBuilderExporterDown": ALL_IS_WELL,
+    "ImageBuilderExporterAbsent": ALL_IS_WELL,
+    "ImageBuilderTargetDown": ALL_IS_WELL,
+    "ImageBuilderDiscoveryOld": ALL_IS_WELL,
+    "ImageBuilderDataOld": ALL_IS_WELL,
+    "ImageBuilderStepNeverSeen": ALL_IS_WELL,
+    "ImageBuilderConfigReloadFailed": ALL_IS_WELL,
+    "ImageBuilderRateLimitStarving": ALL_IS_WELL,
+    "ImageBuilderClockSkew": ALL_IS_WELL,
+}
+
+
+@pytest.mark.parametrize("rule", [*RECORDED, *ALERTS.values()], ids=rule_name)
+def test_expression_is_answered_from_the_demo(demo_prometheus, rule):
+    refused = refusal(demo_prometheus, rule["expr"])
+    assert not refused, refused
+    if rule_name(rule) not in MAY_BE_EMPTY:
+        until("an answer", lambda: demo_prometheus.query(rule["expr"]), 120)
+
+
+def test_what_may_be_empty_in_the_demo_is_a_rule():
+    assert MAY_BE_EMPTY.keys() < {rule_name(rule) for rule in [*RECORDED, *ALERTS.values()]}

@@ -29,12 +29,13 @@ const FORBIDDEN_CODES: [&str; 3] = [
 ];
 
 /// Error codes of refused credentials, likewise.
-const REFUSED_CODES: [&str; 6] = [
+const REFUSED_CODES: [&str; 7] = [
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidClientTokenId",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 ];
 

@@ -39,6 +39,21 @@ pub(super) static FAMILIES: &[Row] = &[
     ),
     (
         Family {
+            name: "imagebuilder_exporter_clock_skew_seconds",
+            kind: Kind::Gauge,
+            labels: &["target", "region"],
+            help: "The service's clock minus the exporter's, in seconds, as the Date header of its last answer told: right to half a second and half of the time that the answer took.",
+        },
+        Series::Source(|family, source, labels, out| {
+            if let Some(millis) = source.metrics.service_clock().skew_millis() {
+                begin(out, family, &[labels]);
+                text::end_labels(out);
+                text::value(out, Value::Millis(millis));
+            }
+        }),
+    ),
+    (
+        Family {
             name: "imagebuilder_exporter_selector_matches",
             kind: Kind::Gauge,
             labels: &["target", "region", "kind", "selector"],

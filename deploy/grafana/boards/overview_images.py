@@ -1,0 +1,174 @@
+"""The overview's panels on images and pipelines."""
+
+from boards import queries
+from boards.choices import IMAGE_NAME, IMAGES, PLACE, WHERE, YES
+from boards.panels import (
+    NEUTRAL,
+    Column,
+    bars,
+    by_status,
+    coloured,
+    instant,
+    rows,
+    runbooks,
+)
+from boards.queries import IMAGE, PIPELINE, newest
+
+FAILED = 'status="FAILED"'
+MOVING = f'status!~"{queries.STILL}"'
+RESULTS = coloured(
+    "AVAILABLE", "BUILDING", "CANCELLED", "CREATING", "DISTRIBUTING", "FAILED", "TESTING"
+)
+
+
+def image_series(name, *more):
+    return f"imagebuilder_image_{name}{{{', '.join([IMAGES, *more])}}}"
+
+
+def builds(matcher):
+    """Image builds whose status is as the matcher says."""
+    shown = image_series("status", matcher)
+    return f"max by ({IMAGE}) ({shown} == 1)"
+
+
+def builds_seen(status):
+    """Image builds made in the time range that were seen to come to this status in it."""
+    shown = image_series("status", f'status="{status}"')
+    made = image_series("created_timestamp_seconds")
+    return (
+        f"(max by ({IMAGE}) (max_over_time({shown}[$__range]) == 1) and on ({IMAGE})"
+        f" max by ({IMAGE}) (last_over_time({made}[$__range]) > time() - $__range_s))"
+    )
+
+
+def pipeline_series(name, *more):
+    return f"imagebuilder_pipeline_{name}{{{', '.join([PLACE, *more])}}}"
+
+
+def of_pipelines(name, *more):
+    return f"max by ({PIPELINE}) ({pipeline_series(name, *more)})"
+
+
+def images():
+    made = (
+        f"max by (account_id, region, image) ({image_series('last_available_timestamp_seconds')})"
+    )
+    by_status_now = f"max by ({IMAGE}, status) ({image_series('status')} == 1)"
+    return [
+        by_status(
+            bars(
+                "Image builds by status",
+                "Image builds that the exporter shows, by their status now. Those that ended well "
+                "leave after metrics.retention, two hours unless configured.",
+                [
+                    instant(
+                        f"count by (status) ({by_status_now})",
+                        "{{status}}",
+                    )
+                ],
+                "none",
+                NEUTRAL,
+                size=(8, 8),
+            )
+        ),
+        rows(
+            "The last good build of each image",
+            "When the newest AVAILABLE build of each image's name was made, the oldest first. "
+            "ImageBuilderNoGoodImage fires after 35 days.",
+            [f"time() - {made}", f"1000 * {made}"],
+            [
+                IMAGE_NAME,
+                Column(
+                    "A",
+                    "Age",
+                    "s",
+                    110,
+                    [(None, "green"), (30 * 86400, "orange"), (35 * 86400, "red")],
+                ),
+                Column("B", "Made", unit="dateTimeAsIso", width=170),
+                *WHERE,
+            ],
+            size=(16, 8),
+            sort=("Age", True),
+            links=runbooks("ImageBuilderNoGoodImage"),
+        ),
+    ]
+
+
+def pipelines():
+    last_run = newest(PIPELINE, "status", f"{pipeline_series('last_run_status')} == 1")
+    return [
+        rows(
+            "Pipelines",
+            "Each pipeline's last and next run. Not narrowed by the choice of images. A next run "
+            "in the past is one that did not happen, or that the service has not moved on yet.",
+            [
+                of_pipelines("enabled"),
+                of_pipelines("consecutive_failures"),
+                f"1000 * {of_pipelines('last_run_timestamp_seconds')}",
+                f"1000 * {of_pipelines('next_run_timestamp_seconds')}",
+                last_run,
+                newest(PIPELINE, "platform, schedule", pipeline_series("info")),
+            ],
+            [
+                Column("pipeline", "Pipeline"),
+                Column("A", "Enabled", width=90, texts=YES),
+                Column(
+                    "B",
+                    "Failures in a row",
+                    "none",
+                    140,
+                    [(None, "green"), (1, "orange"), (3, "red")],
+                ),
+                Column("status", "Last result", width=120, texts=RESULTS),
+                Column("C", "Last run", unit="dateTimeAsIso", width=170),
+                Column("D", "Next run", unit="dateTimeAsIso", width=170),
+                Column("schedule", "Schedule"),
+                Column("platform", "Platform", width=100),
+                *WHERE,
+            ],
+            size=(24, 8),
+            sort=("Failures in a row", True),
+            links=runbooks(
+                "ImageBuilderPipelineFailing",
+                "ImageBuilderPipelineDisabled",
+                "ImageBuilderPipelineMissedRun",
+            ),
+        ),
+    ]
+
+
+def failed():
+    return [
+        rows(
+            "Images that failed",
+            "Image builds that are FAILED, the newest first, and where their build failed as far "
+            "as the service tells. A build that is retried is not FAILED any more.",
+            [
+                f"1000 * (max by ({IMAGE}) ({image_series('created_timestamp_seconds')})"
+                f" and on ({IMAGE}) {builds(FAILED)})",
+                newest(
+                    IMAGE,
+                    "failed_step, component, phase, component_step, component_action",
+                    image_series("failure_info"),
+                ),
+                f"{newest(IMAGE, 'pipeline', image_series('info'))} and on ({IMAGE}) "
+                f"{builds(FAILED)}",
+            ],
+            [
+                Column("A", "Created", unit="dateTimeAsIso", width=170),
+                IMAGE_NAME,
+                Column("image_version", "Build", width=90),
+                Column("pipeline", "Pipeline"),
+                Column("failed_step", "Failed step"),
+                Column("component", "Component"),
+                Column("phase", "Phase", width=90),
+                Column("component_step", "Component's step"),
+                Column("component_action", "Its action"),
+                *WHERE,
+            ],
+            size=(24, 7),
+            sort=("Created", True),
+            links=runbooks("ImageBuilderImageFailed"),
+        ),
+    ]

@@ -1,0 +1,178 @@
+"""The overview's panels on steps: what runs now, and what failed."""
+
+from boards.choices import DONE_OVER, EXECUTION, IMAGE_NAME, IMAGES, STEP_NAME, WHERE
+from boards.panels import (
+    NEAR_A_LIMIT,
+    Column,
+    bars,
+    by_status,
+    graph,
+    instant,
+    link,
+    mapping,
+    query,
+    rows,
+    runbooks,
+    stacked,
+)
+from boards.queries import Steps, newest
+
+STEPS = Steps(IMAGES)
+SEVERITIES = {"critical": "red", "warning": "orange", "info": "blue"}
+
+
+def running():
+    def beside(expression):
+        return f"{expression} and on (step_execution_id) {STEPS.running()}"
+
+    seen = "max by (step_execution_id) (imagebuilder_workflow_step_last_success_timestamp_seconds)"
+    return [
+        rows(
+            "What runs now",
+            "Steps that are RUNNING, those nearest to their timeout first. Budgets are the limits "
+            "of the exporter's configuration. Seen is how long ago the service last told of the "
+            "step: the elapsed time goes on with the clock, also where nothing is heard.",
+            [
+                STEPS.elapsed(),
+                beside(STEPS.limit()),
+                STEPS.used(),
+                STEPS.used("_budget_seconds"),
+                beside(f"max by (step_execution_id) ({STEPS.series('_attempt')})"),
+                f"time() - ({beside(seen)})",
+                beside(STEPS.known("image_version, action")),
+            ],
+            [
+                IMAGE_NAME,
+                Column("image_version", "Build", width=90),
+                Column("workflow", "Workflow"),
+                STEP_NAME,
+                Column("action", "Action"),
+                Column("A", "Elapsed", unit="s", width=90),
+                Column("B", "Timeout", unit="s", width=90),
+                Column("C", "Of timeout", "percentunit", 150, NEAR_A_LIMIT, gauge=True),
+                Column("D", "Of budget", "percentunit", 150, NEAR_A_LIMIT, gauge=True),
+                Column("E", "Attempt", unit="none", width=80),
+                Column("F", "Seen", "s", 80, [(None, "green"), (300, "orange"), (900, "red")]),
+                *WHERE,
+                EXECUTION,
+            ],
+            size=(24, 9),
+            sort=("Of timeout", True),
+            links=runbooks("ImageBuilderStepTimeoutNear", "ImageBuilderStepBudgetExceeded"),
+        ),
+        bars(
+            "Headroom to timeouts",
+            "How much of their timeout the running steps have used up; at 100 % the service fails "
+            "them.",
+            [instant(f"sort_desc(topk(15, {STEPS.used()}))", "{{image}}: {{step}}")],
+            "percentunit",
+            NEAR_A_LIMIT,
+            size=(12, 8),
+            links=runbooks("ImageBuilderStepTimeoutNear", "ImageBuilderStepTimeoutBreached"),
+            largest=1,
+        ),
+        by_status(
+            stacked(
+                graph(
+                    "Moving steps over time",
+                    "Step executions that run, and those that wait for their turn.",
+                    [
+                        query(f"count({STEPS.running()})", "RUNNING"),
+                        query(f"count({STEPS.status('PENDING')})", "PENDING"),
+                    ],
+                    "none",
+                    size=(12, 8),
+                )
+            )
+        ),
+    ]
+
+
+def failed():
+    def beside(expression, by="step_execution_id"):
+        return f"{expression} and on (step_execution_id) {STEPS.failed_in_range(by)}"
+
+    return [
+        rows(
+            "Steps that failed",
+            "Step executions that FAILED and ended in the time range, the newest first. "
+            "Superseded are those of builds that were retried since. The exporter keeps failed "
+            "executions for metrics.retention_failed, a day unless configured; the message is "
+            "there with metrics.message_labels alone.",
+            [
+                f"1000 * {STEPS.failed_in_range()}",
+                beside(f"max by (step_execution_id) ({STEPS.series('_duration_seconds')})"),
+                beside(STEPS.known("image_version, on_failure, action")),
+                beside(f"max by (step_execution_id) ({STEPS.series('_timeout_breached')})"),
+                beside(STEPS.superseded()),
+                beside(f"max by (step_execution_id) ({STEPS.series('_attempt')})"),
+                beside(newest("step_execution_id", "message", STEPS.series("_message_info"))),
+            ],
+            [
+                Column("A", "Ended", unit="dateTimeAsIso", width=170),
+                IMAGE_NAME,
+                Column("image_version", "Build", width=90),
+                Column("workflow", "Workflow"),
+                STEP_NAME,
+                Column("action", "Action"),
+                Column("B", "Took", unit="s", width=90),
+                Column(
+                    "D",
+                    "At timeout",
+                    width=90,
+                    texts=mapping({1: ("yes", "red"), 0: ("no", "text")}),
+                ),
+                Column("on_failure", "Then", width=90),
+                Column("F", "Attempt", unit="none", width=80),
+                Column("E", "Superseded", width=100, texts=DONE_OVER),
+                Column("message", "Message"),
+                *WHERE,
+                EXECUTION,
+            ],
+            size=(24, 8),
+            sort=("Ended", True),
+            links=runbooks(
+                "ImageBuilderStepFailed",
+                "ImageBuilderStepFailedContinued",
+                "ImageBuilderStepRollbackFailed",
+            ),
+        ),
+    ]
+
+
+def alerts():
+    labels = ["alertname", "severity", "account_id", "region"]
+    labels += ["image", "workflow", "step", "pipeline", "target"]
+    return [
+        rows(
+            "Alerts that fire",
+            "Alerts of deploy/prometheus/rules.yaml, where Prometheus has these rules. The name "
+            "leads to the runbook; the dashboard's variable runbooks says where they are. With an "
+            "image chosen, those of pipelines, targets and exporters are left out.",
+            [
+                f"max by ({', '.join(labels)})"
+                f' (ALERTS{{alertname=~"ImageBuilder.+", alertstate="firing", {IMAGES}}})'
+            ],
+            [
+                Column(
+                    "alertname",
+                    "Alert",
+                    links=(link("Runbook", "${runbooks}/${__value.text}.md"),),
+                ),
+                Column(
+                    "severity",
+                    "Severity",
+                    width=100,
+                    texts=mapping({name: (name, colour) for name, colour in SEVERITIES.items()}),
+                ),
+                Column("image", "Image"),
+                Column("workflow", "Workflow"),
+                Column("step", "Step"),
+                Column("pipeline", "Pipeline"),
+                Column("target", "Target"),
+                *WHERE,
+            ],
+            size=(24, 6),
+            sort=("Severity", False),
+        ),
+    ]

@@ -1,0 +1,372 @@
+"""A workflow, or a step of it, over time: how long it takes, how often it fails, how it stands."""
+
+from boards.board import board, choice, failures, window
+from boards.choices import DONE_OVER, EXECUTION, IMAGES, ON_THE_PAGE, PLACE, WHERE
+from boards.panels import (
+    NEAR_A_LIMIT,
+    STATUS_COLOURS,
+    Column,
+    bars,
+    by_status,
+    coloured,
+    columns_over_time,
+    graph,
+    heat,
+    instant,
+    number,
+    points,
+    query,
+    rows,
+    runbooks,
+    stacked,
+    timeline,
+)
+from boards.queries import STATUSES, UNKNOWN, Steps, at_least_zero, newest, one
+
+STEPS = Steps(f'{IMAGES}, workflow=~"$workflow", step=~"$step"')
+EXECUTIONS = Steps(f'{IMAGES}, workflow=~"$workflow"')
+
+ROW = "account_id, region, image, workflow, step"
+WORKFLOW = "account_id, region, image, workflow, workflow_execution_id"
+STEP_STATUS = coloured(*STATUSES)
+ROLLBACK = coloured("COMPLETED", "FAILED", "RUNNING", "SKIPPED")
+FAILING = [(None, "green"), (0.05, "orange"), (0.2, "red")]
+
+
+def in_figures():
+    over = "over the window chosen above"
+    return [
+        number(
+            "Running now",
+            "Step executions that are RUNNING.",
+            at_least_zero(f"count({STEPS.running()})"),
+            size=(4, 4),
+        ),
+        number(
+            "Ended",
+            f"Step executions that came to an end, {over}. Of two replicas the larger count; an "
+            "exporter that was replaced meanwhile may make it too small.",
+            f"sum({one(f'increase({STEPS.counter()}[$window])')})",
+            size=(4, 4),
+            decimals=0,
+        ),
+        number(
+            "Failed",
+            f"Of the steps that ended COMPLETED or FAILED: the part that FAILED, {over}.",
+            STEPS.share("FAILED", "$window"),
+            unit="percentunit",
+            steps=FAILING,
+            size=(4, 4),
+            links=runbooks("ImageBuilderStepFailed"),
+        ),
+        *(
+            number(
+                name,
+                f"{what} of the COMPLETED steps took no longer than this, {over}. It is put "
+                "together from the buckets of metrics.duration_buckets, and as exact as these are "
+                "narrow.",
+                STEPS.took(quantile, "$window"),
+                unit="s",
+                size=(4, 4),
+            )
+            for name, what, quantile in [
+                ("Median duration", "Half", 0.5),
+                ("90 % took at most", "Nine in ten", 0.9),
+                ("99 % took at most", "99 in a hundred", 0.99),
+            ]
+        ),
+    ]
+
+
+def states():
+    texts = {number: (status, STATUS_COLOURS[status]) for number, status in enumerate(STATUSES, 1)}
+    return [
+        timeline(
+            "Status over time",
+            "How the execution of each step stood that had begun last. Between two executions the "
+            "older one's end is shown while the exporter keeps it.",
+            STEPS.newest_status(ROW),
+            "{{image}}: {{workflow}} / {{step}}",
+            texts | {UNKNOWN: ("another", "dark-purple")},
+            size=(24, 11),
+            links=runbooks("ImageBuilderStepFailed"),
+        ),
+        executions(),
+        workflows(),
+    ]
+
+
+def executions():
+    began = f"topk(500, {STEPS.of('_start_time_seconds')} > time() - $__range_s)"
+
+    def beside(expression):
+        return f"{expression} and on (step_execution_id) ({began})"
+
+    def figure(name):
+        return f"max by (step_execution_id) ({STEPS.series(name)})"
+
+    return rows(
+        "Executions",
+        "The step executions that began in the time range and that the exporter still shows, the "
+        "newest first, 500 at most. A rollback runs on steps that COMPLETED, when a later one has "
+        "failed.",
+        [
+            f"1000 * {began}",
+            beside(newest("step_execution_id", "status", f"{STEPS.series('_status')} == 1")),
+            beside(figure("_duration_seconds")),
+            beside(f"{figure('_duration_seconds')} / {figure('_timeout_seconds')}"),
+            beside(f"{figure('_duration_seconds')} / {figure('_budget_seconds')}"),
+            beside(figure("_attempt")),
+            beside(figure("_max_attempts")),
+            beside(STEPS.rollback()),
+            beside(STEPS.known("image_version, on_failure, action")),
+        ],
+        [
+            Column("A", "Began", unit="dateTimeAsIso", width=170),
+            Column("image", "Image"),
+            Column("image_version", "Build", width=90),
+            Column("workflow", "Workflow"),
+            Column("step", "Step"),
+            Column("action", "Action"),
+            Column("status", "Status", width=110, texts=STEP_STATUS),
+            Column("C", "Took", unit="s", width=90),
+            Column("D", "Of timeout", "percentunit", 130, NEAR_A_LIMIT, gauge=True),
+            Column("E", "Of budget", "percentunit", 130, NEAR_A_LIMIT, gauge=True),
+            Column("F", "Attempt", unit="none", width=80),
+            Column("G", "Of", unit="none", width=50),
+            Column("rollback", "Rollback", width=110, texts=ROLLBACK),
+            Column("on_failure", "On failure", width=100),
+            *WHERE,
+            EXECUTION,
+        ],
+        size=(24, 10),
+        sort=("Began", True),
+    )
+
+
+def workflows():
+    def series(name):
+        return f"imagebuilder_workflow_execution_{name}{{{EXECUTIONS.chosen}}}"
+
+    began = f"topk(200, max by ({WORKFLOW}) ({series('start_time_seconds')}) > time() - $__range_s)"
+
+    def beside(expression):
+        return f"{expression} and on (workflow_execution_id) ({began})"
+
+    def figure(name, result=""):
+        shown = series(name).replace("}", f', result="{result}"}}') if result else series(name)
+        return f"max by (workflow_execution_id) ({shown})"
+
+    return rows(
+        "Workflow executions",
+        "The workflow executions that began in the time range and that the exporter still shows, "
+        "the newest first, 200 at most. Not narrowed by the choice of steps. Superseded are those "
+        "that a retry of the build took the place of.",
+        [
+            f"1000 * {began}",
+            beside(newest("workflow_execution_id", "status", f"{series('status')} == 1")),
+            beside(figure("duration_seconds")),
+            beside(figure("steps_planned")),
+            beside(figure("steps", "succeeded")),
+            beside(figure("steps", "failed")),
+            beside(figure("steps", "skipped")),
+            beside(f"({figure('retried')} == 1)"),
+            beside(
+                newest(
+                    "workflow_execution_id",
+                    "image_version, workflow_type, workflow_version",
+                    series("info"),
+                )
+            ),
+        ],
+        [
+            Column("A", "Began", unit="dateTimeAsIso", width=170),
+            Column("image", "Image"),
+            Column("image_version", "Build", width=90),
+            Column("workflow", "Workflow"),
+            Column("workflow_version", "Version", width=90),
+            Column("workflow_type", "Type", width=100),
+            Column(
+                "status",
+                "Status",
+                width=190,
+                texts=coloured(
+                    "CANCELLED",
+                    "COMPLETED",
+                    "FAILED",
+                    "PENDING",
+                    "ROLLBACK_COMPLETED",
+                    "ROLLBACK_IN_PROGRESS",
+                    "RUNNING",
+                    "SKIPPED",
+                ),
+            ),
+            Column("C", "Took", unit="s", width=90),
+            Column("D", "Steps", unit="none", width=70),
+            Column("E", "Succeeded", unit="none", width=100),
+            Column("F", "Failed", "none", 80, [(None, "text"), (1, "red")]),
+            Column("G", "Skipped", unit="none", width=80),
+            Column("H", "Superseded", width=100, texts=DONE_OVER),
+            *WHERE,
+            Column("workflow_execution_id", "Workflow execution", width=330, links=(ON_THE_PAGE,)),
+        ],
+        size=(24, 8),
+        sort=("Began", True),
+    )
+
+
+def durations():
+    # An end is seen a poll after it was, so each stands for some minutes rather than for a moment.
+    just_ended = f"({STEPS.of('_end_time_seconds')} > time() - 300 - $__interval_ms / 1000)"
+    ended = f"{STEPS.of('_duration_seconds')} and on (step_execution_id) {just_ended}"
+    limits = [
+        query(
+            f"min by (workflow, step) ({STEPS.series(name)})",
+            f"{{{{workflow}}}} / {{{{step}}}} {what}",
+        )
+        for name, what in [("_timeout_seconds", "timeout"), ("_budget_seconds", "budget")]
+    ]
+    return [
+        points(
+            graph(
+                "How long executions took",
+                "A point, for some minutes, for each execution that ended. Skipped steps took no "
+                "time.",
+                [query(f"max by ({ROW}) ({ended})", "{{image}}: {{workflow}} / {{step}}")],
+                "s",
+                size=(12, 9),
+            )
+        ),
+        graph(
+            "How long they run, and may run",
+            "The elapsed time of running executions, which falls back when the next begins; and "
+            "the smallest timeout and budget of those that the exporter shows.",
+            [
+                query(
+                    f"max by ({ROW}) ({STEPS.elapsed()})",
+                    "{{image}}: {{workflow}} / {{step}}",
+                ),
+                *limits,
+            ],
+            "s",
+            size=(12, 9),
+            links=runbooks("ImageBuilderStepTimeoutNear", "ImageBuilderStepBudgetExceeded"),
+        ),
+        graph(
+            "Quantiles of durations",
+            "How long COMPLETED executions took at most: half, nine in ten and 99 in a hundred of "
+            "them, over the window chosen above. As exact as the buckets of "
+            "metrics.duration_buckets are narrow. Made from the buckets themselves: the figures "
+            "that deploy/prometheus/rules.yaml records are over all images.",
+            [
+                query(
+                    STEPS.took(quantile, "$window", "workflow, step"),
+                    f"{{{{workflow}}}} / {{{{step}}}} {name}",
+                )
+                for name, quantile in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)]
+            ],
+            "s",
+            size=(12, 9),
+        ),
+        heat(
+            "Durations",
+            "How many COMPLETED executions took how long, at the time at which they ended.",
+            f"sum by (le) ({one(f'increase({STEPS.buckets()}[$__rate_interval])')})",
+            "s",
+            size=(12, 9),
+        ),
+    ]
+
+
+def failing():
+    rollbacks = f"max by (step_execution_id, status) ({STEPS.series('_rollback_status')} == 1)"
+    return [
+        columns_over_time(
+            graph(
+                "Failures by step",
+                "Step executions that FAILED for good, when they ended.",
+                [
+                    query(
+                        STEPS.finished("FAILED", "$__rate_interval", "workflow, step"),
+                        "{{workflow}} / {{step}}",
+                        "5m",
+                    )
+                ],
+                "none",
+                links=runbooks("ImageBuilderStepFailed"),
+            )
+        ),
+        bars(
+            "Failed part by step",
+            "Of the executions of each step that ended COMPLETED or FAILED: the part that FAILED, "
+            "over the window chosen above, the largest first.",
+            [
+                instant(
+                    f"sort_desc(topk(15, {STEPS.share('FAILED', '$window', 'workflow, step')}))",
+                    "{{workflow}} / {{step}}",
+                )
+            ],
+            "percentunit",
+            FAILING,
+            size=(12, 8),
+            links=runbooks("ImageBuilderStepFailed"),
+            largest=1,
+        ),
+        graph(
+            "Attempts",
+            "The attempt that running and failed executions are at, where the service reports "
+            "attempts.",
+            [
+                query(
+                    f"max by ({ROW}) ({STEPS.series('_attempt')})",
+                    "{{image}}: {{workflow}} / {{step}}",
+                )
+            ],
+            "none",
+            size=(12, 8),
+            lowest=None,
+        ),
+        by_status(
+            stacked(
+                graph(
+                    "Rollbacks",
+                    "Step executions that the exporter shows and that are or were rolled back, by "
+                    "how that stands. A rollback that FAILED may have left an instance or an "
+                    "image behind.",
+                    [query(f"count by (status) ({rollbacks})", "{{status}}")],
+                    "none",
+                    size=(12, 8),
+                    links=runbooks(
+                        "ImageBuilderStepRollbackFailed", "ImageBuilderStepRollbackLong"
+                    ),
+                )
+            )
+        ),
+    ]
+
+
+def workflow_step():
+    # What has left /metrics is still known by its counters.
+    series = '{__name__=~"imagebuilder_workflow_(step_status|steps_finished_total)"%s}'
+    return board(
+        "Image Builder / Workflow and step",
+        "imagebuilder-workflow-step",
+        "How long the steps of a workflow take, how often they fail, and how each of their "
+        "executions stands.",
+        "now-24h",
+        [
+            choice("account", "Account", series % "", "account_id"),
+            choice("region", "Region", series % ', account_id=~"$account"', "region"),
+            choice("image", "Image", series % f", {PLACE}", "image"),
+            choice("workflow", "Workflow", series % f", {IMAGES}", "workflow"),
+            choice("step", "Step", series % f', {IMAGES}, workflow=~"$workflow"', "step"),
+            window(),
+        ],
+        [failures(STEPS)],
+        [
+            ("In figures", in_figures()),
+            ("States and executions", states()),
+            ("Durations", durations()),
+            ("Failures, attempts, rollbacks", failing()),
+        ],
+    )

@@ -1,0 +1,215 @@
+//! What would be right: the policy statements that allow what was denied, and where to look first
+//! where nothing was said at all.
+
+use serde_json::{Value, json};
+
+use super::findings::{Check, SKEW_REFUSED};
+use crate::api::{ApiError, Caller, ErrorKind};
+use crate::config::Target;
+
+/// A statement that allows what was denied; in `regions` alone, where they are not all that the
+/// target has.
+pub(super) fn statement(denied: &[&Check], regions: Option<&[&str]>) -> String {
+    let actions = denied.iter().map(|check| {
+        let operation = check.operation.as_str();
+        Value::from(format!("imagebuilder:{operation}"))
+    });
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Action": actions.collect::<Vec<_>>(),
+        "Resource": "*",
+    });
+    if let Some(regions) = regions {
+        statement["Condition"] = json!({"StringEquals": {"aws:RequestedRegion": regions}});
+    }
+    pretty(&statement)
+}
+
+/// Whose policies a statement belongs to.
+pub(super) fn whose_policies(caller: Option<&Caller>) -> String {
+    match caller.map(|caller| principal(&caller.arn)) {
+        Some(arn) => format!("the policies of {arn}"),
+        None => "the policies of who calls".to_owned(),
+    }
+}
+
+/// The kind of policy that has to allow it, where the service says which; a statement elsewhere is of
+/// no use. `None` where it says nothing, or that it is a policy of the caller's own.
+pub(super) fn missing_in(error: &ApiError) -> Option<&str> {
+    let (_, behind) = error.message.split_once("because no ")?;
+    let (kind, _) = behind.split_once(" allows")?;
+    (kind.len() < 60 && kind != "identity-based policy").then_some(kind)
+}
+
+/// Whether something denies it, which no statement that allows can change.
+pub(super) fn is_explicit(error: &ApiError) -> bool {
+    error.message.contains("explicit deny")
+}
+
+/// What to do about credentials that could not be had.
+pub(super) fn about_credentials(
+    target: &Target,
+    error: &ApiError,
+    base: Option<&Result<Caller, ApiError>>,
+) -> Vec<String> {
+    let message = &error.message;
+    if is_about_time(message) {
+        return vec![format!(
+            "the machine's clock is over {} minutes off; set it right, and ask again",
+            SKEW_REFUSED.as_secs() / 60
+        )];
+    }
+    let role = target.assume_role.as_ref();
+    let role = role.filter(|role| message.contains(&format!("assuming role {} ", role.role_arn)));
+    let Some(role) = role else {
+        let lines = match &target.profile {
+            Some(profile) => format!(
+                "look at profile {profile:?} in ~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; sign in again where it is one of SSO"
+            ),
+            None => "give the process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a `profile`, or a role of its container, pod or instance".to_owned(),
+        };
+        return vec![lines];
+    };
+    if !message.contains("AccessDenied") {
+        return vec![
+            "STS must be reachable in this region, by the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS names another".to_owned(),
+        ];
+    }
+    let caller = base.and_then(|base| base.as_ref().ok());
+    let who = caller.map(|caller| principal(&caller.arn));
+    let who = who.unwrap_or_else(|| "arn:aws:iam::ACCOUNT:role/WHO-ASSUMES-IT".to_owned());
+    let action = match message.contains("sts:TagSession") {
+        true => "sts:TagSession",
+        false => "sts:AssumeRole",
+    };
+    let allow = json!({"Effect": "Allow", "Action": action, "Resource": role.role_arn});
+    let mut trust = json!({"Effect": "Allow", "Principal": {"AWS": who}, "Action": action});
+    let external_id = match &role.external_id {
+        Some(_) => {
+            let ours = "the external_id of the configuration";
+            trust["Condition"] = json!({"StringEquals": {"sts:ExternalId": ours}});
+            "The configuration has an external_id: the trust policy must ask for the very same, or for none."
+        }
+        None => {
+            "The configuration has no external_id: where the trust policy has a condition on sts:ExternalId, set assume_role.external_id to it."
+        }
+    };
+    vec![
+        format!(
+            "Both must allow it. {}:\n{}",
+            capital(&whose_policies(caller)),
+            pretty(&allow)
+        ),
+        format!("The trust policy of {}:\n{}", role.role_arn, pretty(&trust)),
+        external_id.to_owned(),
+    ]
+}
+
+/// What to look at where no call is answered.
+pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> String {
+    let endpoint = match &target.endpoint_url {
+        Some(url) => format!("endpoint_url {url}"),
+        None => {
+            format!("the service's endpoint in {region}, or the one that AWS_ENDPOINT_URL names")
+        }
+    };
+    match error.kind {
+        ErrorKind::Network => format!(
+            "{endpoint} must be reachable from here: look at its name, at proxies and firewalls; within a VPC at its endpoint for imagebuilder"
+        ),
+        ErrorKind::Timeout => format!(
+            "{endpoint} must answer within polling.request_timeout: look at what is between, or give it more time"
+        ),
+        ErrorKind::Parse => {
+            format!("something else answers in the service's place: look at {endpoint} and at proxies")
+        }
+        ErrorKind::Server => "this is the service's own failure: ask again later".to_owned(),
+        ErrorKind::Client => "a list of the account takes nothing that could be wrong: is this the service, and does the region have it?".to_owned(),
+        ErrorKind::Credentials => {
+            "credentials were there and are no longer: look at how long they last".to_owned()
+        }
+        ErrorKind::Throttled => {
+            "others use this API in the account: ask for less, or have its quota raised".to_owned()
+        }
+        ErrorKind::Forbidden if is_about_time(&error.message) => {
+            "the machine's clock is off: set it right".to_owned()
+        }
+        ErrorKind::Forbidden => "these credentials are not taken, whatever is asked: are they expired, switched off, or of another partition?".to_owned(),
+    }
+}
+
+/// STS and the service refuse what was signed by a clock that is off, and say so.
+fn is_about_time(message: &str) -> bool {
+    [
+        "Signature expired",
+        "Signature not yet current",
+        "RequestTimeTooSkewed",
+    ]
+    .iter()
+    .any(|said| message.contains(said))
+}
+
+/// Who stands in a policy for a caller: of a session its role, whose path the session's ARN lacks.
+fn principal(arn: &str) -> String {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    if let ["arn", partition, "sts", _, account, resource] = parts.as_slice()
+        && let Some(session) = resource.strip_prefix("assumed-role/")
+        && let Some((role, _)) = session.split_once('/')
+    {
+        return format!("arn:{partition}:iam::{account}:role/{role}");
+    }
+    arn.to_owned()
+}
+
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(rest).collect()
+}
+
+fn pretty(value: &Value) -> String {
+    // What is made of texts and lists alone can always be written.
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(message: &str) -> ApiError {
+        ApiError::new(ErrorKind::Forbidden, message)
+    }
+
+    #[test]
+    fn kind_of_policy_is_told_where_it_is_not_the_caller_s_own() {
+        let says = |kind: &str| {
+            denied(&format!(
+                "User: arn:aws:iam::111122223333:user/u is not authorized to perform: \
+                 imagebuilder:GetImage because no {kind} allows the imagebuilder:GetImage action"
+            ))
+        };
+        assert_eq!(missing_in(&says("identity-based policy")), None);
+        for kind in [
+            "permissions boundary",
+            "service control policy",
+            "VPC endpoint policy",
+        ] {
+            assert_eq!(missing_in(&says(kind)), Some(kind));
+        }
+        assert_eq!(missing_in(&denied("no")), None);
+        assert!(is_explicit(&denied(
+            "with an explicit deny in a service control policy"
+        )));
+    }
+
+    #[test]
+    fn session_of_a_role_stands_in_a_policy_as_the_role() {
+        let session = "arn:aws-cn:sts::111122223333:assumed-role/exporter/i-1234";
+        assert_eq!(
+            principal(session),
+            "arn:aws-cn:iam::111122223333:role/exporter"
+        );
+        let user = "arn:aws:iam::111122223333:user/u";
+        assert_eq!(principal(user), user);
+    }
+}

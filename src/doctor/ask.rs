@@ -1,0 +1,137 @@
+//! One call after the other, each with a token of the rate limit and a deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::debug;
+
+use crate::api::{Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, ServiceClock, within};
+use crate::clock::Clock;
+use crate::schedule::{LARGE_PAGE, RateLimiter, SMALL_PAGE};
+
+/// How often a call is made that the service throttles.
+const TRIES: usize = 5;
+/// Of a list of the account, so that the calls of a large one stay few.
+const MOST_PAGES: usize = 50;
+/// With a clock that is further off than this, a refusal may be for that: the SDK signs by the
+/// service's clock as soon as an answer told of it.
+const REFUSED_FOR_ITS_TIME_MILLIS: u64 = 4 * 60 * 1_000;
+
+/// Asks the service of one target and region.
+#[derive(Debug)]
+pub(super) struct Asker {
+    pub api: Arc<dyn ImageBuilder>,
+    pub service_clock: ServiceClock,
+    pub limiter: Arc<RateLimiter>,
+    pub clock: Clock,
+    pub timeout: Duration,
+    /// Entries that a page is asked to hold: fewer once many were refused.
+    pub page_size: u16,
+}
+
+/// A list of the account, as far as it was read.
+#[derive(Debug)]
+pub(super) struct Listed<T> {
+    pub entries: Vec<T>,
+    pub pages: usize,
+    /// Why it is not all.
+    pub cut: Option<String>,
+}
+
+impl Asker {
+    /// Makes a call, again where it is throttled.
+    pub(super) async fn call<T>(
+        &self,
+        make: impl Fn(&dyn ImageBuilder) -> Answer<T>,
+    ) -> Result<T, ApiError> {
+        let mut tries = 1;
+        let mut signed_anew = false;
+        loop {
+            let ready = self.limiter.reserve(self.clock.now().instant);
+            tokio::time::sleep_until(ready).await;
+            let error = match within(self.timeout, make(&*self.api)).await {
+                Ok(answer) => return Ok(answer.value),
+                Err(error) => error,
+            };
+            debug!(%error, result = error.kind.as_str(), "call failed");
+            if error.kind == ErrorKind::Throttled && tries < TRIES {
+                tries += 1;
+                self.limiter.throttled(self.clock.now().instant);
+            } else if error.caller_refused && !signed_anew && self.clock_is_off() {
+                signed_anew = true;
+            } else {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Asks for a page, for a small one where a large first page is refused.
+    pub(super) async fn page<T>(
+        &mut self,
+        token: Option<String>,
+        make: impl Fn(&dyn ImageBuilder, Page) -> Answer<T>,
+    ) -> Result<T, ApiError> {
+        let of = |size| Page {
+            size,
+            token: token.clone(),
+        };
+        let size = self.page_size;
+        let answer = self.call(|api| make(api, of(size))).await;
+        let refused = answer
+            .as_ref()
+            .is_err_and(|error| error.kind == ErrorKind::Client);
+        if !refused || size == SMALL_PAGE || token.is_some() {
+            return answer;
+        }
+        let small = self.call(|api| make(api, of(SMALL_PAGE))).await;
+        if small.is_ok() {
+            self.page_size = SMALL_PAGE;
+        }
+        small
+    }
+
+    /// Reads a list of the account.
+    ///
+    /// # Errors
+    ///
+    /// Its first page could not be read.
+    pub(super) async fn list<T>(
+        &mut self,
+        make: impl Fn(&dyn ImageBuilder, Page) -> Answer<ListPage<T>>,
+    ) -> Result<Listed<T>, ApiError> {
+        let ListPage { entries, mut next } = self.page(None, &make).await?;
+        let mut listed = Listed {
+            entries,
+            pages: 1,
+            cut: None,
+        };
+        while let Some(token) = next.take() {
+            if listed.pages == MOST_PAGES {
+                listed.cut = Some(format!("only the first {MOST_PAGES} pages were read"));
+                break;
+            }
+            match self.page(Some(token), &make).await {
+                Ok(page) => {
+                    listed.entries.extend(page.entries);
+                    listed.pages += 1;
+                    next = page.next;
+                }
+                Err(error) => {
+                    let page = listed.pages + 1;
+                    listed.cut = Some(format!("its page {page} could not be read: {error}"));
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Whether the service takes no pages of the usual size.
+    pub(super) fn has_small_pages(&self) -> bool {
+        self.page_size < LARGE_PAGE
+    }
+
+    fn clock_is_off(&self) -> bool {
+        let skew = self.service_clock.skew_millis();
+        skew.is_some_and(|skew| skew.unsigned_abs() > REFUSED_FOR_ITS_TIME_MILLIS)
+    }
+}

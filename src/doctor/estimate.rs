@@ -1,0 +1,156 @@
+//! How many calls and series to expect: plain arithmetic over what was found.
+//!
+//! What each call is made for, and how often, is in `docs/architecture.md`.
+
+use std::time::Duration;
+
+use crate::config::{Config, StatusFormat};
+use crate::model::{ImageStatus, RollbackStatus, StepStatus, WorkflowStatus};
+
+/// What the arithmetic starts from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Pages that the account's pipelines and images take; 0 of a list that is not needed.
+    pub pipeline_pages: usize,
+    pub image_pages: usize,
+    /// Those that are followed.
+    pub pipelines: usize,
+    /// Patterns and ARNs of pipelines, and patterns of images.
+    pub selectors: usize,
+    /// Names of images that are followed.
+    pub image_names: usize,
+    /// Images that are followed and being built.
+    pub running_images: usize,
+    /// Images that are on `/metrics`, those included.
+    pub kept_images: usize,
+    /// Images that were created within the last day.
+    pub built_in_a_day: usize,
+    /// Workflow executions of an image, and steps of one of these.
+    pub workflows_of_image: usize,
+    pub steps_of_workflow: usize,
+    /// Whether these two were not found but are what Amazon's own workflows have.
+    pub shape_is_assumed: bool,
+    /// Workflow executions that are named and have not ended.
+    pub running_workflows: usize,
+    /// Named, whether they have ended or not.
+    pub named_workflows: usize,
+    /// The intervals of the listed steps that have not ended.
+    pub running_steps: Vec<Duration>,
+    pub listed_steps: usize,
+    /// Operations that are called.
+    pub operations: usize,
+}
+
+/// Amazon's build workflow has seven steps and its test workflow four.
+pub(super) const ASSUMED_WORKFLOWS: usize = 2;
+pub(super) const ASSUMED_STEPS: usize = 7;
+
+/// Calls an hour, and series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    pub seen: Seen,
+    /// While nothing runs.
+    pub idle: f64,
+    /// On top of it, while one image is built.
+    pub running_image: f64,
+    /// Once for each image, beside that.
+    pub build: f64,
+    /// While what runs now runs.
+    pub now: f64,
+    /// On `/metrics`, of this target and region.
+    pub series: usize,
+}
+
+/// Polls of a running image's list of executions are so many discovery intervals apart.
+const LISTED_EVERY: u32 = 5;
+/// A listed step's workflow execution is asked for so many times more seldom than the step.
+const WORKFLOW_SELDOM: f64 = 10.0;
+
+impl Estimate {
+    pub fn new(seen: Seen, config: &Config) -> Self {
+        let an_hour = |interval: Duration| 3_600.0 / interval.as_secs_f64();
+        let (interval, discovery) = (config.polling.interval, config.polling.discovery_interval);
+        // Each round reads every page of the account's lists.
+        let idle = (seen.pipeline_pages + seen.image_pages) as f64 * an_hour(discovery);
+        // A List of the steps of the execution that runs, as an image's run one after the other; and
+        // seldom one of the image's executions.
+        let running_image = an_hour(interval) + an_hour(discovery * LISTED_EVERY);
+        let (workflows, steps) = (
+            seen.workflows_of_image as f64,
+            (seen.workflows_of_image * seen.steps_of_workflow) as f64,
+        );
+        // One GetImage; its executions are listed at three changes of its state and at the end of
+        // each execution; of that, three Gets, one of each of its steps, and two Lists at its end.
+        let build = 1.0 + (3.0 + workflows) + 3.0 * workflows + steps + 2.0 * workflows;
+        let listed: f64 = seen.running_steps.iter().map(|step| an_hour(*step)).sum();
+        let named = seen.running_workflows as f64 * an_hour(interval)
+            + listed * (1.0 + 1.0 / WORKFLOW_SELDOM);
+        let now = idle + named + seen.running_images as f64 * running_image;
+        let series = series(&seen, config);
+        Self {
+            seen,
+            idle,
+            running_image,
+            build,
+            now,
+            series,
+        }
+    }
+
+    /// The part of a rate limit that is used while what runs now runs.
+    pub fn share(&self, requests_per_second: f64) -> f64 {
+        self.now / (requests_per_second * 3_600.0)
+    }
+
+    /// How many images can be built at the same time within a rate limit; `None` of no end to them.
+    pub fn most_running(&self, requests_per_second: f64) -> Option<usize> {
+        let left = requests_per_second * 3_600.0 - self.idle;
+        (self.running_image > 0.0).then(|| (left / self.running_image).max(0.0) as usize)
+    }
+}
+
+/// The series of what there is on `/metrics`.
+fn series(seen: &Seen, config: &Config) -> usize {
+    // A status is a series for each value that it can have, or one.
+    let status = |known: usize, most: usize| match config.metrics.status_format {
+        StatusFormat::Stateset => known,
+        StatusFormat::Sparse => most,
+    };
+    let budget = match config.duration_budgets.is_empty() {
+        true => 0,
+        false => 2,
+    };
+    // Info, start, end, duration, timeout, its breach, waiting, and three about its polling; that it
+    // is rolled back is seldom.
+    let step =
+        10 + budget + status(StepStatus::KNOWN.len(), 1) + status(RollbackStatus::KNOWN.len(), 0);
+    // Info, three counts of steps, how many are planned, start, end, duration, retried.
+    let workflow = 9 + status(WorkflowStatus::KNOWN.len(), 1);
+    // Info and creation.
+    let image = 2 + status(ImageStatus::KNOWN.len(), 1);
+    // Info, enabled, last and next run, failures.
+    let pipeline = 5 + status(ImageStatus::KNOWN.len(), 1);
+    // COMPLETED and FAILED: a counter, and a histogram with one more bucket, sum and count.
+    let finished = 2 * (1 + config.metrics.duration_buckets.len() + 3);
+
+    let workflows = seen.kept_images * seen.workflows_of_image + seen.named_workflows;
+    let steps = workflows * seen.steps_of_workflow + seen.listed_steps;
+    let names = seen.image_names.min(seen.kept_images) + seen.named_workflows;
+    let step_names = names * seen.workflows_of_image * seen.steps_of_workflow + seen.listed_steps;
+    steps * step
+        + workflows * workflow
+        + seen.kept_images * image
+        + seen.image_names
+        + seen.pipelines * pipeline
+        + step_names * finished
+        + of_exporter(seen)
+}
+
+/// About the exporter: a count of each operation and result, durations of those that are called,
+/// lateness, and what there is one or a few of.
+fn of_exporter(seen: &Seen) -> usize {
+    const OPERATIONS_AND_RESULTS: usize = 7 * 9;
+    const HISTOGRAM: usize = 12 + 3;
+    const ONCE: usize = 8;
+    OPERATIONS_AND_RESULTS + (seen.operations + 1) * HISTOGRAM + ONCE + seen.selectors
+}

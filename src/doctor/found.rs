@@ -1,0 +1,216 @@
+//! What the answers told is there, and what of it is asked for next.
+
+use std::collections::BTreeSet;
+
+use crate::api::Caller;
+use crate::config::{Metrics, Target};
+use crate::model::{
+    Image, ImageArn, ImageStatus, Pipeline, StepExecution, StepExecutionId, Timestamp,
+    WorkflowExecution, WorkflowExecutionId,
+};
+use crate::schedule::Selection;
+
+/// What is there, as far as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// All of the account, and how many pages that takes.
+    pub pipelines: Vec<Pipeline>,
+    pub pipeline_pages: usize,
+    pub images: Vec<Image>,
+    pub image_pages: usize,
+    /// Those that the configuration names and the service knows.
+    pub named_images: Vec<Image>,
+    pub named_workflows: Vec<(WorkflowExecutionId, WorkflowExecution)>,
+    pub named_steps: Vec<(StepExecutionId, StepExecution)>,
+    /// Of one image that was looked into.
+    pub workflows: Vec<(WorkflowExecutionId, Option<WorkflowExecution>)>,
+    /// How many steps one workflow execution that was looked into has, and one of them.
+    pub steps: Option<usize>,
+    pub step: Option<StepExecutionId>,
+}
+
+/// The images that are followed, as far as names and tags tell: which pipeline built one, the list
+/// doesn't say, but which images a pipeline builds now, its recipe does.
+pub(super) fn followed_images<'a>(found: &'a Found, selection: &Selection) -> Vec<&'a Image> {
+    let chosen = { found.pipelines.iter() }.filter(|pipeline| selection.chooses_pipeline(pipeline));
+    let built: BTreeSet<(&str, &str)> = chosen
+        .filter_map(|pipeline| Some((pipeline.arn.account_id(), pipeline.recipe.as_deref()?)))
+        .collect();
+    let is_followed = |image: &&Image| {
+        let key = (image.arn.account_id(), image.arn.name());
+        selection.chooses_image(image) || (built.contains(&key) && !selection.excludes_image(image))
+    };
+    let listed = found.images.iter().filter(is_followed);
+    let named = found.named_images.iter();
+    let mut seen = BTreeSet::new();
+    let all = named.chain(listed);
+    all.filter(|image| seen.insert(&image.arn)).collect()
+}
+
+/// Whether the image is on `/metrics`, if its build ended soon after it was created.
+pub(super) fn is_kept(image: &Image, metrics: &Metrics, now: Timestamp) -> bool {
+    let retention = match image.status {
+        ImageStatus::Failed => metrics.retention_failed,
+        _ => metrics.retention,
+    };
+    let is_young = |created: Timestamp| created.plus(retention) > now;
+    !image.status.is_terminal() || image.created.is_some_and(is_young)
+}
+
+/// The images to look into, the best first: one that is built, and so has its workflow executions;
+/// one whose build began, which has some by now; the newest.
+pub(super) fn to_look_into(mut images: Vec<&Image>) -> Vec<ImageArn> {
+    images.sort_by_key(|image| std::cmp::Reverse(image.created));
+    let first = |wanted: fn(&Image) -> bool| images.iter().find(|image| wanted(image));
+    let good = first(|image| image.status == ImageStatus::Available);
+    let moving = first(|image| !image.status.is_terminal());
+    let best = good.into_iter().chain(moving);
+    let mut seen = BTreeSet::new();
+    best.chain(&images)
+        .filter(|image| seen.insert(&image.arn))
+        .map(|image| image.arn.clone())
+        .collect()
+}
+
+/// An image that isn't there, of the account's own and of a name that the target follows where its
+/// patterns give one: permissions may be narrowed to names.
+pub(super) fn unknown_image(target: &Target, region: &str, caller: Option<&Caller>) -> ImageArn {
+    let role = target
+        .assume_role
+        .as_ref()
+        .map(|role| role.role_arn.as_str());
+    let own_arn = caller.map(|caller| caller.arn.as_str()).or(role);
+    let part = |at: usize| own_arn.and_then(|arn| arn.split(':').nth(at));
+    let of_region = match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    let (partition, account) = (part(1).unwrap_or(of_region), part(4));
+    let account = account.unwrap_or("000000000000");
+    let of_name = |name: &str| {
+        let arn = format!("arn:{partition}:imagebuilder:{region}:{account}:image/{name}/0.0.0/1");
+        ImageArn::parse(&arn)
+    };
+    let fallback = "arn:aws:imagebuilder:us-east-1:000000000000:image/none/0.0.0/1";
+    let patterns = target.images.iter().map(globset::Glob::glob);
+    patterns
+        .filter(|pattern| pattern.contains(|c: char| c.is_ascii_alphanumeric()))
+        .map(|pattern| pattern.replace(['*', '?'], "0"))
+        .find_map(|name| of_name(&name))
+        .or_else(|| of_name("imagebuilder-exporter-doctor"))
+        .or_else(|| ImageArn::parse(fallback))
+        .expect("the last one is the ARN of an image")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn image(name: &str, status: ImageStatus, created: i64) -> Image {
+        let arn = format!("arn:aws:imagebuilder:us-west-2:111122223333:image/{name}/1.0.0/1");
+        Image {
+            arn: ImageArn::parse(&arn).unwrap(),
+            status,
+            created: Some(Timestamp::from_millis(created)),
+            failure: None,
+            platform: None,
+            kind: None,
+            build_type: None,
+            pipeline: None,
+            tags: Default::default(),
+        }
+    }
+
+    fn config(lists: &str) -> Config {
+        let text = format!("targets: [{{name: t, regions: [us-west-2], {lists}}}]");
+        Config::read("test.yaml", &text, &|_| None).unwrap().config
+    }
+
+    #[test]
+    fn newest_good_image_is_looked_into_first_and_then_the_newest_that_is_built() {
+        let images = [
+            image("old", ImageStatus::Available, 1),
+            image("failed", ImageStatus::Failed, 5),
+            image("moving", ImageStatus::Building, 3),
+            image("good", ImageStatus::Available, 2),
+        ];
+        let order = to_look_into(images.iter().collect());
+        let names: Vec<_> = order.iter().map(ImageArn::name).collect();
+        assert_eq!(names, ["good", "moving", "failed", "old"]);
+    }
+
+    #[test]
+    fn image_is_kept_for_the_retention_of_its_end_and_while_it_is_built() {
+        let metrics = config("images: ['*']").metrics;
+        let hours = |hours: i64| hours * 3_600_000;
+        let now = Timestamp::from_millis(hours(30));
+        for (status, created, kept) in [
+            (ImageStatus::Building, 0, true),
+            (ImageStatus::Available, hours(29), true),
+            (ImageStatus::Available, hours(27), false),
+            (ImageStatus::Failed, hours(7), true),
+            (ImageStatus::Failed, hours(5), false),
+        ] {
+            let image = image("golden", status, created);
+            assert_eq!(is_kept(&image, &metrics, now), kept, "{image:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_image_is_the_account_s_own_and_of_a_name_that_is_followed() {
+        let caller = Caller {
+            account: "111122223333".to_owned(),
+            arn: "arn:aws-cn:sts::111122223333:assumed-role/r/s".to_owned(),
+        };
+        for (lists, name) in [
+            ("images: ['golden-*']", "golden-0"),
+            ("images: ['[a-z]*', 'win?']", "win0"),
+            (
+                "pipelines: ['*'], images: ['*']",
+                "imagebuilder-exporter-doctor",
+            ),
+        ] {
+            let target = &config(lists).targets[0];
+            let arn = unknown_image(target, "cn-north-1", Some(&caller));
+            let expected =
+                format!("arn:aws-cn:imagebuilder:cn-north-1:111122223333:image/{name}/0.0.0/1");
+            assert_eq!(arn.as_str(), expected);
+            let arn = unknown_image(target, "us-gov-west-1", None);
+            assert!(arn.as_str().starts_with("arn:aws-us-gov:"), "{arn:?}");
+        }
+    }
+
+    #[test]
+    fn images_are_followed_by_their_names_or_by_the_recipe_of_a_chosen_pipeline() {
+        let found = Found {
+            images: vec![
+                image("base", ImageStatus::Available, 1),
+                image("golden-linux", ImageStatus::Available, 1),
+                image("other", ImageStatus::Available, 1),
+            ],
+            pipelines: vec![Pipeline {
+                arn: crate::model::PipelineArn::parse(
+                    "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/nightly",
+                )
+                .unwrap(),
+                enabled: None,
+                platform: None,
+                schedule: None,
+                last_run_status: None,
+                last_run: None,
+                next_run: None,
+                consecutive_failures: None,
+                recipe: Some("base".to_owned()),
+                tags: Default::default(),
+            }],
+            ..Found::default()
+        };
+        let target = &config("pipelines: [nightly], images: ['golden-*']").targets[0];
+        let selection = Selection::new(target, "us-west-2");
+        let followed = followed_images(&found, &selection);
+        let names: Vec<_> = followed.iter().map(|image| image.arn.name()).collect();
+        assert_eq!(names, ["base", "golden-linux"]);
+    }
+}

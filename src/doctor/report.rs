@@ -1,0 +1,252 @@
+//! The findings as text for a person, in a terminal or a pipe.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::advice;
+use super::estimate::{Estimate, Seen};
+use super::examine::counted;
+use super::findings::{Findings, Outcome, SKEW_REFUSED, SKEW_TO_WARN_OF};
+use crate::api::ErrorKind;
+use crate::config::{Polling, Target, format_duration};
+use crate::schedule::without;
+
+/// Of a text of the service, or of what answers in its place, so many characters are shown.
+const LONGEST_TEXT: usize = 500;
+
+/// Writes what was found out about one target in one region.
+pub(super) fn write(
+    out: &mut impl Write,
+    findings: &Findings,
+    target: &Target,
+    polling: &Polling,
+) -> io::Result<()> {
+    writeln!(out, "target {} in {}", findings.target, findings.region)?;
+    write_caller(out, findings, target)?;
+    write_clock(out, findings)?;
+    write_checks(out, findings, target)?;
+    if let Some(estimate) = &findings.estimate {
+        write_estimate(
+            out,
+            estimate,
+            findings.rate_limit.requests_per_second,
+            polling,
+        )?;
+    }
+    for warning in &findings.warnings {
+        line(out, "warning", warning)?;
+    }
+    writeln!(out)
+}
+
+fn write_caller(out: &mut impl Write, findings: &Findings, target: &Target) -> io::Result<()> {
+    match &findings.caller {
+        Ok(caller) => line(
+            out,
+            "who",
+            &format!("account {}, {}", caller.account, caller.arn),
+        ),
+        Err(error) if error.kind == ErrorKind::Credentials => {
+            line(out, "ERROR", &format!("no credentials: {error}"))?;
+            let base = findings.base.as_ref();
+            if let Some(Ok(caller)) = base {
+                let who = format!("the role was to be assumed by {}", caller.arn);
+                line(out, "", &who)?;
+            }
+            for advice in advice::about_credentials(target, error, base) {
+                block(out, &advice)?;
+            }
+            Ok(())
+        }
+        Err(error) => line(out, "who", &format!("STS does not say: {error}")),
+    }
+}
+
+fn write_clock(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
+    let Some(skew) = findings.skew_millis else {
+        return Ok(());
+    };
+    // Half a second is as good as it is told.
+    let size = match (skew.unsigned_abs() + 500) / 1_000 {
+        0 | 1 => return line(out, "clock", "within a second of the service's"),
+        seconds => format_duration(Duration::from_secs(seconds)),
+    };
+    let direction = match skew > 0 {
+        true => "behind",
+        false => "ahead of",
+    };
+    let told = format!("{size} {direction} the service's");
+    let refused = format_duration(SKEW_REFUSED);
+    if findings.is_skewed_by(SKEW_REFUSED) {
+        let so = format!(
+            "{told}: from {refused} on calls are refused for their time; set the machine's clock right"
+        );
+        line(out, "ERROR", &format!("the clock here is {so}"))
+    } else if findings.is_skewed_by(SKEW_TO_WARN_OF) {
+        let so = format!(
+            "{told}: durations of what runs are as wrong, and from {refused} on calls are refused; set the machine's clock right"
+        );
+        line(out, "warning", &format!("the clock here is {so}"))
+    } else {
+        line(out, "clock", &told)
+    }
+}
+
+fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> io::Result<()> {
+    let mut advised = Vec::new();
+    for check in &findings.checks {
+        let operation = check.operation.as_str();
+        let mut row =
+            |verdict: &str, text: &str| line(out, verdict, &format!("{operation:<27} {text}"));
+        match &check.outcome {
+            Outcome::Allowed(told) => row("allowed", told)?,
+            Outcome::NothingThere(tried) => {
+                row(
+                    "allowed",
+                    &format!("nothing there to look at: asked for {tried}"),
+                )?;
+            }
+            Outcome::Denied(error) => {
+                row("DENIED", &error.message)?;
+                let so = without(check.operation).replace('`', "");
+                line(out, "", &format!("{:<27} without it {so}", ""))?;
+            }
+            Outcome::Throttled(error) => {
+                row(
+                    "throttled",
+                    &format!("not known whether it is allowed: {error}"),
+                )?;
+                advised.push(error);
+            }
+            Outcome::CallerRefused(error) | Outcome::Failed(error) => {
+                row("FAILED", &error.message)?;
+                advised.push(error);
+            }
+            Outcome::NotAsked => row("not asked", "")?,
+        }
+    }
+    let mut said = Vec::new();
+    for error in advised {
+        let advice = advice::about_failure(error, target, &findings.region);
+        if !said.contains(&advice) {
+            line(out, "", &advice)?;
+            said.push(advice);
+        }
+    }
+    Ok(())
+}
+
+fn write_estimate(
+    out: &mut impl Write,
+    estimate: &Estimate,
+    requests_per_second: f64,
+    polling: &Polling,
+) -> io::Result<()> {
+    let seen = &estimate.seen;
+    let lists = seen.pipeline_pages + seen.image_pages;
+    let rounds = match lists {
+        0 => String::new(),
+        _ => format!(
+            ", for {} of lists every {}",
+            counted(lists, "page"),
+            format_duration(polling.discovery_interval)
+        ),
+    };
+    let idle = calls(estimate.idle);
+    line(
+        out,
+        "calls",
+        &format!("{idle} an hour while nothing runs{rounds}"),
+    )?;
+    let percent = 100.0 * estimate.share(requests_per_second);
+    let now = calls(estimate.now);
+    let share = format!("{percent:.1} % of the rate limit of {requests_per_second}/s");
+    line(
+        out,
+        "",
+        &format!("{now} an hour with {}: {share}", running(seen)),
+    )?;
+    if seen.image_pages > 0 || seen.kept_images > 0 {
+        let (more, once) = (calls(estimate.running_image), calls(estimate.build));
+        let images = counted(seen.built_in_a_day, "image");
+        let build = format!(
+            "{more} more an hour while an image is built, and {once} once for it; the last 24 hours had {images}"
+        );
+        line(out, "", &build)?;
+        let workflows = counted(seen.workflows_of_image, "workflow execution");
+        let steps = counted(seen.steps_of_workflow, "step");
+        let assumed = match seen.shape_is_assumed {
+            true => "as none was there to look at",
+            false => "as the one looked at has",
+        };
+        let shape = format!(
+            "taking it that an image has {workflows} of {steps}, {assumed}, one after the other"
+        );
+        line(out, "", &shape)?;
+    }
+    line(
+        out,
+        "series",
+        &format!("about {} on /metrics", estimate.series),
+    )?;
+    if percent > 100.0 {
+        let enough = match estimate.most_running(requests_per_second) {
+            Some(most) if seen.running_images > 0 => {
+                format!("; it is enough for {} at a time", counted(most, "image"))
+            }
+            _ => String::new(),
+        };
+        let so = format!(
+            "the rate limit is less than what runs now takes, so steps are seen late{enough}: raise rate_limit.requests_per_second or polling.interval"
+        );
+        line(out, "warning", &so)?;
+    }
+    Ok(())
+}
+
+/// What runs now.
+fn running(seen: &Seen) -> String {
+    let images = counted(seen.running_images, "image");
+    let named = seen.running_workflows + seen.running_steps.len();
+    match (seen.running_images, named) {
+        (0, 0) => "what runs now, which is nothing".to_owned(),
+        (_, 0) => format!("{images} being built, as now"),
+        (0, _) => format!("{} running, as now", counted(named, "listed execution")),
+        _ => {
+            let named = counted(named, "listed execution");
+            format!("{images} being built and {named} running, as now")
+        }
+    }
+}
+
+fn calls(calls: f64) -> String {
+    format!("{:.0}", calls.ceil())
+}
+
+/// A line under a heading, or under the one before.
+pub(super) fn line(out: &mut impl Write, heading: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "  {heading:<9} {}", plain(text).trim_end())
+}
+
+/// Text of several lines, of which the first is a sentence.
+pub(super) fn block(out: &mut impl Write, text: &str) -> io::Result<()> {
+    for part in text.lines() {
+        writeln!(out, "  {:<9} {}", "", plain(part))?;
+    }
+    Ok(())
+}
+
+/// One line that steers no terminal: part of it may be the service's, or of what answers in its
+/// place.
+fn plain(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+        _ if c.is_control() => ' ',
+        _ => c,
+    };
+    let mut shown: String = text.chars().map(harmless).take(LONGEST_TEXT).collect();
+    if text.chars().nth(LONGEST_TEXT).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}

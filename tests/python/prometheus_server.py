@@ -1,0 +1,64 @@
+"""A running Prometheus, and what it is asked."""
+
+import contextlib
+import json
+import urllib.error
+import urllib.parse
+
+from processes import get, running_process, until
+
+
+class Prometheus:
+    def __init__(self, address):
+        self.url = f"http://{address}"
+
+    def api(self, path, **parameters):
+        query = urllib.parse.urlencode(parameters, doseq=True)
+        body, _ = get(f"{self.url}/api/v1/{path}?{query}")
+        answer = json.loads(body)
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def query(self, expression, **parameters):
+        """The series of a vector or a matrix."""
+        return self.api("query", query=expression, **parameters)["result"]
+
+    def value(self, expression):
+        (series,) = self.query(expression)
+        return float(series["value"][1])
+
+    def target(self, job):
+        (target,) = [
+            target
+            for target in self.api("targets")["activeTargets"]
+            if target["labels"]["job"] == job
+        ]
+        return target
+
+
+def refusal(server, expression):
+    """What Prometheus has against a query, or nothing."""
+    try:
+        server.query(expression)
+    except urllib.error.HTTPError as error:
+        return json.loads(error.read())["error"]
+    return ""
+
+
+@contextlib.contextmanager
+def running_prometheus(address, configuration, directory):
+    """A Prometheus that has scraped each of its targets some times."""
+    file = directory / "prometheus.yaml"
+    file.write_text(configuration)
+    command = [
+        "prometheus",
+        f"--config.file={file}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        f"--web.listen-address={address}",
+    ]
+    with running_process(command, directory / "prometheus.log", cwd=directory):
+        server = Prometheus(address)
+        until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
+        scrapes = "min(count_over_time(up[1m])) >= 5"
+        until("five scrapes of each target", lambda: server.query(scrapes), 60)
+        yield server

@@ -1,0 +1,396 @@
+"""deploy/quickstart, from its start to what it leaves: nothing."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from conftest import ROOT, SCENARIOS
+from processes import clean_environment, free_port, get, until
+from test_prometheus import Prometheus
+
+SCRIPT = ROOT / "deploy" / "quickstart"
+STEP = "imagebuilder_workflow_step"
+ALERT = re.compile(
+    r"^(critical|warning|info) +(\w+) (\S*)\n {9}(.+)\n {9}(docs/runbooks/\w+\.md)$", re.MULTILINE
+)
+
+# Debian's program looks for them there, wherever it stands itself.
+TEMPLATES = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
+if shutil.which("prometheus-alertmanager") and not TEMPLATES.exists():
+    pytest.skip("Alertmanager's templates are not installed", allow_module_level=True)
+
+
+class Quickstart:
+    """The script, running, with a temporary directory of its own for all that it makes."""
+
+    def __init__(self, directory, *arguments, script=SCRIPT, **environment):
+        # A blank in the path, as people have them.
+        self.directory = directory / "temporary files"
+        self.directory.mkdir(parents=True)
+        self.output = directory / "output"
+        self.began = time.monotonic()
+        settings = {
+            "IMAGEBUILDER_EXPORTER_BIN": os.path.abspath(os.environ["IMAGEBUILDER_EXPORTER_BIN"]),
+            # What is set for another exporter is nothing to the demo.
+            "IMAGEBUILDER_EXPORTER_WEB_TELEMETRY_PATH": "/elsewhere",
+            "TMPDIR": str(self.directory),
+        }
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [script, *arguments],
+                cwd="/",
+                env=clean_environment(**settings | environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def said(self):
+        return self.output.read_text()
+
+    def says(self, what, seconds):
+        def said():
+            assert self.process.poll() is None or what in self.said(), self.said()
+            return what in self.said()
+
+        until(f"{what!r} of the script", said, seconds)
+
+    def ends(self, seconds=30):
+        """Its exit code, once it has ended and left nothing."""
+        code = self.process.wait(seconds)
+        assert list(self.programs()) == [], self.said()
+        assert list(self.directory.iterdir()) == [], self.said()
+        return code
+
+    def programs(self):
+        """The command lines of what it started: all of that works in its directory."""
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if (process / "cwd").readlink().is_relative_to(self.directory):
+                    yield (process / "cmdline").read_bytes()
+            except OSError:
+                # It has ended meanwhile, or is somebody else's.
+                continue
+
+
+@pytest.fixture
+def quickstart(tmp_path):
+    running = []
+
+    def start(*arguments, **options):
+        running.append(Quickstart(tmp_path / f"{len(running)}", *arguments, **options))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.process.terminate()
+        one.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """One that ends with the first critical alert, out of a copy of what is shipped, and one that
+    stays; beside each other, as each takes a minute."""
+    directory = tmp_path_factory.mktemp("quickstart")
+    copy = directory / "with blanks [and more]"
+    for file in ["quickstart", "compose/alertmanager.yaml", "prometheus/rules.yaml"]:
+        (copy / "deploy" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "deploy" / file, copy / "deploy" / file)
+    ends = Quickstart(directory / "ends", "--once", script=copy / "deploy" / "quickstart")
+    stays = Quickstart(directory / "stays")
+    yield ends, stays
+    for one in (ends, stays):
+        one.process.terminate()
+        one.process.wait(30)
+
+
+def test_first_alerts_are_there_within_two_minutes_and_nothing_is_left(both):
+    ends, _ = both
+    code = ends.ends(120 - (time.monotonic() - ends.began))
+    assert code == 0, ends.said()
+    alerts = ALERT.findall(ends.said())
+    assert (
+        "critical",
+        "ImageBuilderStepFailed",
+        "Step ApplyBuildComponents failed and ended workflow build-image of image legacy-app"
+        " (account 444455556666, eu-west-1)",
+        "docs/runbooks/ImageBuilderStepFailed.md",
+    ) in [(severity, name, summary, runbook) for severity, name, _, summary, runbook in alerts]
+    for _, name, _, _, runbook in alerts:
+        assert runbook == f"docs/runbooks/{name}.md"
+    # Each alert is told of once.
+    assert len(set(alerts)) == len(alerts)
+
+
+@pytest.fixture(scope="module")
+def staying(both):
+    """Where the metrics, Prometheus and Alertmanager of the one that stays are."""
+    _, stays = both
+    stays.says("until Ctrl-C ends it:", 120)
+    stays.says("Alerts that begin", 5)
+    line = r"^    (metrics|Prometheus|Alertmanager) +(http\S+)$"
+    found = dict(re.findall(line, stays.said(), re.MULTILINE))
+    assert len(found) == 3, stays.said()
+    return found
+
+
+@pytest.fixture(scope="module")
+def prometheus(staying):
+    return Prometheus(urllib.parse.urlsplit(staying["Prometheus"]).netloc)
+
+
+def test_everything_is_where_it_says(staying):
+    get(staying["metrics"])
+    for name in ("Prometheus", "Alertmanager"):
+        get(f"{staying[name]}-/ready")
+
+
+def firing(prometheus, name):
+    return [
+        alert["labels"]
+        for alert in prometheus.api("alerts")["alerts"]
+        if alert["labels"]["alertname"] == name
+    ]
+
+
+def samples(staying, name):
+    text, _ = get(staying["metrics"])
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            if sample.name == name:
+                yield sample
+
+
+def failed_now(staying):
+    """The steps that failed within the hour and that nothing has made good, as the metrics tell."""
+    status = {
+        sample.labels["step_execution_id"]: sample.labels
+        for sample in samples(staying, f"{STEP}_status")
+        if sample.value == 1
+    }
+    start, end = (
+        {
+            sample.labels["step_execution_id"]: sample.value
+            for sample in samples(staying, f"{STEP}_{moment}_time_seconds")
+        }
+        for moment in ("start", "end")
+    )
+    info = {s.labels["step_execution_id"]: s.labels for s in samples(staying, f"{STEP}_info")}
+    retried = {
+        sample.labels["workflow_execution_id"]
+        for sample in samples(staying, "imagebuilder_workflow_execution_retried")
+        if sample.value == 1
+    }
+
+    def same(one, other):
+        names = ("account_id", "region", "image", "workflow", "step")
+        return [one[name] for name in names] == [other[name] for name in names]
+
+    def made_good(id, labels):
+        return info[id]["workflow_execution_id"] in retried or any(
+            other["status"] == "COMPLETED" and same(labels, other) and start[later] > start[id]
+            for later, other in status.items()
+        )
+
+    return {
+        id
+        for id, labels in status.items()
+        if labels["status"] == "FAILED"
+        and info[id]["on_failure"] == "Abort"
+        and end[id] > time.time() - 3600
+        and not made_good(id, labels)
+    }
+
+
+def test_alerts_on_failed_steps_are_true(staying, prometheus):
+    def as_the_metrics_tell():
+        alerts = firing(prometheus, "ImageBuilderStepFailed")
+        found = {labels["step_execution_id"] for labels in alerts}
+        return found if found == failed_now(staying) else None
+
+    # A scrape and an evaluation are up to ten seconds behind.
+    assert until("alerts that are as the metrics tell", as_the_metrics_tell, 30)
+
+
+def test_alerts_are_about_what_the_scenario_lets_fail(prometheus):
+    scenario = yaml.safe_load((SCENARIOS / "demo.yaml").read_text())["pipelines"]
+    steps = {
+        (pipeline.get("image", pipeline["name"]), step["name"])
+        for pipeline in scenario
+        for workflow in pipeline["workflows"]
+        for step in workflow.get("steps", [])
+        if {"failed", "hang"} & {*step.get("in_turn", []), *step.get("chances", {})}
+    }
+    failed = firing(prometheus, "ImageBuilderStepFailed")
+    images = firing(prometheus, "ImageBuilderImageFailed")
+    assert failed and images
+    assert {(labels["image"], labels["step"]) for labels in failed} <= steps
+    assert {labels["image"] for labels in images} <= {image for image, _ in steps}
+    disabled = {labels["pipeline"] for labels in firing(prometheus, "ImageBuilderPipelineDisabled")}
+    assert disabled == {pipeline["name"] for pipeline in scenario if "disabled_at" in pipeline}
+
+
+def test_nothing_alerts_that_is_well(root, prometheus):
+    """The demo's exporter sees everything, and its images are made all the time."""
+    groups = yaml.safe_load((root / "deploy/prometheus/rules.yaml").read_text())["groups"]
+    of_the_exporter = [
+        rule["alert"]
+        for group in groups
+        if group["name"] == "imagebuilder-exporter"
+        for rule in group["rules"]
+    ]
+    assert "ImageBuilderDataOld" in of_the_exporter
+    for name in [*of_the_exporter, "ImageBuilderNoGoodImage", "ImageBuilderPipelineMissedRun"]:
+        assert firing(prometheus, name) == [], name
+    assert prometheus.value("sum(prometheus_rule_evaluation_failures_total) or vector(0)") == 0
+
+
+def test_interrupt_ends_it_and_nothing_is_left(both, staying):
+    _, stays = both
+    assert len(list(stays.programs())) >= 3
+    stays.process.send_signal(signal.SIGINT)
+    assert stays.ends() == 130, stays.said()
+
+
+@pytest.mark.parametrize("program", ["imagebuilder_exporter", "prometheus", "amtool", "sleep"])
+def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, program):
+    started = quickstart()
+    until(f"{program} to run", lambda: any(program.encode() in run for run in started.programs()))
+    started.process.terminate()
+    assert started.ends() == 143, started.said()
+
+
+def without(tmp_path, *missing):
+    """A directory with all programs of the PATH but those."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for directory in os.get_exec_path():
+        if os.path.isdir(directory):
+            for program in pathlib.Path(directory).iterdir():
+                if program.name not in missing and not (tools / program.name).is_symlink():
+                    (tools / program.name).symlink_to(program)
+    return str(tools)
+
+
+@pytest.mark.parametrize(
+    "missing, named",
+    [
+        (["prometheus"], "prometheus"),
+        (["prometheus-alertmanager", "alertmanager"], "prometheus-alertmanager"),
+        (["amtool"], "amtool"),
+        (["prometheus", "amtool"], "prometheus amtool"),
+    ],
+)
+def test_missing_tools_are_told_with_what_installs_them(quickstart, tmp_path, missing, named):
+    started = quickstart(PATH=without(tmp_path, *missing))
+    assert started.ends() == 1
+    assert started.said() == (
+        f"deploy/quickstart: not on the PATH: {named}; on Debian: sudo apt-get install"
+        " --no-install-recommends prometheus prometheus-alertmanager\n"
+    )
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A program that stands in for the exporter."""
+
+    def write(script):
+        file = tmp_path / "some program"
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        return {"IMAGEBUILDER_EXPORTER_BIN": str(file)}
+
+    return write
+
+
+def test_exporter_that_cannot_start_is_told_with_its_log(quickstart, program):
+    started = quickstart(**program('echo "$1 cannot be" >&2; exit 3'))
+    assert started.ends() == 1
+    assert "deploy/quickstart: exporter has ended by itself, with exit code 3\n" in started.said()
+    assert started.said().endswith("The last lines of exporter:\n    demo cannot be\n")
+
+
+def test_exporter_that_dies_later_is_told_with_its_log(quickstart, program):
+    script = "echo metrics: http://127.0.0.1:1/metrics; sleep 2; echo so long >&2; kill -9 $$"
+    started = quickstart(**program(script))
+    assert started.ends() == 1
+    assert "deploy/quickstart: exporter has ended by itself, with exit code 137\n" in started.said()
+    assert started.said().endswith("The last lines of exporter:\n    so long\n")
+
+
+def test_no_alert_in_time_is_told_with_all_logs(quickstart, program):
+    address = f"http://127.0.0.1:{free_port()}/metrics"
+    script = f"echo metrics: {address}; echo nothing fails here >&2; exec sleep 1000"
+    started = quickstart("--once", "--within=4", **program(script))
+    assert started.ends() == 1
+    said = started.said()
+    assert "deploy/quickstart: no critical alert within 4 s\n" in said
+    assert "The last lines of exporter:\n    nothing fails here\n" in said
+    for name in ("alertmanager", "prometheus", "amtool"):
+        assert f"The last lines of {name}:\n" in said
+    assert "Server is ready to receive web requests" in said
+
+
+def test_reader_that_goes_away_ends_it_and_nothing_is_left(quickstart, program, tmp_path):
+    """As with `deploy/quickstart | head`."""
+    # What it prints at last, it prints here soon.
+    fake = tmp_path / "fakes"
+    fake.mkdir()
+    row = 'alertname="X" severity="critical"  runbook_url="r" summary="s"  2026-01-01 00:00:00 UTC'
+    (fake / "amtool").write_text(f"#!/bin/sh\necho '{row}'\n")
+    (fake / "amtool").chmod(0o755)
+    directory = tmp_path / "files"
+    directory.mkdir()
+    reader, writer = os.pipe()
+    environment = program("echo metrics: http://127.0.0.1:1/metrics; exec sleep 1000") | {
+        "PATH": f"{fake}:{os.environ['PATH']}",
+        "TMPDIR": str(directory),
+    }
+    process = subprocess.Popen(
+        [SCRIPT], env=clean_environment(**environment), stdout=writer, stderr=writer
+    )
+    os.close(writer)
+    os.close(reader)
+    assert process.wait(30) == 141
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "argument, complaint",
+    [
+        ("--twice", "unknown argument: --twice"),
+        ("--within=soon", "not a number of seconds: --within=soon"),
+        ("--within=0", "not a number of seconds: --within=0"),
+    ],
+)
+def test_bad_usage_is_told(quickstart, argument, complaint):
+    started = quickstart(argument)
+    assert started.ends() == 2
+    assert started.said().startswith(f"deploy/quickstart: {complaint}\n\nUsage: deploy/quickstart ")
+
+
+def test_program_that_is_none_is_told(quickstart, tmp_path):
+    started = quickstart(IMAGEBUILDER_EXPORTER_BIN=str(tmp_path / "none"))
+    assert started.ends() == 1
+    assert started.said() == (
+        f"deploy/quickstart: IMAGEBUILDER_EXPORTER_BIN is no program: {tmp_path / 'none'}\n"
+    )
+
+
+def test_help_names_every_argument_and_variable(quickstart):
+    started = quickstart("--help")
+    assert started.ends() == 0
+    script = SCRIPT.read_text()
+    arguments = re.findall(r"^    (?:-h \| )?(--\w+)", script, re.MULTILINE)
+    assert len(arguments) >= 3
+    for word in [*arguments, *re.findall(r"\$\{([A-Z_]{6,}):-", script)]:
+        assert word in started.said(), word
