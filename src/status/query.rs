@@ -5,7 +5,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 /// Workflow executions on a page, where nobody asks for another number.
 const PER_PAGE: usize = 50;
-const MOST_PER_PAGE: usize = 1_000;
+const MOST_PER_PAGE: usize = 500;
 
 /// Characters a parameter may have.
 const LONGEST: usize = 256;
@@ -224,7 +224,7 @@ mod tests {
                 r#"the parameter "status" can't be "BROKEN"; there are FAILED, RUNNING, PENDING, COMPLETED, SKIPPED, CANCELLED, ROLLBACK_IN_PROGRESS, ROLLBACK_COMPLETED, UNSEEN, GONE, OTHER"#,
                 r#"the parameter "image" is not a glob such as golden-*: unclosed character class; missing ']'"#,
                 r#"the parameter "page" must be a number from 1 on, not "0""#,
-                r#"the parameter "per_page" must be a number from 1 to 1000, not "5000""#,
+                r#"the parameter "per_page" must be a number from 1 to 500, not "5000""#,
                 r#"the parameter "q" stands twice; keep one"#,
                 r#"the parameter "q" stands twice; keep one"#,
             ]

@@ -287,7 +287,7 @@ proptest! {
         }
         let known = world.known();
         let (mut query, mut executions, mut images) = (format!("per_page={per_page}"), Vec::new(), Vec::new());
-        let whole = json_of(&known, "per_page=1000");
+        let whole = json_of(&known, "per_page=500");
         loop {
             let json = json_of(&known, &query);
             let here = all(&json, "executions", "workflow_execution_id");
