@@ -182,6 +182,7 @@ impl Examination<'_> {
                 Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
             }
         }
+        self.found.unknown_workflows = unknown.len();
         self.warn_of_named("workflow_executions", named.len(), &unknown);
         if let Some((id, _)) = self.found.named_workflows.first() {
             return Outcome::Allowed(id.to_string());
@@ -234,6 +235,7 @@ impl Examination<'_> {
                 Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
             }
         }
+        self.found.unknown_steps = unknown.len();
         self.warn_of_named("step_executions", named.len(), &unknown);
         if let Some(told) = told {
             return Outcome::Allowed(told);

@@ -218,7 +218,7 @@ fn write_estimate(
 /// What runs now; `None` of nothing.
 fn running(seen: &Seen) -> Option<String> {
     let images = counted(seen.running_images, "image");
-    let named = seen.running_workflows + seen.running_steps.len();
+    let named = seen.running_workflows + seen.running_steps;
     match (seen.running_images, named) {
         (0, 0) => None,
         (_, 0) => Some(format!("{images} being built, as now")),
