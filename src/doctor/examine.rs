@@ -49,6 +49,8 @@ pub async fn examine(
         target,
         region,
         asker: Asker {
+            target: target.name.clone(),
+            region: region.to_owned(),
             api: access.api,
             service_clock: service_clock.clone(),
             limiter,
@@ -209,12 +211,15 @@ impl Examination<'_> {
         let chosen = pipelines.filter(|pipeline| self.selection.chooses_pipeline(pipeline));
         let selectors =
             self.selection.pipeline_selectors().count() + self.selection.image_selectors().count();
-        let intervals = { self.target.step_executions.iter() }
-            .filter(|listed| {
-                let told = found.named_steps.iter().find(|(id, _)| *id == listed.id);
-                told.is_none_or(|(_, step)| !step.status.is_terminal())
-            })
-            .map(|listed| listed.interval);
+        let listed = self.target.step_executions.iter().enumerate();
+        let intervals = listed.filter_map(|(place, listed)| {
+            let told = found.named_steps.iter().find(|(id, _)| *id == listed.id);
+            let runs = match told {
+                Some((_, step)) => !step.status.is_terminal(),
+                None => place >= MOST_NAMED,
+            };
+            runs.then_some(listed.interval)
+        });
         // Those that were not asked for are taken to run.
         let unasked = self
             .target
