@@ -201,8 +201,8 @@ pub struct WebArgs {
     )]
     pub telemetry_path: String,
 
-    /// Where people reach the exporter, such as https://monitoring.example.com/imagebuilder/: for
-    /// links that are absolute. A proxy there takes the path off
+    /// Where people reach the exporter, as an http or https URL, for links that are absolute. A path
+    /// in it is what a proxy there takes off
     #[arg(
         long = "web.external-url",
         env = "IMAGEBUILDER_EXPORTER_WEB_EXTERNAL_URL",
