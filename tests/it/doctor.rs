@@ -307,6 +307,8 @@ async fn what_is_listed_and_unknown_is_told_by_its_id() {
         "  warning   step_executions: the service does not know {}: of another account or region, or no longer kept (HTTP 400 InvalidRequestException: ",
         told.join(", ")
     ));
+    // Two were not asked for.
+    run.says(" an hour with 2 listed executions running, as now: ");
     run.does_not_say(&unknown(10));
     run.says(
         "  warning   step_executions: the first 10 of 12 were asked for; the others are taken to be there and to run\n",
