@@ -388,6 +388,41 @@ def test_program_that_is_none_is_told(quickstart, tmp_path):
     )
 
 
+def test_program_is_built_where_there_is_none(quickstart, tmp_path):
+    tools, target = tmp_path / "fakes", tmp_path / "built here"
+    tools.mkdir()
+    cargo = tools / "cargo"
+    cargo.write_text(
+        "#!/bin/sh\n"
+        '[ "$*" = "build --release --locked" ] && [ -f Cargo.toml ] || exit 9\n'
+        'mkdir -p "$CARGO_TARGET_DIR/release" && cd "$CARGO_TARGET_DIR/release" || exit 9\n'
+        "printf '#!/bin/sh\\nexit 3\\n' >imagebuilder_exporter\n"
+        "chmod +x imagebuilder_exporter\n"
+    )
+    cargo.chmod(0o755)
+    started = quickstart(
+        IMAGEBUILDER_EXPORTER_BIN="",
+        CARGO_TARGET_DIR=str(target),
+        PATH=f"{tools}:{os.environ['PATH']}",
+    )
+    assert started.ends() == 1
+    assert started.said().startswith("Nothing is built yet: cargo build --release, ")
+    assert "exporter has ended by itself, with exit code 3\n" in started.said()
+
+
+def test_program_that_nobody_can_build_is_told(quickstart, tmp_path):
+    started = quickstart(
+        IMAGEBUILDER_EXPORTER_BIN="",
+        CARGO_TARGET_DIR=str(tmp_path / "nothing"),
+        PATH=without(tmp_path, "cargo"),
+    )
+    assert started.ends() == 1
+    assert started.said() == (
+        "deploy/quickstart: nothing is built, and there is no cargo to build it: install Rust, or"
+        " name the program in IMAGEBUILDER_EXPORTER_BIN\n"
+    )
+
+
 def test_help_names_every_argument_and_variable(quickstart):
     started = quickstart("--help")
     assert started.ends() == 0
