@@ -118,7 +118,7 @@ fn build(store: &Store, at: usize) {
         image: Some(image.clone()),
         workflow: Some(workflow.clone()),
         start: Some(begun),
-        end: (at % 100 != 0).then_some(NOW),
+        end: (status != WorkflowStatus::Running).then_some(NOW),
         ..WorkflowExecution::with_status(status.clone())
     };
     let id = format!("wf-00000000-0000-0000-0000-{at:012}")

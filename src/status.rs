@@ -2,11 +2,10 @@
 //!
 //! Owns the choice and order of what is shown, the status page and its JSON; changes nothing and
 //! calls nobody. Reads [`Known`], which the program takes from the stores when somebody asks, and a
-//! [`Query`], which is what they ask for. `http` sends what [`page`] and [`json`] make of it.
+//! [`Query`], which is what they ask for. `http` sends what [`page()`] and [`json()`] make of it.
 //!
-//! What steps belong together is found out by [`builds`], which of them are asked for by
-//! [`selection`]. All text of the service or of an error is untrusted: it gets into the page by way
-//! of [`markup`] alone.
+//! What belongs together is found out by `builds`, what of it is asked for by `selection`. All text of
+//! the service or of an error is untrusted: it gets into the page by way of `markup` alone.
 
 pub mod assets;
 mod builds;

@@ -124,7 +124,10 @@ pub fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
     let tag = format!("\"{:016x}\"", asset.version);
     let known = request.headers().get_all(IF_NONE_MATCH).iter();
     let mut known = known.filter_map(|value| value.to_str().ok());
-    let has_it = known.any(|tags| tags.split(',').any(|known| known.trim() == tag));
+    let has_it = known.any(|tags| {
+        tags.split(',')
+            .any(|known| known.trim().trim_start_matches("W/") == tag)
+    });
     let mut answer = match has_it {
         true => {
             let mut answer = Response::new(Body::Text(Bytes::new()));

@@ -47,8 +47,15 @@ fn head(out: &mut Markup, status: &Status<'_>, site: &Site) {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>Image Builder status</title>\n",
+         <title>",
     );
+    match status.counts[Standing::Failed as usize] {
+        0 => {}
+        failed => {
+            out.put("", failed, " failed: ");
+        }
+    }
+    out.raw("Image Builder status</title>\n");
     out.put("<link rel=\"stylesheet\" href=\"", STYLE.address(), "\">\n");
     out.put(
         "<link rel=\"icon\" type=\"image/svg+xml\" href=\"",
@@ -216,9 +223,9 @@ fn footer(out: &mut Markup, status: &Status<'_>, site: &Site) {
 }
 
 /// A moment, for people and for machines.
-fn time(out: &mut Markup, at: Timestamp, now: Timestamp) {
+fn time(out: &mut Markup, at: Timestamp, now: Timestamp) -> &mut Markup {
     out.put("<time datetime=\"", at.rfc3339().unwrap_or_default(), "\">");
-    out.text(clock(at, now)).raw("</time>");
+    out.text(clock(at, now)).raw("</time>")
 }
 
 /// How long ago something was, counted on by the script.

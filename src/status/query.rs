@@ -34,17 +34,17 @@ pub const OTHER: &str = "OTHER";
 /// What is asked for. Everything, in its parts; and of that, one page.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// One of these; of [`STATUSES`], any where it is empty.
-    pub statuses: Vec<&'static str>,
+    /// One of these, or any where it is empty.
+    pub(super) statuses: Vec<&'static str>,
     /// A glob for the image's name, and its text.
-    pub image: Option<(String, GlobMatcher)>,
+    pub(super) image: Option<(String, GlobMatcher)>,
     /// Text of which every word must be found somewhere.
-    pub text: String,
+    pub(super) text: String,
     /// The words, in lower case.
-    pub words: Vec<String>,
+    pub(super) words: Vec<String>,
     /// From 1.
-    pub page: usize,
-    pub per_page: usize,
+    pub(super) page: usize,
+    pub(super) per_page: usize,
 }
 
 impl Default for Query {

@@ -9,18 +9,18 @@ use crate::store::{ImageRecord, Phase, StepRecord};
 /// What is shown: of what matches the query, one page.
 #[derive(Debug)]
 pub struct Status<'a> {
-    pub known: &'a Known,
-    pub query: &'a Query,
+    pub(super) known: &'a Known,
+    pub(super) query: &'a Query,
     /// In their order, and of each the executions that are on this page.
-    pub builds: Vec<Build<'a>>,
-    /// How many builds match, by [`Standing`].
-    pub counts: [usize; Standing::ALL.len()],
+    pub(super) builds: Vec<Build<'a>>,
+    /// How many builds match, by how they stand.
+    pub(super) counts: [usize; Standing::ALL.len()],
     /// How many executions match; a build that has none counts as one.
-    pub matched: usize,
+    pub(super) matched: usize,
     /// How many pages there are, at least 1.
-    pub pages: usize,
+    pub(super) pages: usize,
     /// The names of all images, in their order.
-    pub images: Vec<&'a str>,
+    pub(super) images: Vec<&'a str>,
 }
 
 impl<'a> Status<'a> {

@@ -6,8 +6,9 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
-from processes import get
+from processes import get, output_of
 
 
 def blocks(page, language):
@@ -57,3 +58,21 @@ def test_every_link_to_a_file_leads_somewhere(root):
         for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
             if not link.startswith("https://"):
                 assert (page.parent / link).exists(), f"{link} in {page}"
+
+
+def test_rules_lead_to_the_status_page_as_the_page_on_alerting_says(root):
+    page = (root / "docs/alerting.md").read_text()
+    (command,) = re.findall(r"^sed .*status_page.*$", page, re.MULTILINE)
+    rules = output_of("sh", "-c", command, cwd=root / "deploy/prometheus")
+    annotations = [
+        rule["annotations"]
+        for group in yaml.safe_load(rules)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert len(annotations) > 10
+    for annotation in annotations:
+        assert annotation["status_page"] == (
+            "https://YOUR-HOST/PATH/"
+            "?q={{ $labels.step_execution_id }}&image={{ $labels.image }}"
+        )

@@ -127,6 +127,7 @@ def test_page_says_which_step_of_which_image_broke_and_why(browser, exporter):
     with looking(browser) as page:
         page.goto(exporter.url)
         assert builds(page)[0] == "broken"
+        assert page.title() == "1 failed: Image Builder status"
         failed = page.locator("#s-failed article").first
         assert "Failed at ApplyBuildComponents, in component install-agent" in failed.inner_text()
         broken = step(failed, "ApplyBuildComponents")

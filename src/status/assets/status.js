@@ -112,6 +112,7 @@
     serverTime = Number(page.getElementById("main").dataset.now);
     cameAt = performance.now();
     main.dataset.now = serverTime;
+    document.title = page.title;
     tick();
   };
 

@@ -57,6 +57,8 @@ fn facts(out: &mut Markup, build: &Build<'_>, now: Timestamp) {
         .flat_map(|image| image.details.pairs());
     for (name, value) in details.filter(|(name, _)| *name != "image_build_version_arn") {
         match name {
+            // Which of them begins what matters less here than what it is.
+            "build_type" => continue,
             "pipeline" => out.put("<span>pipeline ", value, "</span> "),
             _ => out.put("<span>", value, "</span> "),
         };

@@ -185,42 +185,40 @@ fn details(out: &mut Markup, step: &Step<'_>, owner: &Source, now: Timestamp) {
     if let Some(observed) = &record.observed {
         let definition = &observed.definition;
         if let Some(action) = &definition.action {
-            entry(out, "Action").text(action).raw("</dd>");
+            entry(out, "Action", |out| out.text(action));
         }
         if let Some(on_failure) = &definition.on_failure {
-            entry(out, "On failure")
-                .text(on_failure.as_str())
-                .raw("</dd>");
+            entry(out, "On failure", |out| out.text(on_failure.as_str()));
         }
         if let Some(at) = observed.start {
-            time(entry(out, "Began"), at, now);
-            out.raw("</dd>");
+            entry(out, "Began", |out| time(out, at, now));
         }
         if let Some(at) = observed.end {
-            time(entry(out, "Ended"), at, now);
-            out.raw("</dd>");
+            entry(out, "Ended", |out| time(out, at, now));
         }
         if let Some(budget) = observed.budget_millis {
-            entry(out, "Budget").text(Span(budget)).raw("</dd>");
+            entry(out, "Budget", |out| out.text(Span(budget)));
         }
     }
-    if let Some(at) = record.last_success {
-        let settled = record.phase == Phase::Settled;
-        let title = if settled {
-            "Final since a look at"
-        } else {
-            "Last seen"
-        };
-        time(entry(out, title), at, now);
-        out.raw("</dd>");
+    // What is settled is never stale.
+    if let Some(at) = record
+        .last_success
+        .filter(|_| record.phase != Phase::Settled)
+    {
+        entry(out, "Last seen", |out| time(out, at, now));
     }
     if !std::ptr::eq(step.source, owner) {
-        entry(out, "Polled by target").put("", &step.source.target, "</dd>");
+        entry(out, "Polled by target", |out| out.text(&step.source.target));
     }
-    entry(out, "Id").put("<code>", record.id, "</code></dd></dl>\n");
+    entry(out, "Id", |out| out.put("<code>", record.id, "</code>"));
+    out.raw("</dl>\n");
 }
 
-/// The value is to follow, and the end of its element.
-fn entry<'a>(out: &'a mut Markup, title: &'static str) -> &'a mut Markup {
-    out.put("<dt>", title, "</dt><dd>")
+fn entry<'a>(
+    out: &'a mut Markup,
+    title: &'static str,
+    value: impl FnOnce(&'a mut Markup) -> &'a mut Markup,
+) {
+    out.put("<div><dt>", title, "</dt> <dd>");
+    value(out).raw("</dd></div>");
 }

@@ -109,12 +109,8 @@ fn facts(out: &mut Markup, source: &Source, now: Timestamp) {
         steps.in_phase(Phase::Active),
         steps.in_phase(Phase::Pending),
     );
-    out.put(
-        "<span>",
-        active,
-        if active == 1 { " step" } else { " steps" },
-    )
-    .raw(" polled</span> ");
+    let steps = if active == 1 { " step" } else { " steps" };
+    out.put("<span>", active, steps).raw("</span> ");
     if pending > 0 {
         out.put("<span>", pending, " never seen</span> ");
     }

@@ -1,11 +1,12 @@
 //! What the page and the JSON say of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::RollbackStatus;
+use crate::model::{PipelineArn, RollbackStatus, StepTotals};
 
 /// A failed step with everything a step can have.
 fn failed_step() -> StepExecution {
@@ -44,6 +45,83 @@ fn with_step(step: StepExecution, change: impl FnOnce(StepRecord) -> StepRecord)
     let record = world.step(1, &arn, step);
     world.store.steps.put(change(record));
     world.known()
+}
+
+/// A world in which nothing is absent.
+fn everything_known() -> Known {
+    let mut world = World::default();
+    let arn = image_arn("golden", 3);
+    let text = |text: &str| Some(text.to_owned());
+    let pipeline = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden";
+    let failed = Image {
+        failure: Some(ImageFailure {
+            step: text("ApplyBuildComponents"),
+            step_execution_id: Some(world.unseen_step().id),
+            component: text("install-agent"),
+            phase: text("build"),
+            component_step: text("StartAgent"),
+            component_action: text("ExecuteBash"),
+        }),
+        created: Some(ago(5_000)),
+        platform: text("Linux"),
+        kind: text("AMI"),
+        build_type: text("SCHEDULED"),
+        pipeline: PipelineArn::parse(pipeline),
+        ..image(arn.clone(), ImageStatus::Failed)
+    };
+    world.put_image(&failed);
+    let totals = StepTotals {
+        planned: 7,
+        succeeded: 1,
+        failed: 1,
+        skipped: 0,
+    };
+    let told = WorkflowExecution {
+        end: Some(ago(30)),
+        totals: Some(totals),
+        parallel_group: text("tests"),
+        retried: Some(false),
+        ..execution(WorkflowStatus::Failed, 4_600)
+    };
+    world.execution(1, &arn, told);
+    let mut record = world.step(1, &arn, failed_step());
+    record.own_labels = LabelText::new([("change", "CHG0042")]);
+    if let Some(observed) = &mut record.observed {
+        observed.budget_millis = Some(2_700_000);
+    }
+    world.store.steps.put(record);
+    world.store.discovered(ago(125));
+    let mut known = world.known();
+    known.sources[0].health = troubled();
+    known
+}
+
+fn troubled() -> Health {
+    Health {
+        up: Some(false),
+        since: Some(ago(90)),
+        last_success: Some(ago(120)),
+        newest_fault: Some(Fault {
+            at: ago(5),
+            operation: "GetImage",
+            result: "network",
+            message: "connection <refused>".into(),
+        }),
+        denied: vec![
+            Denied {
+                operation: "ListWorkflowExecutions",
+                since: ago(600),
+                again: Some(ago(-3_000)),
+            },
+            Denied {
+                operation: "ListImagePipelines",
+                since: ago(600),
+                again: None,
+            },
+        ],
+        behind: Duration::from_secs(75),
+        slowed_to: Some(2.5),
+    }
 }
 
 /// The page's text: without its markup, with single spaces.
@@ -153,6 +231,48 @@ fn json_has_every_field_under_the_names_of_the_metrics_and_leaves_out_what_is_no
     assert!(json["images"][0].get("status").is_none());
 }
 
+/// The names of all fields, but those within `tags` of others' choosing.
+fn names_in(json: &serde_json::Value, names: &mut BTreeSet<String>) {
+    match json {
+        serde_json::Value::Array(entries) => {
+            entries.iter().for_each(|entry| names_in(entry, names))
+        }
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                names.insert(name.clone());
+                if name != "labels" {
+                    names_in(value, names);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_the_json_is_documented_and_no_other() {
+    let known = everything_known();
+    let query = Query::parse("per_page=1").unwrap();
+    let site = Site {
+        external_url: Some("https://m.example.com/".parse().unwrap()),
+        ..site()
+    };
+    let shown = json(&Status::of(&known, &query), &site);
+    let mut names = BTreeSet::new();
+    names_in(&serde_json::from_slice(&shown).unwrap(), &mut names);
+
+    let page = include_str!("../../../docs/http.md");
+    let (_, page) = page.split_once("## The JSON").unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    // Names stand in the first column, those of what is within a field in the second.
+    let documented: BTreeSet<String> = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .filter(|name| !name.starts_with("--") && !name.starts_with("imagebuilder_"))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(names, documented);
+}
+
 #[test]
 fn links_are_absolute_where_it_is_known_where_people_come_from_and_else_relative() {
     let known = with_step(failed_step(), |record| record);
@@ -186,40 +306,7 @@ fn links_are_absolute_where_it_is_known_where_people_come_from_and_else_relative
 
 #[test]
 fn target_says_since_when_it_is_down_why_and_what_would_allow_what_is_denied() {
-    let mut known = World::default().known();
-    let store = &known.sources[0].store;
-    known.sources[0] = Source {
-        store: StoreSnapshot {
-            discovered: Some(ago(125)),
-            ..store.clone()
-        },
-        health: Health {
-            up: Some(false),
-            since: Some(ago(90)),
-            last_success: Some(ago(120)),
-            newest_fault: Some(Fault {
-                at: ago(5),
-                operation: "GetImage",
-                result: "network",
-                message: "connection <refused>".into(),
-            }),
-            denied: vec![
-                Denied {
-                    operation: "ListWorkflowExecutions",
-                    since: ago(600),
-                    again: Some(ago(-3_000)),
-                },
-                Denied {
-                    operation: "ListImagePipelines",
-                    since: ago(600),
-                    again: None,
-                },
-            ],
-            behind: Duration::from_secs(75),
-            slowed_to: Some(2.5),
-        },
-        ..known.sources[0].clone()
-    };
+    let known = everything_known();
     let page = page_of(&known, "");
     assert!(page.contains("connection &lt;refused&gt;"), "{page}");
     let text = text_of(&page);

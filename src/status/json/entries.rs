@@ -1,0 +1,270 @@
+//! Images, workflow executions and steps, as entries of the JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::builds::{Build, Execution, Step};
+use super::super::{Query, Site, Source, bounded, console};
+use super::seconds;
+use crate::labels::LabelText;
+use crate::model::{ImageArn, OnFailure, Timestamp};
+use crate::store::StepRecord;
+
+#[derive(Serialize)]
+pub struct Image<'a> {
+    #[serde(flatten)]
+    place: Place<'a>,
+    image_version: &'a str,
+    image_build_version_arn: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_time: Option<String>,
+    /// `pipeline`, `platform`, `type`, `build_type`.
+    #[serde(flatten)]
+    details: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<BTreeMap<&'a str, String>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    console_url: Option<String>,
+}
+
+/// Where something is, as far as known.
+#[derive(Serialize)]
+struct Place<'a> {
+    target: &'a str,
+    region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub struct WorkflowExecution<'a> {
+    #[serde(flatten)]
+    place: Place<'a>,
+    workflow_execution_id: String,
+    #[serde(flatten)]
+    workflow: Workflow<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps_planned: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Workflow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_build_version_arn: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub struct StepExecution<'a> {
+    #[serde(flatten)]
+    place: Place<'a>,
+    step_execution_id: String,
+    /// Where it stands in its life here.
+    state: &'static str,
+    last_poll_success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_success_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_execution_id: Option<String>,
+    #[serde(flatten)]
+    workflow: Workflow<'a>,
+    #[serde(flatten)]
+    seen: Option<Seen<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+/// What there is of a step that was seen.
+#[derive(Serialize)]
+struct Seen<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_failure: Option<&'a str>,
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback_status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_breached: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_exceeded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_attempts: Option<u32>,
+    waiting_for_action: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    fn of(source: &'a Source, arn: Option<&'a ImageArn>) -> Self {
+        Self {
+            target: &source.target,
+            region: &source.region,
+            account_id: arn.map(ImageArn::account_id),
+            image: arn.map(ImageArn::name),
+        }
+    }
+}
+
+impl<'a> Image<'a> {
+    pub fn of(build: &'a Build<'a>) -> Option<Self> {
+        let (arn, image) = (build.arn?, build.image);
+        let details = image.into_iter().flat_map(|image| image.details.pairs());
+        Some(Self {
+            place: Place::of(build.source, Some(arn)),
+            image_version: arn.version(),
+            image_build_version_arn: arn.as_str(),
+            status: image.map(|image| image.status.as_str()),
+            created_time: image.and_then(|image| image.created?.rfc3339()),
+            details: details
+                .filter(|(name, _)| *name != "image_build_version_arn")
+                .collect(),
+            failure: image.and_then(|image| Some(image.failure.as_ref()?.pairs().collect())),
+            labels: image
+                .map(|image| labels(&image.own_labels))
+                .unwrap_or_default(),
+            console_url: console::image_url(arn),
+        })
+    }
+}
+
+impl<'a> Workflow<'a> {
+    fn of(execution: &Execution<'a>, build: &Build<'a>) -> Self {
+        let workflow = execution.workflow();
+        Self {
+            workflow: workflow.map(|arn| arn.name()),
+            workflow_type: workflow.map(|arn| arn.kind()),
+            workflow_version: workflow.map(|arn| arn.version()),
+            image_build_version_arn: build.arn.map(ImageArn::as_str),
+        }
+    }
+}
+
+impl<'a> WorkflowExecution<'a> {
+    pub fn of(
+        execution: &Execution<'a>,
+        build: &Build<'a>,
+        now: Timestamp,
+        site: &Site,
+    ) -> Option<Self> {
+        let id = execution.id?;
+        let observed = execution.observed;
+        Some(Self {
+            place: Place::of(execution.source, build.arn),
+            workflow_execution_id: id.to_string(),
+            workflow: Workflow::of(execution, build),
+            status: observed.map(|observed| observed.status.as_str()),
+            retried: observed.and_then(|observed| observed.retried),
+            parallel_group: observed.and_then(|observed| observed.parallel_group.as_deref()),
+            start_time: observed.and_then(|observed| observed.start?.rfc3339()),
+            end_time: observed.and_then(|observed| observed.end?.rfc3339()),
+            duration_seconds: observed
+                .and_then(|observed| observed.duration_millis(now))
+                .map(seconds),
+            steps_planned: observed.and_then(|observed| observed.planned),
+            url: site.permalink(&Query::address_of(id)),
+        })
+    }
+}
+
+impl<'a> StepExecution<'a> {
+    pub fn of(
+        step: &Step<'a>,
+        execution: &Execution<'a>,
+        build: &Build<'a>,
+        now: Timestamp,
+        site: &Site,
+    ) -> Self {
+        let record = step.record;
+        Self {
+            place: Place::of(step.source, build.arn),
+            step_execution_id: record.id.to_string(),
+            state: record.phase.as_str(),
+            last_poll_success: record.last_poll_success,
+            last_success_time: record.last_success.and_then(Timestamp::rfc3339),
+            workflow_execution_id: execution.id.map(|id| id.to_string()),
+            workflow: Workflow::of(execution, build),
+            seen: Seen::of(record, now),
+            labels: labels(&record.own_labels),
+            url: site.permalink(&Query::address_of(record.id)),
+        }
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn of(record: &'a StepRecord, now: Timestamp) -> Option<Self> {
+        let observed = record.observed.as_ref()?;
+        let definition = &observed.definition;
+        let message = observed
+            .message
+            .as_deref()
+            .filter(|message| !message.is_empty());
+        Some(Self {
+            step: definition.name.as_deref(),
+            action: definition.action.as_deref(),
+            on_failure: definition.on_failure.as_ref().map(OnFailure::as_str),
+            status: observed.status.as_str(),
+            rollback_status: observed
+                .rollback_status
+                .as_ref()
+                .map(|status| status.as_str()),
+            start_time: observed.start.and_then(Timestamp::rfc3339),
+            end_time: observed.end.and_then(Timestamp::rfc3339),
+            duration_seconds: record.duration_millis(now).map(seconds),
+            timeout_seconds: observed.timeout_seconds,
+            timeout_breached: record.timeout_breached(now),
+            budget_seconds: observed.budget_millis.map(seconds),
+            budget_exceeded: record.budget_exceeded(now),
+            attempt: observed.attempt,
+            max_attempts: observed.max_attempts,
+            waiting_for_action: observed.waiting_for_action(),
+            message: message.map(|message| bounded(message).0),
+        })
+    }
+}
+
+fn labels(text: &LabelText) -> BTreeMap<&str, String> {
+    text.pairs().collect()
+}

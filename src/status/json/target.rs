@@ -1,0 +1,84 @@
+//! A target's health, as an entry of the JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::{self as status, Source, bounded};
+use super::seconds;
+use crate::model::Timestamp;
+use crate::store::Phase;
+
+#[derive(Serialize)]
+pub struct Target<'a> {
+    target: &'a str,
+    region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_success_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest_fault: Option<Fault<'a>>,
+    denied: Vec<Denied>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discovery_last_success_time: Option<String>,
+    behind_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slowed_to_requests_per_second: Option<f64>,
+    tracked_steps: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    operation: &'static str,
+    result: &'static str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Denied {
+    operation: &'static str,
+    /// The action of IAM that would allow it.
+    action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tried_again_time: Option<String>,
+}
+
+impl<'a> Target<'a> {
+    pub fn of(source: &'a Source) -> Self {
+        let (health, steps) = (&source.health, &source.store.steps);
+        let fault = |fault: &'a status::Fault| Fault {
+            time: fault.at.rfc3339(),
+            operation: fault.operation,
+            result: fault.result,
+            message: bounded(&fault.message).0,
+        };
+        let denied = |denied: &status::Denied| Denied {
+            operation: denied.operation,
+            action: format!("imagebuilder:{}", denied.operation),
+            since: denied.since.rfc3339(),
+            tried_again_time: denied.again.and_then(Timestamp::rfc3339),
+        };
+        Self {
+            target: &source.target,
+            region: &source.region,
+            up: health.up,
+            since: health.since.and_then(Timestamp::rfc3339),
+            last_success_time: health.last_success.and_then(Timestamp::rfc3339),
+            newest_fault: health.newest_fault.as_ref().map(fault),
+            denied: health.denied.iter().map(denied).collect(),
+            discovery_last_success_time: source.store.discovered.and_then(Timestamp::rfc3339),
+            behind_seconds: seconds(health.behind.as_millis() as i64),
+            slowed_to_requests_per_second: health.slowed_to,
+            tracked_steps: { Phase::ALL.into_iter() }
+                .map(|phase| (phase.as_str(), steps.in_phase(phase)))
+                .collect(),
+        }
+    }
+}
