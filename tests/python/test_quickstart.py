@@ -271,6 +271,17 @@ def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, progra
     assert started.ends() == 143, started.said()
 
 
+def test_termination_while_alertmanager_is_slow_to_answer_leaves_nothing(quickstart, tmp_path):
+    tools = tmp_path / "fakes"
+    tools.mkdir()
+    (tools / "amtool").write_text("#!/bin/sh\nexec sleep 2.5\n")
+    (tools / "amtool").chmod(0o755)
+    started = quickstart(PATH=f"{tools}:{os.environ['PATH']}")
+    until("it to ask", lambda: any(b"2.5" in run for run in started.programs()))
+    started.process.terminate()
+    assert started.ends() == 143, started.said()
+
+
 def without(tmp_path, *missing):
     """A directory with all programs of the PATH but those."""
     tools = tmp_path / "tools"
