@@ -99,17 +99,19 @@ pub struct ShardArgs {
         long = "shard.index",
         env = "IMAGEBUILDER_EXPORTER_SHARD_INDEX",
         value_name = "N",
-        default_value_t = 0
+        default_value_t = 0,
+        value_parser = whole_number
     )]
     pub index: u32,
 
-    /// How many shards there are, 1000 at most: each polls a part of the targets and regions, all of
+    /// How many shards there are, 100 at most: each polls a part of the targets and regions, all of
     /// them together everything once
     #[arg(
         long = "shard.total",
         env = "IMAGEBUILDER_EXPORTER_SHARD_TOTAL",
         value_name = "N",
-        default_value_t = 1
+        default_value_t = 1,
+        value_parser = whole_number
     )]
     pub total: u32,
 }
@@ -338,6 +340,11 @@ fn region(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("this is not a region such as us-west-2".to_owned()),
     }
+}
+
+fn whole_number(text: &str) -> Result<u32, String> {
+    let number = text.parse();
+    number.map_err(|_| "this is not a whole number such as 0 or 3".to_owned())
 }
 
 fn telemetry_path(path: &str) -> Result<String, String> {

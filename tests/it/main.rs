@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
 
+mod api_calls;
 mod cli;
 mod clock;
 mod commands;

@@ -280,6 +280,37 @@ async fn target_of_another_shard_comes_and_goes_without_a_trace() {
 }
 
 #[tokio::test]
+async fn account_that_is_reached_in_two_ways_from_two_shards_is_warned_of_once() {
+    let simulated = Simulated::start(&scenario()).await;
+    let role = format!("{}:role/one", ACCOUNTS[0]);
+    let arn = format!(
+        "pipelines: [\"arn:aws:imagebuilder:eu-west-1:{}:image-pipeline/golden\"]",
+        ACCOUNTS[0]
+    );
+    let targets = [
+        target(
+            &simulated.url,
+            "role",
+            Some(&role),
+            &REGIONS[2..],
+            "images: [\"*\"]",
+        ),
+        target(&simulated.url, "arn", None, &REGIONS[2..], &arn),
+    ];
+    let config = config(&targets.concat());
+    let exporter = start(&simulated, &config, 0, 2).await;
+    let warning = [
+        "level=warn",
+        "targets role and arn both look at account",
+        "shown twice",
+    ];
+    exporter.until_line(&warning).await;
+    exporter.write_config(&(config + "metrics: {message_labels: true}\n"));
+    assert_eq!(exporter.post("/-/reload").await.status, 200);
+    assert_eq!(exporter.count_log(&warning), 1);
+}
+
+#[tokio::test]
 async fn regions_without_a_configuration_are_shared_too() {
     let simulated = Simulated::start(&scenario()).await;
     let mut shown = Vec::new();

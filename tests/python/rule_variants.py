@@ -6,7 +6,11 @@ import re
 
 # These are about the scrapes of one process themselves: to them a restart, or another instance, is
 # another world. Their unit tests say what they make of it.
-ABOUT_SCRAPES = {"ImageBuilderExporterDown", "ImageBuilderExporterAbsent"}
+ABOUT_SCRAPES = {
+    "ImageBuilderExporterDown",
+    "ImageBuilderExporterAbsent",
+    "ImageBuilderTargetGone",
+}
 
 
 # What promtool's notation for values means, sample by sample; `_` is none.
@@ -34,7 +38,8 @@ def of_exporter(series):
 
 def elsewhere(series):
     """The same series, of another process."""
-    moved = re.sub(r'instance="(\w+)"', r'instance="\1-2", pod="other", container="other", endpoint="other"', series["series"])
+    labels = r'instance="\1-2", pod="other", container="other", endpoint="other"'
+    moved = re.sub(r'instance="(\w+)"', labels, series["series"])
     return {**series, "series": moved}
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from processes import need, output_of
+from test_readme import blocks
 
 
 @pytest.fixture
@@ -106,6 +107,17 @@ def test_data_source_of_grafana_is_the_prometheus_beside_it(folder):
     assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
     scrape = yaml.safe_load((folder / "prometheus.yaml").read_text())["global"]["scrape_interval"]
     assert source["jsonData"] == {"timeInterval": scrape}
+
+
+def test_what_alertmanager_groups_and_inhibits_is_what_the_page_on_alerting_has(root, folder):
+    (shown,) = [
+        yaml.safe_load(block)
+        for block in blocks((root / "docs/alerting.md").read_text(), "yaml")
+        if block.startswith("route:")
+    ]
+    config = yaml.safe_load((folder / "alertmanager.yaml").read_text())
+    assert config["inhibit_rules"] == shown["inhibit_rules"]
+    assert config["route"]["group_by"] == shown["route"]["group_by"]
 
 
 def test_grafana_finds_its_provisioning_and_the_dashboards(folder, services):

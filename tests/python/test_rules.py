@@ -313,6 +313,7 @@ MAY_BE_EMPTY = {
     "ImageBuilderPipelineMissedRun": "every pipeline of the demo runs when it should",
     "ImageBuilderExporterDown": ALL_IS_WELL,
     "ImageBuilderExporterAbsent": ALL_IS_WELL,
+    "ImageBuilderShardMissing": ALL_IS_WELL,
     "ImageBuilderTargetDown": ALL_IS_WELL,
     "ImageBuilderDiscoveryOld": ALL_IS_WELL,
     "ImageBuilderDataOld": ALL_IS_WELL,

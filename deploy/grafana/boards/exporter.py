@@ -52,13 +52,14 @@ def of_exporters(series):
 
 def in_figures():
     up = of_exporters(f"up{{{PROCESS}}}")
+    shards = about("shards", chosen=PROCESS)
     return [
         number(
             "Exporters up",
             "Exporters that Prometheus scrapes with success.",
             f"count(({up}) == 1)",
             steps=[(None, "red"), (1, "green")],
-            size=(4, 4),
+            size=(3, 4),
             links=runbooks("ImageBuilderExporterAbsent"),
         ),
         number(
@@ -66,15 +67,33 @@ def in_figures():
             "Exporters that Prometheus has scraped within a day and cannot scrape now.",
             at_least_zero(f"count(({up}) == 0)"),
             steps=NONE_IS_GOOD,
-            size=(4, 4),
+            size=(3, 4),
             links=runbooks("ImageBuilderExporterDown"),
+        ),
+        number(
+            "Shards missing",
+            "How many of the shards that there are to be no exporter is scraped as. What they poll "
+            "is not seen.",
+            f"sum({one(shards, 'shard')} - count without (shard) ({one(shards)}))",
+            steps=NONE_IS_GOOD,
+            size=(3, 4),
+            links=runbooks("ImageBuilderShardMissing"),
+        ),
+        number(
+            "Configurations refused",
+            "Exporters that refused their configuration when they last read it, and work on with "
+            "the one before.",
+            at_least_zero(f"count({about('config_last_reload_successful', chosen=PROCESS)} == 0)"),
+            steps=NONE_IS_GOOD,
+            size=(3, 4),
+            links=runbooks("ImageBuilderConfigReloadFailed"),
         ),
         number(
             "Targets down",
             "Targets and regions where no exporter can use the service.",
             at_least_zero(f"count({one(about('target_up'))} == 0)"),
             steps=NONE_IS_GOOD,
-            size=(4, 4),
+            size=(3, 4),
             links=runbooks("ImageBuilderTargetDown"),
         ),
         number(
@@ -82,7 +101,7 @@ def in_figures():
             "Calls of the Image Builder API a second, of all exporters together.",
             calls(""),
             unit="reqps",
-            size=(4, 4),
+            size=(3, 4),
         ),
         number(
             "Calls that failed",
@@ -90,7 +109,7 @@ def in_figures():
             f"{part_of_calls(ERRORS)} or 0 * {calls('')}",
             unit="percentunit",
             steps=[(None, "green"), (0.01, "orange"), (0.1, "red")],
-            size=(4, 4),
+            size=(3, 4),
             links=runbooks("ImageBuilderTargetDown"),
         ),
         number(
@@ -100,7 +119,7 @@ def in_figures():
             f"{part_of_calls(THROTTLED)} or 0 * {calls('')}",
             unit="percentunit",
             steps=[(None, "green"), (0.01, "orange"), (0.1, "red")],
-            size=(4, 4),
+            size=(3, 4),
             links=runbooks("ImageBuilderRateLimitStarving"),
         ),
     ]

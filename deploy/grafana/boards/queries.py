@@ -28,9 +28,9 @@ STATUSES = ["COMPLETED", "FAILED", "CANCELLED", "SKIPPED", "RUNNING", "PENDING"]
 UNKNOWN = len(STATUSES) + 1
 
 
-def one(expression):
-    """One series for what several replicas show."""
-    return f"max without ({REPLICAS}) ({expression})"
+def one(expression, *labels):
+    """One series for what several replicas show, or differ in by these labels."""
+    return f"max without ({', '.join([REPLICAS, *labels])}) ({expression})"
 
 
 def at_least_zero(count):
