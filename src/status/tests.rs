@@ -114,6 +114,7 @@ fn known<const N: usize>(worlds: [(&str, World); N]) -> Known {
     Known {
         now: Timestamp::from_millis(NOW),
         ready: true,
+        shard: None,
         sources: worlds
             .iter()
             .map(|(target, world)| world.source(target))

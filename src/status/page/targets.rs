@@ -19,6 +19,14 @@ pub fn targets(out: &mut Markup, status: &Status<'_>) {
     let (troubled, well): (Vec<&Source>, Vec<&Source>) =
         { status.known.sources.iter() }.partition(|source| is_troubled(&source.health, now));
     out.raw("<section id=\"targets\" aria-labelledby=\"h-targets\">\n<h2 id=\"h-targets\">Targets</h2>\n");
+    if let Some((index, total)) = status.known.shard {
+        out.put("<p class=\"nothing\">This is shard ", index, " of ");
+        out.put(
+            "",
+            total,
+            ", counted from 0: it shows its part, the others theirs.</p>\n",
+        );
+    }
     if !troubled.is_empty() {
         out.raw("<ul class=\"targets troubled\">\n");
         for source in troubled {

@@ -93,6 +93,7 @@ fn everything_known() -> Known {
     world.store.discovered(ago(125));
     let mut known = world.known();
     known.sources[0].health = troubled();
+    known.shard = Some((1, 3));
     known
 }
 
@@ -311,6 +312,7 @@ fn target_says_since_when_it_is_down_why_and_what_would_allow_what_is_denied() {
     assert!(page.contains("connection &lt;refused&gt;"), "{page}");
     let text = text_of(&page);
     for said in [
+        "This is shard 1 of 3, counted from 0",
         "production us-west-2 down for 1m 30s last answer 2m 00s ago lists read 2m 05s ago",
         "GetImage failed 5s ago (network): connection &lt;refused&gt;",
         "ListWorkflowExecutions is denied since 19:02:23 ; allow imagebuilder:ListWorkflowExecutions . Tried again at 20:02:23 .",
