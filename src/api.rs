@@ -237,6 +237,8 @@ pub struct ApiError {
     /// Of a [`ErrorKind::Forbidden`] one: it was who asked that was refused, as with an expired
     /// token, and so tells nothing about what is allowed.
     pub caller_refused: bool,
+    /// It was answered, but without the type that every error of the service has: by a proxy, say.
+    pub untyped: bool,
 }
 
 /// Characters of a failure's text that are kept: part of it may be the service's, or of whatever
@@ -253,6 +255,7 @@ impl ApiError {
             kind,
             message,
             caller_refused: false,
+            untyped: false,
         }
     }
 

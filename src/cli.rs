@@ -46,6 +46,8 @@ pub enum Command {
     /// Check configuration files: every mistake with its line, and whether the rate limit suffices
     CheckConfig(CheckConfigArgs),
     /// Ask AWS whether a configuration will work: who it is, what is allowed, what it will cost
+    // The SDK warns of what the report tells of as well.
+    #[command(mut_arg("level", |level| level.default_value("error")))]
     Doctor(DoctorArgs),
     /// Run the exporter on a built-in simulator of Image Builder: no AWS account, no network
     Demo(DemoArgs),

@@ -60,7 +60,7 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
             let checked = app::checked(&args.config.into(), &environment()).await?;
             let mut out = std::io::stdout().lock();
             let (aws, clock) = (Aws::default(), Clock::System);
-            let is_well = doctor::run(checked.config, &aws, clock, &mut out).await?;
+            let is_well = doctor::run(checked, &aws, clock, &mut out).await?;
             return Ok(ExitCode::from(u8::from(!is_well)));
         }
     }

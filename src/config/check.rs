@@ -18,13 +18,7 @@ pub fn check_config<P: AsRef<Path>>(
         match Config::load(file, env) {
             Ok(checked) => {
                 for warning in checked.warnings {
-                    let super::Problem {
-                        file,
-                        line,
-                        column,
-                        message,
-                    } = warning;
-                    writeln!(out, "{file}:{line}:{column}: warning: {message}")?;
+                    writeln!(out, "{}", warning.as_warning())?;
                 }
                 writeln!(out, "{}: OK", file.display())?;
             }

@@ -27,6 +27,19 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Problem {
+    /// The same where it is no mistake but hardly what was meant.
+    pub fn as_warning(&self) -> String {
+        let Self {
+            file,
+            line,
+            column,
+            message,
+        } = self;
+        format!("{file}:{line}:{column}: warning: {message}")
+    }
+}
+
 impl std::error::Error for Problem {}
 
 /// A node of a document, found by counting: the fifth entry's second item's key.

@@ -1,28 +1,65 @@
 //! What would be right: the policy statements that allow what was denied, and where to look first
 //! where nothing was said at all.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 
 use super::findings::{Check, SKEW_REFUSED};
 use crate::api::{ApiError, Caller, ErrorKind};
 use crate::config::Target;
 
+/// A statement of a policy.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement<'a> {
+    effect: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    principal: BTreeMap<&'static str, &'a str>,
+    action: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    condition: BTreeMap<&'static str, BTreeMap<&'static str, &'a [&'a str]>>,
+}
+
+impl<'a> Statement<'a> {
+    fn allowing(action: Vec<String>) -> Self {
+        Self {
+            effect: "Allow",
+            principal: BTreeMap::new(),
+            action,
+            resource: None,
+            condition: BTreeMap::new(),
+        }
+    }
+
+    fn where_equal(mut self, key: &'static str, values: &'a [&'a str]) -> Self {
+        let equal = BTreeMap::from([(key, values)]);
+        self.condition.insert("StringEquals", equal);
+        self
+    }
+
+    fn text(&self) -> String {
+        // What is made of texts, lists and maps of texts can always be written.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
 /// A statement that allows what was denied; in `regions` alone, where they are not all that the
 /// target has.
 pub(super) fn statement(denied: &[&Check], regions: Option<&[&str]>) -> String {
-    let actions = denied.iter().map(|check| {
-        let operation = check.operation.as_str();
-        Value::from(format!("imagebuilder:{operation}"))
-    });
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Action": actions.collect::<Vec<_>>(),
-        "Resource": "*",
-    });
-    if let Some(regions) = regions {
-        statement["Condition"] = json!({"StringEquals": {"aws:RequestedRegion": regions}});
+    let actions = { denied.iter() }
+        .map(|check| format!("imagebuilder:{}", check.operation.as_str()))
+        .collect();
+    let statement = Statement {
+        resource: Some("*"),
+        ..Statement::allowing(actions)
+    };
+    match regions {
+        Some(regions) => statement.where_equal("aws:RequestedRegion", regions).text(),
+        None => statement.text(),
     }
-    pretty(&statement)
 }
 
 /// Whose policies a statement belongs to.
@@ -66,7 +103,7 @@ pub(super) fn about_credentials(
             Some(profile) => format!(
                 "look at profile {profile:?} in ~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; sign in again where it is one of SSO"
             ),
-            None => "give the process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a `profile`, or a role of its container, pod or instance".to_owned(),
+            None => "give the process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role of its container, pod or instance".to_owned(),
         };
         return vec![lines];
     };
@@ -82,25 +119,31 @@ pub(super) fn about_credentials(
         true => "sts:TagSession",
         false => "sts:AssumeRole",
     };
-    let allow = json!({"Effect": "Allow", "Action": action, "Resource": role.role_arn});
-    let mut trust = json!({"Effect": "Allow", "Principal": {"AWS": who}, "Action": action});
-    let external_id = match &role.external_id {
-        Some(_) => {
-            let ours = "the external_id of the configuration";
-            trust["Condition"] = json!({"StringEquals": {"sts:ExternalId": ours}});
-            "The configuration has an external_id: the trust policy must ask for the very same, or for none."
-        }
-        None => {
-            "The configuration has no external_id: where the trust policy has a condition on sts:ExternalId, set assume_role.external_id to it."
-        }
+    let allow = Statement {
+        resource: Some(&role.role_arn),
+        ..Statement::allowing(vec![action.to_owned()])
+    };
+    let trust = Statement {
+        principal: BTreeMap::from([("AWS", who.as_str())]),
+        ..Statement::allowing(vec![action.to_owned()])
+    };
+    let (trust, external_id) = match &role.external_id {
+        Some(_) => (
+            trust.where_equal("sts:ExternalId", &["the external_id of the configuration"]),
+            "The configuration has an external_id: the trust policy must ask for the very same, or for none.",
+        ),
+        None => (
+            trust,
+            "The configuration has no external_id: where the trust policy has a condition on sts:ExternalId, set assume_role.external_id to it.",
+        ),
     };
     vec![
         format!(
             "Both must allow it. {}:\n{}",
             capital(&whose_policies(caller)),
-            pretty(&allow)
+            allow.text()
         ),
-        format!("The trust policy of {}:\n{}", role.role_arn, pretty(&trust)),
+        format!("The trust policy of {}:\n{}", role.role_arn, trust.text()),
         external_id.to_owned(),
     ]
 }
@@ -165,11 +208,6 @@ fn capital(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(rest).collect()
-}
-
-fn pretty(value: &Value) -> String {
-    // What is made of texts and lists alone can always be written.
-    serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ pub struct Seen {
     pub kept_images: usize,
     /// Images that were created within the last day.
     pub built_in_a_day: usize,
-    /// Workflow executions of an image, and steps of one of these.
+    /// Workflow executions of an image, and steps of these together.
     pub workflows_of_image: usize,
-    pub steps_of_workflow: usize,
+    pub steps_of_image: usize,
     /// Whether these two were not found but are what Amazon's own workflows have.
     pub shape_is_assumed: bool,
     /// Workflow executions that are named and have not ended.
@@ -43,7 +43,7 @@ pub struct Seen {
 
 /// Amazon's build workflow has seven steps and its test workflow four.
 pub(super) const ASSUMED_WORKFLOWS: usize = 2;
-pub(super) const ASSUMED_STEPS: usize = 7;
+pub(super) const ASSUMED_STEPS: usize = 7 + 4;
 
 /// Calls an hour, and series.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,10 +75,7 @@ impl Estimate {
         // A List of the steps of the execution that runs, as an image's run one after the other; and
         // seldom one of the image's executions.
         let running_image = an_hour(interval) + an_hour(discovery * LISTED_EVERY);
-        let (workflows, steps) = (
-            seen.workflows_of_image as f64,
-            (seen.workflows_of_image * seen.steps_of_workflow) as f64,
-        );
+        let (workflows, steps) = (seen.workflows_of_image as f64, seen.steps_of_image as f64);
         // One GetImage; its executions are listed at three changes of its state and at the end of
         // each execution; of that, three Gets, one of each of its steps, and two Lists at its end.
         let build = 1.0 + (3.0 + workflows) + 3.0 * workflows + steps + 2.0 * workflows;
@@ -134,9 +131,11 @@ fn series(seen: &Seen, config: &Config) -> usize {
     let finished = 2 * (1 + config.metrics.duration_buckets.len() + 3);
 
     let workflows = seen.kept_images * seen.workflows_of_image + seen.named_workflows;
-    let steps = workflows * seen.steps_of_workflow + seen.listed_steps;
-    let names = seen.image_names.min(seen.kept_images) + seen.named_workflows;
-    let step_names = names * seen.workflows_of_image * seen.steps_of_workflow + seen.listed_steps;
+    // A workflow execution that is named has as many as an image's has.
+    let of_named = seen.named_workflows * seen.steps_of_image / seen.workflows_of_image.max(1);
+    let single = of_named + seen.listed_steps;
+    let steps = seen.kept_images * seen.steps_of_image + single;
+    let step_names = seen.image_names.min(seen.kept_images) * seen.steps_of_image + single;
     steps * step
         + workflows * workflow
         + seen.kept_images * image
@@ -153,4 +152,87 @@ fn of_exporter(seen: &Seen) -> usize {
     const HISTOGRAM: usize = 12 + 3;
     const ONCE: usize = 8;
     OPERATIONS_AND_RESULTS + (seen.operations + 1) * HISTOGRAM + ONCE + seen.selectors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let text = format!("{more}\ntargets: [{{name: t, regions: [us-west-2], images: ['*']}}]");
+        Config::read("test.yaml", &text, &|_| None).unwrap().config
+    }
+
+    fn seen() -> Seen {
+        Seen {
+            pipeline_pages: 1,
+            image_pages: 3,
+            workflows_of_image: 2,
+            steps_of_image: 11,
+            ..Seen::default()
+        }
+    }
+
+    #[test]
+    fn every_page_of_a_list_is_a_call_each_discovery_interval() {
+        let estimate = Estimate::new(seen(), &config(""));
+        // 4 pages, 30 times an hour.
+        assert_eq!(estimate.idle, 120.0);
+        assert_eq!(estimate.now, 120.0);
+        let fast = Estimate::new(seen(), &config("polling: {discovery_interval: 30s}"));
+        assert_eq!(fast.idle, 480.0);
+    }
+
+    #[test]
+    fn image_that_is_built_is_a_list_an_interval_and_one_of_its_executions_now_and_then() {
+        let running = Seen {
+            running_images: 3,
+            ..seen()
+        };
+        let estimate = Estimate::new(running, &config(""));
+        // 120 of its steps, 6 of its executions.
+        assert_eq!(estimate.running_image, 126.0);
+        assert_eq!(estimate.now, 120.0 + 3.0 * 126.0);
+        // GetImage; 5 lists of executions; 6 Gets of them; 11 of steps; 4 lists of steps.
+        assert_eq!(estimate.build, 1.0 + 5.0 + 6.0 + 11.0 + 4.0);
+    }
+
+    #[test]
+    fn listed_step_is_a_get_an_interval_of_its_own_and_some_of_its_workflow_execution() {
+        let listed = Seen {
+            running_steps: vec![Duration::from_secs(30), Duration::from_secs(10)],
+            running_workflows: 1,
+            ..Seen::default()
+        };
+        let estimate = Estimate::new(listed, &config(""));
+        assert_eq!(estimate.idle, 0.0);
+        assert_eq!(estimate.now.round(), 120.0 + (120.0 + 360.0) * 1.1);
+    }
+
+    #[test]
+    fn rate_limit_is_enough_for_so_many_images_at_a_time() {
+        let running = Seen {
+            running_images: 10,
+            ..seen()
+        };
+        let estimate = Estimate::new(running, &config(""));
+        // 18 000 an hour, of which the lists take 120.
+        assert_eq!(estimate.most_running(5.0), Some(141));
+        assert_eq!(estimate.share(5.0), 1_380.0 / 18_000.0);
+        assert_eq!(estimate.most_running(0.001), Some(0));
+    }
+
+    #[test]
+    fn sparse_statuses_take_fewer_series() {
+        let kept = Seen {
+            kept_images: 10,
+            image_names: 2,
+            ..seen()
+        };
+        let stateset = Estimate::new(kept.clone(), &config("")).series;
+        let sparse = Estimate::new(kept, &config("metrics: {status_format: sparse}")).series;
+        // 10 images of 2 executions and 11 steps: 5 of 6 and 4 statuses of a step, 7 of an execution,
+        // 11 of an image.
+        assert_eq!(stateset - sparse, 110 * (5 + 4) + 20 * 7 + 10 * 11);
+    }
 }

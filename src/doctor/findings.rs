@@ -28,6 +28,8 @@ pub struct Findings {
     pub warnings: Vec<String>,
     /// `None` where too little could be read.
     pub estimate: Option<Estimate>,
+    /// The service takes no pages of the usual size.
+    pub(super) has_small_pages: bool,
     pub(super) limit_key: LimitKey,
     pub(super) rate_limit: RateLimit,
 }
@@ -60,6 +62,7 @@ impl Outcome {
     /// for nothing in particular, an error of the client is no answer.
     pub(super) fn of_failure(error: ApiError, tried: Option<String>) -> Self {
         match (error.kind, tried) {
+            (ErrorKind::Forbidden, _) if error.untyped => Self::Failed(error),
             _ if error.caller_refused => Self::CallerRefused(error),
             (ErrorKind::Forbidden, _) => Self::Denied(error),
             (ErrorKind::Throttled, _) => Self::Throttled(error),

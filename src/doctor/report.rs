@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::advice;
 use super::estimate::{Estimate, Seen};
-use super::examine::counted;
 use super::findings::{Findings, Outcome, SKEW_REFUSED, SKEW_TO_WARN_OF};
 use crate::api::ErrorKind;
 use crate::config::{Polling, Target, format_duration};
 use crate::schedule::without;
 
 /// Of a text of the service, or of what answers in its place, so many characters are shown.
-const LONGEST_TEXT: usize = 500;
+const LONGEST_TEXT: usize = 700;
+
+/// What the SDK has before the message of credentials that could not be had.
+const SDK_LAYERS: &str = "an error occurred while loading credentials: ";
 
 /// Writes what was found out about one target in one region.
 pub(super) fn write(
@@ -33,6 +35,13 @@ pub(super) fn write(
             polling,
         )?;
     }
+    if findings.has_small_pages {
+        line(
+            out,
+            "pages",
+            "of 100 are refused here, so lists are read 25 entries at a time",
+        )?;
+    }
     for warning in &findings.warnings {
         line(out, "warning", warning)?;
     }
@@ -47,7 +56,10 @@ fn write_caller(out: &mut impl Write, findings: &Findings, target: &Target) -> i
             &format!("account {}, {}", caller.account, caller.arn),
         ),
         Err(error) if error.kind == ErrorKind::Credentials => {
-            line(out, "ERROR", &format!("no credentials: {error}"))?;
+            // The SDK's layers come first.
+            let message = error.message.split_once(SDK_LAYERS);
+            let message = message.map_or(error.message.as_str(), |(_, told)| told);
+            line(out, "ERROR", &format!("no credentials: {message}"))?;
             let base = findings.base.as_ref();
             if let Some(Ok(caller)) = base {
                 let who = format!("the role was to be assumed by {}", caller.arn);
@@ -93,47 +105,51 @@ fn write_clock(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
 }
 
 fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> io::Result<()> {
+    let mut not_asked = Vec::new();
     let mut advised = Vec::new();
     for check in &findings.checks {
         let operation = check.operation.as_str();
-        let mut row =
-            |verdict: &str, text: &str| line(out, verdict, &format!("{operation:<27} {text}"));
-        match &check.outcome {
-            Outcome::Allowed(told) => row("allowed", told)?,
+        let mut row = |verdict: &str, text: &str| write_row(out, verdict, operation, text);
+        let error = match &check.outcome {
+            Outcome::Allowed(told) => {
+                row("allowed", told)?;
+                continue;
+            }
             Outcome::NothingThere(tried) => {
-                row(
-                    "allowed",
-                    &format!("nothing there to look at: asked for {tried}"),
-                )?;
+                let so = format!("nothing there to look at: asked for {tried}");
+                row("allowed", &so)?;
+                continue;
             }
             Outcome::Denied(error) => {
                 row("DENIED", &error.message)?;
                 let so = without(check.operation).replace('`', "");
-                line(out, "", &format!("{:<27} without it {so}", ""))?;
+                write_row(out, "", "", &format!("without it {so}"))?;
+                continue;
+            }
+            Outcome::NotAsked => {
+                not_asked.push(operation);
+                continue;
             }
             Outcome::Throttled(error) => {
-                row(
-                    "throttled",
-                    &format!("not known whether it is allowed: {error}"),
-                )?;
-                advised.push(error);
+                let so = format!("not known whether it is allowed: {error}");
+                row("throttled", &so)?;
+                error
             }
             Outcome::CallerRefused(error) | Outcome::Failed(error) => {
                 row("FAILED", &error.message)?;
-                advised.push(error);
+                error
             }
-            Outcome::NotAsked => row("not asked", "")?,
-        }
-    }
-    let mut said = Vec::new();
-    for error in advised {
+        };
         let advice = advice::about_failure(error, target, &findings.region);
-        if !said.contains(&advice) {
-            line(out, "", &advice)?;
-            said.push(advice);
+        if !advised.contains(&advice) {
+            write_row(out, "", "", &advice)?;
+            advised.push(advice);
         }
     }
-    Ok(())
+    match not_asked.is_empty() {
+        true => Ok(()),
+        false => line(out, "not asked", &not_asked.join(", ")),
+    }
 }
 
 fn write_estimate(
@@ -159,13 +175,12 @@ fn write_estimate(
         &format!("{idle} an hour while nothing runs{rounds}"),
     )?;
     let percent = 100.0 * estimate.share(requests_per_second);
-    let now = calls(estimate.now);
     let share = format!("{percent:.1} % of the rate limit of {requests_per_second}/s");
-    line(
-        out,
-        "",
-        &format!("{now} an hour with {}: {share}", running(seen)),
-    )?;
+    let now = match running(seen) {
+        None => format!("nothing runs now, so that is {share}"),
+        Some(running) => format!("{} an hour with {running}: {share}", calls(estimate.now)),
+    };
+    line(out, "", &now)?;
     if seen.image_pages > 0 || seen.kept_images > 0 {
         let (more, once) = (calls(estimate.running_image), calls(estimate.build));
         let images = counted(seen.built_in_a_day, "image");
@@ -174,13 +189,13 @@ fn write_estimate(
         );
         line(out, "", &build)?;
         let workflows = counted(seen.workflows_of_image, "workflow execution");
-        let steps = counted(seen.steps_of_workflow, "step");
+        let steps = counted(seen.steps_of_image, "step");
         let assumed = match seen.shape_is_assumed {
-            true => "as none was there to look at",
+            true => "as Amazon's have",
             false => "as the one looked at has",
         };
         let shape = format!(
-            "taking it that an image has {workflows} of {steps}, {assumed}, one after the other"
+            "taking it that an image has {workflows} one after the other, with {steps} in all, {assumed}"
         );
         line(out, "", &shape)?;
     }
@@ -189,32 +204,23 @@ fn write_estimate(
         "series",
         &format!("about {} on /metrics", estimate.series),
     )?;
-    if percent > 100.0 {
-        let enough = match estimate.most_running(requests_per_second) {
-            Some(most) if seen.running_images > 0 => {
-                format!("; it is enough for {} at a time", counted(most, "image"))
-            }
-            _ => String::new(),
-        };
-        let so = format!(
-            "the rate limit is less than what runs now takes, so steps are seen late{enough}: raise rate_limit.requests_per_second or polling.interval"
-        );
-        line(out, "warning", &so)?;
-    }
     Ok(())
 }
 
-/// What runs now.
-fn running(seen: &Seen) -> String {
+/// What runs now; `None` of nothing.
+fn running(seen: &Seen) -> Option<String> {
     let images = counted(seen.running_images, "image");
     let named = seen.running_workflows + seen.running_steps.len();
     match (seen.running_images, named) {
-        (0, 0) => "what runs now, which is nothing".to_owned(),
-        (_, 0) => format!("{images} being built, as now"),
-        (0, _) => format!("{} running, as now", counted(named, "listed execution")),
+        (0, 0) => None,
+        (_, 0) => Some(format!("{images} being built, as now")),
+        (0, _) => Some(format!(
+            "{} running, as now",
+            counted(named, "listed execution")
+        )),
         _ => {
             let named = counted(named, "listed execution");
-            format!("{images} being built and {named} running, as now")
+            Some(format!("{images} being built and {named} running, as now"))
         }
     }
 }
@@ -224,29 +230,40 @@ fn calls(calls: f64) -> String {
 }
 
 /// A line under a heading, or under the one before.
-pub(super) fn line(out: &mut impl Write, heading: &str, text: &str) -> io::Result<()> {
-    writeln!(out, "  {heading:<9} {}", plain(text).trim_end())
+fn line(out: &mut impl Write, heading: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "  {heading:<9} {}", plain(text))
 }
 
-/// Text of several lines, of which the first is a sentence.
-pub(super) fn block(out: &mut impl Write, text: &str) -> io::Result<()> {
-    for part in text.lines() {
-        writeln!(out, "  {:<9} {}", "", plain(part))?;
-    }
-    Ok(())
+/// A line about one operation.
+fn write_row(out: &mut impl Write, heading: &str, operation: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "  {heading:<9} {operation:<27} {}", plain(text))
+}
+
+/// Lines that are ours, one below the other.
+fn block(out: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut lines = text.lines();
+    lines.try_for_each(|line| writeln!(out, "  {:<9} {line}", ""))
 }
 
 /// One line that steers no terminal: part of it may be the service's, or of what answers in its
 /// place.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let harmless = |c: char| match c {
         '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
         _ if c.is_control() => ' ',
         _ => c,
     };
-    let mut shown: String = text.chars().map(harmless).take(LONGEST_TEXT).collect();
-    if text.chars().nth(LONGEST_TEXT).is_some() {
-        shown.push_str("...");
+    let shown: String = text.chars().map(harmless).take(LONGEST_TEXT).collect();
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    match text.chars().nth(LONGEST_TEXT) {
+        None => words.join(" "),
+        Some(_) => words.join(" ") + "...",
     }
-    shown
+}
+
+pub(super) fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }

@@ -10,6 +10,7 @@ mod config;
 mod credentials;
 mod demo;
 mod discovery;
+mod doctor;
 mod economy;
 mod effective;
 mod faults;

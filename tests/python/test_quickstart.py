@@ -133,13 +133,13 @@ def test_first_alerts_are_there_within_two_minutes_and_nothing_is_left(both):
 
 @pytest.fixture(scope="module")
 def staying(both):
-    """Where the metrics, Prometheus and Alertmanager of the one that stays are."""
+    """Where what the one that stays has started is."""
     _, stays = both
     stays.says("until Ctrl-C ends it:", 120)
     stays.says("Alerts that begin", 5)
-    line = r"^    (metrics|Prometheus|Alertmanager) +(http\S+)$"
+    line = r"^    (status page|metrics|Prometheus|Alertmanager) +(http\S+)$"
     found = dict(re.findall(line, stays.said(), re.MULTILINE))
-    assert len(found) == 3, stays.said()
+    assert len(found) == 4, stays.said()
     return found
 
 
@@ -150,6 +150,8 @@ def prometheus(staying):
 
 def test_everything_is_where_it_says(staying):
     get(staying["metrics"])
+    page, _ = get(staying["status page"])
+    assert b"legacy-app" in page
     for name in ("Prometheus", "Alertmanager"):
         get(f"{staying[name]}-/ready")
 

@@ -94,6 +94,7 @@ fn answered(
     };
     ApiError {
         caller_refused,
+        untyped: code.is_none(),
         ..ApiError::new(kind, message)
     }
 }

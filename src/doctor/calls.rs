@@ -1,0 +1,326 @@
+//! What is asked of each operation, and what its answer is taken for.
+
+use super::ask::Listed;
+use super::examine::Examination;
+use super::findings::Outcome;
+use super::found::{followed_images, to_look_into, unknown_image};
+use super::report::counted;
+use crate::api::{ApiError, ErrorKind, Operation};
+use crate::model::{ImageArn, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+
+/// Of each kind of thing that the configuration names one by one, so many are asked for.
+pub(super) const MOST_NAMED: usize = 10;
+/// Images are looked into until one has workflow executions, at most so many.
+const MOST_LOOKED_INTO: usize = 4;
+/// Nobody has it.
+const NO_UUID: &str = "00000000-0000-0000-0000-000000000000";
+
+impl Examination<'_> {
+    pub(super) async fn check(&mut self, operation: Operation) -> Outcome {
+        match operation {
+            Operation::ListImagePipelines => self.pipelines().await,
+            Operation::ListImageBuildVersions => self.images().await,
+            Operation::GetImage => self.image().await,
+            Operation::ListWorkflowExecutions => self.workflows().await,
+            Operation::GetWorkflowExecution => self.workflow().await,
+            Operation::ListWorkflowStepExecutions => self.steps().await,
+            Operation::GetWorkflowStepExecution => self.step().await,
+        }
+    }
+
+    async fn pipelines(&mut self) -> Outcome {
+        let listed = self.asker.list(|api, page| api.list_image_pipelines(page));
+        let Listed {
+            entries,
+            pages,
+            cut,
+        } = match listed.await {
+            Ok(listed) => listed,
+            Err(error) => return Outcome::of_failure(error, None),
+        };
+        self.found.pipeline_pages = pages;
+        let selectors: Vec<&str> = self.selection.pipeline_selectors().collect();
+        let mut matches = vec![0; selectors.len()];
+        for pipeline in &entries {
+            for place in self.selection.choosing_pipeline(pipeline) {
+                matches[place] += 1;
+            }
+        }
+        let all = counted(entries.len(), "pipeline");
+        let idle = idle_selectors("pipelines", &selectors, &matches, entries.len());
+        let chosen = { entries.iter() }.filter(|one| self.selection.chooses_pipeline(one));
+        let told = format!("{all}, {} followed", chosen.count());
+        self.found.pipelines = entries;
+        self.take(Operation::ListImagePipelines, idle, cut);
+        Outcome::Allowed(told)
+    }
+
+    async fn images(&mut self) -> Outcome {
+        let listed = self
+            .asker
+            .list(|api, page| api.list_image_build_versions(page));
+        let Listed {
+            entries,
+            pages,
+            cut,
+        } = match listed.await {
+            Ok(listed) => listed,
+            Err(error) => return Outcome::of_failure(error, None),
+        };
+        self.found.image_pages = pages;
+        let selectors: Vec<&str> = self.selection.image_selectors().collect();
+        let mut matches = vec![0; selectors.len()];
+        for image in &entries {
+            for place in self.selection.choosing_image(image) {
+                matches[place] += 1;
+            }
+        }
+        let all = counted(entries.len(), "image build");
+        let idle = idle_selectors("images", &selectors, &matches, entries.len());
+        self.found.images = entries;
+        self.take(Operation::ListImageBuildVersions, idle, cut);
+        let followed = followed_images(&self.found, &self.selection);
+        let moving = { followed.iter() }.filter(|image| !image.status.is_terminal());
+        Outcome::Allowed(format!(
+            "{all}, {} followed, {} of them being built",
+            followed.len(),
+            moving.count()
+        ))
+    }
+
+    /// What is to be said of a list of the account that was read.
+    fn take(&mut self, operation: Operation, idle: Vec<String>, cut: Option<String>) {
+        if let Some(cut) = cut {
+            let list = operation.as_str();
+            self.warnings
+                .push(format!("{list}: {cut}; the figures here are for that part"));
+        }
+        self.warnings.extend(idle);
+    }
+
+    async fn image(&mut self) -> Outcome {
+        let named: Vec<ImageArn> = { self.target.image_build_versions.iter() }
+            .filter(|arn| arn.region() == self.region)
+            .cloned()
+            .collect();
+        let mut unknown = Vec::new();
+        let mut told = None;
+        for arn in named.iter().take(MOST_NAMED) {
+            match self.asker.call(|api| api.get_image(arn.clone())).await {
+                Ok(image) => {
+                    told = Some(arn_text(arn));
+                    self.found.named_images.push(image);
+                }
+                Err(error) if error.kind == ErrorKind::Client => {
+                    unknown.push((arn.as_str().to_owned(), error))
+                }
+                Err(error) => return Outcome::of_failure(error, Some(arn_text(arn))),
+            }
+        }
+        self.warn_of_named("image_build_versions", named.len(), &unknown);
+        if let Some(told) = told {
+            return Outcome::Allowed(told);
+        }
+        if let Some((arn, _)) = unknown.into_iter().next() {
+            return Outcome::NothingThere(arn);
+        }
+        let arn = self.best_images().into_iter().next();
+        let arn = arn.unwrap_or_else(|| self.unknown_image());
+        let text = arn_text(&arn);
+        match self.asker.call(|api| api.get_image(arn.clone())).await {
+            Ok(_) => Outcome::Allowed(text),
+            Err(error) => Outcome::of_failure(error, Some(text)),
+        }
+    }
+
+    async fn workflows(&mut self) -> Outcome {
+        let mut images = self.best_images();
+        if images.is_empty() {
+            let named = self.found.named_images.iter();
+            images.extend(named.map(|image| image.arn.clone()));
+        }
+        if images.is_empty() {
+            images.push(self.unknown_image());
+        }
+        images.truncate(MOST_LOOKED_INTO);
+        let mut outcome = None;
+        for arn in images {
+            let text = arn_text(&arn);
+            let page = self.asker.page(None, |api, page| {
+                api.list_workflow_executions(arn.clone(), page)
+            });
+            match page.await {
+                Ok(page) if !page.entries.is_empty() => {
+                    let workflows = counted(page.entries.len(), "workflow execution");
+                    self.found.workflows = page.entries;
+                    return Outcome::Allowed(format!("{workflows} of {text}"));
+                }
+                Ok(_) => outcome = Some(Outcome::Allowed(format!("none of {text} any more"))),
+                Err(error) => match Outcome::of_failure(error, Some(text)) {
+                    Outcome::NothingThere(text) => {
+                        outcome.get_or_insert(Outcome::NothingThere(text));
+                    }
+                    failed => return failed,
+                },
+            }
+        }
+        outcome.unwrap_or(Outcome::NotAsked)
+    }
+
+    async fn workflow(&mut self) -> Outcome {
+        let named = self.target.workflow_executions.clone();
+        let mut unknown = Vec::new();
+        for id in named.iter().take(MOST_NAMED) {
+            match self.asker.call(|api| api.get_workflow_execution(*id)).await {
+                Ok(workflow) => self.found.named_workflows.push((*id, workflow)),
+                Err(error) if error.kind == ErrorKind::Client => {
+                    unknown.push((id.to_string(), error))
+                }
+                Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
+            }
+        }
+        self.warn_of_named("workflow_executions", named.len(), &unknown);
+        if let Some((id, _)) = self.found.named_workflows.first() {
+            return Outcome::Allowed(id.to_string());
+        }
+        if let Some((id, _)) = unknown.into_iter().next() {
+            return Outcome::NothingThere(id);
+        }
+        let id = self.known_workflow();
+        match self.asker.call(|api| api.get_workflow_execution(id)).await {
+            Ok(_) => Outcome::Allowed(id.to_string()),
+            Err(error) => Outcome::of_failure(error, Some(id.to_string())),
+        }
+    }
+
+    async fn steps(&mut self) -> Outcome {
+        let id = self.known_workflow();
+        let page = self.asker.page(None, |api, page| {
+            api.list_workflow_step_executions(id, page)
+        });
+        match page.await {
+            Ok(page) => {
+                self.found.steps = Some(page.entries.len());
+                self.found.step = page.entries.first().map(|(id, _)| *id);
+                let steps = counted(page.entries.len(), "step");
+                Outcome::Allowed(format!("{steps} of {id}"))
+            }
+            Err(error) => Outcome::of_failure(error, Some(id.to_string())),
+        }
+    }
+
+    async fn step(&mut self) -> Outcome {
+        let named: Vec<StepExecutionId> = { self.target.step_executions.iter() }
+            .map(|step| step.id)
+            .collect();
+        let mut unknown = Vec::new();
+        let mut told = None;
+        for id in named.iter().take(MOST_NAMED) {
+            match self
+                .asker
+                .call(|api| api.get_workflow_step_execution(*id))
+                .await
+            {
+                Ok(step) => {
+                    told = Some(id.to_string());
+                    self.found.named_steps.push((*id, step));
+                }
+                Err(error) if error.kind == ErrorKind::Client => {
+                    unknown.push((id.to_string(), error))
+                }
+                Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
+            }
+        }
+        self.warn_of_named("step_executions", named.len(), &unknown);
+        if let Some(told) = told {
+            return Outcome::Allowed(told);
+        }
+        if let Some((id, _)) = unknown.into_iter().next() {
+            return Outcome::NothingThere(id);
+        }
+        let id = self.found.step;
+        let id = id.unwrap_or_else(|| nobodys(StepExecutionId::PREFIX));
+        match self
+            .asker
+            .call(|api| api.get_workflow_step_execution(id))
+            .await
+        {
+            Ok(_) => Outcome::Allowed(id.to_string()),
+            Err(error) => Outcome::of_failure(error, Some(id.to_string())),
+        }
+    }
+
+    /// A workflow execution that is there, as far as anything told of one.
+    fn known_workflow(&self) -> WorkflowExecutionId {
+        let named = self.found.named_workflows.first().map(|(id, _)| *id);
+        // One that has ended has all its steps.
+        let has_ended = |told: &Option<WorkflowExecution>| {
+            told.as_ref().is_some_and(|told| told.status.is_terminal())
+        };
+        let of_image = &self.found.workflows;
+        let listed = || {
+            let ended = of_image.iter().find(|(_, told)| has_ended(told));
+            ended.or(of_image.first()).map(|(id, _)| *id)
+        };
+        let of_step = || {
+            let mut steps = self.found.named_steps.iter();
+            steps.find_map(|(_, step)| step.workflow_execution_id)
+        };
+        let known = named.or_else(listed).or_else(of_step);
+        known.unwrap_or_else(|| nobodys(WorkflowExecutionId::PREFIX))
+    }
+
+    /// Of the images that are followed, or of all where none is.
+    fn best_images(&self) -> Vec<ImageArn> {
+        let followed = followed_images(&self.found, &self.selection);
+        match followed.is_empty() {
+            true => to_look_into(self.found.images.iter().collect()),
+            false => to_look_into(followed),
+        }
+    }
+
+    fn unknown_image(&self) -> ImageArn {
+        unknown_image(self.target, self.region, self.caller.as_ref())
+    }
+
+    fn warn_of_named(&mut self, list: &str, named: usize, unknown: &[(String, ApiError)]) {
+        for (id, error) in unknown {
+            self.warnings.push(format!(
+                "{list}: the service does not know {id}: it is of another account or region, or no longer kept ({error})"
+            ));
+        }
+        if named > MOST_NAMED {
+            self.warnings.push(format!(
+                "{list}: the first {MOST_NAMED} of {named} were asked for, the others were not"
+            ));
+        }
+    }
+}
+
+/// A warning for each pattern or ARN that chooses nothing of what there is.
+fn idle_selectors(key: &str, selectors: &[&str], matches: &[usize], there: usize) -> Vec<String> {
+    let idle = { selectors.iter().zip(matches) }.filter(|(_, matches)| **matches == 0);
+    let idle: Vec<String> = idle.map(|(selector, _)| format!("{selector:?}")).collect();
+    if idle.is_empty() {
+        return Vec::new();
+    }
+    let idle = idle.join(" and ");
+    match there {
+        0 => vec![format!(
+            "{key}: there is nothing in this account and region for {idle} to choose from"
+        )],
+        _ => vec![format!(
+            "{key}: nothing here is chosen by {idle}; names are matched as they stand in ARNs, golden-linux and not Golden Linux, and tags and exclude count too"
+        )],
+    }
+}
+
+fn arn_text(arn: &ImageArn) -> String {
+    format!("{} {}", arn.name(), arn.version())
+}
+
+/// An id of this kind that nothing has.
+fn nobodys<T: std::str::FromStr<Err = String>>(prefix: &str) -> T {
+    let id = format!("{prefix}{NO_UUID}").parse();
+    id.expect("the prefix is of the id's kind, and a UUID follows")
+}

@@ -1,0 +1,161 @@
+//! What it comes to for a target, and for all of them.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::findings::{Check, Findings, Outcome};
+use super::{advice, report};
+use crate::config::{LimitKey, RateLimit};
+
+/// Writes what several targets have in common, and the last word. Answers whether all is well;
+/// `warnings` were written before and are in no findings.
+pub(super) fn write(
+    out: &mut impl Write,
+    all: &[Findings],
+    mut warnings: usize,
+) -> io::Result<bool> {
+    for warning in shared_accounts(all).iter().chain(&starved(all)) {
+        writeln!(out, "warning: {}\n", report::plain(warning))?;
+        warnings += 1;
+    }
+    warnings += all.iter().map(Findings::count_warnings).sum::<usize>();
+    let warnings = match warnings {
+        0 => String::new(),
+        count => format!(", with {}", report::counted(count, "warning")),
+    };
+    let wrong: Vec<String> = { all.iter() }
+        .filter(|one| !one.is_well())
+        .map(|one| format!("{} in {}", one.target, one.region))
+        .collect();
+    match wrong.as_slice() {
+        [] => writeln!(out, "doctor: all that is needed is allowed{warnings}")?,
+        wrong => writeln!(
+            out,
+            "doctor: not all is well with {}{warnings}",
+            wrong.join(", ")
+        )?,
+    }
+    out.flush()?;
+    Ok(wrong.is_empty())
+}
+
+/// The statements that would allow what was denied to one target, one for all regions that lack the
+/// same.
+pub(super) fn write_statements(out: &mut impl Write, findings: &[Findings]) -> io::Result<()> {
+    let mut lacking: Vec<(Vec<&Check>, Vec<&Findings>)> = Vec::new();
+    for one in findings {
+        let denied = one.denied();
+        if denied.is_empty() {
+            continue;
+        }
+        let operations = |denied: &[&Check]| {
+            denied
+                .iter()
+                .map(|check| check.operation)
+                .collect::<Vec<_>>()
+        };
+        match lacking
+            .iter_mut()
+            .find(|(known, _)| operations(known) == operations(&denied))
+        {
+            Some((_, regions)) => regions.push(one),
+            None => lacking.push((denied, vec![one])),
+        }
+    }
+    for (denied, of) in lacking {
+        let regions: Vec<&str> = of.iter().map(|one| one.region.as_str()).collect();
+        let everywhere = regions.len() == findings.len();
+        let caller = of.iter().find_map(|one| one.caller.as_ref().ok());
+        let mut wheres: Vec<&str> = Vec::new();
+        let mut explicit = false;
+        for check in &denied {
+            let Outcome::Denied(error) = &check.outcome else {
+                continue;
+            };
+            explicit |= advice::is_explicit(error);
+            wheres.extend(advice::missing_in(error));
+        }
+        wheres.dedup();
+        let place = match wheres.as_slice() {
+            [] => advice::whose_policies(caller),
+            kinds => format!(
+                "the {} of the caller, which the service names",
+                kinds.join(" and the ")
+            ),
+        };
+        writeln!(
+            out,
+            "To allow target {} what was denied in {}, add this statement to {place}:\n",
+            of[0].target,
+            regions.join(" and ")
+        )?;
+        let within = (!everywhere).then_some(&regions[..]);
+        writeln!(out, "{}\n", advice::statement(&denied, within))?;
+        if explicit {
+            writeln!(
+                out,
+                "Something denies it explicitly, as the service says above: that has to go first, as no statement\nthat allows overrules it.\n"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Targets with other credentials that are of one account and region after all: AWS counts their
+/// calls together.
+fn shared_accounts(findings: &[Findings]) -> Vec<String> {
+    let mut accounts: BTreeMap<(&str, &str), Vec<&Findings>> = BTreeMap::new();
+    for one in findings {
+        if let Ok(caller) = &one.caller {
+            let key = (caller.account.as_str(), one.region.as_str());
+            accounts.entry(key).or_default().push(one);
+        }
+    }
+    let mut warnings = Vec::new();
+    for ((account, region), of) in accounts {
+        let mut limits: Vec<(&LimitKey, RateLimit)> = Vec::new();
+        for one in &of {
+            if !limits.iter().any(|(key, _)| **key == one.limit_key) {
+                limits.push((&one.limit_key, one.rate_limit));
+            }
+        }
+        if limits.len() > 1 {
+            let names: Vec<&str> = of.iter().map(|one| one.target.as_str()).collect();
+            let rates = limits.iter().map(|(_, limit)| limit.requests_per_second);
+            let sum: f64 = rates.sum();
+            warnings.push(format!(
+                "targets {} are all of account {account} in {region}, by other credentials: AWS counts their calls together, and their rate limits add up to {sum}/s",
+                names.join(", ")
+            ));
+        }
+    }
+    warnings
+}
+
+/// Those that share a rate limit which is less than what they take together.
+fn starved(findings: &[Findings]) -> Vec<String> {
+    let mut shared: Vec<(&LimitKey, Vec<&Findings>)> = Vec::new();
+    for one in findings {
+        match shared.iter_mut().find(|(key, _)| **key == one.limit_key) {
+            Some((_, of)) => of.push(one),
+            None => shared.push((&one.limit_key, vec![one])),
+        }
+    }
+    let mut warnings = Vec::new();
+    for (key, of) in shared.iter().filter(|(_, of)| of.len() > 1) {
+        let estimates = of.iter().filter_map(|one| one.estimate.as_ref());
+        let calls: f64 = estimates.map(|estimate| estimate.now).sum();
+        let rates = of.iter().map(|one| one.rate_limit.requests_per_second);
+        let rate = rates.fold(f64::INFINITY, f64::min);
+        if calls > rate * 3_600.0 {
+            let names: Vec<&str> = of.iter().map(|one| one.target.as_str()).collect();
+            warnings.push(format!(
+                "targets {} share one rate limit in {}: together they take {calls:.0} calls an hour now, and it allows {:.0}",
+                names.join(", "),
+                key.region,
+                rate * 3_600.0
+            ));
+        }
+    }
+    warnings
+}

@@ -1,0 +1,419 @@
+//! `doctor` as people run it, against the simulator.
+
+mod estimate;
+mod trouble;
+
+use crate::process::{Setup, Simulated};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/imagebuilder-exporter";
+
+/// Two accounts; in one of them a pipeline whose third build runs, in another region one that built
+/// nothing yet.
+const SCENARIO: &str = r#"
+access_keys: {AKIDEXAMPLE: "999999999999"}
+roles:
+  - {arn: "arn:aws:iam::111122223333:role/imagebuilder-exporter", external_id: "the-id"}
+  - {arn: "arn:aws:iam::111122223333:role/another"}
+  - {arn: "arn:aws:iam::444455556666:role/empty"}
+  - {arn: "arn:aws:iam::111122223333:role/denied", denied: true}
+pipelines:
+  - name: golden-linux
+    account: "111122223333"
+    region: us-west-2
+    first: -300m
+    every: 145m
+    workflows: [{managed: build-image}, {managed: test-image}]
+  - name: golden-windows
+    account: "111122223333"
+    region: eu-west-1
+    first: 100d
+    workflows: [{managed: build-image}]
+"#;
+
+/// What a run of doctor came to.
+struct Run {
+    code: Option<i32>,
+    text: String,
+}
+
+impl Run {
+    /// With a configuration of these targets, each a YAML map without its name and endpoint.
+    async fn of(simulated: &Simulated, targets: &[(&str, &str)]) -> Self {
+        Self::of_setup(Self::setup(simulated, targets), simulated).await
+    }
+
+    fn setup(simulated: &Simulated, targets: &[(&str, &str)]) -> Setup {
+        let setup = Setup::new();
+        let targets = targets.iter().map(|(name, keys)| {
+            let url = &simulated.url;
+            format!("  - {{name: {name}, endpoint_url: \"{url}\", {keys}}}\n")
+        });
+        let targets: String = targets.collect();
+        let config = format!("polling: {{request_timeout: 5s}}\ntargets:\n{targets}");
+        setup.files.write("imagebuilder_exporter.yaml", &config);
+        setup
+            .arg("doctor")
+            .env("AWS_ENDPOINT_URL_STS", &simulated.url)
+    }
+
+    async fn of_setup(setup: Setup, simulated: &Simulated) -> Self {
+        let ended = setup.run().await;
+        Self {
+            code: ended.code,
+            text: ended.stdout.join("\n").replace(&simulated.url, "URL") + "\n",
+        }
+    }
+
+    #[track_caller]
+    fn says(&self, lines: &str) {
+        assert!(self.text.contains(lines), "{lines}\nin\n{}", self.text);
+    }
+
+    #[track_caller]
+    fn does_not_say(&self, part: &str) {
+        assert!(!self.text.contains(part), "{part}\nin\n{}", self.text);
+    }
+}
+
+fn with_role(role: &str, lists: &str) -> String {
+    format!("regions: [us-west-2], assume_role: {role}, {lists}")
+}
+
+fn own_role(lists: &str) -> String {
+    with_role(
+        &format!("{{role_arn: \"{ROLE}\", external_id: the-id}}"),
+        lists,
+    )
+}
+
+/// The page shows what a run says, so it is compared as a whole; `UPDATE_DOCS` writes it anew.
+#[tokio::test]
+async fn page_shows_what_doctor_says_where_all_is_well() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let target = own_role("pipelines: [\"golden-*\"]")
+        .replace("regions: [us-west-2]", "regions: [us-west-2, eu-west-1]");
+    let run = Run::of(&simulated, &[("production", &target)]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/doctor.md");
+    let written = std::fs::read_to_string(page).unwrap();
+    let (before, rest) = written.split_once("```console\n").unwrap();
+    let (_, after) = rest.split_once("```\n").unwrap();
+    let command = "$ imagebuilder_exporter doctor --config.file=imagebuilder_exporter.yaml";
+    let made = format!("{before}```console\n{command}\n{}```\n{after}", run.text);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(page, &made).unwrap();
+    }
+    let written = std::fs::read_to_string(page).unwrap();
+    assert_eq!(
+        written, made,
+        "UPDATE_DOCS=1 cargo test --test it doctor writes it"
+    );
+    // Nothing of what steps can hold, and no external id.
+    run.does_not_say("planted-secret");
+    run.does_not_say("the-id");
+}
+
+#[tokio::test]
+async fn what_is_denied_is_told_with_the_statement_that_allows_it() {
+    let simulated = Simulated::start(
+        &(SCENARIO.to_owned()
+            + r#"
+faults:
+  - operation: GetImage
+    error: {type: ForbiddenException, message: "User: x is not authorized to perform: imagebuilder:GetImage because no identity-based policy allows the imagebuilder:GetImage action"}
+  - {operation: ListWorkflowStepExecutions, error: {type: AccessDeniedException}}
+"#),
+    )
+    .await;
+    let run = Run::of(
+        &simulated,
+        &[("production", &own_role("images: [\"golden-*\"]"))],
+    )
+    .await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says(
+        "  DENIED    GetImage                    HTTP 403 ForbiddenException: User: x is not authorized to perform: imagebuilder:GetImage because no identity-based policy allows the imagebuilder:GetImage action\n\
+         \x20                                       without it nobody knows which pipeline built an image: of pipelines nothing is followed, of images everything\n\
+         \x20 allowed   ListWorkflowExecutions      2 workflow executions of golden-linux 1.0.0/",
+    );
+    run.says(
+        "To allow target production what was denied in us-west-2, add this statement to the policies of \
+         arn:aws:iam::111122223333:role/imagebuilder-exporter:\n\
+         \n\
+         {\n\
+         \x20 \"Effect\": \"Allow\",\n\
+         \x20 \"Action\": [\n\
+         \x20   \"imagebuilder:GetImage\",\n\
+         \x20   \"imagebuilder:ListWorkflowStepExecutions\"\n\
+         \x20 ],\n\
+         \x20 \"Resource\": \"*\"\n\
+         }\n\
+         \n\
+         doctor: not all is well with production in us-west-2\n",
+    );
+}
+
+#[tokio::test]
+async fn statement_is_for_the_regions_that_lack_it_alone() {
+    let simulated = Simulated::start(
+        &(SCENARIO.to_owned()
+            + "faults: [{operation: GetWorkflow*, region: eu-west-1, error: {type: ForbiddenException}}]"),
+    )
+    .await;
+    let target = own_role("images: [\"*\"]").replace("[us-west-2]", "[us-west-2, eu-west-1]");
+    let run = Run::of(&simulated, &[("production", &target)]).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("To allow target production what was denied in eu-west-1, add");
+    run.says(
+        "    \"imagebuilder:GetWorkflowExecution\",\n\
+         \x20   \"imagebuilder:GetWorkflowStepExecution\"\n\
+         \x20 ],\n\
+         \x20 \"Resource\": \"*\",\n\
+         \x20 \"Condition\": {\n\
+         \x20   \"StringEquals\": {\n\
+         \x20     \"aws:RequestedRegion\": [\n\
+         \x20       \"eu-west-1\"\n",
+    );
+    run.says("doctor: not all is well with production in eu-west-1");
+}
+
+#[tokio::test]
+async fn denial_by_another_policy_says_which_one_has_to_change() {
+    let message = "not authorized to perform: imagebuilder:GetImage because no permissions boundary allows the imagebuilder:GetImage action";
+    let explicit = "not authorized to perform: imagebuilder:ListWorkflowExecutions with an explicit deny in a service control policy";
+    let simulated = Simulated::start(&format!(
+        "{SCENARIO}\nfaults:\n  \
+         - {{operation: GetImage, error: {{type: ForbiddenException, message: \"{message}\"}}}}\n  \
+         - {{operation: ListWorkflowExecutions, error: {{type: ForbiddenException, message: \"{explicit}\"}}}}\n"
+    ))
+    .await;
+    let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("add this statement to the permissions boundary of the caller");
+    run.says("Something denies it explicitly, as the service says above");
+}
+
+#[tokio::test]
+async fn role_that_cannot_be_assumed_is_told_with_both_policies_that_must_allow_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    for (external_id, hint) in [
+        (
+            ", external_id: another-id",
+            "The configuration has an external_id: the trust policy must ask for the very same, or for none.",
+        ),
+        (
+            "",
+            "The configuration has no external_id: where the trust policy has a condition on sts:ExternalId, set assume_role.external_id to it.",
+        ),
+    ] {
+        let role = format!("{{role_arn: \"{ROLE}\"{external_id}}}");
+        let target = with_role(&role, "images: [\"*\"]");
+        let run = Run::of(&simulated, &[("production", &target)]).await;
+        assert_eq!(run.code, Some(1), "{}", run.text);
+        run.says(&format!(
+            "target production in us-west-2\n  ERROR     no credentials: assuming role {ROLE} failed: "
+        ));
+        run.says("the role was to be assumed by arn:aws:iam::999999999999:user/simulated\n");
+        run.says(&format!(
+            "            Both must allow it. The policies of arn:aws:iam::999999999999:user/simulated:\n\
+             \x20           {{\n\
+             \x20             \"Effect\": \"Allow\",\n\
+             \x20             \"Action\": [\n\
+             \x20               \"sts:AssumeRole\"\n\
+             \x20             ],\n\
+             \x20             \"Resource\": \"{ROLE}\"\n\
+             \x20           }}\n\
+             \x20           The trust policy of {ROLE}:\n"
+        ));
+        run.says(hint);
+        run.says(
+            "  not asked ListImageBuildVersions, GetImage, ListWorkflowExecutions, GetWorkflowExecution, \
+             ListWorkflowStepExecutions, GetWorkflowStepExecution\n",
+        );
+        run.does_not_say("another-id");
+    }
+    assert_eq!(simulated.calls.of("ListImageBuildVersions"), 0);
+}
+
+#[tokio::test]
+async fn account_without_anything_is_asked_for_what_is_not_there() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let role = "{role_arn: \"arn:aws:iam::444455556666:role/empty\"}";
+    let target = with_role(role, "pipelines: [\"golden-*\"], images: [\"win-*\"]");
+    let run = Run::of(&simulated, &[("empty", &target)]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says(
+        "  allowed   ListImagePipelines          0 pipelines, 0 followed\n\
+         \x20 allowed   ListImageBuildVersions      0 image builds, 0 followed, 0 of them being built\n\
+         \x20 allowed   GetImage                    nothing there to look at: asked for win-0 0.0.0/1\n\
+         \x20 allowed   ListWorkflowExecutions      nothing there to look at: asked for win-0 0.0.0/1\n\
+         \x20 allowed   GetWorkflowExecution        nothing there to look at: asked for wf-00000000-0000-0000-0000-000000000000\n\
+         \x20 allowed   ListWorkflowStepExecutions  nothing there to look at: asked for wf-00000000-0000-0000-0000-000000000000\n\
+         \x20 allowed   GetWorkflowStepExecution    nothing there to look at: asked for step-00000000-0000-0000-0000-000000000000\n\
+         \x20 calls     60 an hour while nothing runs, for 2 pages of lists every 2m\n\
+         \x20           nothing runs now, so that is 0.3 % of the rate limit of 5/s\n\
+         \x20           126 more an hour while an image is built, and 27 once for it; the last 24 hours had 0 images\n\
+         \x20           taking it that an image has 2 workflow executions one after the other, with 11 steps in all, as Amazon's have\n",
+    );
+    run.says(
+        "  warning   pipelines: there is nothing in this account and region for \"golden-*\" to choose from\n\
+         \x20 warning   images: there is nothing in this account and region for \"win-*\" to choose from\n\
+         \n\
+         doctor: all that is needed is allowed, with 2 warnings\n",
+    );
+    // A question about an image of one's own, which nobody else can be asked about.
+    let arn = "arn:aws:imagebuilder:us-west-2:444455556666:image/win-0/0.0.0/1";
+    assert_eq!(simulated.calls.of_id("GetImage", arn), 1);
+}
+
+#[tokio::test]
+async fn selector_that_chooses_nothing_is_told() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let lists = "pipelines: [\"golden-*\", \"Golden Linux\", \"arn:aws:imagebuilder:us-west-2:222222222222:image-pipeline/x\"], images: [\"silver-*\"]";
+    let lists = lists.replace("\"Golden Linux\", ", "\"golden_linux\", ");
+    let run = Run::of(&simulated, &[("production", &own_role(&lists))]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says(
+        "  warning   pipelines: nothing here is chosen by \"golden_linux\" and \
+         \"arn:aws:imagebuilder:us-west-2:222222222222:image-pipeline/x\"; names are matched as they stand in ARNs",
+    );
+    run.says("  warning   images: nothing here is chosen by \"silver-*\";");
+    run.says(
+        "  warning   pipelines names account 222222222222, but these credentials are of 111122223333\n",
+    );
+}
+
+#[tokio::test]
+async fn what_is_listed_and_unknown_is_told_by_its_id() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let known = simulated.id("CreateOutputAMI");
+    let unknown = |number: usize| format!("step-00000000-0000-0000-0000-{number:012}");
+    let ids: Vec<String> = (1..=11).map(unknown).collect();
+    let lists = format!(
+        "step_executions: [{known}, {}], workflow_executions: [wf-00000000-0000-0000-0000-000000000001]",
+        ids.join(", ")
+    );
+    let run = Run::of(&simulated, &[("production", &own_role(&lists))]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says(&format!(
+        "  allowed   GetWorkflowStepExecution    {known}\n"
+    ));
+    run.says(
+        "  allowed   GetWorkflowExecution        nothing there to look at: asked for wf-00000000-0000-0000-0000-000000000001\n\
+         \x20 allowed   ListWorkflowStepExecutions  7 steps of wf-",
+    );
+    for number in [1, 9] {
+        let id = unknown(number);
+        run.says(&format!(
+            "  warning   step_executions: the service does not know {id}: it is of another account or region, or no longer kept (HTTP 400 InvalidRequestException: "
+        ));
+    }
+    run.does_not_say(&unknown(10));
+    run.says(
+        "  warning   step_executions: the first 10 of 12 were asked for, the others were not\n",
+    );
+    run.says("  warning   workflow_executions: the service does not know wf-00000000-0000-0000-0000-000000000001: ");
+    assert_eq!(simulated.calls.of("ListImageBuildVersions"), 0);
+    assert_eq!(simulated.calls.of("GetWorkflowStepExecution"), 10);
+}
+
+#[tokio::test]
+async fn pages_are_small_where_large_ones_are_refused() {
+    let simulated = Simulated::start(&format!("pages: {{max_size: 25}}\n{SCENARIO}")).await;
+    let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says("  pages     of 100 are refused here, so lists are read 25 entries at a time\n");
+    run.says("  allowed   ListImageBuildVersions      3 image builds, 3 followed, 1 of them being built\n");
+}
+
+#[tokio::test]
+async fn targets_are_told_in_the_order_of_the_file_and_what_two_have_in_common() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let other = with_role(
+        "{role_arn: \"arn:aws:iam::111122223333:role/another\"}",
+        "images: [\"*\"]",
+    );
+    let targets = [
+        ("zeta", own_role("images: [\"*\"]")),
+        ("alpha", other),
+        ("beta", own_role("images: [\"golden-*\"]")),
+    ];
+    let targets = targets
+        .each_ref()
+        .map(|(name, keys)| (*name, keys.as_str()));
+    // The first is the slowest.
+    let run = Run::of(&simulated, &targets).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    let at = |name: &str| {
+        run.text
+            .find(&format!("target {name} in us-west-2\n"))
+            .unwrap()
+    };
+    assert!(at("zeta") < at("alpha") && at("alpha") < at("beta"));
+    run.says(
+        "warning: targets zeta, alpha, beta are all of account 111122223333 in us-west-2, by other credentials: \
+         AWS counts their calls together, and their rate limits add up to 10/s\n\
+         \n\
+         doctor: all that is needed is allowed, with 1 warning\n",
+    );
+}
+
+#[tokio::test]
+async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_share_it() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let limited = |rate: &str| {
+        own_role(&format!(
+            "images: [\"*\"], rate_limit: {{requests_per_second: {rate}, burst: 100}}"
+        ))
+    };
+    // What runs takes 156 an hour: 0.0433 a second.
+    let run = Run::of(&simulated, &[("slow", &limited("0.04"))]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says(
+        "  warning   the rate limit is less than what runs now takes, so steps are seen late; it is enough for 0 images at a time: raise rate_limit.requests_per_second or polling.interval\n\
+         \n\
+         doctor: all that is needed is allowed, with 1 warning\n",
+    );
+    let targets = [("one", limited("0.05")), ("two", limited("0.06"))];
+    let targets = targets
+        .each_ref()
+        .map(|(name, keys)| (*name, keys.as_str()));
+    let run = Run::of(&simulated, &targets).await;
+    run.says(
+        "warning: targets one, two share one rate limit in us-west-2: together they take 312 calls an hour now, and it allows 180\n\
+         \n\
+         doctor: all that is needed is allowed, with 1 warning\n",
+    );
+    // Known from the file alone, as check-config tells it.
+    let run = Run::of(&simulated, &[("none", &limited("0.001"))]).await;
+    run.says("imagebuilder_exporter.yaml:3:5: warning: target none asks for 0.01 requests/s to look for new images");
+}
+
+#[tokio::test]
+async fn region_is_examined_without_a_configuration() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Setup::new()
+        .arg("doctor")
+        .arg("--aws.region=us-west-2")
+        .env("AWS_ENDPOINT_URL", &simulated.url);
+    let run = Run::of_setup(setup, &simulated).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says("target default in us-west-2\n  who       account 999999999999, arn:aws:iam::999999999999:user/simulated\n");
+}
+
+#[tokio::test]
+async fn mistakes_of_the_configuration_are_told_and_nobody_is_asked() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Run::setup(&simulated, &[("a b", "regions: [], images: ['*']")]);
+    let ended = setup.run().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.stdout, [""; 0]);
+    assert_eq!(ended.stderr.len(), 2, "{ended:?}");
+    let ended = Setup::new().arg("doctor").run().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr[0].contains("--aws.region=us-west-2"),
+        "{ended:?}"
+    );
+    assert!(simulated.calls.log().is_empty());
+}

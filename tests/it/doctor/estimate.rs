@@ -1,0 +1,128 @@
+//! The estimate, held to what the exporter then does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imagebuilder_exporter::api::{ApiError, Caller, ErrorKind, Parsed, ServiceClock};
+use imagebuilder_exporter::config::Config;
+use imagebuilder_exporter::doctor::{Access, Estimate, examine};
+use imagebuilder_exporter::schedule::RateLimiter;
+use tokio::time::Instant;
+
+use super::Run;
+use crate::process::{Scrape, Simulated};
+use crate::support::fleet::{Fleet, limit};
+use crate::support::world::{Shape, World, clock};
+
+/// By how much the truth may differ from what was estimated.
+const CALLS_WITHIN: f64 = 1.15;
+const SERIES_WITHIN: f64 = 1.25;
+
+#[track_caller]
+fn is_within(factor: f64, estimated: f64, truth: f64, what: &str) {
+    let ratio = truth / estimated;
+    println!("{what}: {estimated:.0} estimated, {truth:.0} in truth, {ratio:.2}");
+    assert!(
+        (factor.recip()..=factor).contains(&ratio),
+        "{what}: {estimated} estimated, {truth} in truth"
+    );
+}
+
+/// What doctor reckons for a target that follows all pipelines of a world.
+async fn estimated(world: &World) -> Estimate {
+    let yaml = "targets: [{name: t, regions: [us-west-2], pipelines: ['*']}]";
+    let config = Config::read("test.yaml", yaml, &|_| None).unwrap().config;
+    let target = &config.targets[0];
+    let caller = Caller {
+        account: "111122223333".to_owned(),
+        arn: "arn:aws:iam::111122223333:user/test".to_owned(),
+    };
+    let access = Access {
+        api: Arc::new(world.clone()),
+        caller: Box::pin(async { Ok(Parsed::from(caller)) }),
+        base: Box::pin(async { Err(ApiError::new(ErrorKind::Credentials, "no role")) }),
+        service_clock: ServiceClock::default(),
+    };
+    let limiter = Arc::new(RateLimiter::new(limit(1e6, 1_000_000), Instant::now()));
+    let findings = examine(&config, target, "us-west-2", access, limiter, clock()).await;
+    assert!(findings.is_well(), "{findings:?}");
+    findings.estimate.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_about_as_many_as_doctor_said() {
+    for (pipelines, tested) in [(1, 0.0), (50, 1.0), (100, 0.5)] {
+        let shape = Shape {
+            pipelines,
+            period: 3_600,
+            queued: 0.0,
+            tested,
+            timed_out: 0.0,
+            throttled: 0.0,
+        };
+        let fleet = Fleet::start(1, shape, limit(1e6, 1_000_000));
+        let world = &fleet.worlds[0];
+        tokio::time::sleep(Duration::from_secs(5 * 60)).await;
+        let estimate = estimated(world).await;
+        world.begin_record();
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        let truth = world.record().all() as f64;
+        // Each pipeline begins a build an hour.
+        let said = estimate.now + pipelines as f64 * estimate.build;
+        is_within(
+            CALLS_WITHIN,
+            said,
+            truth,
+            &format!("calls an hour with {pipelines} builds, {tested} of them tested"),
+        );
+        fleet.stop().await;
+    }
+}
+
+/// Three names, of which one builds more often than it is forgotten.
+const SCENARIO: &str = r#"
+listed_after: 0
+pipelines:
+  - {name: often, account: "111122223333", region: us-west-2, first: -5h, every: 50m, workflows: [{managed: build-image}, {managed: test-image}]}
+  - {name: daily, account: "111122223333", region: us-west-2, first: -30m, every: 24h, workflows: [{managed: build-image}, {managed: test-image}]}
+  - {name: old, account: "111122223333", region: us-west-2, first: -50h, builds: 1, workflows: [{managed: build-image}]}
+"#;
+
+#[tokio::test]
+async fn series_are_about_as_many_as_doctor_said() {
+    let simulated = Simulated::start(SCENARIO).await;
+    for sparse in ["", "metrics: {status_format: sparse}\n"] {
+        let config = format!(
+            "{sparse}polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 5s}}\n\
+             targets: [{{name: t, regions: [us-west-2], endpoint_url: \"{}\", rate_limit: {{requests_per_second: 1000, burst: 1000}}, pipelines: ['*']}}]\n",
+            simulated.url
+        );
+        let setup = crate::process::Setup::new()
+            .arg("doctor")
+            .env("AWS_ENDPOINT_URL_STS", &simulated.url);
+        setup.files.write("imagebuilder_exporter.yaml", &config);
+        let run = Run::of_setup(setup, &simulated).await;
+        assert_eq!(run.code, Some(0), "{}", run.text);
+        let (_, rest) = run.text.split_once("  series    about ").unwrap();
+        let said: f64 = rest.split_once(' ').unwrap().0.parse().unwrap();
+
+        let exporter = crate::process::Setup::exporter(&config).start().await;
+        exporter.until_ready().await;
+        let known = |scrape: &Scrape, family: &str| scrape.series(family).len();
+        let all_known = |scrape: &Scrape| {
+            let steps = known(scrape, "imagebuilder_workflow_step_last_poll_success{}");
+            steps > 20 && steps == known(scrape, "imagebuilder_workflow_step_info{}")
+        };
+        let scrape = exporter.until("all steps are known", all_known).await;
+        let of_process = [
+            "process_",
+            "imagebuilder_exporter_build",
+            "imagebuilder_exporter_config",
+            "imagebuilder_exporter_unparsable",
+        ];
+        let own = scrape
+            .samples()
+            .filter(|line| !of_process.iter().any(|family| line.starts_with(family)));
+        is_within(SERIES_WITHIN, said, own.count() as f64, "series");
+    }
+}

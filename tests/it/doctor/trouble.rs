@@ -1,0 +1,229 @@
+//! Networks, clocks, credentials and services that are not as they should be.
+
+use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, Fault};
+
+use super::{ROLE, Run, SCENARIO, own_role};
+use crate::process::{Setup, Simulated, error};
+
+const IMAGES: &str = "images: [\"golden-*\"]";
+
+async fn spoilt(operation: &str, effect: Effect) -> (Simulated, Run) {
+    let simulated = Simulated::start(SCENARIO).await;
+    let fault = Fault::on(operation, effect).unwrap();
+    simulated.faults.set(vec![fault]);
+    let run = Run::of(&simulated, &[("production", &own_role(IMAGES))]).await;
+    (simulated, run)
+}
+
+#[tokio::test]
+async fn clock_that_is_off_is_a_warning_and_from_five_minutes_on_an_error() {
+    for (skew, code, told) in [
+        ("30s", 0, "  clock     30s behind the service's\n"),
+        (
+            "90s",
+            0,
+            "  warning   the clock here is 1m30s behind the service's: durations of what runs are as wrong, and from 5m on calls are refused; set the machine's clock right\n",
+        ),
+        (
+            "-2h",
+            1,
+            "  ERROR     no credentials: assuming role arn:aws:iam::111122223333:role/imagebuilder-exporter failed: ",
+        ),
+    ] {
+        let simulated = Simulated::start(&format!("clock_skew: {skew}\n{SCENARIO}")).await;
+        let run = Run::of(&simulated, &[("production", &own_role(IMAGES))]).await;
+        assert_eq!(run.code, Some(code), "{}", run.text);
+        // A second more or less, as the clock tells whole ones.
+        let near = |told: &str| {
+            let others = [
+                ("30s", "29s"),
+                ("30s", "31s"),
+                ("1m30s", "1m29s"),
+                ("1m30s", "1m31s"),
+            ];
+            let mut all = others.iter().map(|(is, near)| told.replace(is, near));
+            run.text.contains(told) || all.any(|near| run.text.contains(&near))
+        };
+        assert!(near(told), "{}", run.text);
+        if code == 1 {
+            run.says("the machine's clock is over 5 minutes off; set it right, and ask again\n");
+        }
+    }
+}
+
+/// The SDK signs by the service's clock once an answer told of it, so the rest is told as well.
+#[tokio::test]
+async fn clock_that_is_too_far_off_does_not_hide_what_is_allowed() {
+    let simulated = Simulated::start(&format!("clock_skew: 10m\n{SCENARIO}")).await;
+    let run = Run::of(
+        &simulated,
+        &[("production", "regions: [us-west-2], images: [x]")],
+    )
+    .await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("  who       STS does not say: HTTP 403 SignatureDoesNotMatch: Signature expired: ");
+    run.says(" behind the service's: from 5m on calls are refused for their time; set the machine's clock right\n");
+    run.says("  allowed   ListImageBuildVersions      0 image builds, 0 followed");
+    run.does_not_say("FAILED");
+}
+
+#[tokio::test]
+async fn missing_credentials_are_told_with_where_they_may_come_from() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Run::setup(
+        &simulated,
+        &[("production", "regions: [us-west-2], images: [x]")],
+    );
+    let run = Run::of_setup(setup.without_credentials(), &simulated).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("  ERROR     no credentials: the default credentials chain failed: ");
+    run.says("            give the process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role of its container, pod or instance\n");
+    let target = "regions: [us-west-2], profile: prodution, images: [x]";
+    let run = Run::of(&simulated, &[("production", target)]).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("  ERROR     no credentials: profile \"prodution\" failed: ");
+    run.says("            look at profile \"prodution\" in ~/.aws/config and ~/.aws/credentials");
+    assert!(simulated.calls.log().is_empty());
+}
+
+#[tokio::test]
+async fn endpoint_that_cannot_be_reached_is_asked_once() {
+    let mut simulated = Simulated::start(SCENARIO).await;
+    simulated.go_down().await;
+    let run = Run::of(
+        &simulated,
+        &[("production", "regions: [us-west-2], images: [x]")],
+    )
+    .await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("  who       STS does not say: dispatch failure: ");
+    run.says("  FAILED    ListImageBuildVersions      dispatch failure: ");
+    run.says(
+        "                                        endpoint_url URL must be reachable from here: look at its name, at proxies and firewalls; within a VPC at its endpoint for imagebuilder\n\
+         \x20 not asked GetImage, ListWorkflowExecutions, GetWorkflowExecution, ListWorkflowStepExecutions, GetWorkflowStepExecution\n",
+    );
+}
+
+#[tokio::test]
+async fn sts_out_of_reach_is_no_fault_where_the_credentials_work() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Run::setup(
+        &simulated,
+        &[("production", "regions: [us-west-2], images: [x]")],
+    );
+    let setup = setup.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
+    let run = Run::of_setup(setup, &simulated).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says("  who       STS does not say: dispatch failure: ");
+    run.says("doctor: all that is needed is allowed");
+}
+
+#[tokio::test]
+async fn sts_out_of_reach_is_one_where_a_role_is_to_be_assumed() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Run::setup(&simulated, &[("production", &own_role(IMAGES))]);
+    let setup = setup.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
+    let run = Run::of_setup(setup, &simulated).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says(&format!(
+        "  ERROR     no credentials: assuming role {ROLE} failed: "
+    ));
+    run.says("            STS must be reachable in this region, by the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS names another\n");
+}
+
+#[tokio::test]
+async fn caller_who_is_refused_is_not_told_to_change_policies() {
+    let (simulated, run) = spoilt("List*", error("UnrecognizedClientException")).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says(
+        "  FAILED    ListImageBuildVersions      HTTP 403 UnrecognizedClientException: scripted",
+    );
+    run.says("these credentials are not taken, whatever is asked: are they expired, switched off, or of another partition?\n");
+    run.does_not_say("To allow");
+    assert_eq!(simulated.calls.of("GetImage"), 0);
+}
+
+#[tokio::test]
+async fn what_throttles_is_asked_again_and_then_told() {
+    let (simulated, run) = spoilt("GetImage", error("CallRateLimitExceededException")).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says("  throttled GetImage                    not known whether it is allowed: HTTP 429 CallRateLimitExceededException: ");
+    run.says("others use this API in the account: ask for less, or have its quota raised\n");
+    run.says("doctor: all that is needed is allowed, with 1 warning\n");
+    assert_eq!(simulated.calls.of("GetImage"), 5);
+
+    let simulated = Simulated::start(SCENARIO).await;
+    let once = Fault::on("*", error("ThrottlingException"))
+        .unwrap()
+        .times(2);
+    simulated.faults.set(vec![once]);
+    let target = "regions: [us-west-2], images: [x]";
+    let run = Run::of(&simulated, &[("production", target)]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.does_not_say("throttled");
+}
+
+#[tokio::test]
+async fn answers_that_are_not_the_service_s_are_told_as_what_they_are() {
+    for (effect, told, advice) in [
+        (
+            Effect::Html,
+            "HTTP 200 without an error type, so not an answer of the service: ",
+            "something else answers in the service's place: look at endpoint_url URL and at proxies\n",
+        ),
+        (
+            error("ServiceException"),
+            "HTTP 500 ServiceException: ",
+            "this is the service's own failure: ask again later\n",
+        ),
+    ] {
+        let (_, run) = spoilt("GetImage", effect).await;
+        assert_eq!(run.code, Some(1), "{}", run.text);
+        run.says(&format!("  FAILED    GetImage                    {told}"));
+        run.says(advice);
+        run.says("  allowed   GetWorkflowStepExecution    step-");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_waited_for_as_long_as_configured() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let fault = Fault::on("GetImage", Effect::NoAnswer).unwrap();
+    simulated.faults.set(vec![fault]);
+    let setup = Setup::new();
+    let config = format!(
+        "polling: {{request_timeout: 1s}}\ntargets: [{{name: t, endpoint_url: \"{}\", regions: [us-west-2], images: ['*']}}]",
+        simulated.url
+    );
+    setup.files.write("slow.yaml", &config);
+    let setup = setup
+        .arg("doctor")
+        .arg("--config.file=slow.yaml")
+        .env("AWS_ENDPOINT_URL_STS", &simulated.url);
+    let run = Run::of_setup(setup, &simulated).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("  FAILED    GetImage                    no answer within 1s\n");
+}
+
+#[tokio::test]
+async fn text_of_the_service_steers_no_terminal_and_does_not_flood_it() {
+    let hostile = format!(
+        "\u{1b}[2Jgone\r\n\u{202e}doctor: all that is needed is allowed{}",
+        "x".repeat(5_000)
+    );
+    let effect = Effect::Error(ErrorAnswer::new("ForbiddenException", hostile));
+    let (_, run) = spoilt("GetImage", effect).await;
+    assert_eq!(run.code, Some(1));
+    let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!run.text.contains(steers), "{:?}", run.text);
+    assert!(
+        run.text.lines().all(|line| line.len() < 800),
+        "{}",
+        run.text
+    );
+    assert!(
+        run.text
+            .lines()
+            .all(|line| line != "doctor: all that is needed is allowed")
+    );
+}
