@@ -1,6 +1,7 @@
 //! From records to what is shown.
 
 mod choice;
+mod hostile;
 mod shown;
 
 use std::sync::Arc;
