@@ -1,6 +1,6 @@
 //! Flags, logging, and what was asked for; then the exit code.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -52,19 +52,27 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Some(Command::CheckConfig(args)) => {
             let mut out = std::io::stdout().lock();
-            let all_right = config::check_config(&args.files, &variable, &mut out)?;
-            out.flush()?;
-            return Ok(ExitCode::from(u8::from(!all_right)));
+            let checked = config::check_config(&args.files, &variable, &mut out);
+            return told(checked.and_then(|all_right| out.flush().map(|()| all_right)));
         }
         Some(Command::Doctor(args)) => {
             let checked = app::checked(&args.config.into(), &environment()).await?;
             let mut out = std::io::stdout().lock();
             let (aws, clock) = (Aws::default(), Clock::System);
-            let is_well = doctor::run(checked, &aws, clock, &mut out).await?;
-            return Ok(ExitCode::from(u8::from(!is_well)));
+            return told(doctor::run(checked, &aws, clock, &mut out).await);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a command that answers on standard output ends with.
+fn told(all_right: std::io::Result<bool>) -> Result<ExitCode, Failure> {
+    match all_right {
+        Ok(all_right) => Ok(ExitCode::from(u8::from(!all_right))),
+        // Whoever reads it has read enough, as `head` does.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
+        Err(error) => Err(format!("cannot write to standard output: {error}").into()),
+    }
 }
 
 async fn exporter(args: RunArgs) -> Result<(), Failure> {

@@ -27,7 +27,13 @@ pub(super) fn write(
         .filter(|one| !one.is_well())
         .map(|one| format!("{} in {}", one.target, one.region))
         .collect();
+    let throttled: usize = all.iter().map(Findings::throttled).sum();
     match wrong.as_slice() {
+        [] if throttled > 0 => writeln!(
+            out,
+            "doctor: nothing is denied, but {} stayed throttled, so ask again later{warnings}",
+            report::counted(throttled, "call")
+        )?,
         [] => writeln!(out, "doctor: all that is needed is allowed{warnings}")?,
         wrong => writeln!(
             out,
