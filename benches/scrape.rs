@@ -355,6 +355,7 @@ impl Exporter for Program {
         Known {
             now: NOW.plus(Duration::from_secs(60)),
             ready: true,
+            shard: None,
             sources: vec![status::Source {
                 target: "production".into(),
                 region: "us-west-2".into(),

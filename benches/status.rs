@@ -75,6 +75,7 @@ fn known(steps: usize) -> Known {
     Known {
         now: NOW,
         ready: true,
+        shard: None,
         sources: vec![Source {
             target: Arc::from("production"),
             region: Arc::from(REGION),

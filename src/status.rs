@@ -43,6 +43,8 @@ pub struct Known {
     pub now: Timestamp,
     /// Whether everything was tried once.
     pub ready: bool,
+    /// Which of how many shards this is, counted from 0, where there are others.
+    pub shard: Option<(u32, u32)>,
     pub sources: Vec<Source>,
 }
 

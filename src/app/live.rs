@@ -15,12 +15,14 @@ use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
 use crate::schedule::{RateLimiter, Shown, lock};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+use crate::shard::Shard;
 use crate::status::{self, Known};
 
 /// What one configuration shows.
 #[derive(Debug)]
 pub(super) struct View {
     pub config: Arc<Config>,
+    pub shard: Shard,
     pub polled: Vec<Polled>,
     pub finished: Arc<Finished>,
 }
@@ -157,6 +159,7 @@ impl Exporter for Live {
         Known {
             now: now.time,
             ready: self.is_ready(),
+            shard: (!view.shard.is_all()).then(|| (view.shard.index(), view.shard.total())),
             sources: view.polled.iter().map(source).collect(),
         }
     }

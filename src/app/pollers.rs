@@ -96,6 +96,7 @@ impl Pollers {
             self.start(poller);
         }
         View {
+            shard: self.sharing.shard(),
             config: Arc::new(config),
             polled,
             finished: self.finished.clone(),

@@ -20,6 +20,9 @@ const REFUSED_FOR_ITS_TIME_MILLIS: u64 = 4 * 60 * 1_000;
 /// Asks the service of one target and region.
 #[derive(Debug)]
 pub(super) struct Asker {
+    /// Their names, for the log.
+    pub target: String,
+    pub region: String,
     pub api: Arc<dyn ImageBuilder>,
     pub service_clock: ServiceClock,
     pub limiter: Arc<RateLimiter>,
@@ -53,7 +56,13 @@ impl Asker {
                 Ok(answer) => return Ok(answer.value),
                 Err(error) => error,
             };
-            debug!(%error, result = error.kind.as_str(), "call failed");
+            debug!(
+                target = self.target,
+                region = self.region,
+                result = error.kind.as_str(),
+                %error,
+                "call failed"
+            );
             if error.kind == ErrorKind::Throttled && tries < TRIES {
                 tries += 1;
                 self.limiter.throttled(self.clock.now().instant);

@@ -289,14 +289,16 @@ impl Examination<'_> {
     }
 
     fn warn_of_named(&mut self, list: &str, named: usize, unknown: &[(String, ApiError)]) {
-        for (id, error) in unknown {
+        if let Some((_, error)) = unknown.first() {
+            let ids: Vec<&str> = unknown.iter().map(|(id, _)| id.as_str()).collect();
             self.warnings.push(format!(
-                "{list}: the service does not know {id}: it is of another account or region, or no longer kept ({error})"
+                "{list}: the service does not know {}: of another account or region, or no longer kept ({error})",
+                ids.join(", ")
             ));
         }
         if named > MOST_NAMED {
             self.warnings.push(format!(
-                "{list}: the first {MOST_NAMED} of {named} were asked for, the others were not"
+                "{list}: the first {MOST_NAMED} of {named} were asked for; the others are taken to be there and to run"
             ));
         }
     }

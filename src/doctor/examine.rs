@@ -49,6 +49,8 @@ pub async fn examine(
         target,
         region,
         asker: Asker {
+            target: target.name.clone(),
+            region: region.to_owned(),
             api: access.api,
             service_clock: service_clock.clone(),
             limiter,

@@ -30,6 +30,8 @@ struct Answer<'a> {
     time: Option<String>,
     version: &'static str,
     ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
     page: usize,
     pages: usize,
     executions_matched: usize,
@@ -42,6 +44,13 @@ struct Answer<'a> {
     steps: Vec<StepExecution<'a>>,
 }
 
+/// Which part of all targets and regions this is.
+#[derive(Serialize)]
+struct Shard {
+    index: u32,
+    total: u32,
+}
+
 impl<'a> Answer<'a> {
     fn of(status: &'a Status<'a>, site: &Site) -> Self {
         let (known, query) = (status.known, status.query);
@@ -49,6 +58,7 @@ impl<'a> Answer<'a> {
             time: known.now.rfc3339(),
             version: env!("CARGO_PKG_VERSION"),
             ready: known.ready,
+            shard: known.shard.map(|(index, total)| Shard { index, total }),
             page: query.page,
             pages: status.pages,
             executions_matched: status.matched,

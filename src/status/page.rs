@@ -52,7 +52,7 @@ fn head(out: &mut Markup, status: &Status<'_>, site: &Site) {
     match status.counts[Standing::Failed as usize] {
         0 => {}
         failed => {
-            out.put("", failed, " failed: ");
+            out.text(failed).raw(" failed: ");
         }
     }
     out.raw("Image Builder status</title>\n");
@@ -147,8 +147,9 @@ fn sections(out: &mut Markup, status: &Status<'_>, site: &Site) {
             Standing::Ended => ("ended", "Ended"),
         };
         out.put("<section id=\"s-", id, "\" aria-labelledby=\"h-")
-            .put("", id, "\">\n<h2 id=\"h-");
-        out.put("", id, "\">").put("", title, "</h2>\n");
+            .text(id)
+            .raw("\">\n<h2 id=\"h-");
+        out.text(id).raw("\">").text(title).raw("</h2>\n");
         for build in builds {
             builds::build(out, build, status, site);
         }
@@ -160,7 +161,7 @@ fn nothing(out: &mut Markup, status: &Status<'_>) {
     out.raw("<p class=\"nothing\">");
     if status.matched > 0 {
         out.put("There is no page ", status.query.page, ": the last one is ");
-        out.put("", status.pages, ". ");
+        out.text(status.pages).raw(". ");
         out.put("<a href=\"", status.query.address(1), "\">To the first</a>");
     } else if status.query.filters() {
         out.raw("Nothing matches. <a href=\"?\">Show everything</a>");
@@ -187,8 +188,9 @@ fn pages(out: &mut Markup, status: &Status<'_>) {
         );
     }
     out.put(" <span>Page ", query.page, " of ")
-        .put("", last, ", ");
-    out.put("", status.matched, " workflow executions</span> ");
+        .text(last)
+        .raw(", ");
+    out.text(status.matched).raw(" workflow executions</span> ");
     if query.page < last {
         let next = query.address(query.page + 1);
         out.put(

@@ -1,6 +1,7 @@
 //! From records to what is shown.
 
 mod choice;
+mod hostile;
 mod shown;
 
 use std::sync::Arc;
@@ -114,6 +115,7 @@ fn known<const N: usize>(worlds: [(&str, World); N]) -> Known {
     Known {
         now: Timestamp::from_millis(NOW),
         ready: true,
+        shard: None,
         sources: worlds
             .iter()
             .map(|(target, world)| world.source(target))

@@ -302,15 +302,16 @@ async fn what_is_listed_and_unknown_is_told_by_its_id() {
         "  allowed   GetWorkflowExecution        nothing there to look at: asked for wf-00000000-0000-0000-0000-000000000001\n\
          \x20 allowed   ListWorkflowStepExecutions  7 steps of wf-",
     );
-    for number in [1, 9] {
-        let id = unknown(number);
-        run.says(&format!(
-            "  warning   step_executions: the service does not know {id}: it is of another account or region, or no longer kept (HTTP 400 InvalidRequestException: "
-        ));
-    }
+    let told: Vec<String> = (1..=9).map(unknown).collect();
+    run.says(&format!(
+        "  warning   step_executions: the service does not know {}: of another account or region, or no longer kept (HTTP 400 InvalidRequestException: ",
+        told.join(", ")
+    ));
+    // Two were not asked for.
+    run.says(" an hour with 2 listed executions running, as now: ");
     run.does_not_say(&unknown(10));
     run.says(
-        "  warning   step_executions: the first 10 of 12 were asked for, the others were not\n",
+        "  warning   step_executions: the first 10 of 12 were asked for; the others are taken to be there and to run\n",
     );
     run.says("  warning   workflow_executions: the service does not know wf-00000000-0000-0000-0000-000000000001: ");
     assert_eq!(simulated.calls.of("ListImageBuildVersions"), 0);

@@ -93,6 +93,7 @@ impl Exporter for Program {
         Known {
             now: Timestamp::from_millis(1_000),
             ready: self.ready(),
+            shard: None,
             sources: vec![status::Source {
                 target: "production".into(),
                 region: "us-west-2".into(),

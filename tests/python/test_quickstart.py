@@ -32,7 +32,7 @@ if shutil.which("prometheus-alertmanager") and not TEMPLATES.exists():
 class Quickstart:
     """The script, running, with a temporary directory of its own for all that it makes."""
 
-    def __init__(self, directory, *arguments, script=SCRIPT, **environment):
+    def __init__(self, directory, *arguments, script=SCRIPT, cwd="/", **environment):
         # A blank in the path, as people have them.
         self.directory = directory / "temporary files"
         self.directory.mkdir(parents=True)
@@ -47,7 +47,7 @@ class Quickstart:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [script, *arguments],
-                cwd="/",
+                cwd=cwd,
                 env=clean_environment(**settings | environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -271,6 +271,17 @@ def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, progra
     assert started.ends() == 143, started.said()
 
 
+def test_termination_while_alertmanager_is_slow_to_answer_leaves_nothing(quickstart, tmp_path):
+    tools = tmp_path / "fakes"
+    tools.mkdir()
+    (tools / "amtool").write_text("#!/bin/sh\nexec sleep 2.5\n")
+    (tools / "amtool").chmod(0o755)
+    started = quickstart(PATH=f"{tools}:{os.environ['PATH']}")
+    until("it to ask", lambda: any(b"2.5" in run for run in started.programs()))
+    started.process.terminate()
+    assert started.ends() == 143, started.said()
+
+
 def without(tmp_path, *missing):
     """A directory with all programs of the PATH but those."""
     tools = tmp_path / "tools"
@@ -385,6 +396,51 @@ def test_program_that_is_none_is_told(quickstart, tmp_path):
     assert started.ends() == 1
     assert started.said() == (
         f"deploy/quickstart: IMAGEBUILDER_EXPORTER_BIN is no program: {tmp_path / 'none'}\n"
+    )
+
+
+def test_program_is_built_where_there_is_none(quickstart, tmp_path):
+    tools, target = tmp_path / "fakes", tmp_path / "built here"
+    tools.mkdir()
+    cargo = tools / "cargo"
+    cargo.write_text(
+        "#!/bin/sh\n"
+        '[ "$*" = "build --release --locked" ] && [ -f Cargo.toml ] || exit 9\n'
+        'mkdir -p "$CARGO_TARGET_DIR/release" && cd "$CARGO_TARGET_DIR/release" || exit 9\n'
+        "printf '#!/bin/sh\\nexit 3\\n' >imagebuilder_exporter\n"
+        "chmod +x imagebuilder_exporter\n"
+    )
+    cargo.chmod(0o755)
+    # Relative, it is seen from where the script is started, as cargo has it.
+    for place in (str(target), f"{target.name} too"):
+        started = quickstart(
+            cwd=tmp_path,
+            IMAGEBUILDER_EXPORTER_BIN="",
+            CARGO_TARGET_DIR=place,
+            PATH=f"{tools}:{os.environ['PATH']}",
+        )
+        assert started.ends() == 1
+        assert started.said().startswith("Nothing is built yet: cargo build --release, ")
+        assert "exporter has ended by itself, with exit code 3\n" in started.said()
+    assert (tmp_path / "built here too").exists()
+
+
+def test_directory_for_temporary_files_may_be_a_relative_path(quickstart, program, tmp_path):
+    started = quickstart(cwd=tmp_path, TMPDIR="0/temporary files", **program("exit 3"))
+    assert started.ends() == 1
+    assert "exporter has ended by itself, with exit code 3\n" in started.said()
+
+
+def test_program_that_nobody_can_build_is_told(quickstart, tmp_path):
+    started = quickstart(
+        IMAGEBUILDER_EXPORTER_BIN="",
+        CARGO_TARGET_DIR=str(tmp_path / "nothing"),
+        PATH=without(tmp_path, "cargo"),
+    )
+    assert started.ends() == 1
+    assert started.said() == (
+        "deploy/quickstart: nothing is built, and there is no cargo to build it: install Rust, or"
+        " name the program in IMAGEBUILDER_EXPORTER_BIN\n"
     )
 
 

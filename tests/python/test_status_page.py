@@ -205,10 +205,15 @@ def test_elapsed_moves_by_the_clock_of_the_server_not_of_the_browser(browser, ex
     with looking(browser) as page:
         # This browser's clock is three days ahead.
         page.add_init_script("const real = Date.now; Date.now = () => real() + 3 * 86400000;")
+
+        def true():
+            (running,) = exporter.steps("?q=steady&status=RUNNING")["steps"]
+            return running["duration_seconds"]
+
+        before = true()
         page.goto(exporter.url + "?q=steady+ApplyBuildComponents")
         first, begun = page.evaluate(seconds), time.monotonic()
-        (true,) = exporter.steps("?q=steady&status=RUNNING")["steps"]
-        assert abs(first - true["duration_seconds"]) <= 2
+        assert before - 1 <= first <= true()
         bar = page.locator("#s-running [data-from]").first
         width = float(bar.get_attribute("width").rstrip("%"))
         until("three seconds are shown", lambda: page.evaluate(seconds) >= first + 3)
@@ -276,7 +281,7 @@ def test_page_says_when_it_cannot_reach_the_exporter_and_how_old_it_is(
         with exporting(simulator, tmp_path, address):
             # It tries on by itself.
             page.wait_for_function("() => document.getElementById('trouble').textContent === ''")
-            assert page.locator("#as-of time").inner_text() > as_of
+            assert page.locator("#as-of time").inner_text() != as_of
         # The browser says so itself.
         assert page.said and all("ERR_CONNECTION_REFUSED" in line for line in page.said)
         page.said.clear()
@@ -324,7 +329,7 @@ def test_page_works_without_script(browser, exporter):
 
         def refreshed():
             page.get_by_role("link", name="Refresh").click()
-            return page.locator("#as-of time").inner_text() > as_of
+            return page.locator("#as-of time").inner_text() != as_of
 
         until("the refreshed page is of later", refreshed)
         assert builds(page) == ["steady"]

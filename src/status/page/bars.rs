@@ -129,13 +129,16 @@ pub fn bar(out: &mut Markup, step: &Step<'_>, axis: Axis, now: Timestamp) {
         let width = (axis.place(end) - from).clamp(0.4, 100.0);
         let from = from.min(100.0 - width);
         out.put("<rect height=\"100%\" rx=\"2\" x=\"", from, "%\" width=\"");
-        out.put("", width, "%\" fill=\"url(#p-")
+        out.text(width)
+            .raw("%\" fill=\"url(#p-")
             .raw(class(observed.status.as_str()))
             .raw(")\"");
         if grows(&step) {
             out.put(" data-from=\"", start.millis(), "\" data-axis=\"");
-            out.put("", axis.start.millis(), " ")
-                .put("", axis.end.millis(), "\"");
+            out.text(axis.start.millis())
+                .raw(" ")
+                .text(axis.end.millis())
+                .raw("\"");
         }
         out.raw("/>");
     }
@@ -144,7 +147,7 @@ pub fn bar(out: &mut Markup, step: &Step<'_>, axis: Axis, now: Timestamp) {
         let place = limit.map(|at| axis.place(at));
         if let Some(place) = place.filter(|place| (0.0..=100.0).contains(place)) {
             out.put("<line class=\"mark ", mark, "\" y1=\"0\" y2=\"100%\" x1=\"");
-            out.put("", place, "%\" x2=\"").put("", place, "%\"/>");
+            out.text(place).raw("%\" x2=\"").text(place).raw("%\"/>");
         }
     }
     out.raw("</svg>");

@@ -19,8 +19,10 @@ pub fn build(out: &mut Markup, build: &Build<'_>, status: &Status<'_>, site: &Si
     out.raw(">\n<div class=\"title\"><h3>");
     match build.arn {
         Some(arn) => {
-            out.put("", arn.name(), " <span class=\"sub\">")
-                .put("", arn.version(), "</span>");
+            out.text(arn.name())
+                .raw(" <span class=\"sub\">")
+                .text(arn.version())
+                .raw("</span>");
         }
         None => {
             out.raw("Image not known");
@@ -57,7 +59,7 @@ fn facts(out: &mut Markup, build: &Build<'_>, now: Timestamp) {
         .flat_map(|image| image.details.pairs());
     for (name, value) in details.filter(|(name, _)| *name != "image_build_version_arn") {
         match name {
-            // Which of them begins what matters less here than what it is.
+            // Who began it is of less use than the room it takes.
             "build_type" => continue,
             "pipeline" => out.put("<span>pipeline ", value, "</span> "),
             _ => out.put("<span>", value, "</span> "),
@@ -157,9 +159,11 @@ fn summary(out: &mut Markup, execution: &Execution<'_>, now: Timestamp) {
     out.raw("<summary><h4>");
     match execution.workflow() {
         Some(workflow) => {
-            out.put("", workflow.name(), " <span class=\"sub\">");
-            out.put("", workflow.kind(), " ")
-                .put("", workflow.version(), "</span>");
+            out.text(workflow.name()).raw(" <span class=\"sub\">");
+            out.text(workflow.kind())
+                .raw(" ")
+                .text(workflow.version())
+                .raw("</span>");
         }
         None if execution.id.is_none() => {
             out.raw("Listed step");

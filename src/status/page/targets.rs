@@ -19,6 +19,11 @@ pub fn targets(out: &mut Markup, status: &Status<'_>) {
     let (troubled, well): (Vec<&Source>, Vec<&Source>) =
         { status.known.sources.iter() }.partition(|source| is_troubled(&source.health, now));
     out.raw("<section id=\"targets\" aria-labelledby=\"h-targets\">\n<h2 id=\"h-targets\">Targets</h2>\n");
+    if let Some((index, total)) = status.known.shard {
+        out.put("<p class=\"nothing\">This is shard ", index, " of ")
+            .text(total)
+            .raw(", counted from 0: it shows its part, the others theirs.</p>\n");
+    }
     if !troubled.is_empty() {
         out.raw("<ul class=\"targets troubled\">\n");
         for source in troubled {
@@ -69,14 +74,16 @@ fn recent_fault(health: &Health, now: Timestamp) -> Option<&Fault> {
 fn target(out: &mut Markup, source: &Source, now: Timestamp) {
     let health = &source.health;
     out.put("<li class=\"target\" id=\"target-", &source.target, "-")
-        .put("", &source.region, "\">");
+        .text(&source.region)
+        .raw("\">");
     let (class, icon, word) = match health.up {
         Some(true) => ("completed", "COMPLETED", "up"),
         Some(false) => ("failed", "FAILED", "down"),
         None => ("unknown", "UNSEEN", "not known yet"),
     };
     out.put("<h3>", &source.target, " <span class=\"sub\">")
-        .put("", &source.region, "</span></h3> ");
+        .text(&source.region)
+        .raw("</span></h3> ");
     out.put("<span class=\"status ", class, "\">");
     bars::icon(out, icon);
     out.text(word).raw("</span> <span class=\"facts\">");

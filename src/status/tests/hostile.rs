@@ -1,0 +1,113 @@
+//! Text of others stays text, whatever it is.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::RollbackStatus;
+
+/// The names of a page's tags and of their attributes, in their order.
+fn skeleton(page: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        let mut parts = tag.split('"');
+        let mut outside = String::new();
+        while let Some(part) = parts.next() {
+            outside.push_str(part);
+            // The value of an attribute.
+            let _ = parts.next();
+        }
+        names.push(outside);
+    }
+    names
+}
+
+/// Everything that comes from elsewhere, in one known world; texts without a value would be left out.
+fn untrusted(texts: &[String]) -> Known {
+    let text = |at: usize| Some(format!("x{}", texts[at]));
+    let mut world = World::default();
+    let arn = image_arn("golden", 1);
+    let failed = Image {
+        platform: text(0),
+        kind: text(1),
+        failure: Some(ImageFailure {
+            step: text(2),
+            component: text(3),
+            phase: text(4),
+            component_step: text(5),
+            component_action: text(6),
+            ..ImageFailure::default()
+        }),
+        ..image(arn.clone(), ImageStatus::Failed)
+    };
+    world.put_image(&failed);
+    let running = WorkflowExecution {
+        parallel_group: text(0),
+        ..execution(WorkflowStatus::Unknown(text(1).unwrap().into()), 60)
+    };
+    world.execution(1, &arn, running);
+    let step = StepExecution {
+        rollback_status: Some(RollbackStatus::Unknown(text(2).unwrap().into())),
+        action: text(3),
+        on_failure: Some(OnFailure::Unknown(text(4).unwrap().into())),
+        message: text(5),
+        ..named(
+            &text(6).unwrap(),
+            StepStatus::Unknown(text(0).unwrap().into()),
+        )
+    };
+    world.step(1, &arn, step);
+    let mut known = world.known();
+    known.sources[0].health = Health {
+        up: Some(false),
+        newest_fault: Some(Fault {
+            at: ago(1),
+            operation: "GetImage",
+            result: "network",
+            message: text(1).unwrap().into(),
+        }),
+        ..Health::default()
+    };
+    known
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_text_of_others_changes_what_a_page_is_made_of(
+        texts in proptest::collection::vec(
+            prop_oneof![
+                3 => "(?s).{0,40}",
+                2 => proptest::sample::select(vec![
+                    "</script><img src=x onerror=alert(1)>", "\" onmouseover=\"alert(1)", "'><svg onload=alert(1)>",
+                    "<!--", "]]>", "&lt;b&gt;", "javascript:alert(1)", "\u{202e}\u{2066}gpj.exe", "\0\u{1b}[2J\u{9b}", "😀 ü\r\n\tx",
+                ]).prop_map(str::to_owned),
+            ],
+            7,
+        ),
+    ) {
+        let plain: Vec<String> = texts.iter().map(|_| "plain".to_owned()).collect();
+        let known = untrusted(&texts);
+        prop_assert_eq!(skeleton(&page_of(&known, "")), skeleton(&page_of(&untrusted(&plain), "")));
+        // As JSON it stays what it was, and nothing in the bytes steers a terminal.
+        let query = Query::default();
+        let bytes = json(&Status::of(&known, &query), &site());
+        let written = std::str::from_utf8(&bytes).unwrap();
+        prop_assert!(!written.trim_end_matches('\n').contains(|c: char| c.is_control() || markup::steers_direction(c)));
+        let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        prop_assert_eq!(&read["steps"][0]["message"], &format!("x{}", texts[5]));
+        prop_assert_eq!(&read["steps"][0]["step"], &format!("x{}", texts[6]));
+    }
+
+    #[test]
+    fn what_somebody_asks_for_stands_in_the_form_and_breaks_nothing(text in "(?s).{1,40}") {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", &text).finish();
+        let known = World::default().known();
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let nothing_of = page_of(&known, "q=plain");
+        prop_assert_eq!(skeleton(&page_of(&known, &query)), skeleton(&nothing_of));
+    }
+}
