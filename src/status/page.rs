@@ -166,9 +166,9 @@ fn nothing(out: &mut Markup, status: &Status<'_>) {
     } else if status.query.filters() {
         out.raw("Nothing matches. <a href=\"?\">Show everything</a>");
     } else if !status.known.ready {
-        out.raw("Nothing is known yet: the first look at everything has not ended.");
+        out.raw("Nothing is known yet: everything is being asked for the first time.");
     } else {
-        out.raw("Nothing is followed now: no image is being built, and what ended has left with its retention.");
+        out.raw("There is nothing to show: no image is being built, and what ended has passed its retention.");
     }
     out.raw("</p>\n");
 }
@@ -184,7 +184,7 @@ fn pages(out: &mut Markup, status: &Status<'_>) {
         out.put(
             "<a rel=\"prev\" class=\"button\" href=\"",
             query.address(before),
-            "\">Before</a>",
+            "\">Previous</a>",
         );
     }
     out.put(" <span>Page ", query.page, " of ")
