@@ -89,6 +89,11 @@ fn banner(out: &mut Markup, status: &Status<'_>) {
 }
 
 fn counts(out: &mut Markup, status: &Status<'_>) {
+    if !status.known.ready && status.matched > 0 {
+        out.raw(
+            "<p class=\"nothing\">Not everything has been asked for yet: there may be more.</p>\n",
+        );
+    }
     out.raw("<ul class=\"counts\" aria-label=\"Image builds\">\n");
     for standing in Standing::ALL {
         let count = status.counts[standing as usize];

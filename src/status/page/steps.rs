@@ -203,6 +203,12 @@ fn details(out: &mut Markup, step: &Step<'_>, owner: &Source, now: Timestamp) {
             entry(out, "Budget", |out| out.text(Span(budget)));
         }
     }
+    let labels: Vec<String> = { record.own_labels.pairs() }
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if !labels.is_empty() {
+        entry(out, "Labels", |out| out.text(labels.join(", ")));
+    }
     // What is settled is never stale.
     if let Some(at) = record
         .last_success

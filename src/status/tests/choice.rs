@@ -264,6 +264,13 @@ fn what_is_asked_for_beyond_the_last_page_is_nothing_with_a_way_back() {
         ..nothing
     };
     assert!(page_of(&starting, "").contains("everything is being asked for the first time"));
+    let more = "Not everything has been asked for yet";
+    let starting = Known {
+        ready: false,
+        ..known
+    };
+    assert!(page_of(&starting, "").contains(more));
+    assert!(!page_of(&two_builds(), "").contains(more));
 }
 
 proptest! {

@@ -314,6 +314,7 @@ fn target_says_since_when_it_is_down_why_and_what_would_allow_what_is_denied() {
     for said in [
         "This is shard 1 of 3, counted from 0",
         "production us-west-2 down for 1m 30s last answer 2m 00s ago lists read 2m 05s ago",
+        "Labels change=CHG0042",
         "GetImage failed 5s ago (network): connection &lt;refused&gt;",
         "ListWorkflowExecutions has been denied since 19:02:23 ; allow imagebuilder:ListWorkflowExecutions . Tried again at 20:02:23 .",
         "ListImagePipelines has been denied since 19:02:23 ; allow imagebuilder:ListImagePipelines . It is still tried.",
