@@ -171,7 +171,7 @@ impl Demand<'_> {
     }
 }
 
-/// Both figures with as few digits as tell them apart.
+/// Both figures, which are above 0, with as few digits as tell them apart and show neither as 0.
 fn apart(one: f64, other: f64) -> (String, String) {
     let rounded = |digits: usize| {
         let figure = |value: f64| match format!("{value:.digits$}") {
@@ -184,7 +184,7 @@ fn apart(one: f64, other: f64) -> (String, String) {
     };
     (2..9)
         .map(rounded)
-        .find(|(one, other)| one != other)
+        .find(|(one, other)| one != other && one != "0" && other != "0")
         .unwrap_or_else(|| rounded(9))
 }
 
@@ -195,6 +195,11 @@ mod tests {
     #[test]
     fn figures_have_as_few_digits_as_tell_them_apart() {
         assert_eq!(apart(10.0, 5.0), ("10".into(), "5".into()));
+        assert_eq!(
+            apart(1.0 / 120.0, 0.001),
+            ("0.008".into(), "0.001".into()),
+            "nothing that is allowed is told as 0"
+        );
         assert_eq!(apart(33.333333, 5.0), ("33.33".into(), "5".into()));
         assert_eq!(apart(5.0001, 5.0), ("5.0001".into(), "5".into()));
     }

@@ -387,7 +387,7 @@ async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_sha
     );
     // Known from the file alone, as check-config tells it.
     let run = Run::of(&simulated, &[("none", &limited("0.001"))]).await;
-    run.says("imagebuilder_exporter.yaml:3:5: warning: target none asks for 0.01 requests/s to look for new images");
+    run.says("imagebuilder_exporter.yaml:3:5: warning: target none asks for 0.008 requests/s to look for new images, but the rate limit allows 0.001, ");
 }
 
 #[tokio::test]
