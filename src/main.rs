@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imagebuilder_exporter::api::aws::Aws;
 use imagebuilder_exporter::app::{self, App, Lookup, Settings};
-use imagebuilder_exporter::cli::{Cli, Command, RunArgs};
+use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::{config, demo, doctor, logging, simulator};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -56,13 +56,22 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
             return told(checked.and_then(|all_right| out.flush().map(|()| all_right)));
         }
         Some(Command::Doctor(args)) => {
-            let checked = app::checked(&args.config.into(), &environment()).await?;
-            let mut out = std::io::stdout().lock();
-            let (aws, clock) = (Aws::default(), Clock::System);
-            return told(doctor::run(checked, &aws, clock, &mut out).await);
+            // The first process of a container ends by no signal that it doesn't wait for.
+            let stopped = std::pin::pin!(stopped()?);
+            return tokio::select! {
+                examined = examine(args) => examined,
+                () = stopped => Err("doctor: stopped before everything was asked".into()),
+            };
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn examine(args: DoctorArgs) -> Result<ExitCode, Failure> {
+    let checked = app::checked(&args.config.into(), &environment()).await?;
+    let mut out = std::io::stdout().lock();
+    let (aws, clock) = (Aws::default(), Clock::System);
+    told(doctor::run(checked, &aws, clock, &mut out).await)
 }
 
 /// What a command that answers on standard output ends with.

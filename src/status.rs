@@ -83,6 +83,8 @@ pub struct Fault {
     pub result: &'static str,
     /// Untrusted.
     pub message: Arc<str>,
+    /// Whether the operation has worked since.
+    pub over: bool,
 }
 
 /// An operation that the credentials don't allow.

@@ -46,6 +46,7 @@ impl Polled {
             operation: fault.operation.as_str(),
             result: fault.kind.as_str(),
             message: fault.message.clone(),
+            over: health.has_recovered(),
         });
         let denied = health.denied().map(|denial| status::Denied {
             operation: denial.operation.as_str(),

@@ -156,7 +156,7 @@ fn starved(findings: &[Findings]) -> Vec<String> {
         if calls > rate * 3_600.0 {
             let names: Vec<&str> = of.iter().map(|one| one.target.as_str()).collect();
             warnings.push(format!(
-                "targets {} share one rate limit in {}: together they take {calls:.0} calls an hour now, and it allows {:.0}",
+                "targets {} share one rate limit in {}: together they take up to {calls:.0} calls an hour now, and it allows {:.0}",
                 names.join(", "),
                 key.region,
                 rate * 3_600.0

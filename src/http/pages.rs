@@ -9,9 +9,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
-    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY,
 };
 use hyper::{HeaderMap, Request, Response, StatusCode};
+use tokio::sync::Semaphore;
 
 use super::Exporter;
 use super::body::Body;
@@ -27,7 +28,6 @@ const JSON: &str = "application/json";
 /// A page may load what is ours and nothing else, is in nobody's frame, and sends nothing elsewhere.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const NO_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// As for scrapes: this text repeats itself as much.
 const LEVEL: u32 = 1;
@@ -35,88 +35,109 @@ const LEVEL: u32 = 1;
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 
-pub async fn page<E: Exporter, B>(
-    exporter: &Arc<E>,
-    site: &Site,
-    request: &Request<B>,
-) -> Response<Body> {
-    let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
-        Ok(query) => {
-            let render = |status: &Status<'_>, site: &Site| status::page(status, site).into_bytes();
-            rendered(exporter, site, request.headers(), query, HTML, render).await
+/// What makes the answers that take time, one after the other: scrapes and probes shall find a
+/// processor free however many people look.
+pub struct Pages<E> {
+    exporter: Arc<E>,
+    site: Site,
+    /// Held while an answer is made.
+    turn: Arc<Semaphore>,
+}
+
+impl<E: Exporter> Pages<E> {
+    pub fn new(exporter: Arc<E>, site: Site) -> Self {
+        Self {
+            exporter,
+            site,
+            turn: Arc::new(Semaphore::new(1)),
         }
-        Err(faults) => text(StatusCode::BAD_REQUEST, &faults.join("\n")),
-    };
-    guarded(answer, PAGE_POLICY)
-}
-
-pub async fn json<E: Exporter, B>(
-    exporter: &Arc<E>,
-    site: &Site,
-    request: &Request<B>,
-) -> Response<Body> {
-    let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
-        Ok(query) => rendered(exporter, site, request.headers(), query, JSON, status::json).await,
-        Err(faults) => {
-            let body = serde_json::json!({ "errors": faults });
-            with_body(StatusCode::BAD_REQUEST, JSON, format!("{body}\n"))
-        }
-    };
-    guarded(answer, NO_POLICY)
-}
-
-/// The configuration in force. As plain text, which browsers show, where they would store a type for
-/// YAML.
-pub async fn config<E: Exporter, B>(exporter: &Arc<E>, request: &Request<B>) -> Response<Body> {
-    let exporter = exporter.clone();
-    let make = move || exporter.config().into_bytes();
-    guarded(made(request.headers(), TEXT, make).await, NO_POLICY)
-}
-
-/// What is shown now.
-async fn rendered<E: Exporter>(
-    exporter: &Arc<E>,
-    site: &Site,
-    headers: &HeaderMap,
-    query: Query,
-    content_type: &'static str,
-    render: impl FnOnce(&Status<'_>, &Site) -> Vec<u8> + Send + 'static,
-) -> Response<Body> {
-    let (exporter, site) = (exporter.clone(), site.clone());
-    let make = move || {
-        let known = exporter.status();
-        render(&Status::of(&known, &query), &site)
-    };
-    made(headers, content_type, make).await
-}
-
-/// A body that is made beside the connections: with many steps it takes some milliseconds.
-async fn made(
-    headers: &HeaderMap,
-    content_type: &'static str,
-    make: impl FnOnce() -> Vec<u8> + Send + 'static,
-) -> Response<Body> {
-    let encoding = negotiation::encoding(headers);
-    let made = tokio::task::spawn_blocking(move || {
-        let body = make();
-        match encoding {
-            Encoding::Identity => body,
-            Encoding::Gzip => compressed(&body),
-        }
-    });
-    let Ok(body) = made.await else {
-        return text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "what is known could not be shown; the log says more",
-        );
-    };
-    let mut answer = with_body(StatusCode::OK, content_type, body);
-    let headers = answer.headers_mut();
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    if encoding == Encoding::Gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    answer
+
+    pub async fn page<B>(&self, request: &Request<B>) -> Response<Body> {
+        let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
+            Ok(query) => {
+                let render =
+                    |status: &Status<'_>, site: &Site| status::page(status, site).into_bytes();
+                self.rendered(request.headers(), query, HTML, render).await
+            }
+            Err(faults) => text(StatusCode::BAD_REQUEST, &faults.join("\n")),
+        };
+        let mut answer = unstored(answer);
+        let policy = HeaderValue::from_static(PAGE_POLICY);
+        { answer.headers_mut() }.insert(CONTENT_SECURITY_POLICY, policy);
+        answer
+    }
+
+    pub async fn json<B>(&self, request: &Request<B>) -> Response<Body> {
+        let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
+            Ok(query) => {
+                self.rendered(request.headers(), query, JSON, status::json)
+                    .await
+            }
+            Err(faults) => {
+                let body = serde_json::json!({ "errors": faults });
+                with_body(StatusCode::BAD_REQUEST, JSON, format!("{body}\n"))
+            }
+        };
+        unstored(answer)
+    }
+
+    /// The configuration in force. As plain text, which browsers show, where they would store a type
+    /// for YAML.
+    pub async fn config<B>(&self, request: &Request<B>) -> Response<Body> {
+        let exporter = self.exporter.clone();
+        let make = move || exporter.config().into_bytes();
+        unstored(self.made(request.headers(), TEXT, make).await)
+    }
+
+    /// What is shown now.
+    async fn rendered(
+        &self,
+        headers: &HeaderMap,
+        query: Query,
+        content_type: &'static str,
+        render: impl FnOnce(&Status<'_>, &Site) -> Vec<u8> + Send + 'static,
+    ) -> Response<Body> {
+        let (exporter, site) = (self.exporter.clone(), self.site.clone());
+        let make = move || {
+            let known = exporter.status();
+            render(&Status::of(&known, &query), &site)
+        };
+        self.made(headers, content_type, make).await
+    }
+
+    /// A body that is made beside the connections: with many steps it takes some milliseconds.
+    async fn made(
+        &self,
+        headers: &HeaderMap,
+        content_type: &'static str,
+        make: impl FnOnce() -> Vec<u8> + Send + 'static,
+    ) -> Response<Body> {
+        let encoding = negotiation::encoding(headers);
+        let turn = self.turn.clone().acquire_owned().await;
+        let made = tokio::task::spawn_blocking(move || {
+            // Held to the end, also where who asked has gone.
+            let _turn = turn;
+            let body = make();
+            match encoding {
+                Encoding::Identity => body,
+                Encoding::Gzip => compressed(&body),
+            }
+        });
+        let Ok(body) = made.await else {
+            return text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "what is known could not be shown; the log says more",
+            );
+        };
+        let mut answer = with_body(StatusCode::OK, content_type, body);
+        let headers = answer.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if encoding == Encoding::Gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        answer
+    }
 }
 
 /// A file of ours, which is kept for good under its own address.
@@ -142,7 +163,7 @@ pub fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
         // A page of another version asks.
         false => "no-cache",
     };
-    answer = guarded(answer, NO_POLICY);
+    answer = unstored(answer);
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -151,11 +172,9 @@ pub fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
     answer
 }
 
-/// Says what a browser must not do with an answer.
-fn guarded(mut answer: Response<Body>, policy: &'static str) -> Response<Body> {
+/// An answer that a browser neither keeps nor tells others of.
+fn unstored(mut answer: Response<Body>) -> Response<Body> {
     for (name, value) in [
-        (CONTENT_SECURITY_POLICY, policy),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
         (CACHE_CONTROL, "no-store"),

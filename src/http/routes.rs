@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{
+    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::Exporter;
 use super::body::Body;
-use super::{negotiation, pages};
+use super::negotiation;
+use super::pages::{self, Pages};
 use crate::exposition::{Encoding, Exposition, FramePool, Frames};
 use crate::status::assets::Asset;
 use crate::status::{CONFIG_PATH, JSON_PATH, PAGE_PATH, Site};
@@ -50,20 +54,28 @@ impl Route {
 
 pub struct Routes<E> {
     exporter: Arc<E>,
-    site: Site,
+    telemetry_path: String,
+    pages: Pages<E>,
     frames: Arc<FramePool>,
 }
 
 impl<E: Exporter> Routes<E> {
     pub fn new(exporter: Arc<E>, site: Site) -> Self {
         Self {
+            telemetry_path: site.telemetry_path.clone(),
+            pages: Pages::new(exporter.clone(), site),
             exporter,
-            site,
             frames: Arc::default(),
         }
     }
 
     pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        let mut answer = self.unguarded(request).await;
+        guard(answer.headers_mut());
+        answer
+    }
+
+    async fn unguarded<B>(&self, request: &Request<B>) -> Response<Body> {
         let Some(route) = self.route(request.uri().path()) else {
             return text(StatusCode::NOT_FOUND, "not found");
         };
@@ -75,10 +87,10 @@ impl<E: Exporter> Routes<E> {
         }
         match route {
             Route::Metrics => self.metrics(request),
-            Route::Page => pages::page(&self.exporter, &self.site, request).await,
-            Route::Json => pages::json(&self.exporter, &self.site, request).await,
+            Route::Page => self.pages.page(request).await,
+            Route::Json => self.pages.json(request).await,
             Route::Asset(asset) => pages::asset(asset, request),
-            Route::Config => pages::config(&self.exporter, request).await,
+            Route::Config => self.pages.config(request).await,
             Route::Healthy => text(StatusCode::OK, "healthy"),
             Route::Ready if self.exporter.ready() => text(StatusCode::OK, "ready"),
             Route::Ready => text(
@@ -94,7 +106,7 @@ impl<E: Exporter> Routes<E> {
             "/-/healthy" => Some(Route::Healthy),
             "/-/ready" => Some(Route::Ready),
             "/-/reload" => Some(Route::Reload),
-            path if path == self.site.telemetry_path => Some(Route::Metrics),
+            path if path == self.telemetry_path => Some(Route::Metrics),
             PAGE_PATH => Some(Route::Page),
             JSON_PATH => Some(Route::Json),
             CONFIG_PATH => Some(Route::Config),
@@ -137,6 +149,14 @@ impl<E: Exporter> Routes<E> {
             ),
         }
     }
+}
+
+/// Says what a browser must not do with an answer: take it for another type, and load anything for it
+/// but what a policy of its own allows.
+fn guard(headers: &mut HeaderMap) {
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 pub(super) fn text(status: StatusCode, line: &str) -> Response<Body> {

@@ -128,6 +128,15 @@ impl Health {
         self.newest_fault.as_ref()
     }
 
+    /// Whether the operation that last went wrong has worked since.
+    pub fn has_recovered(&self) -> bool {
+        let fault = self.newest_fault.as_ref();
+        fault.is_some_and(|fault| {
+            let newest = self.newest[fault.operation as usize];
+            newest.is_some_and(|outcome| !outcome.fault)
+        })
+    }
+
     /// What is denied now, as far as it was tried.
     pub fn denied(&self) -> impl Iterator<Item = Denial> {
         Operation::ALL.into_iter().filter_map(|operation| {
@@ -299,6 +308,22 @@ mod tests {
             (now.plus(INTERVAL * 3).time, "it went wrong")
         );
         assert_eq!(health.since(Some(true)), None);
+    }
+
+    #[test]
+    fn fault_is_over_once_its_operation_has_worked_and_no_other() {
+        let now = start();
+        let mut health = Health::default();
+        assert!(!health.has_recovered());
+        health.record(STEP, Err(&error(ErrorKind::Timeout)), now);
+        health.record(WORKFLOW, Ok(()), now);
+        assert!(!health.has_recovered());
+        health.record(STEP, Err(&error(ErrorKind::Throttled)), now);
+        assert!(!health.has_recovered());
+        health.record(STEP, Ok(()), now);
+        assert!(health.has_recovered());
+        health.record(STEP, Err(&error(ErrorKind::Timeout)), now);
+        assert!(!health.has_recovered());
     }
 
     #[test]

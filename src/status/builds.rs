@@ -159,6 +159,12 @@ impl<'a> Grouping<'a> {
 }
 
 impl Build<'_> {
+    /// Whether something of it may still change, as far as anybody knows.
+    pub fn is_unfinished(&self) -> bool {
+        self.image.is_some_and(|image| !image.status.is_terminal())
+            || self.executions.iter().any(Execution::is_unfinished)
+    }
+
     /// Puts its executions in order, and finds out how it stands.
     fn settle(&mut self) {
         for execution in &mut self.executions {
@@ -201,6 +207,16 @@ impl<'a> Execution<'a> {
             (start.is_none(), start)
         });
         self.standing = self.find_standing();
+    }
+
+    fn is_unfinished(&self) -> bool {
+        match self.observed {
+            Some(observed) => !observed.status.is_terminal(),
+            None => {
+                let standings = self.steps.iter().map(|step| standing_of_step(step.record));
+                standings.min() < Some(Standing::Ended)
+            }
+        }
     }
 
     /// Whether a retry of the image's build has taken its place.

@@ -1,7 +1,10 @@
 //! Where the AWS console shows an image build.
 //!
 //! The form of the address is the console's own and written down nowhere: it is what the console has
-//! in the browser's address bar when one looks at an image build version.
+//! in the browser's address bar when one looks at an image build version, its ARN being one segment
+//! of the path.
+
+use form_urlencoded::byte_serialize;
 
 use crate::model::ImageArn;
 
@@ -18,8 +21,8 @@ pub fn image_url(arn: &ImageArn) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     region.bytes().all(plain).then(|| {
         format!(
-            "https://{region}.{domain}/imagebuilder/home?region={region}#/images/{}",
-            arn.as_str()
+            "https://{region}.{domain}/imagebuilder/home?region={region}#/images/{}/details",
+            byte_serialize(arn.as_str().as_bytes()).collect::<String>()
         )
     })
 }
@@ -38,7 +41,8 @@ mod tests {
         assert_eq!(
             url("aws", "us-west-2").unwrap(),
             "https://us-west-2.console.aws.amazon.com/imagebuilder/home?region=us-west-2\
-             #/images/arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1"
+             #/images/arn%3Aaws%3Aimagebuilder%3Aus-west-2%3A111122223333%3Aimage%2Fgolden%2F1.0.0%2F1\
+             /details"
         );
         let domain = "https://cn-north-1.console.amazonaws.cn/";
         assert!(url("aws-cn", "cn-north-1").unwrap().starts_with(domain));

@@ -89,6 +89,11 @@ fn banner(out: &mut Markup, status: &Status<'_>) {
 }
 
 fn counts(out: &mut Markup, status: &Status<'_>) {
+    if !status.known.ready && status.matched > 0 {
+        out.raw(
+            "<p class=\"nothing\">Not everything has been asked for yet: there may be more.</p>\n",
+        );
+    }
     out.raw("<ul class=\"counts\" aria-label=\"Image builds\">\n");
     for standing in Standing::ALL {
         let count = status.counts[standing as usize];
@@ -166,9 +171,9 @@ fn nothing(out: &mut Markup, status: &Status<'_>) {
     } else if status.query.filters() {
         out.raw("Nothing matches. <a href=\"?\">Show everything</a>");
     } else if !status.known.ready {
-        out.raw("Nothing is known yet: the first look at everything has not ended.");
+        out.raw("Nothing is known yet: everything is being asked for the first time.");
     } else {
-        out.raw("Nothing is followed now: no image is being built, and what ended has left with its retention.");
+        out.raw("There is nothing to show: no image is being built, and what ended has passed its retention.");
     }
     out.raw("</p>\n");
 }
@@ -184,7 +189,7 @@ fn pages(out: &mut Markup, status: &Status<'_>) {
         out.put(
             "<a rel=\"prev\" class=\"button\" href=\"",
             query.address(before),
-            "\">Before</a>",
+            "\">Previous</a>",
         );
     }
     out.put(" <span>Page ", query.page, " of ")

@@ -74,7 +74,9 @@ impl Query {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let value = value.trim();
             if value.chars().nth(LONGEST).is_some() {
-                faults.push(format!("{name:?} is longer than {LONGEST} characters"));
+                faults.push(format!(
+                    "the parameter {name:?} is longer than {LONGEST} characters"
+                ));
                 continue;
             }
             let outcome = match &*name {

@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::config::StatusFormat;
@@ -41,6 +41,9 @@ struct Program {
     /// Lets a reload end.
     reload_may_end: Arc<Notify>,
     reload_ended: Arc<Notify>,
+    /// How many pages are being made, how many were at most, and whether they may be finished.
+    pages: Mutex<(usize, usize, bool)>,
+    pages_changed: Condvar,
 }
 
 impl Program {
@@ -60,7 +63,21 @@ impl Program {
             reload: None,
             reload_may_end: Arc::new(Notify::new()),
             reload_ended: Arc::new(Notify::new()),
+            pages: Mutex::new((0, 0, true)),
+            pages_changed: Condvar::new(),
         }
+    }
+
+    /// Holds a page until it may be finished.
+    fn hold_page(&self) {
+        let mut pages = self.pages.lock().unwrap();
+        pages.0 += 1;
+        pages.1 = pages.1.max(pages.0);
+        self.pages_changed.notify_all();
+        let held =
+            { &self.pages_changed }.wait_timeout_while(pages, LONG, |(_, _, finish)| !*finish);
+        let (mut pages, _) = held.unwrap();
+        pages.0 -= 1;
     }
 }
 
@@ -90,6 +107,7 @@ impl Exporter for Program {
     }
 
     fn status(&self) -> Known {
+        self.hold_page();
         Known {
             now: Timestamp::from_millis(1_000),
             ready: self.ready(),
@@ -384,6 +402,70 @@ async fn head_has_the_headers_of_get_and_no_body() {
         };
         assert_eq!(lasting(&head), lasting(&get), "{path}");
     }
+}
+
+#[tokio::test]
+async fn browser_takes_no_answer_for_another_type_and_loads_nothing_for_it() {
+    let running = Running::start(Program::with_steps(1)).await;
+    for line in [
+        "GET /",
+        "GET /?page=0",
+        "GET /api/v1/steps",
+        "GET /metrics",
+        "GET /config",
+        "GET /-/status.css",
+        "GET /-/healthy",
+        "GET /-/ready",
+        "GET /nothing",
+        "GET /-/reload",
+        "POST /-/reload",
+    ] {
+        let answer = running.request(line, "").await;
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{line}"
+        );
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        assert!(
+            policy.starts_with("default-src 'none'; ")
+                && policy.ends_with("frame-ancestors 'none'"),
+            "{line}: {policy}"
+        );
+        let is_page = ["GET /", "GET /?page=0"].contains(&line);
+        assert_eq!(policy.contains("script-src"), is_page, "{line}: {policy}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_are_made_one_after_the_other_and_hold_up_no_scrape() {
+    let running = Arc::new(Running::start(Program::with_steps(1)).await);
+    running.program.pages.lock().unwrap().2 = false;
+    let asked: Vec<_> = (0..8)
+        .map(|_| {
+            let running = running.clone();
+            tokio::spawn(async move { running.request("GET /", "").await.status })
+        })
+        .collect();
+    // The others have their chance to begin as well while answers come and go beside them.
+    within(async {
+        while running.program.pages.lock().unwrap().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for _ in 0..20 {
+        for path in ["/metrics", "/-/healthy"] {
+            let answer = running.request(&format!("GET {path}"), "").await;
+            assert_eq!(answer.status, 200, "{path}");
+        }
+    }
+    running.program.pages.lock().unwrap().2 = true;
+    running.program.pages_changed.notify_all();
+    for status in asked {
+        assert_eq!(within(status).await.unwrap(), 200);
+    }
+    assert_eq!(running.program.pages.lock().unwrap().1, 1);
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ pipelines:
     first: -10m
     every: 7d
     workflows:
-      - name: approval
+      - name: approval_by_somebody_whose_name_is_long_and_has_no_place_where_a_line_could_end_of_itself
         steps: [{name: Approve, action: WaitForAction, duration: 2h, timeout: 4h}]
   - name: brisk
     account: "111122223333"
@@ -187,6 +187,12 @@ def test_filter_stands_in_the_address_and_survives_reload_and_the_way_back(brows
         page.wait_for_function("() => document.querySelectorAll('#builds article').length === 4")
         assert page.url == exporter.url
 
+        page.goto(exporter.url + "?status=failed,%20running")
+        until_builds(page, ["broken", "brisk", "steady", "gate"])
+        chosen = page.locator("input:checked").evaluate_all("(all) => all.map((it) => it.value)")
+        assert chosen == ["FAILED", "RUNNING"]
+
+        page.goto(exporter.url)
         page.get_by_label("Image", exact=True).fill("STEADY")
         until_builds(page, ["steady"])
         page.get_by_label("Image", exact=True).fill("[")
@@ -277,7 +283,11 @@ def test_page_says_when_it_cannot_reach_the_exporter_and_how_old_it_is(
         trouble = page.get_by_role("status")
         trouble.get_by_text("The exporter can’t be reached").wait_for()
         as_of = page.locator("#as-of time").inner_text()
-        assert trouble.inner_text().endswith(f"Shown is what was known at {as_of} UTC.")
+        assert trouble.inner_text().endswith(f"What you see is of {as_of} UTC.")
+        page.keyboard.press("End")
+        page.wait_for_function("() => scrollY + innerHeight >= document.body.scrollHeight - 1")
+        place = trouble.bounding_box()
+        assert 0 <= place["y"] and place["y"] + place["height"] <= 900, "it is seen from everywhere"
         with exporting(simulator, tmp_path, address):
             # It tries on by itself.
             page.wait_for_function("() => document.getElementById('trouble').textContent === ''")
@@ -285,6 +295,24 @@ def test_page_says_when_it_cannot_reach_the_exporter_and_how_old_it_is(
         # The browser says so itself.
         assert page.said and all("ERR_CONNECTION_REFUSED" in line for line in page.said)
         page.said.clear()
+
+
+def test_page_is_loaded_anew_where_another_version_answers(browser, exporter):
+    def newer(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("status.js?v=", "status.js?v=0"))
+
+    with looking(browser) as page:
+        page.goto(exporter.url)
+        page.evaluate("window.sameDocument = true")
+        with page.expect_response(exporter.url):
+            page.get_by_role("link", name="Refresh").click()
+        page.wait_for_function("() => document.querySelectorAll('#builds article').length === 4")
+        assert page.evaluate("window.sameDocument")
+        page.route(exporter.url, newer)
+        page.get_by_role("link", name="Refresh").click()
+        page.wait_for_function("() => !window.sameDocument")
+        assert len(builds(page)) == 4
 
 
 def test_refreshing_stops_while_it_is_paused_or_nobody_looks(browser, exporter):

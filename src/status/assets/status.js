@@ -97,7 +97,15 @@
     }
   };
 
+  // Another version of the exporter may answer, whose page fits neither this script nor its style.
+  const files = (page) => [...page.querySelectorAll("head [src], head [rel=stylesheet]")].map((file) => file.outerHTML).join();
+  const ownFiles = files(document);
+
   const takeOver = (page) => {
+    if (files(page) !== ownFiles) {
+      location.reload();
+      return;
+    }
     const focused = document.activeElement;
     for (const part of document.querySelectorAll("[data-live]")) {
       const wanted = page.getElementById(part.id);
@@ -146,7 +154,7 @@
     }
     if (look !== looks) return;
     const asOf = document.querySelector("#as-of time");
-    say(failure ? `${failure} Shown is what was known at ${asOf.textContent} UTC.` : "");
+    say(failure ? `${failure} What you see is of ${asOf.textContent} UTC.` : "");
     document.body.classList.toggle("stale", failure !== null);
     again();
   };
@@ -213,7 +221,7 @@
 
   const fillForm = () => {
     const query = new URLSearchParams(location.search);
-    const statuses = query.getAll("status").flatMap((value) => value.toUpperCase().split(","));
+    const statuses = query.getAll("status").flatMap((value) => value.toUpperCase().split(",").map((word) => word.trim()));
     for (const field of form.elements) {
       if (field.type === "checkbox") field.checked = statuses.includes(field.value);
       else if (field.name === "q" || field.name === "image") field.value = query.get(field.name) ?? "";

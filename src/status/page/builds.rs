@@ -3,12 +3,15 @@
 use super::super::builds::{Build, Execution, Standing};
 use super::super::markup::Markup;
 use super::super::time::Span;
-use super::super::{Query, Site, Status, console};
+use super::super::{Query, Site, Source, Status, console};
 use super::bars::{self, Axis};
 use super::{since, steps, time};
 use crate::labels::LabelText;
 use crate::model::{ImageArn, Timestamp, WorkflowStatus};
-use crate::store::StepResults;
+use crate::store::{StepResults, WorkflowObservation};
+
+/// The operation that tells of an image's workflow executions.
+const LISTS_THEM: &str = "ListWorkflowExecutions";
 
 pub fn build(out: &mut Markup, build: &Build<'_>, status: &Status<'_>, site: &Site) {
     let now = status.known.now;
@@ -32,6 +35,9 @@ pub fn build(out: &mut Markup, build: &Build<'_>, status: &Status<'_>, site: &Si
     if let Some(image) = build.image {
         status_word(out, image.status.as_str());
     }
+    if build.is_unfinished() && build.source.health.up == Some(false) {
+        outdated(out, build.source, now);
+    }
     out.raw("<span class=\"facts\">");
     facts(out, build, now);
     out.raw("</span></div>\n");
@@ -39,12 +45,32 @@ pub fn build(out: &mut Markup, build: &Build<'_>, status: &Status<'_>, site: &Si
         reason(out, failure);
     }
     if build.executions.is_empty() {
-        out.raw("<p class=\"nothing\">No workflow execution of it is known.</p>\n");
+        no_executions(out, build.source);
     }
     for execution in &build.executions {
         self::execution(out, execution, now, site);
     }
     out.raw("</article>\n");
+}
+
+/// What is told of a target that is down was so when it last answered.
+fn outdated(out: &mut Markup, source: &Source, now: Timestamp) {
+    out.raw("<span class=\"note warn\">may be out of date: the target is down");
+    if let Some(at) = source.health.last_success {
+        out.raw(", last answer ");
+        since(out, at, now);
+        out.raw(" ago");
+    }
+    out.raw("</span> ");
+}
+
+fn no_executions(out: &mut Markup, source: &Source) {
+    out.raw("<p class=\"nothing\">None of its workflow executions is known");
+    let mut denied = source.health.denied.iter();
+    if denied.any(|denied| denied.operation == LISTS_THEM) {
+        out.put(": ", LISTS_THEM, " is denied");
+    }
+    out.raw(".</p>\n");
 }
 
 fn facts(out: &mut Markup, build: &Build<'_>, now: Timestamp) {
@@ -66,7 +92,7 @@ fn facts(out: &mut Markup, build: &Build<'_>, now: Timestamp) {
         };
     }
     if let Some(at) = build.image.and_then(|image| image.created) {
-        out.raw("<span>begun ");
+        out.raw("<span>started ");
         time(out, at, now);
         out.raw("</span> ");
     }
@@ -128,7 +154,7 @@ fn execution(out: &mut Markup, execution: &Execution<'_>, now: Timestamp, site: 
     // There is something to see where it failed, or has begun.
     let folded = match execution.standing {
         Standing::Failed => execution.superseded(),
-        Standing::Running => axis.is_none(),
+        Standing::Running => execution.start().is_none(),
         Standing::Unseen => false,
         Standing::Ended => true,
     };
@@ -179,9 +205,9 @@ fn summary(out: &mut Markup, execution: &Execution<'_>, now: Timestamp) {
         if execution.superseded() {
             out.raw("<span>superseded by a retry</span> ");
         }
-        if let (Some(took), Some(start)) = (observed.duration_millis(now), observed.start) {
-            match observed.status {
-                WorkflowStatus::Running => {
+        if let Some(took) = observed.duration_millis(now) {
+            match observed.start {
+                Some(start) if grows(observed) => {
                     out.raw("<span>for ");
                     since(out, start, now);
                 }
@@ -189,7 +215,10 @@ fn summary(out: &mut Markup, execution: &Execution<'_>, now: Timestamp) {
                     out.put("<span>took ", Span(took), "");
                 }
             }
-            out.raw("</span> <span>begun ");
+            out.raw("</span> ");
+        }
+        if let Some(start) = observed.start {
+            out.raw("<span>started ");
             time(out, start, now);
             out.raw("</span> ");
         }
@@ -197,6 +226,15 @@ fn summary(out: &mut Markup, execution: &Execution<'_>, now: Timestamp) {
         out.raw("</span>");
     }
     out.raw("</summary>\n");
+}
+
+/// Whether its duration grows as time goes.
+fn grows(observed: &WorkflowObservation) -> bool {
+    match observed.status {
+        WorkflowStatus::Running => true,
+        WorkflowStatus::RollbackInProgress => observed.end.is_none(),
+        _ => false,
+    }
 }
 
 fn progress(out: &mut Markup, results: Option<StepResults>, planned: Option<u32>) {

@@ -110,7 +110,10 @@ fn notes(record: &StepRecord, now: Timestamp) -> Vec<(Tone, String)> {
         note(
             WARN,
             match record.last_success {
-                Some(at) => format!("last poll failed, as of {} ago", Span(now.millis_since(at))),
+                Some(at) => format!(
+                    "last poll failed; last seen {} ago",
+                    Span(now.millis_since(at))
+                ),
                 None => "no poll of it has succeeded yet".into(),
             },
         );
@@ -164,7 +167,7 @@ fn outcome(note: &mut impl FnMut(Tone, String), observed: &Observation) {
     }
     match &observed.rollback_status {
         Some(RollbackStatus::Failed) => note(BAD, "rollback FAILED".into()),
-        Some(RollbackStatus::Running) => note(WARN, "is rolled back".into()),
+        Some(RollbackStatus::Running) => note(WARN, "being rolled back".into()),
         Some(RollbackStatus::Completed) => note(PLAIN, "rolled back".into()),
         Some(RollbackStatus::Skipped) | None => {}
         Some(RollbackStatus::Unknown(status)) => note(WARN, format!("rollback {status}")),
@@ -199,6 +202,12 @@ fn details(out: &mut Markup, step: &Step<'_>, owner: &Source, now: Timestamp) {
         if let Some(budget) = observed.budget_millis {
             entry(out, "Budget", |out| out.text(Span(budget)));
         }
+    }
+    let labels: Vec<String> = { record.own_labels.pairs() }
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if !labels.is_empty() {
+        entry(out, "Labels", |out| out.text(labels.join(", ")));
     }
     // What is settled is never stale.
     if let Some(at) = record

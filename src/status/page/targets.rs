@@ -11,6 +11,9 @@ use crate::store::Phase;
 const UNFOLDED: usize = 8;
 /// A fault of a target that is up is shown for so long, in milliseconds.
 const RECENT: i64 = 15 * 60 * 1_000;
+/// One that is over troubles nobody after this, in milliseconds: what failed shall not be pushed down by
+/// an hour's every hiccup.
+const OVER: i64 = 60 * 1_000;
 /// A call that waits longer than this for its turn, in milliseconds, waits for the rate limit.
 const LATE: u128 = 10_000;
 
@@ -57,7 +60,8 @@ fn is_troubled(health: &Health, now: Timestamp) -> bool {
         || !health.denied.is_empty()
         || health.slowed_to.is_some()
         || health.behind.as_millis() > LATE
-        || recent_fault(health, now).is_some()
+        || recent_fault(health, now)
+            .is_some_and(|fault| !fault.over || now.millis_since(fault.at) < OVER)
 }
 
 fn recent_fault(health: &Health, now: Timestamp) -> Option<&Fault> {
@@ -133,17 +137,18 @@ fn troubles(out: &mut Markup, health: &Health, now: Timestamp) {
             fault.result,
             "): <span class=\"message\" dir=\"auto\">",
         );
-        out.text(message).raw(if cut {
-            "…</span></p>\n"
-        } else {
-            "</span></p>\n"
+        out.text(message)
+            .raw(if cut { "…</span>" } else { "</span>" });
+        out.raw(match fault.over {
+            true => " It has worked since.</p>\n",
+            false => "</p>\n",
         });
     }
     for denied in &health.denied {
         out.put(
             "<p class=\"trouble\"><b>",
             denied.operation,
-            "</b> is denied since ",
+            "</b> has been denied since ",
         );
         time(out, denied.since, now);
         out.put("; allow <code>imagebuilder:", denied.operation, "</code>");
@@ -153,7 +158,7 @@ fn troubles(out: &mut Markup, health: &Health, now: Timestamp) {
                 time(out, again, now);
             }
             _ => {
-                out.raw(". It is tried on");
+                out.raw(". It is still tried");
             }
         }
         out.raw(".</p>\n");
@@ -168,7 +173,7 @@ fn troubles(out: &mut Markup, health: &Health, now: Timestamp) {
     if health.behind.as_millis() > LATE {
         let behind = Span(health.behind.as_millis() as i64);
         out.put(
-            "<p class=\"trouble\">The rate limit doesn’t reach: a call has waited for ",
+            "<p class=\"trouble\">The rate limit is too low: a call has waited for ",
             behind,
             ".</p>\n",
         );

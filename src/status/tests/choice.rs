@@ -258,12 +258,19 @@ fn what_is_asked_for_beyond_the_last_page_is_nothing_with_a_way_back() {
     );
     assert!(page_of(&known, "q=nowhere").contains("Nothing matches."));
     let nothing = World::default().known();
-    assert!(page_of(&nothing, "").contains("Nothing is followed now"));
+    assert!(page_of(&nothing, "").contains("There is nothing to show"));
     let starting = Known {
         ready: false,
         ..nothing
     };
-    assert!(page_of(&starting, "").contains("the first look at everything has not ended"));
+    assert!(page_of(&starting, "").contains("everything is being asked for the first time"));
+    let more = "Not everything has been asked for yet";
+    let starting = Known {
+        ready: false,
+        ..known
+    };
+    assert!(page_of(&starting, "").contains(more));
+    assert!(!page_of(&two_builds(), "").contains(more));
 }
 
 proptest! {

@@ -65,6 +65,7 @@ fn untrusted(texts: &[String]) -> Known {
             operation: "GetImage",
             result: "network",
             message: text(1).unwrap().into(),
+            over: false,
         }),
         ..Health::default()
     };

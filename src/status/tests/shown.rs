@@ -105,6 +105,7 @@ fn troubled() -> Health {
             operation: "GetImage",
             result: "network",
             message: "connection <refused>".into(),
+            over: false,
         }),
         denied: vec![
             Denied {
@@ -154,7 +155,8 @@ fn failed_step_says_what_broke_and_why() {
         assert!(text.contains(said), "{said}\n{text}");
     }
     let console = "href=\"https://us-west-2.console.aws.amazon.com/imagebuilder/home?region=us-west-2\
-                   #/images/arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/3\"";
+                   #/images/arn%3Aaws%3Aimagebuilder%3Aus-west-2%3A111122223333%3Aimage%2Fgolden%2F1.0.0%2F3\
+                   /details\"";
     assert!(page.contains(console), "{page}");
 }
 
@@ -312,9 +314,10 @@ fn target_says_since_when_it_is_down_why_and_what_would_allow_what_is_denied() {
     for said in [
         "This is shard 1 of 3, counted from 0",
         "production us-west-2 down for 1m 30s last answer 2m 00s ago lists read 2m 05s ago",
+        "Labels change=CHG0042",
         "GetImage failed 5s ago (network): connection &lt;refused&gt;",
-        "ListWorkflowExecutions is denied since 19:02:23 ; allow imagebuilder:ListWorkflowExecutions . Tried again at 20:02:23 .",
-        "ListImagePipelines is denied since 19:02:23 ; allow imagebuilder:ListImagePipelines . It is tried on.",
+        "ListWorkflowExecutions has been denied since 19:02:23 ; allow imagebuilder:ListWorkflowExecutions . Tried again at 20:02:23 .",
+        "ListImagePipelines has been denied since 19:02:23 ; allow imagebuilder:ListImagePipelines . It is still tried.",
         "The service throttles: 2.5 calls a second for now.",
         "a call has waited for 1m 15s.",
     ] {
@@ -360,7 +363,10 @@ fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
         "{page}"
     );
     let page = seen(|record| record.unanswered());
-    assert!(page.contains("last poll failed, as of 10s ago"), "{page}");
+    assert!(
+        page.contains("last poll failed; last seen 10s ago"),
+        "{page}"
+    );
     let page = seen(|record| StepRecord {
         phase: Phase::Gone,
         ..record
@@ -410,6 +416,107 @@ fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
         .unwrap();
     let troubled = page.find("id=\"target-t7-us-west-2\"").unwrap();
     assert!(troubled < folded);
+}
+
+#[test]
+fn fault_that_is_over_troubles_nobody_after_a_minute_and_is_still_told() {
+    let fault = |seconds, over| Fault {
+        at: ago(seconds),
+        over,
+        ..troubled().newest_fault.unwrap()
+    };
+    for (fault, troubles) in [
+        (fault(50, true), true),
+        (fault(70, true), false),
+        (fault(70, false), true),
+        (fault(16 * 60, false), false),
+    ] {
+        let mut known = World::default().known();
+        known.sources[0].health.newest_fault = Some(fault.clone());
+        let page = page_of(&known, "");
+        assert_eq!(page.contains("targets troubled"), troubles, "{fault:?}");
+        let worked = page.contains("It has worked since.");
+        assert_eq!(worked, fault.over, "{fault:?}");
+    }
+}
+
+#[test]
+fn build_says_that_its_target_is_down_while_it_can_change() {
+    for (status, end, outdated) in [
+        (WorkflowStatus::Running, None, true),
+        (WorkflowStatus::RollbackInProgress, None, true),
+        (WorkflowStatus::Completed, Some(ago(60)), false),
+    ] {
+        let world = World::default();
+        let told = WorkflowExecution {
+            end,
+            ..execution(status, 600)
+        };
+        world.execution(1, &image_arn("golden", 3), told);
+        let mut known = world.known();
+        let says = |known: &Known| {
+            text_of(&page_of(known, ""))
+                .contains("may be out of date: the target is down, last answer 2m 00s ago")
+        };
+        assert!(!says(&known));
+        known.sources[0].health = troubled();
+        assert_eq!(says(&known), outdated, "{end:?}");
+    }
+}
+
+#[test]
+fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolded() {
+    for (status, end, said, unfolded) in [
+        (
+            WorkflowStatus::RollbackInProgress,
+            None,
+            "for 10m 00s",
+            true,
+        ),
+        (
+            WorkflowStatus::RollbackInProgress,
+            Some(ago(300)),
+            "took 5m 00s",
+            true,
+        ),
+        (
+            WorkflowStatus::RollbackCompleted,
+            Some(ago(300)),
+            "took 5m 00s",
+            true,
+        ),
+        (
+            WorkflowStatus::Unknown("WAITING".into()),
+            None,
+            "started",
+            true,
+        ),
+        (WorkflowStatus::Pending, None, "PENDING", false),
+    ] {
+        let world = World::default();
+        let told = WorkflowExecution {
+            end,
+            start: unfolded.then(|| ago(600)),
+            ..execution(status.clone(), 600)
+        };
+        world.execution(1, &image_arn("golden", 3), told);
+        let page = page_of(&world.known(), "");
+        assert!(text_of(&page).contains(said), "{status:?}: {page}");
+        let open = page.contains("id=\"wf-00000000-0000-0000-0000-000000000001\" open>");
+        assert_eq!(open, unfolded, "{status:?}");
+    }
+}
+
+#[test]
+fn image_without_executions_says_where_asking_for_them_is_denied() {
+    let world = World::default();
+    world.image("golden", 3, ImageStatus::Failed, ago(600));
+    let mut known = world.known();
+    let none = "None of its workflow executions is known";
+    assert!(text_of(&page_of(&known, "")).contains(&format!("{none}.")));
+    known.sources[0].health = troubled();
+    let denied = format!("{none}: ListWorkflowExecutions is denied.");
+    assert!(text_of(&page_of(&known, "")).contains(&denied));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, Fault};
 
 use super::{ROLE, Run, SCENARIO, own_role};
-use crate::process::{Setup, Simulated, error};
+use crate::process::{LOOK_EVERY, PATIENCE, Setup, Simulated, error};
 
 const IMAGES: &str = "images: [\"golden-*\"]";
 
@@ -276,6 +276,27 @@ async fn no_answer_is_waited_for_as_long_as_configured() {
     let run = Run::of_setup(setup, &simulated).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says("  FAILED    GetImage                    no answer within 1s\n");
+}
+
+#[tokio::test]
+async fn doctor_that_is_stopped_says_that_it_did_not_finish() {
+    let simulated = Simulated::start(SCENARIO).await;
+    simulated.spoil("CreateOutputAMI", Effect::NoAnswer);
+    let lists = format!("step_executions: [{}]", simulated.id("CreateOutputAMI"));
+    for signal in ["INT", "TERM"] {
+        let asked = simulated.asked_for("CreateOutputAMI");
+        let running = Run::setup(&simulated, &[("production", &own_role(&lists))]).spawn();
+        while simulated.asked_for("CreateOutputAMI") == asked {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        running.signal(signal);
+        let ended = running.ended(PATIENCE).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert_eq!(
+            ended.stderr,
+            ["doctor: stopped before everything was asked"]
+        );
+    }
 }
 
 #[tokio::test]
