@@ -1,12 +1,12 @@
 //! Flags, logging, and what was asked for; then the exit code.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use imagebuilder_exporter::api::aws::Aws;
 use imagebuilder_exporter::app::{self, App, Lookup, Settings};
-use imagebuilder_exporter::cli::{Cli, Command, RunArgs};
+use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::{config, demo, doctor, logging, simulator};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -52,19 +52,36 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Some(Command::CheckConfig(args)) => {
             let mut out = std::io::stdout().lock();
-            let all_right = config::check_config(&args.files, &variable, &mut out)?;
-            out.flush()?;
-            return Ok(ExitCode::from(u8::from(!all_right)));
+            let checked = config::check_config(&args.files, &variable, &mut out);
+            return told(checked.and_then(|all_right| out.flush().map(|()| all_right)));
         }
         Some(Command::Doctor(args)) => {
-            let checked = app::checked(&args.config.into(), &environment()).await?;
-            let mut out = std::io::stdout().lock();
-            let (aws, clock) = (Aws::default(), Clock::System);
-            let is_well = doctor::run(checked, &aws, clock, &mut out).await?;
-            return Ok(ExitCode::from(u8::from(!is_well)));
+            // The first process of a container ends by no signal that it doesn't wait for.
+            let stopped = std::pin::pin!(stopped()?);
+            return tokio::select! {
+                examined = examine(args) => examined,
+                () = stopped => Err("doctor: stopped before everything was asked".into()),
+            };
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn examine(args: DoctorArgs) -> Result<ExitCode, Failure> {
+    let checked = app::checked(&args.config.into(), &environment()).await?;
+    let mut out = std::io::stdout().lock();
+    let (aws, clock) = (Aws::default(), Clock::System);
+    told(doctor::run(checked, &aws, clock, &mut out).await)
+}
+
+/// What a command that answers on standard output ends with.
+fn told(all_right: std::io::Result<bool>) -> Result<ExitCode, Failure> {
+    match all_right {
+        Ok(all_right) => Ok(ExitCode::from(u8::from(!all_right))),
+        // Whoever reads it has read enough, as `head` does.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
+        Err(error) => Err(format!("cannot write to standard output: {error}").into()),
+    }
 }
 
 async fn exporter(args: RunArgs) -> Result<(), Failure> {

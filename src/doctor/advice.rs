@@ -9,6 +9,8 @@ use super::findings::{Check, SKEW_REFUSED};
 use crate::api::{ApiError, Caller, ErrorKind};
 use crate::config::Target;
 
+const NOT_TAKEN: &str = "these credentials are not taken, whatever is asked: are they expired, switched off, or of another partition?";
+
 /// A statement of a policy.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -97,20 +99,26 @@ pub(super) fn about_credentials(
         )];
     }
     let role = target.assume_role.as_ref();
-    let role = role.filter(|role| message.contains(&format!("assuming role {} ", role.role_arn)));
-    let Some(role) = role else {
-        let lines = match &target.profile {
-            Some(profile) => format!(
-                "look at profile {profile:?} in ~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; sign in again where it is one of SSO"
-            ),
-            None => "give the process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role of its container, pod or instance".to_owned(),
-        };
-        return vec![lines];
+    // What the SDK has around this is no part of what STS said.
+    let assuming = role.and_then(|role| {
+        let (_, told) = message.split_once(&format!("assuming role {} ", role.role_arn))?;
+        Some((role, told))
+    });
+    let Some((role, told)) = assuming else {
+        return vec![about_own(target, message)];
     };
-    if !message.contains("AccessDenied") {
-        return vec![
-            "STS must be reachable in this region, by the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS names another".to_owned(),
-        ];
+    match base {
+        // Without these nobody asked for the role.
+        Some(Err(own)) if own.kind == ErrorKind::Credentials => {
+            return vec![about_own(target, &own.message)];
+        }
+        Some(Err(own)) if own.caller_refused => {
+            return vec![format!("This is about who assumes the role: {NOT_TAKEN}")];
+        }
+        _ => {}
+    }
+    if !told.contains("AccessDenied") {
+        return vec![about_sts(told).to_owned()];
     }
     let caller = base.and_then(|base| base.as_ref().ok());
     let who = caller.map(|caller| principal(&caller.arn));
@@ -148,6 +156,36 @@ pub(super) fn about_credentials(
     ]
 }
 
+/// What to do where a target's credentials, those below a role, could not be had.
+fn about_own(target: &Target, message: &str) -> String {
+    if let Some(profile) = &target.profile {
+        return format!(
+            "look at profile {profile:?} in ~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; sign in again where it is one of SSO"
+        );
+    }
+    match says_one_of(message, &["AssumeRoleWithWebIdentity", "InvalidIdentityToken", "OpenIDConnect"]) {
+        true => "the role that AWS_ROLE_ARN names must trust whoever gave the token in AWS_WEB_IDENTITY_TOKEN_FILE: in a pod the cluster's OIDC provider, with this namespace and service account",
+        false => "give the process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role of its container, pod or instance",
+    }
+    .to_owned()
+}
+
+/// What to look at where STS gave no role, and not for want of a permission.
+fn about_sts(message: &str) -> &'static str {
+    let says = |parts: &[&str]| says_one_of(message, parts);
+    if says(&["dispatch failure", "no answer within"]) {
+        "STS must be reachable in this region, by the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS names another"
+    } else if says(&["error parsing XML"]) {
+        "something else answers in the place of STS: look at proxies, and at AWS_ENDPOINT_URL_STS"
+    } else if says(&["Throttling", "InternalFailure", "ServiceUnavailable"]) {
+        "STS is there, but doesn't answer for now: ask again later"
+    } else if says(&["RegionDisabled"]) {
+        "STS is switched off for this region: switch it on in the account settings of IAM"
+    } else {
+        "STS refuses what it is asked for: look at role_arn, external_id and session_name of assume_role"
+    }
+}
+
 /// What to look at where no call is answered.
 pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> String {
     let endpoint = match &target.endpoint_url {
@@ -177,19 +215,22 @@ pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> 
         ErrorKind::Forbidden if is_about_time(&error.message) => {
             "the machine's clock is off: set it right".to_owned()
         }
-        ErrorKind::Forbidden => "these credentials are not taken, whatever is asked: are they expired, switched off, or of another partition?".to_owned(),
+        ErrorKind::Forbidden => NOT_TAKEN.to_owned(),
     }
 }
 
 /// STS and the service refuse what was signed by a clock that is off, and say so.
 fn is_about_time(message: &str) -> bool {
-    [
+    let so = [
         "Signature expired",
         "Signature not yet current",
         "RequestTimeTooSkewed",
-    ]
-    .iter()
-    .any(|said| message.contains(said))
+    ];
+    says_one_of(message, &so)
+}
+
+fn says_one_of(message: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| message.contains(part))
 }
 
 /// Who stands in a policy for a caller: of a session its role, whose path the session's ARN lacks.
@@ -249,5 +290,24 @@ mod tests {
         );
         let user = "arn:aws:iam::111122223333:user/u";
         assert_eq!(principal(user), user);
+    }
+
+    #[test]
+    fn token_that_nobody_trusts_is_no_want_of_credentials() {
+        let text = "targets: [{name: t, regions: [us-west-2], images: ['*']}]";
+        let checked = crate::config::Config::read("test.yaml", text, &|_| None);
+        let target = &checked.unwrap().config.targets[0];
+        for message in [
+            "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            "InvalidIdentityTokenException: No OpenIDConnect provider found in your account",
+        ] {
+            let error = ApiError::new(ErrorKind::Credentials, message);
+            let told = about_credentials(target, &error, None);
+            assert!(told[0].contains("OIDC provider"), "{told:?}");
+        }
+        let none = "no credentials found in chain. Attempted: WebIdentityToken: $AWS_WEB_IDENTITY_TOKEN_FILE was not set";
+        let error = ApiError::new(ErrorKind::Credentials, none);
+        let told = about_credentials(target, &error, None);
+        assert!(told[0].starts_with("give the process credentials"));
     }
 }

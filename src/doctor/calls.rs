@@ -90,12 +90,15 @@ impl Examination<'_> {
 
     /// What is to be said of a list of the account that was read.
     fn take(&mut self, operation: Operation, idle: Vec<String>, cut: Option<String>) {
-        if let Some(cut) = cut {
-            let list = operation.as_str();
-            self.warnings
-                .push(format!("{list}: {cut}; the figures here are for that part"));
+        match cut {
+            // What chooses nothing of a part may choose something of the rest.
+            Some(cut) => {
+                let list = operation.as_str();
+                self.warnings
+                    .push(format!("{list}: {cut}; the figures here are for that part"));
+            }
+            None => self.warnings.extend(idle),
         }
-        self.warnings.extend(idle);
     }
 
     async fn image(&mut self) -> Outcome {
@@ -179,6 +182,7 @@ impl Examination<'_> {
                 Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
             }
         }
+        self.found.unknown_workflows = unknown.len();
         self.warn_of_named("workflow_executions", named.len(), &unknown);
         if let Some((id, _)) = self.found.named_workflows.first() {
             return Outcome::Allowed(id.to_string());
@@ -231,6 +235,7 @@ impl Examination<'_> {
                 Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
             }
         }
+        self.found.unknown_steps = unknown.len();
         self.warn_of_named("step_executions", named.len(), &unknown);
         if let Some(told) = told {
             return Outcome::Allowed(told);

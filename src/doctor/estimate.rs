@@ -32,10 +32,13 @@ pub struct Seen {
     pub shape_is_assumed: bool,
     /// Workflow executions that are named and have not ended.
     pub running_workflows: usize,
+    /// Of the images that are being built, those that are named.
+    pub running_named_images: usize,
     /// Named, whether they have ended or not.
     pub named_workflows: usize,
-    /// The intervals of the listed steps that have not ended.
-    pub running_steps: Vec<Duration>,
+    /// Listed steps that have not ended, and how often an hour is asked for them.
+    pub running_steps: usize,
+    pub step_polls: f64,
     pub listed_steps: usize,
     /// Operations that are called.
     pub operations: usize,
@@ -63,7 +66,8 @@ pub struct Estimate {
 
 /// Polls of a running image's list of executions are so many discovery intervals apart.
 const LISTED_EVERY: u32 = 5;
-/// A listed step's workflow execution is asked for so many times more seldom than the step.
+/// A workflow execution that is named, or whose steps are, is asked for so many times more seldom
+/// than its steps.
 const WORKFLOW_SELDOM: f64 = 10.0;
 
 impl Estimate {
@@ -79,9 +83,10 @@ impl Estimate {
         // One GetImage; its executions are listed at three changes of its state and at the end of
         // each execution; of that, three Gets, one of each of its steps, and two Lists at its end.
         let build = 1.0 + (3.0 + workflows) + 3.0 * workflows + steps + 2.0 * workflows;
-        let listed: f64 = seen.running_steps.iter().map(|step| an_hour(*step)).sum();
-        let named = seen.running_workflows as f64 * an_hour(interval)
-            + listed * (1.0 + 1.0 / WORKFLOW_SELDOM);
+        let polls = seen.running_workflows as f64 * an_hour(interval) + seen.step_polls;
+        // An image that is named is no line of a list.
+        let named = polls * (1.0 + 1.0 / WORKFLOW_SELDOM)
+            + seen.running_named_images as f64 * an_hour(discovery);
         let now = idle + named + seen.running_images as f64 * running_image;
         let series = series(&seen, config);
         Self {
@@ -200,13 +205,15 @@ mod tests {
     #[test]
     fn listed_step_is_a_get_an_interval_of_its_own_and_some_of_its_workflow_execution() {
         let listed = Seen {
-            running_steps: vec![Duration::from_secs(30), Duration::from_secs(10)],
+            running_steps: 2,
+            // One each 30 s, one each 10 s.
+            step_polls: 120.0 + 360.0,
             running_workflows: 1,
             ..Seen::default()
         };
         let estimate = Estimate::new(listed, &config(""));
         assert_eq!(estimate.idle, 0.0);
-        assert_eq!(estimate.now.round(), 120.0 + (120.0 + 360.0) * 1.1);
+        assert_eq!(estimate.now.round(), (120.0 + 120.0 + 360.0) * 1.1);
     }
 
     #[test]

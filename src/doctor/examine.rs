@@ -10,7 +10,7 @@ use super::ask::Asker;
 use super::calls::MOST_NAMED;
 use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, Seen};
 use super::findings::{Check, Findings, Outcome};
-use super::found::{Found, followed_images, is_kept};
+use super::found::{Found, followed_images, is_kept, running_steps};
 use super::report::{counted, plain};
 use crate::api::{ApiError, Caller, ErrorKind, Operation, Parsed, within};
 use crate::clock::Clock;
@@ -211,15 +211,7 @@ impl Examination<'_> {
         let chosen = pipelines.filter(|pipeline| self.selection.chooses_pipeline(pipeline));
         let selectors =
             self.selection.pipeline_selectors().count() + self.selection.image_selectors().count();
-        let listed = self.target.step_executions.iter().enumerate();
-        let intervals = listed.filter_map(|(place, listed)| {
-            let told = found.named_steps.iter().find(|(id, _)| *id == listed.id);
-            let runs = match told {
-                Some((_, step)) => !step.status.is_terminal(),
-                None => place >= MOST_NAMED,
-            };
-            runs.then_some(listed.interval)
-        });
+        let running_steps = running_steps(found, self.target);
         // Those that were not asked for are taken to run.
         let unasked = self
             .target
@@ -256,9 +248,13 @@ impl Examination<'_> {
             steps_of_image,
             shape_is_assumed: planned.or(steps).is_none_or(|steps| steps == 0),
             running_workflows: running + unasked,
-            named_workflows: self.target.workflow_executions.len(),
-            running_steps: intervals.collect(),
-            listed_steps: self.target.step_executions.len(),
+            running_named_images: { found.named_images.iter() }
+                .filter(|image| !image.status.is_terminal())
+                .count(),
+            named_workflows: self.target.workflow_executions.len() - found.unknown_workflows,
+            running_steps: running_steps.count,
+            step_polls: running_steps.polls,
+            listed_steps: self.target.step_executions.len() - found.unknown_steps,
             operations: needed.len(),
         }
     }

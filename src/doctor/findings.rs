@@ -101,14 +101,27 @@ impl Findings {
         caller_is_there && asked && !self.is_skewed_by(SKEW_REFUSED)
     }
 
+    /// Whether the service answered anything that was asked.
+    pub(super) fn has_answer(&self) -> bool {
+        let answered = |check: &Check| {
+            matches!(
+                check.outcome,
+                Outcome::Allowed(_) | Outcome::NothingThere(_)
+            )
+        };
+        self.checks.iter().any(answered)
+    }
+
+    /// Those of which nobody knows whether they are allowed.
+    pub(super) fn throttled(&self) -> usize {
+        let throttled = |check: &&Check| matches!(check.outcome, Outcome::Throttled(_));
+        self.checks.iter().filter(throttled).count()
+    }
+
     /// How many things are worth a look that are no reason to fail.
     pub(super) fn count_warnings(&self) -> usize {
-        let throttled = self
-            .checks
-            .iter()
-            .filter(|check| matches!(check.outcome, Outcome::Throttled(_)));
         let skewed = self.is_skewed_by(SKEW_TO_WARN_OF) && !self.is_skewed_by(SKEW_REFUSED);
-        self.warnings.len() + throttled.count() + usize::from(skewed)
+        self.warnings.len() + self.throttled() + usize::from(skewed)
     }
 
     pub(super) fn is_skewed_by(&self, limit: Duration) -> bool {

@@ -1,6 +1,7 @@
 //! What the answers told is there, and what of it is asked for next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::api::Caller;
 use crate::config::{Metrics, Target};
@@ -22,6 +23,9 @@ pub(super) struct Found {
     pub named_images: Vec<Image>,
     pub named_workflows: Vec<(WorkflowExecutionId, WorkflowExecution)>,
     pub named_steps: Vec<(StepExecutionId, StepExecution)>,
+    /// How many of those it was asked for the service does not know.
+    pub unknown_workflows: usize,
+    pub unknown_steps: usize,
     /// Of one image that was looked into.
     pub workflows: Vec<(WorkflowExecutionId, Option<WorkflowExecution>)>,
     /// How many steps one workflow execution that was looked into has, and one of them.
@@ -55,6 +59,52 @@ pub(super) fn is_kept(image: &Image, metrics: &Metrics, now: Timestamp) -> bool 
     };
     let is_young = |created: Timestamp| created.plus(retention) > now;
     !image.status.is_terminal() || image.created.is_some_and(is_young)
+}
+
+/// The listed steps that run.
+#[derive(Debug, PartialEq)]
+pub(super) struct RunningSteps {
+    pub count: usize,
+    /// How often an hour they are asked for: those of one workflow execution at once, as often as the
+    /// one of them that is asked for oftenest.
+    pub polls: f64,
+}
+
+/// Those that were not asked for are taken to be as those that were; where none was answered, all run,
+/// each in a workflow execution of its own.
+pub(super) fn running_steps(found: &Found, target: &Target) -> RunningSteps {
+    let listed = &target.step_executions;
+    let an_hour = |interval: Duration| 3_600.0 / interval.as_secs_f64();
+    let asked = found.named_steps.len() + found.unknown_steps;
+    if asked == 0 {
+        return RunningSteps {
+            count: listed.len(),
+            polls: listed.iter().map(|step| an_hour(step.interval)).sum(),
+        };
+    }
+    let mut count = 0;
+    let mut alone = 0.0;
+    let mut of_workflows: BTreeMap<WorkflowExecutionId, f64> = BTreeMap::new();
+    for (id, told) in &found.named_steps {
+        let step = listed.iter().find(|step| step.id == *id);
+        let Some(step) = step.filter(|_| !told.status.is_terminal()) else {
+            continue;
+        };
+        count += 1;
+        let polls = an_hour(step.interval);
+        match told.workflow_execution_id {
+            Some(workflow) => {
+                let most = of_workflows.entry(workflow).or_default();
+                *most = most.max(polls);
+            }
+            None => alone += polls,
+        }
+    }
+    let all = listed.len() as f64 / asked as f64;
+    RunningSteps {
+        count: (count as f64 * all).round() as usize,
+        polls: (alone + of_workflows.values().sum::<f64>()) * all,
+    }
 }
 
 /// The images to look into, the best first: one that is built, and so has its workflow executions;
@@ -107,6 +157,7 @@ pub(super) fn unknown_image(target: &Target, region: &str, caller: Option<&Calle
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::model::StepStatus;
 
     fn image(name: &str, status: ImageStatus, created: i64) -> Image {
         let arn = format!("arn:aws:imagebuilder:us-west-2:111122223333:image/{name}/1.0.0/1");
@@ -212,5 +263,48 @@ mod tests {
         let followed = followed_images(&found, &selection);
         let names: Vec<_> = followed.iter().map(|image| image.arn.name()).collect();
         assert_eq!(names, ["base", "golden-linux"]);
+    }
+
+    #[test]
+    fn listed_steps_of_one_workflow_execution_are_polled_at_once_and_those_not_asked_for_are_alike()
+    {
+        let id = |number: usize| format!("step-00000000-0000-0000-0000-{number:012}");
+        let all: Vec<String> = (0..20).map(id).collect();
+        let lists = format!(
+            "step_executions: [{{id: {}, interval: 10s}}, {}]",
+            all[0],
+            all[1..].join(", ")
+        );
+        let target = &config(&lists).targets[0];
+        let told = |number: usize, status: StepStatus, workflow: Option<&str>| {
+            let step = StepExecution {
+                workflow_execution_id: workflow.map(|id| id.parse().unwrap()),
+                ..StepExecution::with_status(status)
+            };
+            (id(number).parse().unwrap(), step)
+        };
+        let one = Some("wf-00000000-0000-0000-0000-000000000001");
+        let other = Some("wf-00000000-0000-0000-0000-000000000002");
+        let found = Found {
+            named_steps: vec![
+                told(0, StepStatus::Running, one),
+                told(1, StepStatus::Pending, one),
+                told(2, StepStatus::Running, None),
+                told(3, StepStatus::Completed, other),
+            ],
+            unknown_steps: 1,
+            ..Found::default()
+        };
+        // 360 and 120 an hour of five of twenty.
+        let running = RunningSteps {
+            count: 12,
+            polls: 4.0 * (360.0 + 120.0),
+        };
+        assert_eq!(running_steps(&found, target), running);
+        let denied = RunningSteps {
+            count: 20,
+            polls: 360.0 + 19.0 * 120.0,
+        };
+        assert_eq!(running_steps(&Found::default(), target), denied);
     }
 }

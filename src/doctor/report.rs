@@ -34,6 +34,12 @@ pub(super) fn write(
             findings.rate_limit.requests_per_second,
             polling,
         )?;
+    } else if findings.has_answer() {
+        line(
+            out,
+            "calls",
+            "not reckoned, nor are the series: a list of the account could not be read",
+        )?;
     }
     if findings.has_small_pages {
         line(
@@ -188,15 +194,17 @@ fn write_estimate(
             "{more} more an hour while an image is built, and {once} once for it; the last 24 hours had {images}"
         );
         line(out, "", &build)?;
-        let workflows = counted(seen.workflows_of_image, "workflow execution");
+        let workflows = match seen.workflows_of_image {
+            1 => "1 workflow execution".to_owned(),
+            several => format!("{several} workflow executions one after the other"),
+        };
         let steps = counted(seen.steps_of_image, "step");
         let assumed = match seen.shape_is_assumed {
             true => "as Amazon's have",
             false => "as the one looked at has",
         };
-        let shape = format!(
-            "taking it that an image has {workflows} one after the other, with {steps} in all, {assumed}"
-        );
+        let shape =
+            format!("taking it that an image has {workflows}, with {steps} in all, {assumed}");
         line(out, "", &shape)?;
     }
     line(
@@ -210,7 +218,7 @@ fn write_estimate(
 /// What runs now; `None` of nothing.
 fn running(seen: &Seen) -> Option<String> {
     let images = counted(seen.running_images, "image");
-    let named = seen.running_workflows + seen.running_steps.len();
+    let named = seen.running_workflows + seen.running_steps;
     match (seen.running_images, named) {
         (0, 0) => None,
         (_, 0) => Some(format!("{images} being built, as now")),

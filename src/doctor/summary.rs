@@ -27,7 +27,13 @@ pub(super) fn write(
         .filter(|one| !one.is_well())
         .map(|one| format!("{} in {}", one.target, one.region))
         .collect();
+    let throttled: usize = all.iter().map(Findings::throttled).sum();
     match wrong.as_slice() {
+        [] if throttled > 0 => writeln!(
+            out,
+            "doctor: nothing is denied, but {} stayed throttled, so ask again later{warnings}",
+            report::counted(throttled, "call")
+        )?,
         [] => writeln!(out, "doctor: all that is needed is allowed{warnings}")?,
         wrong => writeln!(
             out,
@@ -150,7 +156,7 @@ fn starved(findings: &[Findings]) -> Vec<String> {
         if calls > rate * 3_600.0 {
             let names: Vec<&str> = of.iter().map(|one| one.target.as_str()).collect();
             warnings.push(format!(
-                "targets {} share one rate limit in {}: together they take {calls:.0} calls an hour now, and it allows {:.0}",
+                "targets {} share one rate limit in {}: together they take up to {calls:.0} calls an hour now, and it allows {:.0}",
                 names.join(", "),
                 key.region,
                 rate * 3_600.0

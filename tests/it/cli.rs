@@ -1,6 +1,8 @@
 //! The command line: what is taken, what is refused, and how the program ends when it cannot start.
 
+use std::fs::File;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use crate::process::{Ended, Setup};
 
@@ -338,4 +340,25 @@ async fn simulator_serves_this_machine_alone_and_needs_a_good_scenario() {
     let ended = run(&["simulate", "--listen-address=127.0.0.1:0", scenario]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr[0].contains("none.yaml"), "{ended:?}");
+}
+
+#[test]
+fn reader_who_has_read_enough_is_no_fault_and_a_full_disk_is_told() {
+    let setup = Setup::new();
+    let file = setup.files.write("config.yaml", CONFIG);
+    let check_into = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagebuilder_exporter"));
+        let checked = command.arg("check-config").arg(&file).stdout(out).output();
+        let checked = checked.unwrap();
+        (
+            checked.status.code(),
+            String::from_utf8(checked.stderr).unwrap(),
+        )
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(check_into(writer.into()), (Some(1), String::new()));
+    let full = File::create("/dev/full").unwrap();
+    let told = "cannot write to standard output: No space left on device (os error 28)\n";
+    assert_eq!(check_into(full.into()), (Some(1), told.to_owned()));
 }

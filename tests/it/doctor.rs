@@ -381,7 +381,7 @@ async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_sha
         .map(|(name, keys)| (*name, keys.as_str()));
     let run = Run::of(&simulated, &targets).await;
     run.says(
-        "warning: targets one, two share one rate limit in us-west-2: together they take 312 calls an hour now, and it allows 180\n\
+        "warning: targets one, two share one rate limit in us-west-2: together they take up to 312 calls an hour now, and it allows 180\n\
          \n\
          doctor: all that is needed is allowed, with 1 warning\n",
     );

@@ -120,6 +120,15 @@ def test_what_alertmanager_groups_and_inhibits_is_what_the_page_on_alerting_has(
     assert config["route"]["group_by"] == shown["route"]["group_by"]
 
 
+def test_alertmanager_remembers_what_it_is_not_to_send_again(root, folder):
+    """It does so for five days, unless --data.retention says otherwise."""
+    texts = [(root / "docs/alerting.md").read_text(), (folder / "alertmanager.yaml").read_text()]
+    intervals = re.findall(r"repeat_interval: (\d+)([hd])\b", "".join(texts))
+    assert len(intervals) == 3
+    for count, unit in intervals:
+        assert int(count) * {"h": 1, "d": 24}[unit] <= 5 * 24
+
+
 def test_grafana_finds_its_provisioning_and_the_dashboards(folder, services):
     grafana = services["grafana"]
     inside = dict(mount.split(":")[:2] for mount in grafana["volumes"])

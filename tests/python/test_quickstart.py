@@ -32,7 +32,7 @@ if shutil.which("prometheus-alertmanager") and not TEMPLATES.exists():
 class Quickstart:
     """The script, running, with a temporary directory of its own for all that it makes."""
 
-    def __init__(self, directory, *arguments, script=SCRIPT, **environment):
+    def __init__(self, directory, *arguments, script=SCRIPT, cwd="/", **environment):
         # A blank in the path, as people have them.
         self.directory = directory / "temporary files"
         self.directory.mkdir(parents=True)
@@ -47,7 +47,7 @@ class Quickstart:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [script, *arguments],
-                cwd="/",
+                cwd=cwd,
                 env=clean_environment(**settings | environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -411,13 +411,23 @@ def test_program_is_built_where_there_is_none(quickstart, tmp_path):
         "chmod +x imagebuilder_exporter\n"
     )
     cargo.chmod(0o755)
-    started = quickstart(
-        IMAGEBUILDER_EXPORTER_BIN="",
-        CARGO_TARGET_DIR=str(target),
-        PATH=f"{tools}:{os.environ['PATH']}",
-    )
+    # Relative, it is seen from where the script is started, as cargo has it.
+    for place in (str(target), f"{target.name} too"):
+        started = quickstart(
+            cwd=tmp_path,
+            IMAGEBUILDER_EXPORTER_BIN="",
+            CARGO_TARGET_DIR=place,
+            PATH=f"{tools}:{os.environ['PATH']}",
+        )
+        assert started.ends() == 1
+        assert started.said().startswith("Nothing is built yet: cargo build --release, ")
+        assert "exporter has ended by itself, with exit code 3\n" in started.said()
+    assert (tmp_path / "built here too").exists()
+
+
+def test_directory_for_temporary_files_may_be_a_relative_path(quickstart, program, tmp_path):
+    started = quickstart(cwd=tmp_path, TMPDIR="0/temporary files", **program("exit 3"))
     assert started.ends() == 1
-    assert started.said().startswith("Nothing is built yet: cargo build --release, ")
     assert "exporter has ended by itself, with exit code 3\n" in started.said()
 
 

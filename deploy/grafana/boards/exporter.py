@@ -94,7 +94,7 @@ def in_figures():
             at_least_zero(f"count({one(about('target_up'))} == 0)"),
             steps=NONE_IS_GOOD,
             size=(3, 4),
-            links=runbooks("ImageBuilderTargetDown"),
+            links=runbooks("ImageBuilderTargetDown", "ImageBuilderTargetGone"),
         ),
         number(
             "API calls",

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Run;
 use crate::process::{Scrape, Simulated};
 use crate::support::fleet::{Fleet, limit};
+use crate::support::poller::Polling;
 use crate::support::world::{Shape, World, clock};
 
 /// By how much the truth may differ from what was estimated.
@@ -28,10 +29,18 @@ fn is_within(factor: f64, estimated: f64, truth: f64, what: &str) {
     );
 }
 
-/// What doctor reckons for a target that follows all pipelines of a world.
-async fn estimated(world: &World) -> Estimate {
-    let yaml = "targets: [{name: t, regions: [us-west-2], pipelines: ['*']}]";
-    let config = Config::read("test.yaml", yaml, &|_| None).unwrap().config;
+/// A target with these lists.
+fn following(lists: &str) -> String {
+    format!(
+        "targets: [{{name: t, regions: [us-west-2], \
+         rate_limit: {{requests_per_second: 1000, burst: 1000}}, {lists}}}]"
+    )
+}
+
+/// What doctor reckons for a target that follows this of a world.
+async fn estimated(world: &World, lists: &str) -> Estimate {
+    let yaml = following(lists);
+    let config = Config::read("test.yaml", &yaml, &|_| None).unwrap().config;
     let target = &config.targets[0];
     let caller = Caller {
         account: "111122223333".to_owned(),
@@ -63,7 +72,7 @@ async fn calls_are_about_as_many_as_doctor_said() {
         let fleet = Fleet::start(1, shape, limit(1e6, 1_000_000));
         let world = &fleet.worlds[0];
         tokio::time::sleep(Duration::from_secs(5 * 60)).await;
-        let estimate = estimated(world).await;
+        let estimate = estimated(world, "pipelines: ['*']").await;
         world.begin_record();
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         let truth = world.record().all() as f64;
@@ -76,6 +85,44 @@ async fn calls_are_about_as_many_as_doctor_said() {
             &format!("calls an hour with {pipelines} builds, {tested} of them tested"),
         );
         fleet.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_for_what_is_named_are_about_as_many_as_doctor_said() {
+    // A build of four hours, of which three are over.
+    let shape = Shape {
+        pipelines: 1,
+        period: 14_400,
+        queued: 0.0,
+        tested: 0.0,
+        timed_out: 0.0,
+        throttled: 0.0,
+    };
+    let world = World::new(1, shape);
+    let build = world.running(0, world.now());
+    let steps: Vec<String> = build.steps.iter().map(|step| step.id.to_string()).collect();
+    let arn = "arn:aws:imagebuilder:us-west-2:000000000001:image/golden-0/1.0.2/1";
+    let unknown = "step-00000000-0000-0000-0000-000000000000";
+    for lists in [
+        format!("step_executions: [{}]", steps[6]),
+        format!("step_executions: [{}, {}]", steps[5], steps[6]),
+        format!("step_executions: [{}]", steps.join(", ")),
+        format!("step_executions: [{unknown}, {}]", steps[6]),
+        format!(
+            "workflow_executions: [{}]",
+            steps[0].replace("step-", "wf-")
+        ),
+        format!("image_build_versions: ['{arn}']"),
+    ] {
+        let world = World::new(1, shape);
+        let polling = Polling::start(&following(&lists), Arc::new(world.clone()));
+        polling.until(600.0).await;
+        let said = estimated(&world, &lists).await.now;
+        world.begin_record();
+        polling.until(4_200.0).await;
+        let truth = world.record().all() as f64;
+        is_within(CALLS_WITHIN, said, truth, &lists);
     }
 }
 

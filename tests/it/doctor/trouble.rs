@@ -3,7 +3,7 @@
 use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, Fault};
 
 use super::{ROLE, Run, SCENARIO, own_role};
-use crate::process::{Setup, Simulated, error};
+use crate::process::{LOOK_EVERY, PATIENCE, Setup, Simulated, error};
 
 const IMAGES: &str = "images: [\"golden-*\"]";
 
@@ -132,6 +132,79 @@ async fn sts_out_of_reach_is_one_where_a_role_is_to_be_assumed() {
 }
 
 #[tokio::test]
+async fn sts_that_gives_no_role_is_told_as_what_it_is() {
+    for (effect, advice) in [
+        (
+            Effect::Html,
+            "something else answers in the place of STS: look at proxies, and at AWS_ENDPOINT_URL_STS\n",
+        ),
+        (
+            error("Throttling"),
+            "STS is there, but doesn't answer for now: ask again later\n",
+        ),
+        (
+            error("RegionDisabledException"),
+            "STS is switched off for this region: switch it on in the account settings of IAM\n",
+        ),
+        (
+            error("ValidationError"),
+            "STS refuses what it is asked for: look at role_arn, external_id and session_name of assume_role\n",
+        ),
+    ] {
+        let (_, run) = spoilt("AssumeRole", effect).await;
+        assert_eq!(run.code, Some(1), "{}", run.text);
+        run.says(&format!("            {advice}"));
+        run.does_not_say("must be reachable");
+        run.does_not_say("Both must allow it");
+    }
+}
+
+#[tokio::test]
+async fn role_is_not_looked_at_where_what_is_to_assume_it_is_at_fault() {
+    let (_, run) = spoilt("*", error("ExpiredTokenException")).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("            This is about who assumes the role: these credentials are not taken, whatever is asked: are they expired");
+    run.does_not_say("must be reachable");
+
+    let simulated = Simulated::start(SCENARIO).await;
+    let setup = Run::setup(&simulated, &[("production", &own_role(IMAGES))]);
+    let run = Run::of_setup(setup.without_credentials(), &simulated).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("            give the process credentials: AWS_ACCESS_KEY_ID and");
+    run.does_not_say("must be reachable");
+    let target = own_role(&format!("profile: prodution, {IMAGES}"));
+    let run = Run::of(&simulated, &[("production", &target)]).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says("            look at profile \"prodution\" in ~/.aws/config");
+    run.does_not_say("must be reachable");
+}
+
+#[tokio::test]
+async fn list_that_is_known_in_part_says_nothing_of_what_the_rest_may_hold() {
+    // A page more than one, whose token is too old when it is asked for.
+    let simulated = Simulated::start(
+        "pages: {token_lifetime: 1ms}\n\
+         pipelines: [{name: golden-linux, account: \"111122223333\", region: us-west-2, first: -20h, every: 10m, workflows: [{managed: build-image}]}]\n",
+    )
+    .await;
+    let target = "regions: [us-west-2], images: [golden-linux, silver-linux]";
+    let run = Run::of(&simulated, &[("production", target)]).await;
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    run.says("  allowed   ListImageBuildVersions      100 image builds, 100 followed");
+    run.says("  warning   ListImageBuildVersions: its page 2 could not be read: HTTP 400 ");
+    run.does_not_say("silver-linux");
+}
+
+#[tokio::test]
+async fn figures_that_cannot_be_reckoned_are_not_left_out_without_a_word() {
+    let (_, run) = spoilt("ListImageBuildVersions", error("ForbiddenException")).await;
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    run.says(
+        "  calls     not reckoned, nor are the series: a list of the account could not be read\n",
+    );
+}
+
+#[tokio::test]
 async fn caller_who_is_refused_is_not_told_to_change_policies() {
     let (simulated, run) = spoilt("List*", error("UnrecognizedClientException")).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
@@ -149,7 +222,7 @@ async fn what_throttles_is_asked_again_and_then_told() {
     assert_eq!(run.code, Some(0), "{}", run.text);
     run.says("  throttled GetImage                    not known whether it is allowed: HTTP 429 CallRateLimitExceededException: ");
     run.says("others use this API in the account: ask for less, or have its quota raised\n");
-    run.says("doctor: all that is needed is allowed, with 1 warning\n");
+    run.says("doctor: nothing is denied, but 1 call stayed throttled, so ask again later, with 1 warning\n");
     assert_eq!(simulated.calls.of("GetImage"), 5);
 
     let simulated = Simulated::start(SCENARIO).await;
@@ -203,6 +276,27 @@ async fn no_answer_is_waited_for_as_long_as_configured() {
     let run = Run::of_setup(setup, &simulated).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says("  FAILED    GetImage                    no answer within 1s\n");
+}
+
+#[tokio::test]
+async fn doctor_that_is_stopped_says_that_it_did_not_finish() {
+    let simulated = Simulated::start(SCENARIO).await;
+    simulated.spoil("CreateOutputAMI", Effect::NoAnswer);
+    let lists = format!("step_executions: [{}]", simulated.id("CreateOutputAMI"));
+    for signal in ["INT", "TERM"] {
+        let asked = simulated.asked_for("CreateOutputAMI");
+        let running = Run::setup(&simulated, &[("production", &own_role(&lists))]).spawn();
+        while simulated.asked_for("CreateOutputAMI") == asked {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        running.signal(signal);
+        let ended = running.ended(PATIENCE).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert_eq!(
+            ended.stderr,
+            ["doctor: stopped before everything was asked"]
+        );
+    }
 }
 
 #[tokio::test]

@@ -118,7 +118,8 @@ impl Setup {
         self.spawn().ended(PATIENCE).await
     }
 
-    fn spawn(self) -> Exporter {
+    /// Starts a process, and waits for nothing.
+    pub fn spawn(self) -> Exporter {
         let mut child = Command::new(env!("CARGO_BIN_EXE_imagebuilder_exporter"))
             .args(&self.arguments)
             .env_clear()
