@@ -289,6 +289,10 @@ impl Examination<'_> {
     }
 
     fn warn_of_named(&mut self, list: &str, named: usize, unknown: &[(String, ApiError)]) {
+        let others = match list {
+            "image_build_versions" => "the others are in none of the figures",
+            _ => "the others are taken to be as these",
+        };
         if let Some((_, error)) = unknown.first() {
             let ids: Vec<&str> = unknown.iter().map(|(id, _)| id.as_str()).collect();
             self.warnings.push(format!(
@@ -298,7 +302,7 @@ impl Examination<'_> {
         }
         if named > MOST_NAMED {
             self.warnings.push(format!(
-                "{list}: the first {MOST_NAMED} of {named} were asked for; the others are taken to be there and to run"
+                "{list}: the first {MOST_NAMED} of {named} were asked for; {others}"
             ));
         }
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::Access;
 use super::ask::Asker;
-use super::calls::MOST_NAMED;
 use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, Seen};
 use super::findings::{Check, Findings, Outcome};
 use super::found::{Found, followed_images, is_kept, running_steps};
@@ -212,15 +211,15 @@ impl Examination<'_> {
         let selectors =
             self.selection.pipeline_selectors().count() + self.selection.image_selectors().count();
         let running_steps = running_steps(found, self.target);
-        // Those that were not asked for are taken to run.
-        let unasked = self
-            .target
-            .workflow_executions
-            .len()
-            .saturating_sub(MOST_NAMED);
         let running = { found.named_workflows.iter() }
             .filter(|(_, workflow)| !workflow.status.is_terminal())
             .count();
+        // Those that were not asked for are taken to be as those that were.
+        let workflows = self.target.workflow_executions.len();
+        let running_workflows = match found.named_workflows.len() + found.unknown_workflows {
+            0 => workflows,
+            asked => running * workflows / asked,
+        };
         // What a retry superseded is of a build before.
         let current: Vec<&WorkflowExecution> = { found.workflows.iter() }
             .filter_map(|(_, told)| told.as_ref())
@@ -247,7 +246,7 @@ impl Examination<'_> {
             workflows_of_image,
             steps_of_image,
             shape_is_assumed: planned.or(steps).is_none_or(|steps| steps == 0),
-            running_workflows: running + unasked,
+            running_workflows,
             running_named_images: { found.named_images.iter() }
                 .filter(|image| !image.status.is_terminal())
                 .count(),

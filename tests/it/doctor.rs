@@ -307,11 +307,11 @@ async fn what_is_listed_and_unknown_is_told_by_its_id() {
         "  warning   step_executions: the service does not know {}: of another account or region, or no longer kept (HTTP 400 InvalidRequestException: ",
         told.join(", ")
     ));
-    // Two were not asked for.
-    run.says(" an hour with 2 listed executions running, as now: ");
+    // The one that is known has ended, and those that were not asked for are taken to be as these.
+    run.says("  calls     0 an hour while nothing runs\n            nothing runs now, ");
     run.does_not_say(&unknown(10));
     run.says(
-        "  warning   step_executions: the first 10 of 12 were asked for; the others are taken to be there and to run\n",
+        "  warning   step_executions: the first 10 of 12 were asked for; the others are taken to be as these\n",
     );
     run.says("  warning   workflow_executions: the service does not know wf-00000000-0000-0000-0000-000000000001: ");
     assert_eq!(simulated.calls.of("ListImageBuildVersions"), 0);

@@ -280,6 +280,20 @@ async fn target_of_another_shard_comes_and_goes_without_a_trace() {
 }
 
 #[tokio::test]
+async fn target_whose_new_region_is_another_shard_s_leaves_no_counter_behind() {
+    let simulated = Simulated::start(&scenario()).await;
+    let here = config(&own(&simulated));
+    let exporter = start(&simulated, &here, 0, 3).await;
+    let counters = "imagebuilder_workflow_steps_finished_total{}";
+    let counts = |scrape: &Scrape| !scrape.series(counters).is_empty();
+    exporter.until("its steps are counted", counts).await;
+    exporter.write_config(&here.replace("us-west-2", "cn-north-1"));
+    assert_eq!(exporter.post("/-/reload").await.status, 200);
+    let scrape = exporter.scrape().await;
+    assert_eq!(scrape.series(counters), [""; 0]);
+}
+
+#[tokio::test]
 async fn account_that_is_reached_in_two_ways_from_two_shards_is_warned_of_once() {
     let simulated = Simulated::start(&scenario()).await;
     let role = format!("{}:role/one", ACCOUNTS[0]);
