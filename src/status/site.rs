@@ -87,7 +87,12 @@ impl FromStr for ExternalUrl {
         }
         let plain =
             |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
-        if !path.bytes().all(plain) {
+        let mut escapes = path.split('%').skip(1);
+        let escaped = escapes.all(|rest| {
+            let digits = rest.bytes().take(2).filter(u8::is_ascii_hexdigit);
+            digits.count() == 2
+        });
+        if !path.bytes().all(plain) || !escaped {
             return fault("its path has characters that must be percent-encoded");
         }
         Ok(Self(format!("{}/", text.trim_end_matches('/'))))
@@ -112,6 +117,7 @@ mod tests {
             ("https://m.example.com/ib", "https://m.example.com/ib/"),
             ("http://[::1]:80/", "http://[::1]:80/"),
             ("http://[::1]", "http://[::1]/"),
+            ("http://host/%41%e4", "http://host/%41%e4/"),
         ] {
             assert_eq!(text.parse::<ExternalUrl>().unwrap().to_string(), expected);
         }
@@ -133,6 +139,8 @@ mod tests {
             ("https://host/?a=b", "query"),
             ("https://host/#a", "fragment"),
             ("https://host/\"><script>", "percent-encoded"),
+            ("https://host/100%/", "percent-encoded"),
+            ("https://host/%2fa%zz/", "percent-encoded"),
         ] {
             let refused = text.parse::<ExternalUrl>().unwrap_err();
             assert!(refused.contains(why), "{text}: {refused}");

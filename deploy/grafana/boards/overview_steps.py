@@ -75,7 +75,8 @@ def running():
             stacked(
                 graph(
                     "Moving steps over time",
-                    "Step executions that run, and those that wait for their turn.",
+                    "Step executions that run, and those that are PENDING: they wait for their turn, or "
+                    "their workflow failed before it, and they stay so.",
                     [
                         query(f"count({STEPS.running()})", "RUNNING"),
                         query(f"count({STEPS.status('PENDING')})", "PENDING"),

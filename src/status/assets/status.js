@@ -145,7 +145,7 @@
       if (look !== looks) return;
       const page = new DOMParser().parseFromString(text, "text/html");
       if (answer.ok && page.getElementById("main")) takeOver(page);
-      else if (answer.status === 400) failure = text.trim();
+      else if (answer.status === 400) failure = `${text.trim().replaceAll("\n", "; ")}.`;
       else failure = `The exporter can’t be reached (HTTP ${answer.status}).`;
     } catch {
       failure = "The exporter can’t be reached.";

@@ -194,7 +194,7 @@ fn details(out: &mut Markup, step: &Step<'_>, owner: &Source, now: Timestamp) {
             entry(out, "On failure", |out| out.text(on_failure.as_str()));
         }
         if let Some(at) = observed.start {
-            entry(out, "Began", |out| time(out, at, now));
+            entry(out, "Started", |out| time(out, at, now));
         }
         if let Some(at) = observed.end {
             entry(out, "Ended", |out| time(out, at, now));
