@@ -25,8 +25,9 @@
 //! 7. [`http`] answers, and [`app`] is the one part that knows every other: it builds, binds, runs,
 //!    reloads and drains.
 //!
-//! [`doctor`] asks beforehand what all this will need. [`cli`] and [`logging`] are how people speak with the program. [`simulator`] stands in for the
-//! service, for [`demo`], `simulate` and the tests, and for nothing else.
+//! [`doctor`] asks beforehand what all this will need. [`cli`] and [`logging`] are how people speak
+//! with the program. [`simulator`] stands in for the service, for [`demo`], `simulate` and the tests,
+//! and for nothing else.
 
 pub mod api;
 pub mod app;
