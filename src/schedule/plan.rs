@@ -175,14 +175,19 @@ impl Plan {
         }
         for id in before {
             let workflow = self.steps.get(&id).and_then(|step| step.workflow);
-            let stays = workflow.is_some_and(|workflow| self.is_whole(workflow));
-            match self.steps.get_mut(&id) {
-                // It stays as one of the steps of its workflow execution.
-                Some(step) if stays => {
-                    step.listed = false;
-                    step.interval = self.pace.interval;
+            match workflow.and_then(|workflow| self.whole_mut(workflow)) {
+                // It stays as one of the steps of its workflow execution, and leaves with it, also where
+                // no List has told of it yet.
+                Some(whole) => {
+                    if !whole.steps.contains(&id) {
+                        whole.steps.push(id);
+                    }
+                    if let Some(step) = self.steps.get_mut(&id) {
+                        step.listed = false;
+                        step.interval = self.pace.interval;
+                    }
                 }
-                _ => self.drop_step(id, now.instant),
+                None => self.drop_step(id, now.instant),
             }
         }
     }

@@ -472,15 +472,18 @@ impl Play {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "some instant to count from")]
+fn start() -> Now {
+    Now {
+        instant: Instant::now(),
+        time: Timestamp::from_millis(1_788_981_143_000),
+    }
+}
+
 fn play(seed: u64, events: Vec<Event>) -> Result<(), TestCaseError> {
-    #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
-    let start = Instant::now();
     let mut play = Play {
         plan: Plan::new(seed, pace(true)),
-        now: Now {
-            instant: start,
-            time: Timestamp::from_millis(1_788_981_143_000),
-        },
+        now: start(),
         under_way: Vec::new(),
         names: false,
     };
@@ -488,6 +491,21 @@ fn play(seed: u64, events: Vec<Event>) -> Result<(), TestCaseError> {
         play.event(event)?;
     }
     Ok(())
+}
+
+#[test]
+fn unlisted_step_that_no_list_has_told_of_leaves_with_its_execution() {
+    let (now, step) = (start(), step_id(0));
+    let mut plan = Plan::new(1, pace(true));
+    plan.follow([(step, INTERVAL)], INTERVAL, now);
+    plan.name_workflows(&[workflow_id(&step)], now);
+    let seen = observation(step, "RUNNING", None);
+    plan.step_answered(step, &seen, SeenBy::Get, now.instant, now);
+    plan.follow([], INTERVAL, now);
+    assert!(plan.follows(&step));
+    let left = plan.name_workflows(&[], now);
+    assert_eq!(left.steps, [step]);
+    assert!(!plan.follows(&step));
 }
 
 proptest! {
