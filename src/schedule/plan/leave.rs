@@ -51,9 +51,15 @@ impl Plan {
         if !seen || !workflow.followed.is_empty() {
             return false;
         }
-        self.queue.remove(&Call::Steps(id));
+        let ended = end.ended;
+        // A List that is broken off between two pages begins anew, should the execution go on.
+        if self.queue.remove(&Call::Steps(id)).is_some()
+            && let Some(workflow) = self.workflows.get_mut(&id)
+        {
+            workflow.listing.begin_anew();
+        }
         self.look_seldom(id, now);
-        let leaves = end.ended.plus(self.retention_of(id));
+        let leaves = ended.plus(self.retention_of(id));
         self.leaves_at(id, leaves);
         if let Some(image) = self.image_of(id).cloned() {
             self.settle_image(&image);

@@ -37,7 +37,7 @@ impl Listing {
     }
 
     /// The next page is the first.
-    fn begin_anew(&mut self) {
+    pub(super) fn begin_anew(&mut self) {
         self.token = None;
         self.told.clear();
         self.next = None;

@@ -508,6 +508,30 @@ fn unlisted_step_that_no_list_has_told_of_leaves_with_its_execution() {
     assert!(!plan.follows(&step));
 }
 
+#[test]
+fn execution_that_goes_on_is_listed_again_also_where_its_list_was_broken_off() {
+    let (now, step) = (start(), step_id(0));
+    let workflow = workflow_id(&step);
+    let told = |status: &str| WorkflowExecution::with_status(WorkflowStatus::parse(status));
+    let mut plan = Plan::new(1, pace(true));
+    plan.name_workflows(&[workflow], now);
+    plan.workflow_answered(workflow, &told("COMPLETED"), now.instant, now);
+    let now = now.plus(INTERVAL);
+    plan.step_found(step, workflow);
+    let seen = observation(step, "RUNNING", None);
+    plan.step_answered(step, &seen, SeenBy::List, now.instant, now);
+    plan.page_read(workflow, [step], None, now.instant, now.instant);
+    let now = now.plus(INTERVAL);
+    let next = Some("token".to_owned());
+    plan.page_read(workflow, [], next, now.instant, now.instant);
+    let seen = observation(step, "COMPLETED", None);
+    let phase = plan.step_answered(step, &seen, SeenBy::Get, now.instant, now);
+    assert_eq!(phase, Some(Phase::Settled));
+    let now = now.plus(INTERVAL);
+    plan.workflow_answered(workflow, &told("RUNNING"), now.instant, now);
+    assert!(plan.queue.is_waiting(&Call::Steps(workflow)));
+}
+
 proptest! {
     #[test]
     fn whatever_happens_each_step_waits_or_is_under_way_until_it_is_settled(
