@@ -155,10 +155,17 @@ impl Plan {
 
     /// The execution is no longer followed as a whole; listed steps of it stay.
     pub(super) fn drop_whole(&mut self, id: WorkflowExecutionId, now: Instant, left: &mut Left) {
-        let workflow = self.workflows.get_mut(&id);
-        let Some(whole) = workflow.and_then(|workflow| workflow.whole.take()) else {
+        let Some(workflow) = self.workflows.get_mut(&id) else {
             return;
         };
+        let Some(whole) = workflow.whole.take() else {
+            return;
+        };
+        // A listed one need not be among those that the Lists have told of.
+        let mut steps = whole.steps;
+        let untold = workflow.followed.iter().filter(|id| !steps.contains(id));
+        let untold: Vec<_> = untold.copied().collect();
+        steps.extend(untold);
         left.workflows.push(id);
         if let Some(leaves) = whole.leaves {
             self.leaving.remove(&(leaves, Leaver::Workflow(id)));
@@ -170,7 +177,7 @@ impl Plan {
             self.list_released(&arn, now);
         }
         let mut stay = Vec::new();
-        for id in whole.steps {
+        for id in steps {
             match self.steps.get(&id) {
                 Some(step) if !step.listed => {
                     self.drop_step(id, now);

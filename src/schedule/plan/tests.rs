@@ -532,6 +532,45 @@ fn execution_that_goes_on_is_listed_again_also_where_its_list_was_broken_off() {
     assert!(plan.queue.is_waiting(&Call::Steps(workflow)));
 }
 
+#[test]
+fn listed_step_that_no_list_has_told_of_is_asked_for_when_its_execution_is_dropped() {
+    let (now, image) = (start(), image_arn(0));
+    let [first, second] = [step_id(0), step_id(2)];
+    let told = |status: &str| WorkflowExecution::with_status(WorkflowStatus::parse(status));
+    let mut plan = Plan::new(1, pace(true));
+    plan.name_images(std::slice::from_ref(&image), now);
+    let image_told = Image {
+        arn: image.clone(),
+        status: ImageStatus::parse("BUILDING"),
+        created: Some(now.time),
+        failure: None,
+        platform: None,
+        kind: None,
+        build_type: None,
+        pipeline: None,
+        tags: Default::default(),
+    };
+    plan.image_told(&image_told, ImageSource::Get, now);
+    plan.image_claimed(&image, now.instant);
+    let waiting = workflow_id(&second);
+    for (workflow, status) in [(workflow_id(&first), "RUNNING"), (waiting, "PENDING")] {
+        assert!(plan.workflow_found(workflow, &image, &told(status), now.instant, now));
+    }
+    while let Some(due) = plan.take_due(now.plus(INTERVAL).instant) {
+        plan.ended(&due.call);
+    }
+    plan.page_read(waiting, [], None, now.instant, now.instant);
+    plan.follow([(second, INTERVAL)], INTERVAL, now);
+    while let Some(due) = plan.take_due(now.plus(INTERVAL).instant) {
+        plan.ended(&due.call);
+    }
+    let seen = observation(second, "PENDING", None);
+    plan.step_answered(second, &seen, SeenBy::Get, now.instant, now);
+    assert!(plan.waits_behind_another(waiting));
+    plan.image_is_foreign(&image, now.instant);
+    assert!(plan.queue.is_waiting(&Call::Step(second)));
+}
+
 proptest! {
     #[test]
     fn whatever_happens_each_step_waits_or_is_under_way_until_it_is_settled(
