@@ -1,5 +1,7 @@
 //! What is asked of each operation, and what its answer is taken for.
 
+use std::collections::HashSet;
+
 use super::ask::Listed;
 use super::examine::Examination;
 use super::findings::Outcome;
@@ -39,15 +41,10 @@ impl Examination<'_> {
             Err(error) => return Outcome::of_failure(error, None),
         };
         self.found.pipeline_pages = pages;
-        let selectors: Vec<&str> = self.selection.pipeline_selectors().collect();
-        let mut matches = vec![0; selectors.len()];
-        for pipeline in &entries {
-            for place in self.selection.choosing_pipeline(pipeline) {
-                matches[place] += 1;
-            }
-        }
+        let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_pipeline(one));
+        let selectors = self.selection.pipeline_selectors();
+        let idle = idle_selectors("pipelines", selectors, choosing, entries.len());
         let all = counted(entries.len(), "pipeline");
-        let idle = idle_selectors("pipelines", &selectors, &matches, entries.len());
         let chosen = { entries.iter() }.filter(|one| self.selection.chooses_pipeline(one));
         let told = format!("{all}, {} followed", chosen.count());
         self.found.pipelines = entries;
@@ -68,15 +65,10 @@ impl Examination<'_> {
             Err(error) => return Outcome::of_failure(error, None),
         };
         self.found.image_pages = pages;
-        let selectors: Vec<&str> = self.selection.image_selectors().collect();
-        let mut matches = vec![0; selectors.len()];
-        for image in &entries {
-            for place in self.selection.choosing_image(image) {
-                matches[place] += 1;
-            }
-        }
+        let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_image(one));
+        let selectors = self.selection.image_selectors();
+        let idle = idle_selectors("images", selectors, choosing, entries.len());
         let all = counted(entries.len(), "image build");
-        let idle = idle_selectors("images", &selectors, &matches, entries.len());
         self.found.images = entries;
         self.take(Operation::ListImageBuildVersions, idle, cut);
         let followed = followed_images(&self.found, &self.selection);
@@ -309,9 +301,15 @@ impl Examination<'_> {
 }
 
 /// A warning for each pattern or ARN that chooses nothing of what there is.
-fn idle_selectors(key: &str, selectors: &[&str], matches: &[usize], there: usize) -> Vec<String> {
-    let idle = { selectors.iter().zip(matches) }.filter(|(_, matches)| **matches == 0);
-    let idle: Vec<String> = idle.map(|(selector, _)| format!("{selector:?}")).collect();
+fn idle_selectors<'a>(
+    key: &str,
+    selectors: impl Iterator<Item = &'a str>,
+    choosing: impl Iterator<Item = usize>,
+    there: usize,
+) -> Vec<String> {
+    let choosing: HashSet<usize> = choosing.collect();
+    let idle = { selectors.enumerate() }.filter(|(place, _)| !choosing.contains(place));
+    let idle: Vec<String> = idle.map(|(_, selector)| format!("{selector:?}")).collect();
     if idle.is_empty() {
         return Vec::new();
     }

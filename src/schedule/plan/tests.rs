@@ -134,6 +134,20 @@ fn observation(id: StepExecutionId, status: &str, rollback: Option<&str>) -> Obs
     record.observed.expect("it was just answered")
 }
 
+fn image(arn: &ImageArn, status: &str, now: Now) -> Image {
+    Image {
+        arn: arn.clone(),
+        status: ImageStatus::parse(status),
+        created: Some(now.time),
+        failure: None,
+        platform: None,
+        kind: None,
+        build_type: None,
+        pipeline: None,
+        tags: Default::default(),
+    }
+}
+
 /// Plays events and keeps to what the poller keeps to.
 struct Play {
     plan: Plan,
@@ -324,17 +338,7 @@ impl Play {
     fn image_ends(&mut self, arn: &ImageArn, end: End) {
         match end {
             End::Ok { image_status, .. } => {
-                let image = Image {
-                    arn: arn.clone(),
-                    status: ImageStatus::parse(image_status),
-                    created: Some(self.now.time),
-                    failure: None,
-                    platform: None,
-                    kind: None,
-                    build_type: None,
-                    pipeline: None,
-                    tags: Default::default(),
-                };
+                let image = image(arn, image_status, self.now);
                 let news = self.plan.image_told(&image, ImageSource::Get, self.now);
                 match news {
                     ImageNews::Wanted => self.plan.image_claimed(arn, self.now.instant),
@@ -534,27 +538,16 @@ fn execution_that_goes_on_is_listed_again_also_where_its_list_was_broken_off() {
 
 #[test]
 fn listed_step_that_no_list_has_told_of_is_asked_for_when_its_execution_is_dropped() {
-    let (now, image) = (start(), image_arn(0));
+    let (now, arn) = (start(), image_arn(0));
     let [first, second] = [step_id(0), step_id(2)];
     let told = |status: &str| WorkflowExecution::with_status(WorkflowStatus::parse(status));
     let mut plan = Plan::new(1, pace(true));
-    plan.name_images(std::slice::from_ref(&image), now);
-    let image_told = Image {
-        arn: image.clone(),
-        status: ImageStatus::parse("BUILDING"),
-        created: Some(now.time),
-        failure: None,
-        platform: None,
-        kind: None,
-        build_type: None,
-        pipeline: None,
-        tags: Default::default(),
-    };
-    plan.image_told(&image_told, ImageSource::Get, now);
-    plan.image_claimed(&image, now.instant);
+    plan.name_images(std::slice::from_ref(&arn), now);
+    plan.image_told(&image(&arn, "BUILDING", now), ImageSource::Get, now);
+    plan.image_claimed(&arn, now.instant);
     let waiting = workflow_id(&second);
     for (workflow, status) in [(workflow_id(&first), "RUNNING"), (waiting, "PENDING")] {
-        assert!(plan.workflow_found(workflow, &image, &told(status), now.instant, now));
+        assert!(plan.workflow_found(workflow, &arn, &told(status), now.instant, now));
     }
     while let Some(due) = plan.take_due(now.plus(INTERVAL).instant) {
         plan.ended(&due.call);
@@ -567,7 +560,7 @@ fn listed_step_that_no_list_has_told_of_is_asked_for_when_its_execution_is_dropp
     let seen = observation(second, "PENDING", None);
     plan.step_answered(second, &seen, SeenBy::Get, now.instant, now);
     assert!(plan.waits_behind_another(waiting));
-    plan.image_is_foreign(&image, now.instant);
+    plan.image_is_foreign(&arn, now.instant);
     assert!(plan.queue.is_waiting(&Call::Step(second)));
 }
 
