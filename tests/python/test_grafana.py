@@ -465,6 +465,14 @@ def test_what_an_interval_counts_does_not_depend_on_the_graphs_width():
             assert ("interval" in target) == (bars or panel["type"] == "heatmap")
 
 
+def test_what_leaves_out_the_instance_leaves_out_all_that_replicas_differ_in():
+    """Where all is well some of these panels are empty, and so alike whatever they leave out."""
+    for board in BOARDS.values():
+        for _, target in queries(board):
+            for left_out in re.findall(r"without \(([^)]*)\)", target["expr"]):
+                assert {"instance", "pod", "container", "endpoint"} <= set(left_out.split(", "))
+
+
 # What one of two replicas shows, both show.
 
 PAIR = """
@@ -473,7 +481,7 @@ scrape_configs:
   - job_name: imagebuilder
     static_configs:
       - {{targets: ["{one}"], labels: {{pod: exporter-one, container: exporter, endpoint: http}}}}
-      - {{targets: ["{two}"], labels: {{pod: exporter-two, container: exporter, endpoint: http}}}}
+      - {{targets: ["{two}"], labels: {{pod: exporter-two, container: exporter-v2, endpoint: metrics}}}}
 """
 
 
