@@ -263,7 +263,8 @@ def test_interrupt_ends_it_and_nothing_is_left(both, staying):
     assert stays.ends() == 130, stays.said()
 
 
-@pytest.mark.parametrize("program", ["imagebuilder_exporter", "prometheus", "amtool", "sleep"])
+# Not amtool: it runs too shortly to be met for sure. The test after this one holds it up.
+@pytest.mark.parametrize("program", ["imagebuilder_exporter", "prometheus", "sleep"])
 def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, program):
     started = quickstart()
     until(f"{program} to run", lambda: any(program.encode() in run for run in started.programs()))
