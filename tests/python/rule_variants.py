@@ -11,6 +11,9 @@ ABOUT_SCRAPES = {
     "ImageBuilderExporterAbsent",
     "ImageBuilderTargetGone",
 }
+# Where this counts, another instance's word is nothing: a process alone knows for how long it has
+# looked for the same.
+SINCE = "imagebuilder_exporter_config_last_reload_success_timestamp_seconds"
 
 
 # What promtool's notation for values means, sample by sample; `_` is none.
@@ -134,12 +137,10 @@ def variants(test, fors):
     looked = [sample_at(test, look["eval_time"]) for look in firing or looks]
     before = min(pending(test, firing[0], fors), GAP) - 1 if firing else 1
     first, last = min(looked) - max(before, 1), max(looked) - 1
-    for at, variant in [
-        (first, restart),
-        (last, restart),
-        (first, other_instance),
-        (last // 2, overlapping_instance),
-    ]:
+    happens = [(first, restart), (last, restart)]
+    if not any(series["series"].startswith(SINCE) for series in test["input_series"]):
+        happens += [(first, other_instance), (last // 2, overlapping_instance)]
+    for at, variant in happens:
         yield f"{variant.__name__} at sample {at}", at, variant
     if firing:
         yield f"all gone at sample {last + 1}", last + 1, all_gone
