@@ -52,6 +52,8 @@ class Quickstart:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # What a shell starts in the background ignores it, and what that starts in turn.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def said(self):
