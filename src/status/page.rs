@@ -172,6 +172,8 @@ fn nothing(out: &mut Markup, status: &Status<'_>) {
         out.raw("Nothing matches. <a href=\"?\">Show everything</a>");
     } else if !status.known.ready {
         out.raw("Nothing is known yet: everything is being asked for the first time.");
+    } else if status.known.sources.iter().any(targets::is_blind) {
+        out.raw("Nothing is known: not all targets could be asked, as they say above.");
     } else {
         out.raw("There is nothing to show: no image is being built, and what ended has passed its retention.");
     }

@@ -37,7 +37,8 @@ pub fn build(out: &mut Markup, build: &Build<'_>, status: &Status<'_>, site: &Si
     if let Some(image) = build.image {
         status_word(out, image.status.as_str());
     }
-    if build.is_unfinished() && build.source.health.up == Some(false) {
+    let known = build.standing != Standing::Unseen;
+    if known && build.is_unfinished() && build.source.health.up == Some(false) {
         outdated(out, build.source, now);
     }
     out.raw("<span class=\"facts\">");

@@ -530,6 +530,35 @@ fn build_says_that_its_target_is_down_while_it_can_change() {
 }
 
 #[test]
+fn what_was_never_seen_is_not_out_of_date() {
+    let mut world = World::default();
+    world.unseen_step();
+    let mut known = world.known();
+    known.sources[0].health = troubled();
+    let text = text_of(&page_of(&known, ""));
+    assert!(text.contains("Image not known us-west-2"), "{text}");
+}
+
+#[test]
+fn nothing_is_taken_for_no_builds_only_where_all_could_be_asked() {
+    let said = |change: fn(&mut Health)| {
+        let mut known = World::default().known();
+        change(&mut known.sources[0].health);
+        text_of(&page_of(&known, ""))
+    };
+    let none = "no image is being built";
+    let blind = "Nothing is known: not all targets could be asked";
+    assert!(said(|_| {}).contains(none));
+    for text in [
+        said(|health| health.up = Some(false)),
+        said(|health| health.up = None),
+        said(|health| health.denied = troubled().denied),
+    ] {
+        assert!(text.contains(blind) && !text.contains(none), "{text}");
+    }
+}
+
+#[test]
 fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolded() {
     for (status, end, said, unfolded) in [
         (
