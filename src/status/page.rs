@@ -181,13 +181,13 @@ fn nothing(out: &mut Markup, status: &Status<'_>) {
 }
 
 fn pages(out: &mut Markup, status: &Status<'_>) {
-    if status.pages <= 1 {
+    if status.builds.is_empty() || status.pages <= 1 {
         return;
     }
     let (query, last) = (status.query, status.pages);
     out.raw("<nav class=\"pages\" aria-label=\"Pages\">");
     if query.page > 1 {
-        let before = (query.page - 1).min(last);
+        let before = query.page - 1;
         out.put(
             "<a rel=\"prev\" class=\"button\" href=\"",
             query.address(before),

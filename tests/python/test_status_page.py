@@ -388,6 +388,15 @@ def test_page_is_used_with_the_keyboard_alone(browser, exporter):
         assert page.evaluate(opened)
 
 
+def test_signs_that_are_for_the_eyes_are_not_read_out(browser, exporter):
+    with looking(browser) as page:
+        page.goto(exporter.url)
+        page.get_by_role("link", name="AWS console of broken", exact=True).wait_for()
+        read = page.locator("body").aria_snapshot()
+        assert "ApplyBuildComponents FAILED" in read
+        assert not set("▸▾·") & set(read), read
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_page_is_fit_for_everybody(browser, exporter, scheme, width):
