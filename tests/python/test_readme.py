@@ -51,13 +51,47 @@ def test_policy_of_the_readme_allows_each_operation_and_no_other(readme, demo):
     assert set(statement["Action"]) == {f"imagebuilder:{name}" for name in operations}
 
 
-def test_every_link_to_a_file_leads_somewhere(root):
-    pages = [root / "README.md", root / "CHANGELOG.md", *root.glob("[cd]*/**/*.md")]
-    assert len(pages) > 7
+@pytest.fixture
+def pages(root):
+    found = [root / "README.md", root / "CHANGELOG.md", *root.glob("[cd]*/**/*.md")]
+    assert len(found) > 7
+    return found
+
+
+def without_blocks(page):
+    return re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """As the places that render Markdown make them of headings."""
+    headings = re.findall(r"^#+ (.*)$", without_blocks(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_leads_somewhere(pages):
+    followed = 0
     for page in pages:
-        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
-            if not link.startswith("https://"):
-                assert (page.parent / link).exists(), f"{link} in {page}"
+        for link in re.findall(r"\]\(([^)]+)\)", without_blocks(page)):
+            if link.startswith("https://"):
+                continue
+            file, _, anchor = link.partition("#")
+            target = page.parent / file if file else page
+            assert target.exists(), f"{link} in {page}"
+            assert not anchor or anchor in anchors(target), f"{link} in {page}"
+            followed += bool(anchor)
+    assert followed > 7
+
+
+def test_every_table_is_one(pages):
+    """Rows that no line of dashes precedes are shown as they are written."""
+    tables = 0
+    for page in pages:
+        for table in re.findall(r"(?:^\|.*\n)+", without_blocks(page), re.MULTILINE):
+            assert re.match(r"\|.*\|\n\|[-| ]+\|\n", table), f"{table} in {page}"
+            columns = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+            assert len(columns) == 1, f"{table} in {page}"
+            tables += 1
+    assert tables > 7
 
 
 def test_rules_lead_to_the_status_page_as_the_page_on_alerting_says(root):
