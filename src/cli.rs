@@ -22,7 +22,7 @@ const LONG_VERSION: &str = concat!(
     ")"
 );
 
-/// Exposes the state of EC2 Image Builder's workflow steps to Prometheus.
+/// Exposes the state of EC2 Image Builder's pipelines, image builds and workflow steps to Prometheus.
 ///
 /// Without a command it runs the exporter. Each flag also reads the environment variable
 /// IMAGEBUILDER_EXPORTER_ and its name, with dots and dashes as underscores.
