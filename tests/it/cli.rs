@@ -362,3 +362,20 @@ fn reader_who_has_read_enough_is_no_fault_and_a_full_disk_is_told() {
     let told = "cannot write to standard output: No space left on device (os error 28)\n";
     assert_eq!(check_into(full.into()), (Some(1), told.to_owned()));
 }
+
+#[tokio::test]
+async fn proxy_that_can_be_none_is_told_without_its_password() {
+    for proxy in ["ftp://user:secret@proxy:21", "http://user:secret@"] {
+        let ended = Setup::exporter(CONFIG)
+            .env("https_proxy", proxy)
+            .run()
+            .await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let line = ended.stderr.last().unwrap();
+        assert!(
+            line.starts_with("https_proxy names no proxy: expected http://HOST:PORT"),
+            "{line}"
+        );
+        assert!(!line.contains("secret"), "{line}");
+    }
+}

@@ -64,7 +64,7 @@ class Quickstart:
 
         until(f"{what!r} of the script", said, seconds)
 
-    def ends(self, seconds=30):
+    def ends(self, seconds=90):
         """Its exit code, once it has ended and left nothing."""
         code = self.process.wait(seconds)
         assert list(self.programs()) == [], self.said()
