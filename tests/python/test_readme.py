@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 
+import botocore.session
 import pytest
 import yaml
+from botocore import xform_name
 
 from processes import get, output_of
 
@@ -110,3 +112,49 @@ def test_rules_lead_to_the_status_page_as_the_page_on_alerting_says(root):
             "https://YOUR-HOST/PATH/"
             "?q={{ $labels.step_execution_id }}&image={{ $labels.image }}"
         )
+
+
+def commands_of_aws(pages):
+    """The AWS CLI's commands, of blocks and of lines: service, operation, and all that follows."""
+    for page in pages:
+        text = page.read_text().replace("\\\n", " ")
+        for found in re.findall(r"(?:^ *|`)(aws [^`\n]+)", text, re.MULTILINE):
+            _, service, operation, *rest = found.split(maxsplit=3)
+            yield service, operation, rest[0] if rest else ""
+
+
+# Of the CLI alone: flags that every command has, and commands that are no single operation.
+GLOBAL_FLAGS = {"region", "query"}
+OWN_COMMANDS = {
+    ("cloudformation", "deploy"): {
+        "stack-name",
+        "template-file",
+        "capabilities",
+        "parameter-overrides",
+    },
+    ("sso", "login"): set(),
+}
+
+
+def test_commands_of_aws_have_the_operations_flags_and_members_that_there_are(pages):
+    session = botocore.session.get_session()
+    flags = members = 0
+    for service, operation, rest in commands_of_aws(pages):
+        given = set(re.findall(r"--([a-z-]+)", rest)) - GLOBAL_FLAGS
+        own = OWN_COMMANDS.get((service, operation))
+        if own is not None:
+            assert given <= own, operation
+            continue
+        model = session.get_service_model(service)
+        (name,) = [name for name in model.operation_names if xform_name(name, "-") == operation]
+        known = model.operation_model(name)
+        assert given <= {xform_name(member, "-") for member in known.input_shape.members}, operation
+        flags += len(given)
+        for query in re.findall(r"--query '([^']+)'", rest):
+            for path in query.strip("[]").split(","):
+                shape = known.output_shape
+                for member in path.split("."):
+                    assert member in shape.members, f"{path} of {operation}"
+                    shape = shape.members[member]
+                members += 1
+    assert flags > 10 and members > 10
