@@ -210,7 +210,7 @@ def test_prometheus_rule_holds_the_shipped_rules(kubernetes):
     script = runpy.run_path(str(kubernetes / "prometheusrule.py"))
     again = "the rules have changed: run deploy/kubernetes/prometheusrule.py"
     assert script["TARGET"].read_text() == script["manifest"](), again
-    shipped = yaml.safe_load(script["rules"]().read_text())
+    shipped = yaml.safe_load(script["RULES"].read_text())
     assert the("PrometheusRule", manifests(kubernetes))["spec"] == shipped
 
 
