@@ -393,7 +393,11 @@ def test_kustomize_makes_manifests_of_the_example_on_the_page(kubernetes, tmp_pa
     apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert [term["labelSelector"] for term in apart] == [{"matchLabels": LABELS}]
     account = the("ServiceAccount", made)["metadata"]["annotations"]
-    assert account.keys() == {"eks.amazonaws.com/role-arn"}
+    assert account == {
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::444455556666:role/imagebuilder-exporter"
+    }
+    for kind in ["ServiceMonitor", "PrometheusRule"]:
+        assert the(kind, made)["metadata"]["labels"] == LABELS | {"release": "kube-prometheus-stack"}
     dashboards = [manifest for manifest in made if is_dashboard(manifest)]
     assert len(dashboards) == 3
     maps = the("ConfigMap", [manifest for manifest in made if manifest not in dashboards])
