@@ -18,8 +18,8 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def clean_environment(**more):
     """The environment without what would change the exporter, its AWS SDK or boto3."""
-    ours = ("AWS_", "IMAGEBUILDER_")
-    rest = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    ours = ("AWS_", "IMAGEBUILDER_", "HTTPS_PROXY", "NO_PROXY")
+    rest = {name: value for name, value in os.environ.items() if not name.upper().startswith(ours)}
     return rest | more
 
 

@@ -50,6 +50,8 @@ class Quickstart:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # What a shell starts in the background ignores it, and what that starts in turn.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def said(self):
@@ -62,7 +64,7 @@ class Quickstart:
 
         until(f"{what!r} of the script", said, seconds)
 
-    def ends(self, seconds=30):
+    def ends(self, seconds=90):
         """Its exit code, once it has ended and left nothing."""
         code = self.process.wait(seconds)
         assert list(self.programs()) == [], self.said()
