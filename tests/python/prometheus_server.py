@@ -60,5 +60,5 @@ def running_prometheus(address, configuration, directory):
         server = Prometheus(address)
         until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
         scrapes = "min(count_over_time(up[1m])) >= 5"
-        until("five scrapes of each target", lambda: server.query(scrapes), 60)
+        until("five scrapes of each target", lambda: server.query(scrapes))
         yield server
