@@ -150,7 +150,7 @@ async fn sts_that_is_down_or_does_not_answer_is_a_fault_of_the_credentials() {
         let simulated = Simulated::start(SCENARIO).await;
         simulated.spoil_all(fault);
         let role = format!("{{role_arn: \"{ROLE}\", external_id: the-id}}");
-        let config = with_role(&simulated, &role).replace("5s", "500ms");
+        let config = with_role(&simulated, &role).replace("30s", "5s");
         let exporter = with_sts(&config, &simulated).start().await;
         is_refused(&exporter, &simulated, &[ROLE]).await;
         // The step of the chain rests for a while after it failed; then all is well.

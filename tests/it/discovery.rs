@@ -18,7 +18,7 @@ const DISCOVERED: &str = "imagebuilder_exporter_discovery_last_success_timestamp
 /// A configuration of these targets that looks often and counts at once.
 fn config(targets: &[String]) -> String {
     format!(
-        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 5s}}\n\
+        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
          metrics: {{counter_warmup: 0s, tag_labels: [Team, cost-center]}}\n\
          targets:\n{}",
         targets.concat()

@@ -49,7 +49,7 @@ impl Run {
             format!("  - {{name: {name}, endpoint_url: \"{url}\", {keys}}}\n")
         });
         let targets: String = targets.collect();
-        let config = format!("polling: {{request_timeout: 5s}}\ntargets:\n{targets}");
+        let config = format!("polling: {{request_timeout: 30s}}\ntargets:\n{targets}");
         setup.files.write("imagebuilder_exporter.yaml", &config);
         setup
             .arg("doctor")

@@ -159,9 +159,7 @@ async fn every_fault_marks_its_step_alone_and_is_counted_by_its_result() {
 #[tokio::test]
 async fn call_without_an_answer_ends_with_its_timeout() {
     let simulated = Simulated::start(SCENARIO).await;
-    let config = simulated
-        .config(&["Spoiled", "Sound"])
-        .replace("5s", "300ms");
+    let config = simulated.config(&["Spoiled", "Sound"]).replace("30s", "2s");
     let exporter = Setup::exporter(&config).start().await;
     exporter
         .until_value(&success(&simulated, "Spoiled"), 1.0)
@@ -348,7 +346,7 @@ async fn no_more_calls_are_under_way_than_the_configuration_allows() {
         .faults
         .set(vec![late.latency(Duration::from_millis(100))]);
     let config = simulated.config(&["Spoiled", "Sound", "Settled"]);
-    let config = config.replace("5s}", "5s, max_concurrent_requests: 2}");
+    let config = config.replace("30s}", "30s, max_concurrent_requests: 2}");
     let exporter = Setup::exporter(&config).start().await;
     let ok = "imagebuilder_exporter_api_requests_total{\
               operation=\"GetWorkflowStepExecution\",result=\"ok\"}";

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io::Read;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -21,6 +20,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::process::Port;
+
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -31,7 +32,7 @@ const MANY: usize = 5_000;
 const SOME: usize = 300;
 
 /// Longer than any test.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 
 struct Program {
     steps: StepStore,
@@ -147,7 +148,7 @@ fn site(telemetry_path: &str) -> Site {
 }
 
 struct Running {
-    address: SocketAddr,
+    port: Port,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
     program: Arc<Program>,
@@ -159,8 +160,8 @@ impl Running {
     }
 
     async fn start_with(program: Program, path: &str, drain_timeout: Duration) -> Self {
-        let listeners = bind("127.0.0.1:0").await.unwrap();
-        let address = listeners[0].local_addr().unwrap();
+        let port = Port::free();
+        let listeners = bind(&port.address.to_string()).await.unwrap();
         let program = Arc::new(program);
         let server = Server {
             listeners,
@@ -173,7 +174,7 @@ impl Running {
             let _ = stopped.await;
         }));
         Self {
-            address,
+            port,
             stop: Some(stop),
             server,
             program,
@@ -187,7 +188,7 @@ impl Running {
     /// Once it no longer takes connections it has begun to stop.
     async fn stopped_listening(&self) {
         within(async {
-            while TcpStream::connect(self.address).await.is_ok() {
+            while TcpStream::connect(self.port.address).await.is_ok() {
                 tokio::task::yield_now().await;
             }
         })
@@ -195,7 +196,7 @@ impl Running {
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        TcpStream::connect(self.port.address).await.unwrap()
     }
 
     /// One request on a connection of its own. `headers` are whole lines.

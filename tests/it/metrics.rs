@@ -290,16 +290,23 @@ async fn polling_of_seen_unseen_and_settled_steps_is_shown() {
         &format!("step_executions: [{unknown}, "),
     );
     let exporter = Setup::exporter(&config).start().await;
-    let settled = "imagebuilder_exporter_tracked_steps{state=\"settled\"}";
-    let scrape = exporter.until_value(settled, 2.0).await;
-    let state = |state: &str| {
-        scrape.value(&format!(
-            "imagebuilder_exporter_tracked_steps{{state=\"{state}\"}}"
-        ))
-    };
-    assert_eq!(state("pending"), Some(1.0));
-    assert_eq!(state("active"), Some(2.0));
-    assert_eq!(state("gone"), Some(0.0));
+    exporter.until_ready().await;
+    let scrape = exporter
+        .until("each is in its state", |scrape| {
+            let of_state = |(state, count)| {
+                let tracked = format!("imagebuilder_exporter_tracked_steps{{state=\"{state}\"}}");
+                scrape.value(&tracked) == Some(count)
+            };
+            [
+                ("pending", 1.0),
+                ("active", 2.0),
+                ("settled", 2.0),
+                ("gone", 0.0),
+            ]
+            .into_iter()
+            .all(of_state)
+        })
+        .await;
     let polls = |id: &str| {
         let of = format!("target=\"main\",region=\"us-west-2\",step_execution_id=\"{id}\"");
         let lines = scrape.samples().filter(|line| line.contains("{target="));
@@ -345,8 +352,9 @@ async fn unknown_status_is_shown_as_the_service_wrote_it() {
 #[tokio::test]
 async fn running_step_breaches_its_timeout_between_two_polls() {
     let simulated = Simulated::start(SCENARIO).await;
-    // It began 586 seconds ago: after ten of the step before, and the pauses between.
-    let timeout = BTreeMap::from([("timeoutSeconds".to_owned(), json!(592))]);
+    // It began 586 seconds ago: after ten of the step before, and the pauses between. So there is
+    // time to see it before.
+    let timeout = BTreeMap::from([("timeoutSeconds".to_owned(), json!(611))]);
     simulated.spoil("ApproveEks", Effect::Replaced(timeout));
     let config = simulated.config(&["ApproveEks"]).replace("200ms", "1h");
     let exporter = Setup::exporter(&config).start().await;

@@ -3,6 +3,7 @@
 mod client;
 mod exporter;
 mod files;
+mod port;
 mod scrape;
 mod simulated;
 
@@ -11,12 +12,13 @@ use std::time::Duration;
 pub use client::{Client, Response, parse};
 pub use exporter::{Ended, Exporter, Setup};
 pub use files::Files;
+pub use port::Port;
 pub use scrape::Scrape;
 pub use simulated::{Simulated, error, now};
 
 /// How long anything may take that is waited for: only a test that fails comes near it, also on a
 /// busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often something that is waited for is looked at.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);

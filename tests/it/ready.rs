@@ -26,7 +26,7 @@ pipelines:
 async fn exporter_is_ready_when_the_first_attempt_for_every_step_has_ended_and_for_good() {
     let mut simulated = Simulated::start(SCENARIO).await;
     simulated.spoil("Held", Effect::NoAnswer);
-    let config = simulated.config(&["Held", "Answered"]).replace("5s", "1h");
+    let config = simulated.config(&["Held", "Answered"]).replace("30s", "1h");
     let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
     let exporter = setup.start().await;
     let healthy = async || assert_eq!(exporter.get("/-/healthy").await.status, 200);
@@ -52,6 +52,7 @@ async fn exporter_is_ready_when_the_first_attempt_for_every_step_has_ended_and_f
     exporter.write_config(&config.replace("step_executions: [", unknown));
     assert_eq!(exporter.post("/-/reload").await.status, 200);
     assert_eq!(exporter.get("/-/ready").await.status, 200);
+    exporter.until_line(&["message=ready"]).await;
     assert_eq!(exporter.count_log(&["message=ready"]), 1);
 }
 
@@ -59,7 +60,7 @@ async fn exporter_is_ready_when_the_first_attempt_for_every_step_has_ended_and_f
 async fn reload_takes_away_what_readiness_waits_for() {
     let simulated = Simulated::start(SCENARIO).await;
     simulated.spoil("Held", Effect::NoAnswer);
-    let config = simulated.config(&["Held", "Answered"]).replace("5s", "1h");
+    let config = simulated.config(&["Held", "Answered"]).replace("30s", "1h");
     let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
     let exporter = setup.start().await;
     exporter

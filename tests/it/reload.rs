@@ -182,6 +182,9 @@ async fn bad_file_changes_nothing_and_every_mistake_is_told() {
     assert_eq!(after.value(SUCCEEDED_AT), before.value(SUCCEEDED_AT));
     assert_eq!(steps(&after), ["First"]);
     let kept = ["level=error", "configuration not reloaded"];
+    exporter
+        .until_line(&[&kept[..], &[":3:11: "]].concat())
+        .await;
     assert_eq!(exporter.count_log(&kept), 2);
     // It is polled on.
     exporter
@@ -206,15 +209,17 @@ async fn target_with_another_endpoint_starts_anew() {
     elsewhere.spoil_all(Effect::NoAnswer);
     let exporter = start(&simulated.config(&["First"])).await;
     exporter.until_over(ANSWERED, 5.0).await;
-    reload(&exporter, &elsewhere.config(&["First"])).await;
+    let config = elsewhere.config(&["First"]).replace("30s", "5s");
+    reload(&exporter, &config).await;
     let scrape = exporter.scrape().await;
     assert_eq!(steps(&scrape), [""; 0]);
     assert_eq!(scrape.value(ANSWERED), Some(0.0));
     assert_eq!(scrape.value("imagebuilder_exporter_target_up{}"), None);
     elsewhere.faults.clear();
+    // A call may have been under way.
     let asked = simulated.asked_for("First");
     exporter.until_over(ANSWERED, 5.0).await;
-    assert_eq!(simulated.asked_for("First"), asked);
+    assert!(simulated.asked_for("First") <= asked + 1);
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ fn overlapping(simulated: &Simulated) -> String {
 
 fn config(targets: &str) -> String {
     format!(
-        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 5s}}\n\
+        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
          targets:\n{targets}"
     )
 }
@@ -157,15 +157,8 @@ async fn shards_show_each_step_once_and_together_what_one_process_does() {
             && scrape.series("imagebuilder_pipeline_info{}").len() == 12
             && scrape.labels("imagebuilder_image_info{}", "pipeline").len() == 12
     };
-    let mut before = one.until("it shows everything", is_whole).await;
-    // What is learned late, as which of its pipelines built an image, is shown in the end.
-    let whole = loop {
-        let after = discovered_again(&one).await;
-        if series([&before]) == series([&after]) {
-            break after;
-        }
-        before = after;
-    };
+    let before = one.until("it shows everything", is_whole).await;
+    let whole = in_the_end(&one, before).await;
     let expected = series([&whole]);
     for total in [2, 3, 7] {
         let mut exporters = Vec::new();
@@ -197,6 +190,18 @@ async fn discovered_again(exporter: &Exporter) -> Scrape {
     let before = newest(&exporter.scrape().await);
     let again = |scrape: &Scrape| before.is_none() || newest(scrape) > before;
     exporter.until("all is looked for again", again).await
+}
+
+/// What is shown once no look for what there is brings anything new: what is learned late, as which
+/// of its pipelines built an image, is shown by then.
+async fn in_the_end(exporter: &Exporter, mut before: Scrape) -> Scrape {
+    loop {
+        let after = discovered_again(exporter).await;
+        if series([&before]) == series([&after]) {
+            return after;
+        }
+        before = after;
+    }
 }
 
 /// One that shard 0 of 3 polls.
@@ -268,8 +273,8 @@ async fn target_of_another_shard_comes_and_goes_without_a_trace() {
     let exporter = start(&simulated, &alone, 0, 3).await;
     let infos = "imagebuilder_workflow_step_info{}";
     let all_steps = |scrape: &Scrape| scrape.series(infos).len() == 8;
-    exporter.until("its steps are there", all_steps).await;
-    let before = discovered_again(&exporter).await;
+    let before = exporter.until("its steps are there", all_steps).await;
+    let before = in_the_end(&exporter, before).await;
     for config in [alone.clone() + &of_another(&simulated), alone] {
         exporter.write_config(&config);
         assert_eq!(exporter.post("/-/reload").await.status, 200);

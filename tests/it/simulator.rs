@@ -19,6 +19,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::process::{LOOK_EVERY, PATIENCE};
+
 const REGION: &str = "us-west-2";
 
 /// One build that ended an hour ago, and one of another region.
@@ -82,7 +84,7 @@ impl Running {
     }
 
     fn client(&self) -> Client {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20));
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE);
         self.client_within(timeouts.build())
     }
 
@@ -109,6 +111,16 @@ impl Running {
 
     async fn get(&self) -> Result<GetWorkflowStepExecutionOutput, Failed> {
         get(&self.client(), &self.here().to_string()).await
+    }
+
+    /// Waits until so many calls were under way at once.
+    async fn until_asked(&self, at_once: usize) {
+        let asked = async {
+            while self.calls.peak() < at_once {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap();
     }
 
     fn break_with(&self, effect: Effect) {
@@ -268,7 +280,7 @@ async fn reset_truncation_and_html_are_what_they_are_called() {
 async fn unanswered_call_ends_with_its_caller() {
     let running = Running::start("").await;
     running.break_with(Effect::NoAnswer);
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(200));
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(2));
     let client = running.client_within(timeouts.build());
     let error = get(&client, &running.here().to_string()).await.unwrap_err();
     assert!(matches!(error, SdkError::TimeoutError(_)), "{error:?}");
@@ -311,11 +323,7 @@ async fn calls_beyond_the_rate_limit_are_throttled() {
 #[tokio::test]
 async fn calls_at_once_are_counted() {
     let running = Running::start("").await;
-    running.break_with(Effect::Late);
-    let late = Fault::on("*", Effect::Late).unwrap();
-    running
-        .faults
-        .set(vec![late.latency(Duration::from_millis(300))]);
+    running.break_with(Effect::NoAnswer);
     let client = running.client();
     let ids: Vec<_> = running.steps[..3]
         .iter()
@@ -323,7 +331,11 @@ async fn calls_at_once_are_counted() {
         .collect();
     let calls = [&ids[0], &ids[0], &ids[1], &ids[2]].map(|id| get(&client, id));
     let [a, b, c, d] = calls;
-    let _ = tokio::join!(a, b, c, d);
+    let asking = async { tokio::join!(a, b, c, d) };
+    tokio::select! {
+        answers = asking => panic!("nobody answers, but {answers:?}"),
+        () = running.until_asked(4) => {}
+    }
     assert_eq!(running.calls.peak(), 4);
     assert_eq!(running.calls.peak_alike(), 2);
 }
@@ -380,16 +392,8 @@ async fn simulator_ends_when_told_although_a_call_hangs() {
     let running = Running::start("").await;
     running.break_with(Effect::NoAnswer);
     let (client, id) = (running.client(), running.here().to_string());
-    let calls = running.calls.clone();
     let hanging = tokio::spawn(async move { get(&client, &id).await });
-    let begun = async {
-        while calls.peak() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), begun)
-        .await
-        .unwrap();
+    running.until_asked(1).await;
     running.stop.send(()).unwrap();
     running.task.await.unwrap();
     assert!(hanging.await.unwrap().is_err());

@@ -44,7 +44,7 @@ async fn following(simulated: &Simulated) -> Exporter {
 
 async fn following_with(simulated: &Simulated, arguments: &[&str]) -> Exporter {
     let config = format!(
-        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 5s}}\n\
+        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
          duration_budgets: [{{step: ApplyBuildComponents, max_duration: 10s}}]\n\
          targets:\n  \
            - name: main\n    \

@@ -9,7 +9,7 @@ import shutil
 
 from playwright.sync_api import sync_playwright
 
-from processes import get, running_process, tail, until
+from processes import PATIENCE, get, running_process, tail, until
 
 # Debian's wants no sandbox where it runs as root, and nothing of the network.
 ARGUMENTS = [
@@ -31,7 +31,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 
 CONFIGURATION = """
-polling: {{interval: 500ms, discovery_interval: 1s, request_timeout: 5s}}
+polling: {{interval: 500ms, discovery_interval: 1s, request_timeout: 30s}}
 metrics: {{retention: 2d, retention_failed: 2d}}
 duration_budgets: [{{step: ApplyBuildComponents, max_duration: 30s}}]
 targets:
@@ -57,7 +57,7 @@ def chromium():
 def looking(browser, **options):
     """A page that must end without a word on its console, and without having broken its policy."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     said = []
     page.add_init_script(WATCH)
@@ -81,7 +81,7 @@ class Exporter:
         body, _ = get(f"{self.url}api/v1/steps{query}")
         return json.loads(body)
 
-    def until(self, what, condition, seconds=30):
+    def until(self, what, condition, seconds=PATIENCE):
         """Asks until what is shown is so, and gives that."""
 
         def so():
@@ -92,8 +92,8 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def exporting(simulator, folder, address="127.0.0.1:0", within=30):
-    """An exporter of everything that a simulator has, ready `within` so many seconds."""
+def exporting(simulator, folder, address="127.0.0.1:0"):
+    """An exporter of everything that a simulator has, once it is ready."""
     folder = pathlib.Path(folder)
     file, log = folder / "exporter.yaml", folder / "exporter.log"
     file.write_text(CONFIGURATION.format(url=simulator.url))
@@ -111,5 +111,5 @@ def exporting(simulator, folder, address="127.0.0.1:0", within=30):
             return found and found.group(1)
 
         exporter = Exporter(process, until("it listens", bound))
-        until("it is ready", lambda: get(f"{exporter.url}-/ready"), within)
+        until("it is ready", lambda: get(f"{exporter.url}-/ready"))
         yield exporter

@@ -14,7 +14,15 @@ import boto3
 import pytest
 from botocore.config import Config
 from judge import judge
-from processes import free_port, get, running_process, tail, until
+from processes import (
+    PATIENCE,
+    clean_environment,
+    free_port,
+    get,
+    running_process,
+    tail,
+    until,
+)
 from prometheus_server import running_prometheus
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -60,6 +68,14 @@ scrape_configs:
 """
 
 
+def pytest_configure():
+    """What somebody's machine has set changes neither boto3 nor Chromium nor any program that is
+    started here."""
+    for name in os.environ.keys() - clean_environment().keys():
+        if not name.startswith("IMAGEBUILDER_"):
+            del os.environ[name]
+
+
 def pytest_terminal_summary(terminalreporter):
     """A test is skipped only for want of a tool that can't be installed here. What was skipped so
     ends the run, and where CHECKS_NOT_MADE names a file, tests/run reads it there."""
@@ -88,7 +104,8 @@ class Simulator:
             "aws_access_key_id": "AKID",
             "aws_secret_access_key": "secret",
         }
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=5, **options)
+        options = {"read_timeout": PATIENCE, "proxies": {}} | options
+        config = Config(retries={"total_max_attempts": 1}, **options)
         client = boto3.session.Session().client(
             service, region_name=region, endpoint_url=self.url, config=config, **credentials
         )
@@ -133,6 +150,7 @@ def simulate(tmp_path):
             ],
             stderr=subprocess.PIPE,
             text=True,
+            env=clean_environment(),
         )
         running.append(process)
         return Simulator(process, bound_address(process))
@@ -141,7 +159,7 @@ def simulate(tmp_path):
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(timeout=10)
+        process.wait(timeout=PATIENCE)
 
 
 def bound_address(process):
@@ -193,7 +211,7 @@ def announced(process, what, log):
     """What follows `what` in the first line of the program's standard output."""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(timeout=30), f"no line within 30 s:\n{tail(log)}"
+        assert selector.select(timeout=PATIENCE), f"no line within {PATIENCE} s:\n{tail(log)}"
     line = process.stdout.readline()
     assert line.startswith(what), f"{line!r}\n{tail(log)}"
     return line.removeprefix(what).strip()

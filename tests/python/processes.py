@@ -12,14 +12,23 @@ import urllib.request
 
 import pytest
 
+# How long anything may take that is waited for: only a test that fails comes near it, also on a busy
+# machine.
+PATIENCE = 180
+
 # What is on loopback needs no proxy, whatever the environment says.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def clean_environment(**more):
-    """The environment without what would change the exporter, its AWS SDK or boto3."""
-    ours = ("AWS_", "IMAGEBUILDER_", "HTTPS_PROXY", "NO_PROXY")
-    rest = {name: value for name, value in os.environ.items() if not name.upper().startswith(ours)}
+    """The environment without what would change the exporter, its AWS SDK or boto3, or lead what
+    Prometheus and amtool ask for on loopback elsewhere."""
+    ours = ("AWS_", "IMAGEBUILDER_")
+    rest = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) and not name.lower().endswith("_proxy")
+    }
     return rest | more
 
 
@@ -38,7 +47,7 @@ def running_process(command, log, more=None, **options):
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            code = process.wait(timeout=20)
+            code = process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -66,11 +75,11 @@ def tail(log, lines=20):
 
 def get(url, headers=None):
     """The answer's body and headers; `urllib.error.HTTPError` where the status is an error's."""
-    with _opener.open(urllib.request.Request(url, headers=headers or {}), timeout=10) as answer:
+    with _opener.open(urllib.request.Request(url, headers=headers or {}), timeout=60) as answer:
         return answer.read(), answer.headers
 
 
-def until(what, condition, seconds=30):
+def until(what, condition, seconds=PATIENCE):
     """Asks until `condition` gives something true, and gives that."""
     deadline = time.monotonic() + seconds
     while True:
@@ -85,8 +94,22 @@ def until(what, condition, seconds=30):
         time.sleep(0.1)
 
 
+_held = []
+
+
+def listens(address):
+    """Whether somebody does; else an error, as `until` expects it."""
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE):
+        return True
+
+
 def free_port():
-    """A port that nobody had a moment ago, for a program that cannot be given port 0."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port for a program that cannot be given port 0, or that is to be found again where it was.
+    Nobody else is given it while the tests run: it stays bound here without listening, which hinders
+    no server that binds it to use it again, as all of ours do."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _held.append(held)
+    return held.getsockname()[1]

@@ -11,6 +11,14 @@ import pytest
 from processes import get, running_process, until
 
 
+# Debian's program looks for them there, wherever it stands itself.
+TEMPLATES = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
+NEEDS_ALERTMANAGER = pytest.mark.skipif(
+    bool(shutil.which("prometheus-alertmanager")) and not TEMPLATES.exists(),
+    reason="Alertmanager's templates are not installed",
+)
+
+
 class Prometheus:
     def __init__(self, address):
         self.url = f"http://{address}"
@@ -63,15 +71,5 @@ def running_prometheus(address, configuration, directory):
         server = Prometheus(address)
         until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
         scrapes = "min(count_over_time(up[1m])) >= 5"
-        until("five scrapes of each target", lambda: server.query(scrapes), 60)
+        until("five scrapes of each target", lambda: server.query(scrapes))
         yield server
-
-
-def alertmanager_program():
-    """What Alertmanager's program is called here; skips the module where Debian's cannot run."""
-    debians = shutil.which("prometheus-alertmanager")
-    # It looks for them there, wherever it stands itself.
-    templates = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
-    if debians and not templates.exists():
-        pytest.skip("Alertmanager's templates are not installed", allow_module_level=True)
-    return debians or "alertmanager"

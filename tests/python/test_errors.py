@@ -177,11 +177,12 @@ def test_rate_limit_of_the_service_throttles(simulate):
 
 def test_broken_connections_are_errors_of_the_connection(simulate):
     faults = "faults: [{times: 1, reset: true}, {times: 1, no_answer: true}]"
-    client = simulate(faults + PIPELINES).client()
+    simulator = simulate(faults + PIPELINES)
+    client = simulator.client()
     with pytest.raises(botocore.exceptions.ConnectionClosedError):
         client.list_workflow_executions(imageBuildVersionArn=GOLDEN)
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
-        client.list_workflow_executions(imageBuildVersionArn=GOLDEN)
+        simulator.client(read_timeout=2).list_workflow_executions(imageBuildVersionArn=GOLDEN)
     assert client.list_workflow_executions(imageBuildVersionArn=GOLDEN)["workflowExecutions"]
 
 

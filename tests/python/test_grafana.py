@@ -29,7 +29,7 @@ from grafana import (
 from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard, units
-from processes import free_port, get, running_process, until
+from processes import free_port, get, listens, running_process, until
 from prometheus_server import refusal, running_prometheus
 
 # Panels that come with Grafana, as they are named since 10.1.
@@ -360,7 +360,7 @@ def test_query_of_a_panel_is_answered_from_the_demo(demo_prometheus, board, pane
     elif name in MAY_BE_EMPTY:
         answer()
     else:
-        until(f"an answer to {target['expr']}", answer, 120)
+        until(f"an answer to {target['expr']}", answer)
 
 
 def answers(server, board, panel, values, now):
@@ -384,7 +384,7 @@ def test_columns_of_a_table_are_there_in_the_demo(demo_prometheus, board, panel)
         found = answers(demo_prometheus, board, panel, chosen(board), time.time())
         return renamed(panel).keys() - columns(found) - may_lack
 
-    until(f"every column of {panel['title']}", lambda: not missing(), 120)
+    until(f"every column of {panel['title']}", lambda: not missing())
 
 
 @EACH_BOARD
@@ -392,12 +392,14 @@ def test_every_variable_offers_what_the_demo_has(demo_prometheus, board):
     now = time.time()
     for name, variable in variables(board, "query").items():
         selector, label = labels_asked(variable)
-        offered = demo_prometheus.api(
-            f"label/{label}/values", **{"match[]": interpolated(selector, chosen(board), now)}
-        )
-        assert offered, name
-        if name == "account":
-            assert offered == ["111122223333", "444455556666"]
+        query = {"match[]": interpolated(selector, chosen(board), now)}
+        expected = ["111122223333", "444455556666"] if name == "account" else None
+
+        def offers(path=f"label/{label}/values", query=query, expected=expected):
+            offered = demo_prometheus.api(path, **query)
+            return offered if expected is None else offered == expected
+
+        until(f"something to choose as {name}", offers)
 
 
 @pytest.mark.parametrize(
@@ -421,13 +423,19 @@ def test_status_page_finds_what_a_table_links_to(demo_prometheus, demo):
     assert known == PAGE_OF_AN_ID
     site = demo.removesuffix("/metrics")
     for thing in ("step", "execution"):
-        labels = demo_prometheus.query(f"imagebuilder_workflow_{thing}_info")[0]["metric"]
-        one = labels["step_execution_id" if thing == "step" else "workflow_execution_id"]
-        url = known.replace("${__value.text}", one)
-        get(url.replace("${status_page}", site))
-        # The page repeats what it is asked for; its JSON doesn't.
-        found, _ = get(url.replace("${status_page}/", f"{site}/api/v1/steps"))
-        assert one in found.decode(), url
+
+        def is_found(thing=thing):
+            for series in demo_prometheus.query(f"imagebuilder_workflow_{thing}_info"):
+                label = "step_execution_id" if thing == "step" else "workflow_execution_id"
+                one = series["metric"][label]
+                url = known.replace("${__value.text}", one)
+                get(url.replace("${status_page}", site))
+                # The page repeats what it is asked for; its JSON doesn't.
+                found, _ = get(url.replace("${status_page}/", f"{site}/api/v1/steps"))
+                return one in found.decode()
+
+        # One that is leaving may be gone from the page before it is from Prometheus.
+        until(f"the page to have what is shown as a {thing}", is_found)
 
 
 CHOICES = {
@@ -446,15 +454,19 @@ def test_choices_at_the_top_narrow_what_is_shown(demo_prometheus, board):
     values = chosen(board, **CHOICES)
     wanted = {LABELS.get(name, name): CHOICES[name] for name in CHOICES.keys() & values.keys()}
     seen = set()
-    for panel, target in queries(board):
-        # Which their descriptions say.
-        if "Not narrowed" in panel["description"]:
-            continue
-        for one in asked(demo_prometheus, board, target, values, time.time()):
-            for label in wanted.keys() & one["metric"].keys():
-                assert one["metric"][label] in wanted[label], title(board, panel, target)
-                seen.add(label)
-    assert seen == wanted.keys()
+
+    def all_seen():
+        for panel, target in queries(board):
+            # Which their descriptions say.
+            if "Not narrowed" in panel["description"]:
+                continue
+            for one in asked(demo_prometheus, board, target, values, time.time()):
+                for label in wanted.keys() & one["metric"].keys():
+                    assert one["metric"][label] in wanted[label], title(board, panel, target)
+                    seen.add(label)
+        return seen == wanted.keys()
+
+    until("something to be shown of each choice", all_seen)
 
 
 def test_what_an_interval_counts_does_not_depend_on_the_graphs_width():
@@ -510,6 +522,7 @@ def pair(tmp_path_factory):
         return running_process(["env", *environment, *command], directory / f"{status_format}.log")
 
     with running_process(simulate, directory / "simulator.log"):
+        until("the simulator to listen", lambda: listens(simulator))
         with follow(one, "stateset"), follow(two, "sparse"):
             for replica in (one, two):
                 until(f"{replica} to be ready", lambda at=replica: get(f"http://{at}/-/ready"))
@@ -577,7 +590,7 @@ def test_panel_shows_of_two_replicas_what_it_shows_of_each(pair, board, panel, t
             return False
         return all(alike(both, part, unit_of(panel, target)) for part in parts)
 
-    until("both replicas to show the same", all_alike, 60)
+    until("both replicas to show the same", all_alike)
 
 
 @EACH_QUERY

@@ -5,6 +5,7 @@ import time
 import pytest
 
 import conftest
+from processes import PATIENCE
 
 LONG = """
 pipelines:
@@ -76,7 +77,7 @@ def test_token_grows_old(simulate):
     client = simulate("pages: {token_lifetime: 200ms}" + LONG).client()
     id = workflow_id(client)
     token = client.list_workflow_step_executions(workflowExecutionId=id)["nextToken"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     with pytest.raises(client.exceptions.InvalidPaginationTokenException):
         while time.monotonic() < deadline:
             client.list_workflow_step_executions(workflowExecutionId=id, nextToken=token)
@@ -149,7 +150,7 @@ def test_token_of_images_or_pipelines_grows_old(simulate, operation, key, option
     client = simulate("pages: {empty: true, token_lifetime: 200ms}" + MANY).client()
     call = getattr(client, operation)
     token = call(**options)["nextToken"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     with pytest.raises(client.exceptions.InvalidPaginationTokenException):
         while time.monotonic() < deadline:
             call(nextToken=token, **options)

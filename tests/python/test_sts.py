@@ -5,6 +5,7 @@ import time
 import pytest
 
 from conftest import PIPELINES
+from processes import PATIENCE
 
 ROLES = """
 roles:
@@ -71,7 +72,7 @@ def test_session_ends_when_its_lifetime_is_over(simulate):
     simulator = simulate(ROLES + PIPELINES)
     credentials = session(simulator, THERE % "brief")
     client = simulator.client(region="eu-west-1", credentials=credentials)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     with pytest.raises(client.exceptions.ClientError) as error:
         while time.monotonic() < deadline:
             client.list_workflow_executions(imageBuildVersionArn=IMAGE)

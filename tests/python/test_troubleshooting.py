@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT
-from processes import clean_environment, free_port, running_process, tail, until
+from processes import clean_environment, running_process, tail, until
 
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 MESSAGES = sorted(set(re.findall(r'\bmessage="([^"]*)"', PAGE)))
@@ -28,13 +28,13 @@ pipelines:
     account: "111122223333"
     region: us-west-2
     first: -20m
-    every: 7d
+    every: 1h
     workflows: [{managed: build-image}, {managed: test-image}]
 %s
 """
 
 CONFIGURATION = """
-polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 1s}}
+polling: {{interval: 1s, discovery_interval: 1s, request_timeout: {timeout}}}
 targets:
   - name: production
     regions: [us-west-2]
@@ -61,38 +61,40 @@ def denied(operation):
 
 
 @pytest.fixture
-def exporter(tmp_path):
+def exporter(simulate, tmp_path):
     """Runs the exporter in front of a simulator; gives a function that waits for a line of its log
     with all of some parts."""
     running = []
 
-    def start(faults="", scenario="", followed=FOLLOWED, endpoint=None, environment=KEYS, speed=1):
-        address = f"127.0.0.1:{free_port()}"
-        play, config = tmp_path / "scenario.yaml", tmp_path / "exporter.yaml"
-        play.write_text(SCENARIO % (scenario, f"faults:\n{faults}" if faults else ""))
+    def start(
+        faults="",
+        scenario="",
+        followed=FOLLOWED,
+        endpoint=None,
+        environment=KEYS,
+        speed=1,
+        timeout="1m",
+    ):
+        play = SCENARIO % (scenario, f"faults:\n{faults}" if faults else "")
+        simulator = simulate(play, speed=speed)
+        config, log = tmp_path / "exporter.yaml", tmp_path / "exporter.log"
         config.write_text(
-            CONFIGURATION.format(endpoint=endpoint or f"http://{address}", followed=followed)
+            CONFIGURATION.format(
+                endpoint=endpoint or simulator.url, followed=followed, timeout=timeout
+            )
         )
-        binary = os.environ["IMAGEBUILDER_EXPORTER_BIN"]
-        simulate = [binary, "simulate", f"--listen-address={address}", f"--scenario={play}"]
-        simulator = running_process([*simulate, f"--speed={speed}"], tmp_path / "simulator.log")
-        running.append(simulator)
-        simulator.__enter__()
-        log = tmp_path / "exporter.log"
-        # STS is the simulator's too, but for what takes no call to fail.
-        settings = {"AWS_ENDPOINT_URL_STS": f"http://{address}"} | environment
         command = [
-            "env",
-            *(f"{name}={value}" for name, value in settings.items()),
-            binary,
+            os.environ["IMAGEBUILDER_EXPORTER_BIN"],
             f"--config.file={config}",
             "--web.listen-address=127.0.0.1:0",
         ]
-        program = running_process(command, log)
+        # STS is the simulator's too, but for what takes no call to fail.
+        settings = {"AWS_ENDPOINT_URL_STS": simulator.url} | environment
+        program = running_process(command, log, more=settings)
         running.append(program)
         program.__enter__()
 
-        def line(*parts, seconds=20):
+        def line(*parts):
             def found():
                 return [
                     text
@@ -101,7 +103,7 @@ def exporter(tmp_path):
                 ]
 
             try:
-                return until(f"a line with {parts}", found, seconds)[0]
+                return until(f"a line with {parts}", found)[0]
             except AssertionError as failure:
                 raise AssertionError(f"{failure}:\n{tail(log)}") from failure
 
@@ -123,14 +125,18 @@ FAILURES = {
     ("forbidden", "ExpiredTokenException"): {"faults": error("ExpiredTokenException")},
     ("forbidden", "UnrecognizedClientException"): {"faults": error("UnrecognizedClientException")},
     ("forbidden", "InvalidSignatureException: Signature"): {"scenario": "clock_skew: 10m"},
-    ("network", "dns error"): {"endpoint": "http://nowhere.invalid"},
+    # Also where no name server answers.
+    ("network", "dns error"): {
+        "endpoint": "http://nowhere.invalid",
+        "environment": KEYS | {"RES_OPTIONS": "timeout:1 attempts:1"},
+    },
     ("network", "Connection refused"): {"endpoint": "http://127.0.0.1:1"},
     ("network", "Connection reset by peer"): {"faults": "  - {reset: true}"},
     ("network", "tunnel error"): {
         "endpoint": "https://nowhere.invalid",
         "environment": KEYS | {"HTTPS_PROXY": "http://127.0.0.1:1"},
     },
-    ("timeout", "no answer within"): {"faults": "  - {no_answer: true}"},
+    ("timeout", "no answer within"): {"faults": "  - {no_answer: true}", "timeout": "3s"},
     ("server_error", "HTTP 503"): {"faults": error("ServiceUnavailableException")},
     ("parse_error", "not an answer of the service"): {"faults": "  - {html: true}"},
 }
@@ -160,7 +166,7 @@ def test_target_that_is_down_says_why(exporter, kind, text):
 def test_denied_action_is_told_as_the_page_has_it(exporter, operation):
     followed = 'pipelines: ["*"]'
     (message,) = (text for text in MESSAGES if text.endswith(f"allow imagebuilder:{operation}"))
-    # So fast that a workflow ends while it is followed.
+    # So fast that workflows end while they are followed.
     line = exporter(denied(operation), followed=followed, speed=100)
     assert f" operation={operation} " in line(f'message="{message}"')
 

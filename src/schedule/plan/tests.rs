@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Config;
 use crate::labels::LabelText;
 use crate::model::{
-    Image, ImageStatus, StepExecution, StepStatus, WorkflowExecution, WorkflowStatus,
+    Image, ImageStatus, Pipeline, PipelineArn, StepExecution, StepStatus, Tags, WorkflowExecution,
+    WorkflowStatus,
 };
 use crate::schedule::selection::Selection;
 use crate::store::StepRecord;
@@ -562,6 +564,42 @@ fn listed_step_that_no_list_has_told_of_is_asked_for_when_its_execution_is_dropp
     assert!(plan.waits_behind_another(waiting));
     plan.image_is_foreign(&arn, now.instant);
     assert!(plan.queue.is_waiting(&Call::Step(second)));
+}
+
+#[test]
+fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
+    let (now, pace) = (start(), pace(true));
+    let selection = |lists: &str| {
+        let yaml = format!("targets: [{{name: t, regions: [us-west-2], {lists}}}]");
+        let read = Config::read("test.yaml", &yaml, &|_| None).expect("it is right");
+        Selection::new(&read.config.targets[0], "us-west-2")
+    };
+    let arn = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/nightly";
+    let pipeline = Pipeline {
+        arn: PipelineArn::parse(arn).expect("it is one"),
+        enabled: None,
+        platform: None,
+        schedule: None,
+        last_run_status: None,
+        last_run: None,
+        next_run: None,
+        consecutive_failures: None,
+        recipe: Some("golden".to_owned()),
+        tags: Tags::default(),
+    };
+    let built = image(&image_arn(0), "AVAILABLE", now);
+    let matter = |plan: &mut Plan| {
+        plan.tally_image(&built);
+        let read = plan.round_read(Lists::Images, None, now);
+        read.available.expect("the list was read to its end").len()
+    };
+    let mut plan = Plan::new(1, pace);
+    plan.select(selection("pipelines: [nightly]"), pace, now);
+    plan.tally_pipeline(&pipeline);
+    plan.round_read(Lists::Pipelines, None, now);
+    assert_eq!(matter(&mut plan), 1);
+    plan.select(selection("images: [other]"), pace, now);
+    assert_eq!(matter(&mut plan), 0);
 }
 
 proptest! {

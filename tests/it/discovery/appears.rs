@@ -173,7 +173,7 @@ pipelines:
 async fn build_is_counted_once_and_leaves_after_its_retention() {
     let mut simulated = Simulated::start(&SHORT_BUILDS.replace("2s", "1h")).await;
     let target = target(&simulated, "main", &["pipelines: [golden]"]);
-    let settings = "metrics: {retention: 3s, retention_failed: 1h, ";
+    let settings = "metrics: {retention: 10s, retention_failed: 1h, ";
     let config = config(&[target]).replace("metrics: {", settings);
     let exporter = start(&config).await;
     exporter.until_ready().await;
@@ -217,7 +217,7 @@ async fn exporter_is_ready_once_the_first_discovery_has_ended_well_or_not() {
     let fault = Fault::on("ListWorkflowExecutions", Effect::NoAnswer).unwrap();
     simulated.faults.set(vec![fault]);
     let config = config(&[target(&simulated, "main", &["pipelines: [golden]"])]);
-    let exporter = start(&config.replace("5s", "1h")).await;
+    let exporter = start(&config.replace("30s", "1h")).await;
     // All has been asked for but the executions of the image.
     exporter
         .until_over("imagebuilder_pipeline_enabled{}", 0.0)

@@ -6,7 +6,7 @@ use imagebuilder_exporter::simulator::Fault;
 use super::{STEP_INFO, config, reload, set, start, target, until_discovered_again, values};
 use crate::process::{Scrape, Setup, Simulated, error};
 
-/// A build that fails three seconds from now, and is retried twelve seconds later.
+/// A build that fails three seconds from now, and is retried half a minute later.
 const RETRIED: &str = r#"
 listed_after: 0s
 pipelines:
@@ -16,7 +16,7 @@ pipelines:
     first: -1m
     builds: 1
     retries: 1
-    retry_after: 12s
+    retry_after: 30s
     workflows:
       - name: make
         rollback: none
@@ -68,7 +68,7 @@ async fn retried_build_is_opened_again_and_what_it_supersedes_is_marked() {
         .await;
 }
 
-/// A pipeline that is deleted eight seconds from now, while its build runs.
+/// A pipeline that is deleted half a minute from now, while its build runs.
 const DELETED: &str = r#"
 listed_after: 0s
 pipelines:
@@ -77,7 +77,7 @@ pipelines:
     region: us-west-2
     first: -10m
     every: 24h
-    deleted_at: 8s
+    deleted_at: 30s
     workflows:
       - name: make
         steps: [{name: Build, action: RunCommand, duration: 2h}]

@@ -181,7 +181,7 @@ async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_k
           - name: golden
             account: "111122223333"
             region: us-west-2
-            first: 1m
+            first: 10m
             builds: 1
             retries: 1
             retry_after: 1m
@@ -196,7 +196,7 @@ async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_k
         target(&simulated, "first", &follow),
         target(&simulated, "second", &follow),
     ]);
-    let kept = "metrics: {retention: 3s, retention_failed: 1h, ";
+    let kept = "metrics: {retention: 10s, retention_failed: 1h, ";
     let config = config.replace("metrics: {", kept);
     let exporter = start(&config).await;
     let image = "imagebuilder_image_status{status=\"AVAILABLE\"}";

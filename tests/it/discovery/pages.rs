@@ -77,7 +77,7 @@ async fn pages_are_read_until_there_is_no_token_however_little_they_hold() {
 
 #[tokio::test]
 async fn token_that_expires_half_way_costs_the_round_and_nothing_that_is_known() {
-    let pages = "{max_size: 25, short: true, empty: true, token_lifetime: 2s}";
+    let pages = "{max_size: 25, short: true, empty: true, token_lifetime: 5s}";
     let simulated = Simulated::start(&scenario(pages)).await;
     let exporter = start(&config(&[target(
         &simulated,
@@ -90,7 +90,7 @@ async fn token_that_expires_half_way_costs_the_round_and_nothing_that_is_known()
     let late = Fault::on("ListImage*", Effect::Late).unwrap();
     simulated
         .faults
-        .set(vec![late.latency(Duration::from_millis(2500))]);
+        .set(vec![late.latency(Duration::from_secs(6))]);
     let expired = |operation: &str| {
         format!(
             "imagebuilder_exporter_api_requests_total{{operation=\"{operation}\",\

@@ -42,7 +42,8 @@ fn of_image<'a>(scrape: &'a Scrape, name: &str) -> Vec<&'a str> {
 #[tokio::test]
 async fn what_both_name_keeps_its_state_and_the_rest_is_gone_at_once() {
     let simulated = Simulated::start(SCENARIO).await;
-    let configured = |keys: &[&str]| config(&[target(&simulated, "main", keys)]);
+    let configured =
+        |keys: &[&str]| config(&[target(&simulated, "main", keys)]).replace("30s", "5s");
     let exporter = start(&configured(&["pipelines: [golden, web]"])).await;
     let images = |scrape: &Scrape| values(scrape, STEP_INFO, "image");
     exporter

@@ -140,7 +140,7 @@ async fn series_are_about_as_many_as_doctor_said() {
     let simulated = Simulated::start(SCENARIO).await;
     for sparse in ["", "metrics: {status_format: sparse}\n"] {
         let config = format!(
-            "{sparse}polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 5s}}\n\
+            "{sparse}polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 30s}}\n\
              targets: [{{name: t, regions: [us-west-2], endpoint_url: \"{}\", rate_limit: {{requests_per_second: 1000, burst: 1000}}, pipelines: ['*']}}]\n",
             simulated.url
         );

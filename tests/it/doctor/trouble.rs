@@ -33,18 +33,13 @@ async fn clock_that_is_off_is_a_warning_and_from_five_minutes_on_an_error() {
         let simulated = Simulated::start(&format!("clock_skew: {skew}\n{SCENARIO}")).await;
         let run = Run::of(&simulated, &[("production", &own_role(IMAGES))]).await;
         assert_eq!(run.code, Some(code), "{}", run.text);
-        // A second more or less, as the clock tells whole ones.
-        let near = |told: &str| {
-            let others = [
-                ("30s", "29s"),
-                ("30s", "31s"),
-                ("1m30s", "1m29s"),
-                ("1m30s", "1m31s"),
-            ];
-            let mut all = others.iter().map(|(is, near)| told.replace(is, near));
-            run.text.contains(told) || all.any(|near| run.text.contains(&near))
-        };
-        assert!(near(told), "{}", run.text);
+        // Some seconds more or less: the clock tells whole ones, and on a busy machine a call takes a
+        // while.
+        let near = (20..=40).any(|seconds| {
+            let told = told.replace("30s behind", &format!("{seconds}s behind"));
+            run.text.contains(&told)
+        });
+        assert!(near, "{}", run.text);
         if code == 1 {
             run.says("the machine's clock is over 5 minutes off; set it right, and ask again\n");
         }
@@ -184,6 +179,7 @@ async fn list_that_is_known_in_part_says_nothing_of_what_the_rest_may_hold() {
     // A page more than one, whose token is too old when it is asked for.
     let simulated = Simulated::start(
         "pages: {token_lifetime: 1ms}\n\
+         faults: [{operation: ListImageBuildVersions, latency: 50ms}]\n\
          pipelines: [{name: golden-linux, account: \"111122223333\", region: us-west-2, first: -20h, every: 10m, workflows: [{managed: build-image}]}]\n",
     )
     .await;
@@ -265,7 +261,7 @@ async fn no_answer_is_waited_for_as_long_as_configured() {
     simulated.faults.set(vec![fault]);
     let setup = Setup::new();
     let config = format!(
-        "polling: {{request_timeout: 1s}}\ntargets: [{{name: t, endpoint_url: \"{}\", regions: [us-west-2], images: ['*']}}]",
+        "polling: {{request_timeout: 3s}}\ntargets: [{{name: t, endpoint_url: \"{}\", regions: [us-west-2], images: ['*']}}]",
         simulated.url
     );
     setup.files.write("slow.yaml", &config);
@@ -275,7 +271,7 @@ async fn no_answer_is_waited_for_as_long_as_configured() {
         .env("AWS_ENDPOINT_URL_STS", &simulated.url);
     let run = Run::of_setup(setup, &simulated).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("  FAILED    GetImage                    no answer within 1s\n");
+    run.says("  FAILED    GetImage                    no answer within 3s\n");
 }
 
 #[tokio::test]

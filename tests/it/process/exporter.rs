@@ -225,6 +225,17 @@ impl Exporter {
         self.stdout.lines()
     }
 
+    /// Waits until standard output begins with these lines.
+    pub async fn until_stdout(&self, expected: &[String]) {
+        let waiting = async {
+            while !self.stdout().starts_with(expected) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "{:?}", self.stdout());
+    }
+
     /// How many lines of the log so far have all of these in them.
     pub fn count_log(&self, parts: &[&str]) -> usize {
         let log = self.log();

@@ -14,6 +14,8 @@ impl Files {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("it-{}-{count}", std::process::id());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // What a process left that had the same number, and was killed.
+        let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
         Self(directory)
     }

@@ -1,6 +1,5 @@
 //! The simulator within the test, which can so look into it and make things go wrong.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use imagebuilder_exporter::simulator::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{LOOK_EVERY, PATIENCE};
+use super::{LOOK_EVERY, PATIENCE, Port};
 
 /// A running simulator; it ends with the value.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub struct Simulated {
     pub faults: Faults,
     pub calls: Calls,
     pub world: Arc<World>,
-    address: SocketAddr,
+    port: Arc<Port>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
@@ -33,30 +32,25 @@ impl Simulated {
     }
 
     pub async fn at_speed(scenario: &str, speed: f64) -> Self {
-        let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let simulator = Simulator::bind(free_port, world(scenario, speed))
-            .await
-            .unwrap();
-        Self::serve(simulator)
+        Self::serve(Arc::new(Port::free()), world(scenario, speed)).await
     }
 
     /// Another world, whose time begins now, listens where this one did: for what is to begin under
     /// the eyes of an exporter.
     pub async fn begin_anew(&mut self, scenario: &str) {
         self.go_down().await;
-        let world = world(scenario, 1.0);
-        let simulator = Simulator::bind(self.address, world).await.unwrap();
-        *self = Self::serve(simulator);
+        *self = Self::serve(self.port.clone(), world(scenario, 1.0)).await;
     }
 
-    fn serve(simulator: Simulator) -> Self {
+    async fn serve(port: Arc<Port>, world: impl Into<Arc<World>>) -> Self {
+        let simulator = Simulator::bind(port.address, world).await.unwrap();
         let (stop, mut stopped) = watch::channel(false);
         Self {
             url: simulator.url(),
             faults: simulator.faults(),
             calls: simulator.calls(),
             world: simulator.world(),
-            address: simulator.local_addr(),
+            port,
             stop,
             server: tokio::spawn(simulator.run(async move {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -72,10 +66,7 @@ impl Simulated {
 
     /// The same world listens again where it did.
     pub async fn come_back(&mut self) {
-        let simulator = Simulator::bind(self.address, self.world.clone())
-            .await
-            .unwrap();
-        *self = Self::serve(simulator);
+        *self = Self::serve(self.port.clone(), self.world.clone()).await;
     }
 
     pub fn planned(&self) -> Vec<PlannedStep> {
@@ -127,7 +118,7 @@ impl Simulated {
     /// A configuration with one target that follows the steps of these names, often.
     pub fn config(&self, steps: &[&str]) -> String {
         format!(
-            "polling: {{interval: 200ms, request_timeout: 5s}}\n\
+            "polling: {{interval: 200ms, request_timeout: 30s}}\n\
              targets:\n  \
                - name: main\n    \
                  regions: [us-west-2]\n    \
