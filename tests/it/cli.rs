@@ -122,6 +122,23 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
 }
 
 #[tokio::test]
+async fn value_that_is_none_is_told_with_what_would_be_one() {
+    for (arguments, right) in [
+        (
+            &["simulate", "--listen-address=localhost"][..],
+            "is like 127.0.0.1:10851 or",
+        ),
+        (&["simulate", "--speed=fast"], "a number such as 10"),
+        (&["simulate", "--seed=some"], "a whole number such as"),
+        (&["--shard.total=many"], "a whole number such as"),
+    ] {
+        let ended = run(arguments).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr[0].contains(right), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn check_config_says_of_each_file_what_is_wrong_with_it() {
     let setup = Setup::new();
     setup.files.write("good.yaml", CONFIG);

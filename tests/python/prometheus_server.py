@@ -1,10 +1,13 @@
-"""A running Prometheus, and what it is asked."""
+"""A running Prometheus, and what it is asked; and the Alertmanager that can run beside it."""
 
 import contextlib
 import json
+import pathlib
+import shutil
 import urllib.error
 import urllib.parse
 
+import pytest
 from processes import get, running_process, until
 
 
@@ -62,3 +65,13 @@ def running_prometheus(address, configuration, directory):
         scrapes = "min(count_over_time(up[1m])) >= 5"
         until("five scrapes of each target", lambda: server.query(scrapes), 60)
         yield server
+
+
+def alertmanager_program():
+    """What Alertmanager's program is called here; skips the module where Debian's cannot run."""
+    debians = shutil.which("prometheus-alertmanager")
+    # It looks for them there, wherever it stands itself.
+    templates = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
+    if debians and not templates.exists():
+        pytest.skip("Alertmanager's templates are not installed", allow_module_level=True)
+    return debians or "alertmanager"

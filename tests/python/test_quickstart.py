@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import ROOT, SCENARIOS
 from processes import clean_environment, free_port, get, until
+from prometheus_server import alertmanager_program
 from test_prometheus import Prometheus
 
 SCRIPT = ROOT / "deploy" / "quickstart"
@@ -23,10 +24,7 @@ ALERT = re.compile(
     r"^(critical|warning|info) +(\w+) (\S*)\n {9}(.+)\n {9}(docs/runbooks/\w+\.md)$", re.MULTILINE
 )
 
-# Debian's program looks for them there, wherever it stands itself.
-TEMPLATES = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
-if shutil.which("prometheus-alertmanager") and not TEMPLATES.exists():
-    pytest.skip("Alertmanager's templates are not installed", allow_module_level=True)
+alertmanager_program()
 
 
 class Quickstart:
@@ -52,6 +50,8 @@ class Quickstart:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # What a shell starts in the background ignores it, and what that starts in turn.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def said(self):
