@@ -15,7 +15,7 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from processes import clean_environment, get, tail, until
+from processes import clean_environment, get, output_of, running_process, until
 
 # A name that is known to nobody: whoever reaches it went through the proxy.
 NAME = "imagebuilder.us-west-2.test"
@@ -51,9 +51,11 @@ def serving(handle):
     with Server(handle) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def pump(source, sink):
@@ -76,16 +78,22 @@ def authority():
     return trustme.CA()
 
 
-@pytest.fixture
-def service(simulator, authority):
-    """The simulator over TLS."""
+@pytest.fixture(scope="module")
+def tls(authority):
+    """Makes a server of TLS of a connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(NAME, "localhost").configure_cert(context)
+    return lambda request: context.wrap_socket(request, server_side=True)
+
+
+@pytest.fixture
+def service(simulator, tls):
+    """The simulator over TLS."""
     address = urllib.parse.urlsplit(simulator.url)
 
     def handle(request):
         with (
-            context.wrap_socket(request, server_side=True) as client,
+            tls(request) as client,
             socket.create_connection((address.hostname, address.port)) as upstream,
         ):
             joined(client, upstream)
@@ -129,35 +137,35 @@ def log(tmp_path):
 
 
 @pytest.fixture
-def exporter(tmp_path, log, authority):
-    """Starts an exporter that trusts the authority; gives the URL of its metrics."""
+def settings(tmp_path, authority):
+    """The environment of one that trusts the authority."""
     trusted = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(trusted)
-    running = []
+    return {
+        "AWS_ACCESS_KEY_ID": "AKID",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "SSL_CERT_FILE": str(trusted),
+    }
 
-    def start(url, **environment):
-        file = tmp_path / "config.yaml"
-        file.write_text(CONFIGURATION.format(url=url))
-        settings = {
-            "AWS_ACCESS_KEY_ID": "AKID",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "SSL_CERT_FILE": str(trusted),
-        }
-        command = [
-            os.environ["IMAGEBUILDER_EXPORTER_BIN"],
-            f"--config.file={file}",
-            "--web.listen-address=127.0.0.1:0",
-        ]
-        with log.open("wb") as stderr:
-            running.append(subprocess.Popen(command, env=clean_environment(**settings | environment), stderr=stderr))
-        (address,) = said(log, r"\baddress=(127\.0\.0\.1:\d+)")
-        return f"http://{address}/metrics"
 
-    yield start
-    for process in running:
-        process.terminate()
-    for process in running:
-        assert process.wait(timeout=20) == 0, tail(log)
+def command_for(directory, url, *arguments):
+    file = directory / "config.yaml"
+    file.write_text(CONFIGURATION.format(url=url))
+    return [os.environ["IMAGEBUILDER_EXPORTER_BIN"], *arguments, f"--config.file={file}"]
+
+
+@pytest.fixture
+def exporter(tmp_path, log, settings):
+    """Starts an exporter; gives the URL of its metrics."""
+    with contextlib.ExitStack() as running:
+
+        def start(url, *flags, **environment):
+            command = [*command_for(tmp_path, url), "--web.listen-address=127.0.0.1:0", *flags]
+            running.enter_context(running_process(command, log, more=settings | environment))
+            (address,) = said(log, r"\baddress=(127\.0\.0\.1:\d+)")
+            return f"http://{address}/metrics"
+
+        yield start
 
 
 def said(log, pattern):
@@ -203,19 +211,43 @@ def test_proxy_is_told_user_and_password(exporter, proxy):
     until_up(exporter(f"https://{NAME}", HTTPS_PROXY=f"http://user:p%40ss@127.0.0.1:{proxy.port}"))
 
 
-def test_proxy_that_wants_another_password_leaves_the_target_down(exporter, proxy, log):
+@pytest.mark.parametrize("level", ["info", "trace"])
+def test_proxy_that_wants_another_password_leaves_the_target_down(exporter, proxy, log, level):
     proxy.wants = "Basic " + base64.b64encode(b"user:another").decode()
-    metrics = exporter(f"https://{NAME}", HTTPS_PROXY=f"http://user:x@127.0.0.1:{proxy.port}")
+    address = f"http://user:s3same@127.0.0.1:{proxy.port}"
+    metrics = exporter(f"https://{NAME}", f"--log.level={level}", HTTPS_PROXY=address)
     until_up(metrics, 0)
     failed = {"operation": "ListImagePipelines", "result": "network"}
     assert value(metrics, "imagebuilder_exporter_api_requests_total", **failed) > 0
     assert said(log, "tunnel error: proxy authorization required")
-    assert "user:x" not in log.read_text()
+    encoded = base64.b64encode(b"user:s3same").decode()
+    assert not re.search(f"s3same|{encoded}", log.read_text())
+
+
+def test_proxy_may_be_asked_over_tls_itself(exporter, proxy, tls):
+    def handle(request):
+        with tls(request) as client:
+            proxy.handle(client)
+
+    with serving(handle) as server:
+        until_up(exporter(f"https://{NAME}", HTTPS_PROXY=f"https://localhost:{server.port}"))
+    assert set(proxy.asked) == {("CONNECT", f"{NAME}:443")}
+
+
+def test_doctor_asks_through_the_proxy(proxy, settings, tmp_path):
+    command = command_for(tmp_path, f"https://{NAME}", "doctor")
+    through = {
+        "HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}",
+        "AWS_ENDPOINT_URL_STS": f"https://{NAME}",
+    }
+    told = output_of(*command, env=clean_environment(**settings | through))
+    assert "allowed   ListImagePipelines" in told
+    assert set(proxy.asked) == {("CONNECT", f"{NAME}:443")}
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 def test_host_that_needs_no_proxy_is_reached_straight(exporter, service, proxy, variable):
-    settings = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", variable: "other.test,localhost"}
+    settings = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", variable: "other.test, localhost"}
     until_up(exporter(f"https://localhost:{service.port}", **settings))
     assert proxy.asked == []
 

@@ -8,6 +8,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use hyper::Uri;
 
 /// As the AWS CLI and most programs read them; the first that is set counts.
 const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
@@ -45,16 +46,32 @@ pub(super) fn named(
     let Some((variable, proxy)) = set(PROXY) else {
         return Ok(None);
     };
-    let url = if proxy.contains("://") {
-        proxy
-    } else {
-        format!("http://{proxy}")
-    };
-    let config = ProxyConfig::https(url).map_err(|_| BadProxy { variable })?;
+    let config = config(&proxy).ok_or(BadProxy { variable })?;
     Ok(Some(match set(NO_PROXY) {
         Some((_, hosts)) => config.no_proxy(hosts),
         None => config,
     }))
+}
+
+/// The proxy at this address. A host, or a port, that is none may be a part of a password that is not
+/// encoded: it is asked for nowhere.
+fn config(proxy: &str) -> Option<ProxyConfig> {
+    let url = match proxy.contains("://") {
+        true => proxy.to_owned(),
+        false => format!("http://{proxy}"),
+    };
+    let uri: Uri = url.parse().ok()?;
+    let (authority, host) = (uri.authority()?, uri.host()?);
+    let (user, host_and_port) = match authority.as_str().rsplit_once('@') {
+        Some((user, host_and_port)) => (user, host_and_port),
+        None => ("", authority.as_str()),
+    };
+    let is_host = !host.is_empty() && (uri.port().is_some() || host_and_port == host);
+    let is_all = matches!(uri.path(), "" | "/") && uri.query().is_none() && !url.contains('#');
+    let is_proxy = is_host && is_all && !user.contains('@');
+    is_proxy
+        .then_some(uri)
+        .and_then(|uri| ProxyConfig::https(uri).ok())
 }
 
 /// What all calls are made with.
@@ -68,4 +85,55 @@ pub(super) fn client(proxy: Option<ProxyConfig>) -> SharedHttpClient {
         }
         connector.build()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(proxy: &str) -> Option<BadProxy> {
+        let environment = |name: &str| (name == "HTTPS_PROXY").then(|| proxy.to_owned());
+        named(&environment).err()
+    }
+
+    #[test]
+    fn proxy_is_a_host_and_may_have_a_scheme_a_port_a_user_and_a_slash() {
+        for proxy in [
+            "proxy",
+            "proxy:3128",
+            "http://proxy:3128/",
+            "HTTPS://proxy:3128",
+            "http://[2001:db8::1]:3128",
+            "[::1]",
+            "http://user@proxy",
+            "user:p%40ss%2Fword%23@proxy:3128",
+        ] {
+            assert_eq!(bad(proxy), None, "{proxy}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_or_no_port_is_told_and_not_asked() {
+        let variable = "HTTPS_PROXY";
+        for proxy in [
+            ":3128",
+            "http://:3128",
+            "http://",
+            "http:/proxy:3128",
+            "proxy:",
+            "proxy:http",
+            "proxy:99999",
+            "socks5://proxy:1080",
+            " http://proxy",
+            "http://proxy/path",
+            "http://proxy?query",
+            "http://user:pa/ss@proxy",
+            "http://user:1/ss@proxy",
+            "http://user:1#ss@proxy",
+            "http://user:1?ss@proxy",
+            "http://user:p@ss@proxy",
+        ] {
+            assert_eq!(bad(proxy), Some(BadProxy { variable }), "{proxy}");
+        }
+    }
 }
