@@ -28,7 +28,8 @@ pub(super) struct Counters {
 pub(super) struct Reporter {
     target: String,
     region: String,
-    was_up: Option<bool>,
+    /// Why the target is down, where it is; each reason was told.
+    told_down: Vec<ErrorKind>,
     told_unavailable: bool,
     told_rounds: Vec<(Operation, ErrorKind)>,
     /// Selectors that match nothing.
@@ -41,7 +42,7 @@ impl Reporter {
         Self {
             target: target.to_owned(),
             region: region.to_owned(),
-            was_up: None,
+            told_down: Vec::new(),
             told_unavailable: false,
             told_rounds: Vec::new(),
             told_idle: HashSet::new(),
@@ -92,25 +93,32 @@ impl Reporter {
         self.tell_health(up, operation, failure);
     }
 
-    /// That the target has become, or is no longer, one that can't be polled.
+    /// That the target has become, or is no longer, one that can't be polled; and each reason why once,
+    /// as what it fails for later may be what somebody has to mend.
     fn tell_health(&mut self, up: Option<bool>, operation: Operation, failure: Option<&ApiError>) {
-        match (self.was_up, up, failure) {
-            (None | Some(true), Some(false), Some(failure)) => warn!(
-                target = self.target,
-                region = self.region,
-                operation = operation.as_str(),
-                result = failure.kind.as_str(),
-                error = %failure,
-                "target cannot be polled; what is known stays, and it is tried again"
-            ),
-            (Some(false), Some(true), _) => info!(
-                target = self.target,
-                region = self.region,
-                "target can be polled again"
-            ),
+        let is_new = |failure: &&ApiError| !self.told_down.contains(&failure.kind);
+        match (up, failure.filter(is_new)) {
+            (Some(false), Some(failure)) if failure.kind != ErrorKind::Throttled => {
+                self.told_down.push(failure.kind);
+                warn!(
+                    target = self.target,
+                    region = self.region,
+                    operation = operation.as_str(),
+                    result = failure.kind.as_str(),
+                    error = %failure,
+                    "target cannot be polled; what is known stays, and it is tried again"
+                );
+            }
+            (Some(true), _) if !self.told_down.is_empty() => {
+                self.told_down.clear();
+                info!(
+                    target = self.target,
+                    region = self.region,
+                    "target can be polled again"
+                );
+            }
             _ => {}
         }
-        self.was_up = up;
     }
 
     /// Workflow executions may not be looked at: said once for the target.
@@ -142,14 +150,14 @@ impl Reporter {
         );
     }
 
-    /// A list of the account could not be read: said once, and not while nothing can be polled, which
-    /// is said already.
+    /// A list of the account could not be read: said once, and not where nothing can be polled for the
+    /// same reason, which is said already.
     pub(super) fn round_failed(&mut self, operation: Operation, error: &ApiError) {
         // What refuses the caller is no want of a permission.
         let kind = error.about_operation();
         let telling = (operation, kind);
-        let is_down = self.was_up == Some(false) && kind != ErrorKind::Forbidden;
-        if is_down || self.told_rounds.contains(&telling) {
+        let is_said = self.told_down.contains(&error.kind) && kind != ErrorKind::Forbidden;
+        if is_said || self.told_rounds.contains(&telling) {
             return;
         }
         self.told_rounds.push(telling);

@@ -169,14 +169,18 @@ async fn expired_token_is_not_taken_for_a_missing_permission() {
     assert_eq!(exporter.count_log(&told), 0, "{:#?}", exporter.log());
 }
 
+/// A configuration that follows no more than images, which are listed.
+fn of_images(simulated: &Simulated) -> String {
+    let config = simulated.config(&[]);
+    let (config, _) = config.split_once("step_executions").unwrap();
+    format!("{}\n    images: [golden]\n", config.trim_end())
+}
+
 #[tokio::test]
 async fn expired_token_denies_no_list_of_the_account_and_is_told_once() {
     let simulated = Simulated::start(SCENARIO).await;
     simulated.spoil_all(error("ExpiredTokenException"));
-    let config = simulated.config(&["Done"]);
-    let (config, _) = config.split_once("step_executions").unwrap();
-    let config = format!("{}\n    images: [golden]\n", config.trim_end());
-    let exporter = Setup::exporter(&config).start().await;
+    let exporter = Setup::exporter(&of_images(&simulated)).start().await;
     let told = [
         "target cannot be polled",
         "operation=ListImageBuildVersions result=forbidden",
@@ -190,6 +194,43 @@ async fn expired_token_denies_no_list_of_the_account_and_is_told_once() {
         "{:#?}",
         exporter.log()
     );
+}
+
+#[tokio::test]
+async fn each_reason_why_a_target_is_down_is_told_once() {
+    let simulated = Simulated::start(SCENARIO).await;
+    let (unavailable, expired) = ("ServiceUnavailableException", "ExpiredTokenException");
+    simulated.spoil_all(error(unavailable));
+    let config = of_images(&simulated).replace(
+        "interval: 200ms",
+        "interval: 200ms, discovery_interval: 200ms",
+    );
+    let exporter = Setup::exporter(&config).start().await;
+    let down = "target cannot be polled";
+    let result = |result: &str| {
+        format!(
+            "imagebuilder_exporter_api_requests_total{{\
+             operation=\"ListImageBuildVersions\",result=\"{result}\"}}"
+        )
+    };
+    for (code, kind) in [
+        (unavailable, "server_error"),
+        (expired, "forbidden"),
+        (unavailable, "server_error"),
+    ] {
+        let before = exporter.scrape().await.value(&result(kind)).unwrap_or(0.0);
+        simulated.spoil_all(error(code));
+        exporter.until_over(&result(kind), before).await;
+        let told = [down, &format!("result={kind}"), code];
+        exporter.until_line(&told).await;
+    }
+    simulated.faults.clear();
+    exporter
+        .until_line(&["level=info", "target can be polled again"])
+        .await;
+    let log = exporter.log();
+    assert_eq!(exporter.count_log(&["level=warn"]), 2, "{log:#?}");
+    assert_eq!(exporter.count_log(&["works again"]), 0);
 }
 
 /// What somebody might write into a message to make a log say what is not so.
