@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::process::Port;
+use crate::process::{PATIENCE, Port};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -31,7 +31,7 @@ const MANY: usize = 5_000;
 /// As many as a compressor that is not optimized takes no seconds for.
 const SOME: usize = 300;
 
-/// Longer than any test.
+/// Longer than anything is waited for: what ends only by this is seen to be late.
 const LONG: Duration = Duration::from_secs(300);
 
 struct Program {
@@ -219,7 +219,9 @@ async fn send(stream: &mut TcpStream, line: &str, headers: &str) {
 
 /// A test that would hang fails instead.
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, future).await.expect("in time")
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("in time")
 }
 
 struct Answer {

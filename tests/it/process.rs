@@ -18,7 +18,7 @@ pub use simulated::{Simulated, error, now};
 
 /// How long anything may take that is waited for: only a test that fails comes near it, also on a
 /// busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How often something that is waited for is looked at.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -1,6 +1,8 @@
 """Starts the program that IMAGEBUILDER_EXPORTER_BIN names, as simulator with clients that talk to
 it, and as demo."""
 
+import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -17,6 +19,7 @@ from judge import judge
 from processes import (
     PATIENCE,
     clean_environment,
+    end,
     free_port,
     get,
     running_process,
@@ -133,11 +136,11 @@ def recorder(client):
 @pytest.fixture
 def simulate(tmp_path):
     """Starts a simulator with a scenario's text, or its file."""
-    running = []
+    numbers = itertools.count()
 
     def start(text=None, file=None, speed=1, seed=7):
         if file is None:
-            file = tmp_path / f"scenario-{len(running)}.yaml"
+            file = tmp_path / f"scenario-{next(numbers)}.yaml"
             file.write_text(PIPELINES if text is None else text)
         process = subprocess.Popen(
             [
@@ -152,14 +155,11 @@ def simulate(tmp_path):
             text=True,
             env=clean_environment(),
         )
-        running.append(process)
+        running.callback(end, process)
         return Simulator(process, bound_address(process))
 
-    yield start
-    for process in running:
-        process.terminate()
-    for process in running:
-        process.wait(timeout=PATIENCE)
+    with contextlib.ExitStack() as running:
+        yield start
 
 
 def bound_address(process):

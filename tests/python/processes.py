@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -45,14 +44,19 @@ def running_process(command, log, more=None, **options):
         yield process
         assert process.poll() is None, f"{command[0]} ended by itself:\n{tail(log)}"
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            code = process.wait(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
+        code = end(process)
     assert code == 0, f"{command[0]} ended with {code}:\n{tail(log)}"
+
+
+def end(process):
+    """Ends a process by its own id, by force where it doesn't hear; gives its exit code."""
+    process.terminate()
+    try:
+        return process.wait(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 def output_of(*command, **options):
@@ -94,14 +98,14 @@ def until(what, condition, seconds=PATIENCE):
         time.sleep(0.1)
 
 
-_held = []
-
-
 def listens(address):
     """Whether somebody does; else an error, as `until` expects it."""
     host, port = address.split(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE):
         return True
+
+
+_held = []
 
 
 def free_port():

@@ -1,5 +1,7 @@
 """deploy/quickstart, from its start to what it leaves: nothing."""
 
+import contextlib
+import itertools
 import os
 import pathlib
 import re
@@ -14,7 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import ROOT, SCENARIOS
-from processes import PATIENCE, clean_environment, free_port, get, until
+from processes import PATIENCE, clean_environment, end, free_port, get, until
 from prometheus_server import NEEDS_ALERTMANAGER
 from test_prometheus import Prometheus
 
@@ -89,16 +91,15 @@ class Quickstart:
 
 @pytest.fixture
 def quickstart(tmp_path):
-    running = []
+    numbers = itertools.count()
 
     def start(*arguments, **options):
-        running.append(Quickstart(tmp_path / f"{len(running)}", *arguments, **options))
-        return running[-1]
+        one = Quickstart(tmp_path / str(next(numbers)), *arguments, **options)
+        running.callback(end, one.process)
+        return one
 
-    yield start
-    for one in running:
-        one.process.terminate()
-        one.process.wait(PATIENCE)
+    with contextlib.ExitStack() as running:
+        yield start
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +112,13 @@ def both(tmp_path_factory):
         (copy / "deploy" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "deploy" / file, copy / "deploy" / file)
     within = f"--within={SOON}"
-    ends = Quickstart(directory / "ends", "--once", within, script=copy / "deploy" / "quickstart")
-    stays = Quickstart(directory / "stays", within)
-    yield ends, stays
-    for one in (ends, stays):
-        one.process.terminate()
-        one.process.wait(PATIENCE)
+    with contextlib.ExitStack() as running:
+        script = copy / "deploy" / "quickstart"
+        ends = Quickstart(directory / "ends", "--once", within, script=script)
+        running.callback(end, ends.process)
+        stays = Quickstart(directory / "stays", within)
+        running.callback(end, stays.process)
+        yield ends, stays
 
 
 @NEEDS_ALERTMANAGER
