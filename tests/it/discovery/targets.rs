@@ -131,6 +131,30 @@ async fn list_that_fails_while_another_is_read_is_told_once_and_so_is_its_end() 
 }
 
 #[tokio::test]
+async fn list_that_goes_on_failing_when_the_target_is_up_again_is_told_then() {
+    let simulated = Simulated::start(&scenario(&["us-west-2"])).await;
+    simulated.spoil_all(error("ServiceException"));
+    let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
+    let target = target_in("us-west-2", &simulated.url, "main", &keys);
+    let exporter = start(&config(&[target])).await;
+    for operation in ["ListImagePipelines", "ListImageBuildVersions"] {
+        let failed = format!(
+            "imagebuilder_exporter_api_requests_total{{\
+             operation=\"{operation}\",result=\"server_error\"}}"
+        );
+        exporter.until_over(&failed, 1.0).await;
+    }
+    exporter.until_line(&["target cannot be polled"]).await;
+    assert_eq!(exporter.count_log(&["can be discovered"]), 0);
+    let fault = Fault::on("ListImagePipelines", error("ServiceException")).unwrap();
+    simulated.faults.set(vec![fault]);
+    exporter.until_line(&["target can be polled again"]).await;
+    exporter
+        .until_line(&["level=warn", "no new pipelines can be discovered"])
+        .await;
+}
+
+#[tokio::test]
 async fn call_that_is_denied_is_named_with_what_would_allow_it() {
     let operations = [
         "ListImagePipelines",
