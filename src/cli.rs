@@ -5,6 +5,7 @@ mod docs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -22,7 +23,7 @@ const LONG_VERSION: &str = concat!(
     ")"
 );
 
-/// Exposes the state of EC2 Image Builder's workflow steps to Prometheus.
+/// Exposes the state of EC2 Image Builder's pipelines, image builds and workflow steps to Prometheus.
 ///
 /// Without a command it runs the exporter. Each flag also reads the environment variable
 /// IMAGEBUILDER_EXPORTER_ and its name, with dots and dashes as underscores.
@@ -102,7 +103,7 @@ pub struct ShardArgs {
         env = "IMAGEBUILDER_EXPORTER_SHARD_INDEX",
         value_name = "N",
         default_value_t = 0,
-        value_parser = whole_number
+        value_parser = whole_number::<u32>
     )]
     pub index: u32,
 
@@ -113,7 +114,7 @@ pub struct ShardArgs {
         env = "IMAGEBUILDER_EXPORTER_SHARD_TOTAL",
         value_name = "N",
         default_value_t = 1,
-        value_parser = whole_number
+        value_parser = whole_number::<u32>
     )]
     pub total: u32,
 }
@@ -149,7 +150,8 @@ pub struct SimulateArgs {
     #[arg(
         long,
         env = "IMAGEBUILDER_EXPORTER_LISTEN_ADDRESS",
-        value_name = "ADDRESS"
+        value_name = "ADDRESS",
+        value_parser = socket_address
     )]
     pub listen_address: SocketAddr,
 
@@ -162,7 +164,8 @@ pub struct SimulateArgs {
         long,
         env = "IMAGEBUILDER_EXPORTER_SPEED",
         value_name = "N",
-        default_value_t = crate::simulator::DEMO_SPEED
+        default_value_t = crate::simulator::DEMO_SPEED,
+        value_parser = speed
     )]
     pub speed: f64,
 
@@ -171,7 +174,8 @@ pub struct SimulateArgs {
         long,
         env = "IMAGEBUILDER_EXPORTER_SEED",
         value_name = "N",
-        default_value_t = crate::simulator::DEMO_SEED
+        default_value_t = crate::simulator::DEMO_SEED,
+        value_parser = whole_number::<u64>
     )]
     pub seed: u64,
 
@@ -344,9 +348,19 @@ fn region(text: &str) -> Result<String, String> {
     }
 }
 
-fn whole_number(text: &str) -> Result<u32, String> {
+fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
     let number = text.parse();
     number.map_err(|_| "this is not a whole number such as 0 or 3".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let number = text.parse();
+    number.map_err(|_| "this is not a number such as 10; 1 is real time".to_owned())
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse();
+    address.map_err(|_| "an address here is like 127.0.0.1:10851 or [::1]:10851".to_owned())
 }
 
 fn telemetry_path(path: &str) -> Result<String, String> {

@@ -70,7 +70,7 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
 async fn examine(args: DoctorArgs) -> Result<ExitCode, Failure> {
     let checked = app::checked(&args.config.into(), &environment()).await?;
     let mut out = std::io::stdout().lock();
-    let (aws, clock) = (Aws::default(), Clock::System);
+    let (aws, clock) = (Aws::of_environment(&variable)?, Clock::System);
     told(doctor::run(checked, &aws, clock, &mut out).await)
 }
 
@@ -93,7 +93,7 @@ async fn exporter(args: RunArgs) -> Result<(), Failure> {
         lifecycle: args.web.enable_lifecycle,
         environment: environment(),
         shard: args.shard.shard()?,
-        aws: Aws::default(),
+        aws: Aws::of_environment(&variable)?,
         clock: Clock::System,
     });
     tokio::select! {

@@ -17,7 +17,7 @@ use std::sync::{PoisonError, RwLock};
 pub use image::{ImageName, ImageNameRecord, ImageRecord};
 pub use pipeline::PipelineRecord;
 pub use selector::{SelectorKind, SelectorRecord};
-pub use step::{Definition, Observation, Phase, StepRecord, Subject};
+pub use step::{Definition, Failing, Observation, Phase, StepRecord, Subject};
 pub use steps::{StepSnapshot, StepStore};
 pub use table::{Record, Rows, Snapshot, Table};
 pub use workflow::{StepResults, WorkflowObservation, WorkflowRecord};

@@ -8,9 +8,10 @@ import pathlib
 import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
+RULES = HERE.parent / "prometheus/rules.yaml"
 TARGET = HERE / "components/prometheus-operator/prometheusrule.yaml"
 HEAD = """\
-# Written by deploy/kubernetes/prometheusrule.py from deploy/prometheus/{name}.
+# Written by deploy/kubernetes/prometheusrule.py from deploy/prometheus/rules.yaml.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -21,17 +22,8 @@ spec:
 """
 
 
-def rules():
-    """The file with the shipped rules."""
-    folder = HERE.parent / "prometheus"
-    whole = folder / "rules.yaml"
-    return whole if whole.exists() else folder / "first-alert.yaml"
-
-
 def manifest():
-    source = rules()
-    text = source.read_text(encoding="utf-8").removeprefix("---\n")
-    return HEAD.format(name=source.name) + textwrap.indent(text, "  ")
+    return HEAD + textwrap.indent(RULES.read_text(encoding="utf-8"), "  ")
 
 
 if __name__ == "__main__":

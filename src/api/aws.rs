@@ -8,6 +8,7 @@ mod answer;
 mod credentials;
 mod date;
 mod error;
+mod proxy;
 
 use std::time::Duration;
 
@@ -18,10 +19,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_imagebuilder::Client;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use date::DateListener;
+pub use proxy::BadProxy;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -52,9 +52,7 @@ pub struct Aws {
 impl Default for Aws {
     fn default() -> Self {
         Self {
-            http_client: aws_smithy_http_client::Builder::new()
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .build_https(),
+            http_client: proxy::client(None),
             credentials: None,
             endpoint_url: None,
         }
@@ -62,6 +60,15 @@ impl Default for Aws {
 }
 
 impl Aws {
+    /// Clients whose calls over HTTPS go through the proxy that the environment names, if any, with
+    /// `HTTPS_PROXY` and `NO_PROXY`.
+    pub fn of_environment(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadProxy> {
+        Ok(Self {
+            http_client: proxy::client(proxy::named(environment)?),
+            ..Self::default()
+        })
+    }
+
     /// Clients with fixed credentials in place of the default chain, for the simulator, which
     /// takes any. Roles are assumed there too; a target's `endpoint_url` is for Image Builder alone.
     pub fn simulated(url: String, credentials: Credentials) -> Self {

@@ -1,6 +1,7 @@
 //! How many calls and series to expect: plain arithmetic over what was found.
 //!
-//! What each call is made for, and how often, is in `docs/architecture.md`.
+//! What each call is made for is in `docs/architecture.md`; the formula is that of `docs/api-calls.md`,
+//! without the little by which calls are made early.
 
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub struct Estimate {
 }
 
 /// Polls of a running image's list of executions are so many discovery intervals apart.
-const LISTED_EVERY: u32 = 5;
+const LISTED_EVERY: u32 = 6;
 /// A workflow execution that is named, or whose steps are, is asked for so many times more seldom
 /// than its steps.
 const WORKFLOW_SELDOM: f64 = 10.0;
@@ -81,8 +82,9 @@ impl Estimate {
         let running_image = an_hour(interval) + an_hour(discovery * LISTED_EVERY);
         let (workflows, steps) = (seen.workflows_of_image as f64, seen.steps_of_image as f64);
         // One GetImage; its executions are listed at three changes of its state and at the end of
-        // each execution; of that, three Gets, one of each of its steps, and two Lists at its end.
-        let build = 1.0 + (3.0 + workflows) + 3.0 * workflows + steps + 2.0 * workflows;
+        // each execution; of that, one Get, one of each of its steps, and three Lists at its begin
+        // and end.
+        let build = 1.0 + (3.0 + workflows) + workflows + steps + 3.0 * workflows;
         let polls = seen.running_workflows as f64 * an_hour(interval) + seen.step_polls;
         // An image that is named is no line of a list.
         let named = polls * (1.0 + 1.0 / WORKFLOW_SELDOM)
@@ -195,11 +197,11 @@ mod tests {
             ..seen()
         };
         let estimate = Estimate::new(running, &config(""));
-        // 120 of its steps, 6 of its executions.
-        assert_eq!(estimate.running_image, 126.0);
-        assert_eq!(estimate.now, 120.0 + 3.0 * 126.0);
-        // GetImage; 5 lists of executions; 6 Gets of them; 11 of steps; 4 lists of steps.
-        assert_eq!(estimate.build, 1.0 + 5.0 + 6.0 + 11.0 + 4.0);
+        // 120 of its steps, 5 of its executions.
+        assert_eq!(estimate.running_image, 125.0);
+        assert_eq!(estimate.now, 120.0 + 3.0 * 125.0);
+        // GetImage; 5 lists of executions; 2 Gets of them; 11 of steps; 6 lists of steps.
+        assert_eq!(estimate.build, 1.0 + 5.0 + 2.0 + 11.0 + 6.0);
     }
 
     #[test]
@@ -224,8 +226,8 @@ mod tests {
         };
         let estimate = Estimate::new(running, &config(""));
         // 18 000 an hour, of which the lists take 120.
-        assert_eq!(estimate.most_running(5.0), Some(141));
-        assert_eq!(estimate.share(5.0), 1_380.0 / 18_000.0);
+        assert_eq!(estimate.most_running(5.0), Some(143));
+        assert_eq!(estimate.share(5.0), 1_370.0 / 18_000.0);
         assert_eq!(estimate.most_running(0.001), Some(0));
     }
 

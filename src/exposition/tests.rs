@@ -162,7 +162,7 @@ fn step_never_seen_shows_only_its_polling() {
 
 #[test]
 fn polling_is_shown_of_seen_failed_and_settled_steps() {
-    let failed = running().unanswered();
+    let failed = running().unanswered(ErrorKind::Timeout, START);
     assert_eq!(
         values(scrape([running()], START), "last_poll_success"),
         ["1"]

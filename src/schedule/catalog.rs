@@ -65,8 +65,8 @@ impl Poller {
             && before.observed.is_some()
         {
             self.shown.store.steps.put(StepRecord {
-                last_poll_success: true,
                 last_success: Some(now.time),
+                failing: None,
                 ..before
             });
         }

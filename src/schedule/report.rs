@@ -142,12 +142,14 @@ impl Reporter {
         );
     }
 
-    /// A list of the account could not be read.
+    /// A list of the account could not be read: said once, and not while nothing can be polled, which
+    /// is said already.
     pub(super) fn round_failed(&mut self, operation: Operation, error: &ApiError) {
         // What refuses the caller is no want of a permission.
         let kind = error.about_operation();
         let telling = (operation, kind);
-        if self.told_rounds.contains(&telling) {
+        let is_down = self.was_up == Some(false) && kind != ErrorKind::Forbidden;
+        if is_down || self.told_rounds.contains(&telling) {
             return;
         }
         self.told_rounds.push(telling);
@@ -190,7 +192,17 @@ impl Reporter {
         let told = (kind.to_owned(), selector.to_owned());
         if matches > 0 {
             self.told_idle.remove(&told);
-        } else if self.told_idle.insert(told) {
+        } else if !self.told_idle.insert(told) {
+            // It was told before.
+        } else if selector == "*" {
+            // No name can be wrong.
+            info!(
+                target = self.target,
+                region = self.region,
+                kind = kind,
+                "the account has nothing of this kind yet that is followed"
+            );
+        } else {
             warn!(
                 target = self.target,
                 region = self.region,

@@ -44,7 +44,7 @@ impl Poller {
         }
         self.shown.store.steps.put(StepRecord {
             phase: phase.unwrap_or(before.phase),
-            ..before.unanswered()
+            ..before.unanswered(error.kind, now.time)
         });
     }
 
@@ -85,9 +85,10 @@ impl Poller {
     }
 
     /// The step keeps what is known of it; a poll that was to refresh it failed.
-    pub(super) fn step_missed(&self, id: &StepExecutionId) {
+    pub(super) fn step_missed(&self, id: &StepExecutionId, kind: ErrorKind, now: Now) {
         if let Some(before) = self.shown.store.steps.get(id) {
-            self.shown.store.steps.put(before.unanswered());
+            let record = before.unanswered(kind, now.time);
+            self.shown.store.steps.put(record);
         }
     }
 
@@ -112,7 +113,9 @@ impl Poller {
                 let failure = self
                     .plan
                     .list_failed(workflow, error.about_operation(), now);
-                failure.steps.iter().for_each(|id| self.step_missed(id));
+                for id in &failure.steps {
+                    self.step_missed(id, error.kind, now);
+                }
                 if failure.gone {
                     self.steps_gone(workflow, &failure.steps, &error);
                 }
@@ -133,7 +136,7 @@ impl Poller {
                 Some(answer) => self.step_seen(id, answer, SeenBy::List, asked, now),
                 None => {
                     self.plan.step_untold(id, now.instant);
-                    self.step_missed(&id);
+                    self.step_missed(&id, ErrorKind::Parse, now);
                 }
             }
         }

@@ -172,6 +172,8 @@ fn nothing(out: &mut Markup, status: &Status<'_>) {
         out.raw("Nothing matches. <a href=\"?\">Show everything</a>");
     } else if !status.known.ready {
         out.raw("Nothing is known yet: everything is being asked for the first time.");
+    } else if status.known.sources.iter().any(targets::is_blind) {
+        out.raw("Nothing is known: not all targets could be asked, as they say above.");
     } else {
         out.raw("There is nothing to show: no image is being built, and what ended has passed its retention.");
     }
@@ -179,13 +181,13 @@ fn nothing(out: &mut Markup, status: &Status<'_>) {
 }
 
 fn pages(out: &mut Markup, status: &Status<'_>) {
-    if status.pages <= 1 {
+    if status.builds.is_empty() || status.pages <= 1 {
         return;
     }
     let (query, last) = (status.query, status.pages);
     out.raw("<nav class=\"pages\" aria-label=\"Pages\">");
     if query.page > 1 {
-        let before = (query.page - 1).min(last);
+        let before = query.page - 1;
         out.put(
             "<a rel=\"prev\" class=\"button\" href=\"",
             query.address(before),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::table::Record;
+use crate::api::ErrorKind;
 use crate::labels::{LabelText, push_label};
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
@@ -27,11 +28,20 @@ pub struct StepRecord {
     /// Whether a Get was answered: only that tells everything, and there is no info series before.
     pub full: bool,
     pub phase: Phase,
-    /// Whether the last poll succeeded; `false` before the first.
-    pub last_poll_success: bool,
     pub last_success: Option<Timestamp>,
+    /// `None` before the first poll, and once one succeeds.
+    pub failing: Option<Failing>,
     /// What the last successful poll saw.
     pub observed: Option<Observation>,
+}
+
+/// The polls of a step that have failed since one last succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// When the first of them did.
+    pub since: Timestamp,
+    /// Why the last of them did.
+    pub kind: ErrorKind,
 }
 
 /// Where a tracked step stands in its life.
@@ -113,8 +123,8 @@ impl StepRecord {
             info_labels: LabelText::default(),
             full: false,
             phase: Phase::Pending,
-            last_poll_success: false,
             last_success: None,
+            failing: None,
             observed: None,
         }
     }
@@ -130,8 +140,8 @@ impl StepRecord {
         let definition = Definition::of(&answer, before.map(|before| &*before.definition));
         Self {
             phase: Phase::Active,
-            last_poll_success: true,
             last_success: Some(now),
+            failing: None,
             observed: Some(Observation {
                 subject: Arc::new(subject),
                 definition: Arc::new(definition),
@@ -151,12 +161,18 @@ impl StepRecord {
         }
     }
 
-    /// The record after a failed poll: what was known stays.
-    pub fn unanswered(&self) -> Self {
+    /// The record after a poll that failed at `now`: what was known stays.
+    pub fn unanswered(&self, kind: ErrorKind, now: Timestamp) -> Self {
+        let since = self.failing.map_or(now, |failing| failing.since);
         Self {
-            last_poll_success: false,
+            failing: Some(Failing { since, kind }),
             ..self.clone()
         }
+    }
+
+    /// Whether the last poll succeeded; `false` before the first.
+    pub fn last_poll_success(&self) -> bool {
+        self.last_success.is_some() && self.failing.is_none()
     }
 
     /// The status the step has ended with. A FAILED step ends with its last attempt, or when it is

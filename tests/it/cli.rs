@@ -122,6 +122,23 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
 }
 
 #[tokio::test]
+async fn value_that_is_none_is_told_with_what_would_be_one() {
+    for (arguments, right) in [
+        (
+            &["simulate", "--listen-address=localhost"][..],
+            "is like 127.0.0.1:10851 or",
+        ),
+        (&["simulate", "--speed=fast"], "a number such as 10"),
+        (&["simulate", "--seed=some"], "a whole number such as"),
+        (&["--shard.total=many"], "a whole number such as"),
+    ] {
+        let ended = run(arguments).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr[0].contains(right), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn check_config_says_of_each_file_what_is_wrong_with_it() {
     let setup = Setup::new();
     setup.files.write("good.yaml", CONFIG);
@@ -361,4 +378,21 @@ fn reader_who_has_read_enough_is_no_fault_and_a_full_disk_is_told() {
     let full = File::create("/dev/full").unwrap();
     let told = "cannot write to standard output: No space left on device (os error 28)\n";
     assert_eq!(check_into(full.into()), (Some(1), told.to_owned()));
+}
+
+#[tokio::test]
+async fn proxy_that_can_be_none_is_told_without_its_password() {
+    for proxy in ["ftp://user:secret@proxy:21", "http://user:secret@"] {
+        let ended = Setup::exporter(CONFIG)
+            .env("https_proxy", proxy)
+            .run()
+            .await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let line = ended.stderr.last().unwrap();
+        assert!(
+            line.starts_with("https_proxy names no proxy: expected http://HOST:PORT"),
+            "{line}"
+        );
+        assert!(!line.contains("secret"), "{line}");
+    }
 }

@@ -1,5 +1,11 @@
 //! The service's clock, and what is told of it where it isn't ours.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::process::{Scrape, Setup, Simulated, error};
 
 const SKEW: &str = "imagebuilder_exporter_clock_skew_seconds{target=\"main\",region=\"us-west-2\"}";
@@ -74,4 +80,57 @@ async fn clock_that_is_too_far_off_costs_the_first_call_and_is_shown() {
         .await;
     let refused = answered.replace("ok", "forbidden");
     assert!(scrape.value(&refused) > Some(0.0));
+}
+
+/// Refuses each call, with a `Date` of long ago, and while it is a `cache` with an `Age`.
+async fn refusing(listener: TcpListener, cache: Arc<AtomicBool>) {
+    loop {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        // Whoever hangs up asks again.
+        while !request.ends_with(b"\r\n\r\n")
+            && client
+                .read_buf(&mut request)
+                .await
+                .is_ok_and(|read| read > 0)
+        {}
+        let age = match cache.load(Ordering::Relaxed) {
+            true => "age: 60\r\n",
+            false => "",
+        };
+        let answer = format!(
+            "HTTP/1.1 403 Forbidden\r\ndate: Wed, 09 Sep 2026 19:12:23 GMT\r\n{age}\
+             x-amzn-errortype: ForbiddenException\r\ncontent-type: application/json\r\n\
+             content-length: 2\r\nconnection: close\r\n\r\n{{}}"
+        );
+        let _ = client.write_all(answer.as_bytes()).await;
+    }
+}
+
+/// It says when it was made, not when it was given.
+#[tokio::test]
+async fn answer_of_a_cache_tells_nothing_of_the_clock() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let cache = Arc::new(AtomicBool::new(true));
+    let service = tokio::spawn(refusing(listener, cache.clone()));
+    let config = format!(
+        "polling: {{interval: 200ms}}\n\
+         targets:\n  \
+           - name: main\n    \
+             regions: [us-west-2]\n    \
+             endpoint_url: {url}\n    \
+             rate_limit: {{requests_per_second: 1000, burst: 100}}\n    \
+             step_executions: [step-2e6fef0d-657c-4b7e-8706-ff24da9afa01]\n"
+    );
+    let exporter = Setup::exporter(&config).start().await;
+    let refused = "imagebuilder_exporter_api_requests_total{\
+        operation=\"GetWorkflowStepExecution\",result=\"forbidden\"}";
+    let scrape = exporter.until_over(refused, 1.0).await;
+    assert_eq!(scrape.value(SKEW), None);
+    cache.store(false, Ordering::Relaxed);
+    exporter
+        .until("the skew is shown", |scrape| scrape.value(SKEW).is_some())
+        .await;
+    service.abort();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, ErrorForm, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::process::{Exporter, Scrape, Setup, Simulated, error};
 
@@ -77,10 +77,20 @@ async fn suffers(exporter: &Exporter, simulated: &Simulated, effect: Effect, res
         counted.get(result) > other.get(result),
         "{effect:?} {counted:?}"
     );
+    assert_eq!(last_poll_result(exporter, simulated).await, result);
     simulated.faults.clear();
     exporter
         .until_value(&success(simulated, "Spoiled"), 1.0)
         .await;
+    assert_eq!(last_poll_result(exporter, simulated).await, "ok");
+}
+
+/// What the JSON of the status page says of the spoiled step.
+async fn last_poll_result(exporter: &Exporter, simulated: &Simulated) -> String {
+    let query = format!("/api/v1/steps?q={}", simulated.id("Spoiled"));
+    let answer: Value = serde_json::from_str(&exporter.get(&query).await.text()).unwrap();
+    let result = answer["steps"][0]["last_poll_result"].as_str();
+    result.expect("it has been asked for").to_owned()
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("self_metrics", &["api", "family", "model"]),
     ("shard", &["config"]),
     ("simulator", &["clock", "model"]),
-    ("status", &["labels", "model", "store"]),
-    ("store", &["labels", "model"]),
+    ("status", &["api", "labels", "model", "store"]),
+    ("store", &["api", "labels", "model"]),
 ];
 const KNOW_ALL: [&str; 2] = ["app", "demo"];
 

@@ -8,6 +8,7 @@ use imagebuilder_exporter::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
     WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
+use imagebuilder_exporter::store::Failing;
 
 use crate::support::exposition::value;
 use crate::support::poller::{EPOCH, Polling};
@@ -530,6 +531,27 @@ async fn step_that_was_never_seen_shows_nothing_but_its_polls() {
         ]
     );
     assert_eq!(tracked(&text, "pending"), Some(1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_polls_fail_is_told_of_the_last_and_since_when_of_the_first_until_one_succeeds() {
+    let script = Script::new();
+    let polling = Polling::start(&yaml(&[A]), Arc::new(script.clone()));
+    assert_eq!(polling.failing(A), None);
+    script.step(id(A), (0.0, 0.2), Reply::Silence);
+    script.step(id(A), (13.0, 18.0), Reply::Err(ErrorKind::Network));
+    let running = step(StepStatus::Running, -60.0);
+    script.step(id(A), (18.0, 40.0), Reply::Ok(running));
+    polling.until(12.0).await;
+    let failing = polling.failing(A).unwrap();
+    assert!((at(10.0)..at(10.3)).contains(&failing.since), "{failing:?}");
+    assert_eq!(failing.kind, ErrorKind::Timeout);
+    polling.until(18.0).await;
+    let kind = ErrorKind::Network;
+    assert_eq!(polling.failing(A), Some(Failing { kind, ..failing }));
+    polling.until(40.0).await;
+    assert_eq!(polling.failing(A), None);
+    script.assert_played();
 }
 
 #[tokio::test(start_paused = true)]

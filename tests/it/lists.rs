@@ -132,10 +132,12 @@ async fn failed_list_counts_for_each_step_it_was_to_refresh() {
     polling.until(30.5).await;
     for step in [A, B] {
         assert_eq!(shows(&polling, step, "last_poll_success"), Some(0.0));
+        assert_eq!(polling.failing(step).unwrap().kind, ErrorKind::Server);
     }
     polling.until(38.0).await;
     for step in [A, B] {
         assert_eq!(shows(&polling, step, "last_poll_success"), Some(1.0));
+        assert_eq!(polling.failing(step), None);
     }
     script.assert_played();
 }
@@ -167,6 +169,7 @@ async fn step_whose_entry_has_no_status_has_failed_alone() {
     polling.until(31.0).await;
     assert_eq!(shows(&polling, A, "last_poll_success"), Some(1.0));
     assert_eq!(shows(&polling, B, "last_poll_success"), Some(0.0));
+    assert_eq!(polling.failing(B).unwrap().kind, ErrorKind::Parse);
     script.assert_played();
     script.list(workflow_id(), None, (32.0, 38.0), page(&[A, B], None));
     polling.until(38.0).await;

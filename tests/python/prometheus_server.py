@@ -1,11 +1,23 @@
-"""A running Prometheus, and what it is asked."""
+"""A running Prometheus, and what it is asked; and the Alertmanager that can run beside it."""
 
 import contextlib
 import json
+import pathlib
+import shutil
 import urllib.error
 import urllib.parse
 
+import pytest
 from processes import get, running_process, until
+
+
+ALERTMANAGER = shutil.which("prometheus-alertmanager") or "alertmanager"
+# Debian's program looks for them there, wherever it stands itself.
+TEMPLATES = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
+RUNS_ALERTMANAGER = pytest.mark.skipif(
+    ALERTMANAGER != "alertmanager" and not TEMPLATES.exists(),
+    reason="Alertmanager's templates are not installed",
+)
 
 
 class Prometheus:

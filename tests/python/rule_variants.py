@@ -11,6 +11,9 @@ ABOUT_SCRAPES = {
     "ImageBuilderExporterAbsent",
     "ImageBuilderTargetGone",
 }
+# Where this counts, another instance's word is nothing: a process alone knows for how long it has
+# looked for the same.
+SINCE = "imagebuilder_exporter_config_last_reload_success_timestamp_seconds"
 
 
 # What promtool's notation for values means, sample by sample; `_` is none.
@@ -79,6 +82,12 @@ def overlapping_instance(series, at):
     ]
 
 
+def all_gone(series, at):
+    """Nobody shows anything any more."""
+    values = expanded(series["values"])
+    return [{**series, "values": " ".join(without(values, at, len(values)))}]
+
+
 def without(values, begin, end):
     """Nothing from `begin` to before `end`; marked as stale where there was something before."""
     gone = ["_"] * len(values[begin:end])
@@ -108,7 +117,9 @@ def seconds(duration):
     return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([hms])", duration))
 
 
-def variants(test):
+def variants(test, fors):
+    """Of a unit test: each variant's name, the sample at which it happens, and what it makes of a
+    series. `fors` is each alert's `for`."""
     looks = test.get("alert_rule_test", []) + test.get("promql_expr_test", [])
     yield "two replicas", 0, two_replicas
     if {look.get("alertname") for look in looks} & ABOUT_SCRAPES:
@@ -117,17 +128,22 @@ def variants(test):
     if "alert_rule_test" not in test:
         # A counter does begin anew with its process: what a gap does to it is in the unit tests.
         return
-    # It hurts most just before an alert is to fire, and while one that fires is looked at.
-    firing = [look for look in looks if look["exp_alerts"]]
-    at = sorted(sample_at(test, look["eval_time"]) for look in firing or looks)
-    first, last = at[0] - 1, at[-1] - 1
-    for at, variant in [
-        (first, restart),
-        (last, restart),
-        (first, other_instance),
-        (last // 2, overlapping_instance),
-    ]:
+    # It hurts most just before an alert is to fire, and while one that fires is looked at: with as
+    # much of the gap before that look as the alert has been pending for.
+    firing = sorted(
+        (look for look in looks if look["exp_alerts"]),
+        key=lambda look: sample_at(test, look["eval_time"]),
+    )
+    looked = [sample_at(test, look["eval_time"]) for look in firing or looks]
+    before = min(pending(test, firing[0], fors), GAP) - 1 if firing else 1
+    first, last = min(looked) - max(before, 1), max(looked) - 1
+    happens = [(first, restart), (last, restart)]
+    if not any(series["series"].startswith(SINCE) for series in test["input_series"]):
+        happens += [(first, other_instance), (last // 2, overlapping_instance)]
+    for at, variant in happens:
         yield f"{variant.__name__} at sample {at}", at, variant
+    if firing:
+        yield f"all gone at sample {last + 1}", last + 1, all_gone
 
 
 def varied(test, name, at, variant, fors):
@@ -146,7 +162,21 @@ def varied(test, name, at, variant, fors):
             if not at <= sample_at(test, look["eval_time"]) < at + GAP + pending(test, look, fors)
             or not (hidden or (look["exp_alerts"] and not pending(test, look, fors)))
         ]
+    if variant is all_gone:
+        made["alert_rule_test"] = silence(test, at)
     return made
+
+
+# For how many seconds an alert may go on for what nobody shows: the longest range of a rate, and a
+# scrape.
+AFTERWARDS = 630
+
+
+def silence(test, at):
+    """That each alert of the test is silent when all is forgotten."""
+    when = at * seconds(test["interval"]) + AFTERWARDS
+    alerts = sorted({look["alertname"] for look in test["alert_rule_test"]})
+    return [{"eval_time": f"{when}s", "alertname": name, "exp_alerts": []} for name in alerts]
 
 
 def changes(test, at):

@@ -91,10 +91,9 @@ def test_path_to_the_rules_is_the_same_in_the_container(folder, services):
     assert inside["../prometheus"] == "/etc/imagebuilder_exporter/prometheus"
 
 
-def test_rules_are_the_whole_set_once_there_is_one(root, folder):
-    whole = (root / "deploy/prometheus/rules.yaml").exists()
-    wanted = "../prometheus/rules.yaml" if whole else "../prometheus/first-alert.yaml"
-    assert yaml.safe_load((folder / "prometheus.yaml").read_text())["rule_files"] == [wanted]
+def test_rules_are_the_whole_set(folder):
+    rule_files = yaml.safe_load((folder / "prometheus.yaml").read_text())["rule_files"]
+    assert rule_files == ["../prometheus/rules.yaml"]
 
 
 def test_amtool_accepts_the_configuration_of_alertmanager(folder):

@@ -210,7 +210,7 @@ def test_prometheus_rule_holds_the_shipped_rules(kubernetes):
     script = runpy.run_path(str(kubernetes / "prometheusrule.py"))
     again = "the rules have changed: run deploy/kubernetes/prometheusrule.py"
     assert script["TARGET"].read_text() == script["manifest"](), again
-    shipped = yaml.safe_load(script["rules"]().read_text())
+    shipped = yaml.safe_load(script["RULES"].read_text())
     assert the("PrometheusRule", manifests(kubernetes))["spec"] == shipped
 
 
@@ -393,7 +393,11 @@ def test_kustomize_makes_manifests_of_the_example_on_the_page(kubernetes, tmp_pa
     apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert [term["labelSelector"] for term in apart] == [{"matchLabels": LABELS}]
     account = the("ServiceAccount", made)["metadata"]["annotations"]
-    assert account.keys() == {"eks.amazonaws.com/role-arn"}
+    assert account == {
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::444455556666:role/imagebuilder-exporter"
+    }
+    for kind in ["ServiceMonitor", "PrometheusRule"]:
+        assert the(kind, made)["metadata"]["labels"] == LABELS | {"release": "kube-prometheus-stack"}
     dashboards = [manifest for manifest in made if is_dashboard(manifest)]
     assert len(dashboards) == 3
     maps = the("ConfigMap", [manifest for manifest in made if manifest not in dashboards])

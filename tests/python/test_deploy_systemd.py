@@ -117,3 +117,10 @@ def test_environment_file_names_flags_that_exist_with_their_defaults(root, syste
     )
     assert len(named) > 2
     assert all(flags[variable] == value for variable, value in named)
+
+
+def test_environment_file_sets_nothing_as_it_is_shipped(systemd):
+    """A file of profiles that is named and isn't there would be warned of at each start."""
+    text = (systemd / "imagebuilder_exporter.env").read_text()
+    assert [line for line in text.splitlines() if line and not line.startswith("#")] == []
+    assert "#AWS_CONFIG_FILE=" in text

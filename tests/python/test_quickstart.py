@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import ROOT, SCENARIOS
 from processes import PATIENCE, clean_environment, free_port, get, until
+from prometheus_server import RUNS_ALERTMANAGER
 from test_prometheus import Prometheus
 
 SCRIPT = ROOT / "deploy" / "quickstart"
@@ -26,18 +27,6 @@ ALERT = re.compile(
 # A minute or so, of which a rule waits for one; on a busy machine it may be more than the two minutes
 # that the script allows of itself.
 SOON = 600
-
-# Debian's program looks for them there, wherever it stands itself.
-TEMPLATES = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
-RUNS_ALERTMANAGER = pytest.mark.skipif(
-    bool(shutil.which("prometheus-alertmanager")) and not TEMPLATES.exists(),
-    reason="Alertmanager's templates are not installed",
-)
-
-
-def hear_interrupts():
-    """Also where the tests run as a job in the background, which is started deaf to them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Quickstart:
@@ -62,7 +51,8 @@ class Quickstart:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=hear_interrupts,
+                # What a shell starts in the background ignores it, and what that starts in turn.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def said(self):

@@ -79,7 +79,7 @@ def test_unit_tests_hold_with_replicas_restarts_and_moves(file, tmp_path):
     found = [
         varied(test, name, at, variant, fors)
         for test in suite["tests"]
-        for name, at, variant in variants(test)
+        for name, at, variant in variants(test, fors)
     ]
     # Promtool evaluates all rules of a file all the time: those alone that the tests are about.
     alerts = {look["alertname"] for test in found for look in test.get("alert_rule_test", [])}

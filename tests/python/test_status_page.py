@@ -416,6 +416,15 @@ def test_page_is_used_with_the_keyboard_alone(browser, exporter):
         assert page.evaluate(opened)
 
 
+def test_signs_that_are_for_the_eyes_are_not_read_out(browser, exporter):
+    with looking(browser) as page:
+        page.goto(exporter.url)
+        page.get_by_role("link", name="AWS console of broken", exact=True).wait_for()
+        read = page.locator("body").aria_snapshot()
+        assert "ApplyBuildComponents FAILED" in read
+        assert not set("▸▾·") & set(read), read
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_page_is_fit_for_everybody(browser, exporter, scheme, width):
@@ -429,6 +438,57 @@ def test_page_is_fit_for_everybody(browser, exporter, scheme, width):
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         brightness = sum(int(part) for part in re.findall(r"\d+", paper)[:3])
         assert (brightness > 600) == (scheme == "light")
+
+
+# A step whose status nobody knows, and names that are read from right to left.
+STRANGE = """
+listed_after: 0
+pipelines:
+  - name: strange
+    account: "111122223333"
+    region: us-west-2
+    first: -10m
+    every: 7d
+    workflows:
+      - name: strange
+        steps:
+          - {name: First, action: RunCommand, duration: 1m}
+          - {name: Second, action: RunCommand, duration: 2h, running_status: SO_NEW_THAT_NOBODY_HERE_HAS_HEARD_OF_IT_BEFORE}
+faults:
+  - {operation: "*StepExecution*", replaced: {name: "خطوة البناء الأولى"}}
+"""
+
+PLACES = """(row) => {
+  const box = (selector, inner) => {
+    const range = document.createRange();
+    const element = row.querySelector(selector);
+    range.selectNodeContents(element);
+    const { left, right, top, bottom } = (inner ? range : element).getBoundingClientRect();
+    return { left, right, top, bottom };
+  };
+  return { name: box(".name", true), column: box(".name", false), status: box(".status", true), bar: box(".bar", false) };
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_status_nobody_knows_and_names_of_other_scripts_keep_to_their_place(
+    browser, simulate, tmp_path, width
+):
+    with exporting(simulate(STRANGE), tmp_path) as exporter, looking(browser) as page:
+        exporter.until("both steps are there", lambda shown: len(shown["steps"]) == 2)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(exporter.url)
+        page.evaluate("document.querySelectorAll('details').forEach((it) => (it.open = true))")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        for row in page.locator("details.step > summary").all():
+            places = row.evaluate(PLACES)
+            name, status, bar = places["name"], places["status"], places["bar"]
+            shown_bar = bar["right"] > bar["left"]
+            beside = status["right"] <= bar["left"]
+            below = status["top"] >= bar["bottom"] or status["bottom"] <= bar["top"]
+            assert not shown_bar or beside or below, places
+            # The name's letters begin right behind the sign.
+            assert 0 < name["left"] - places["column"]["left"] < 30, places
 
 
 def test_page_works_behind_a_proxy_under_a_path(browser, exporter):

@@ -151,7 +151,7 @@ pub(super) static FAMILIES: &[Row] = &[
     poll(
         "imagebuilder_workflow_step_last_poll_success",
         "1 where the last poll of the step succeeded, else 0.",
-        |record| Some(Value::Flag(record.last_poll_success)),
+        |record| Some(Value::Flag(record.last_poll_success())),
     ),
     poll(
         "imagebuilder_workflow_step_settled",

@@ -13,8 +13,8 @@ use crate::model::{ImageArn, WorkflowStatus};
 /// A moving image without an execution that moves is asked for the next one as often as steps are,
 /// so many times; then as often as is discovered.
 pub(super) const SOON: u32 = 10;
-/// The executions of a moving image are listed at least every so many discovery intervals, whatever
-/// its steps suggest.
+/// The executions of a moving image are listed at the first round that comes so many discovery
+/// intervals after the last time, whatever its steps suggest; as rounds come a little early, the sixth.
 const AT_LEAST: u32 = 5;
 
 /// How far the list of its executions was read.

@@ -88,6 +88,11 @@ pub struct StepExecution<'a> {
     /// Where it stands in its life here.
     state: &'static str,
     last_poll_success: bool,
+    /// As the label `result` has it; not there before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_poll_result: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_success_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,7 +227,9 @@ impl<'a> StepExecution<'a> {
             place: Place::of(step.source, build.arn),
             step_execution_id: record.id.to_string(),
             state: record.phase.as_str(),
-            last_poll_success: record.last_poll_success,
+            last_poll_success: record.last_poll_success(),
+            last_poll_result: last_poll_result(record),
+            failing_since: { record.failing }.and_then(|failing| failing.since.rfc3339()),
             last_success_time: record.last_success.and_then(Timestamp::rfc3339),
             workflow_execution_id: execution.id.map(|id| id.to_string()),
             workflow: Workflow::of(execution, build),
@@ -262,6 +269,13 @@ impl<'a> Seen<'a> {
             waiting_for_action: observed.waiting_for_action(),
             message: message.map(|message| bounded(message).0),
         })
+    }
+}
+
+fn last_poll_result(record: &StepRecord) -> Option<&'static str> {
+    match record.failing {
+        Some(failing) => Some(failing.kind.as_str()),
+        None => record.last_success.map(|_| "ok"),
     }
 }
 

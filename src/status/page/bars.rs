@@ -146,7 +146,8 @@ pub fn bar(out: &mut Markup, step: &Step<'_>, axis: Axis, now: Timestamp) {
     for (limit, mark) in [(budget, "budget"), (timeout, "timeout")] {
         let place = limit.map(|at| axis.place(at));
         if let Some(place) = place.filter(|place| (0.0..=100.0).contains(place)) {
-            out.put("<line class=\"mark ", mark, "\" y1=\"0\" y2=\"100%\" x1=\"");
+            // It stands out of the bar, so that it is seen on each pattern.
+            out.put("<line class=\"mark ", mark, "\" y1=\"-3\" y2=\"17\" x1=\"");
             out.text(place).raw("%\" x2=\"").text(place).raw("%\"/>");
         }
     }

@@ -12,6 +12,8 @@ use crate::store::{StepResults, WorkflowObservation};
 
 /// The operation that tells of an image's workflow executions.
 const LISTS_THEM: &str = "ListWorkflowExecutions";
+/// And that of a workflow execution's steps.
+const LISTS_STEPS: &str = "ListWorkflowStepExecutions";
 
 pub fn build(out: &mut Markup, build: &Build<'_>, status: &Status<'_>, site: &Site) {
     let now = status.known.now;
@@ -35,7 +37,8 @@ pub fn build(out: &mut Markup, build: &Build<'_>, status: &Status<'_>, site: &Si
     if let Some(image) = build.image {
         status_word(out, image.status.as_str());
     }
-    if build.is_unfinished() && build.source.health.up == Some(false) {
+    let known = build.standing != Standing::Unseen;
+    if known && build.is_unfinished() && build.source.health.up == Some(false) {
         outdated(out, build.source, now);
     }
     out.raw("<span class=\"facts\">");
@@ -66,11 +69,21 @@ fn outdated(out: &mut Markup, source: &Source, now: Timestamp) {
 
 fn no_executions(out: &mut Markup, source: &Source) {
     out.raw("<p class=\"nothing\">None of its workflow executions is known");
-    let mut denied = source.health.denied.iter();
-    if denied.any(|denied| denied.operation == LISTS_THEM) {
-        out.put(": ", LISTS_THEM, " is denied");
-    }
+    where_denied(out, source, LISTS_THEM);
     out.raw(".</p>\n");
+}
+
+fn no_steps(out: &mut Markup, source: &Source) {
+    out.raw("<p class=\"nothing\">None of its steps is known yet");
+    where_denied(out, source, LISTS_STEPS);
+    out.raw(".</p>\n");
+}
+
+fn where_denied(out: &mut Markup, source: &Source, operation: &'static str) {
+    let mut denied = source.health.denied.iter();
+    if denied.any(|denied| denied.operation == operation) {
+        out.put(": ", operation, " is denied");
+    }
 }
 
 fn facts(out: &mut Markup, build: &Build<'_>, now: Timestamp) {
@@ -166,7 +179,7 @@ fn execution(out: &mut Markup, execution: &Execution<'_>, now: Timestamp, site: 
     }
     out.raw("</ol>\n");
     if execution.steps.is_empty() {
-        out.raw("<p class=\"nothing\">None of its steps is known yet.</p>\n");
+        no_steps(out, execution.source);
     }
     if let Some(id) = execution.id {
         let query = Query::address_of(id);

@@ -7,8 +7,9 @@ use super::super::{Source, bounded};
 use super::bars::{self, Axis};
 use super::builds::status_word;
 use super::{since, time};
+use crate::api::ErrorKind;
 use crate::model::{OnFailure, RollbackStatus, StepStatus, Timestamp};
-use crate::store::{Observation, Phase, StepRecord};
+use crate::store::{Failing, Observation, Phase, StepRecord};
 
 /// The part of its timeout from which on a step is near it.
 const NEAR: f64 = 0.8;
@@ -106,23 +107,45 @@ fn notes(record: &StepRecord, now: Timestamp) -> Vec<(Tone, String)> {
     let mut note = |tone: Tone, text: String| notes.push((tone, text));
     if record.phase == Phase::Gone {
         note(WARN, "the service no longer knows it".into());
-    } else if record.phase != Phase::Settled && !record.last_poll_success {
-        note(
-            WARN,
-            match record.last_success {
-                Some(at) => format!(
-                    "last poll failed; last seen {} ago",
-                    Span(now.millis_since(at))
-                ),
-                None => "no poll of it has succeeded yet".into(),
-            },
-        );
+    } else if record.phase != Phase::Settled {
+        match (record.failing, record.last_success) {
+            (Some(failing), last_success) => note(WARN, failed(failing, last_success, now)),
+            (None, None) => note(PLAIN, "not asked for yet".into()),
+            (None, Some(_)) => {}
+        }
     }
     if let Some(observed) = &record.observed {
         limits(&mut note, record, observed, now);
         outcome(&mut note, observed);
     }
     notes
+}
+
+/// Since when its polls fail, and why the last did.
+fn failed(failing: Failing, last_success: Option<Timestamp>, now: Timestamp) -> String {
+    let Failing { since, kind } = failing;
+    let (lasts, why) = (Span(now.millis_since(since)), reason(kind));
+    let result = kind.as_str();
+    match last_success {
+        Some(at) => {
+            let seen = Span(now.millis_since(at));
+            format!("polls have failed for {lasts}: {why} ({result}); last seen {seen} ago")
+        }
+        None => format!("no poll has succeeded for {lasts}: {why} ({result})"),
+    }
+}
+
+fn reason(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Throttled => "the service throttles",
+        ErrorKind::Forbidden => "it may not be asked for",
+        ErrorKind::Client => "the service doesn’t know it",
+        ErrorKind::Server => "the service has failed",
+        ErrorKind::Timeout => "no answer in time",
+        ErrorKind::Network => "no connection",
+        ErrorKind::Parse => "the answer made no sense",
+        ErrorKind::Credentials => "there are no valid credentials",
+    }
 }
 
 /// What it waits for, and how it stands with its timeout and budget.

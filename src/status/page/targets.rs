@@ -64,6 +64,11 @@ fn is_troubled(health: &Health, now: Timestamp) -> bool {
             .is_some_and(|fault| !fault.over || now.millis_since(fault.at) < OVER)
 }
 
+/// Whether there may be more than is known of it.
+pub fn is_blind(source: &Source) -> bool {
+    source.health.up != Some(true) || !source.health.denied.is_empty()
+}
+
 fn recent_fault(health: &Health, now: Timestamp) -> Option<&Fault> {
     let fault = health.newest_fault.as_ref()?;
     // What is denied is told by itself.

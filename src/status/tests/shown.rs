@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
+use crate::api::ErrorKind;
 use crate::model::{PipelineArn, RollbackStatus, StepTotals};
 
 /// A failed step with everything a step can have.
@@ -87,7 +88,10 @@ fn everything_known() -> Known {
     if let Some(observed) = &mut record.observed {
         observed.budget_millis = Some(2_700_000);
     }
-    world.store.steps.put(record);
+    world
+        .store
+        .steps
+        .put(record.unanswered(ErrorKind::Timeout, ago(5)));
     world.store.discovered(ago(125));
     let mut known = world.known();
     known.sources[0].health = troubled();
@@ -183,6 +187,7 @@ fn json_has_every_field_under_the_names_of_the_metrics_and_leaves_out_what_is_no
             "step_execution_id": "step-00000000-0000-0000-0000-000000000001",
             "state": "active",
             "last_poll_success": true,
+            "last_poll_result": "ok",
             "last_success_time": "2026-09-09T19:12:13.418Z",
             "action": "ExecuteComponents",
             "on_failure": "Abort",
@@ -362,11 +367,12 @@ fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
         page.contains("data-from=\"1788980543418\" data-axis=\""),
         "{page}"
     );
-    let page = seen(|record| record.unanswered());
-    assert!(
-        page.contains("last poll failed; last seen 10s ago"),
-        "{page}"
-    );
+    let page = seen(|record| {
+        let failed = record.unanswered(ErrorKind::Network, ago(5));
+        failed.unanswered(ErrorKind::Timeout, ago(2))
+    });
+    let note = "polls have failed for 5s: no answer in time (timeout); last seen 10s ago";
+    assert!(page.contains(note), "{page}");
     let page = seen(|record| StepRecord {
         phase: Phase::Gone,
         ..record
@@ -376,6 +382,65 @@ fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
         page.contains("<b>9m 50s</b>") && !page.contains("data-from"),
         "{page}"
     );
+}
+
+#[test]
+fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for() {
+    let shown = |polls: &[(ErrorKind, i64)]| {
+        let mut world = World::default();
+        let unseen = world.unseen_step();
+        let failed = { polls.iter() }.fold(unseen, |record, (kind, seconds)| {
+            record.unanswered(*kind, ago(*seconds))
+        });
+        world.store.steps.put(failed);
+        let known = world.known();
+        let json = json_of(&known, "")["steps"][0].take();
+        (text_of(&page_of(&known, "")), json)
+    };
+    let (text, json) = shown(&[]);
+    assert!(text.contains("UNSEEN not asked for yet"), "{text}");
+    for absent in ["last_poll_result", "failing_since", "status"] {
+        assert!(json.get(absent).is_none(), "{json}");
+    }
+    assert_eq!(json["last_poll_success"], false);
+    for (kind, why) in [
+        (ErrorKind::Throttled, "the service throttles (throttled)"),
+        (ErrorKind::Forbidden, "it may not be asked for (forbidden)"),
+        (
+            ErrorKind::Client,
+            "the service doesn’t know it (client_error)",
+        ),
+        (ErrorKind::Server, "the service has failed (server_error)"),
+        (ErrorKind::Timeout, "no answer in time (timeout)"),
+        (ErrorKind::Network, "no connection (network)"),
+        (ErrorKind::Parse, "the answer made no sense (parse_error)"),
+        (
+            ErrorKind::Credentials,
+            "there are no valid credentials (credentials)",
+        ),
+    ] {
+        // The last failure says why, the first since when.
+        let (text, json) = shown(&[(ErrorKind::Server, 300), (kind, 20)]);
+        let note = format!("UNSEEN no poll has succeeded for 5m 00s: {why}");
+        assert!(text.contains(&note), "{text}");
+        assert_eq!(json["last_poll_result"], kind.as_str());
+        assert_eq!(json["failing_since"], "2026-09-09T19:07:23.418Z");
+    }
+}
+
+#[test]
+fn settled_step_says_nothing_of_polls_that_are_no_longer_made() {
+    let ended = StepExecution {
+        start: Some(ago(600)),
+        end: Some(ago(300)),
+        ..named("Apply", StepStatus::Completed)
+    };
+    let known = with_step(ended, |record| StepRecord {
+        phase: Phase::Settled,
+        ..record.unanswered(ErrorKind::Network, ago(5))
+    });
+    let page = page_of(&known, "");
+    assert!(!page.contains("class=\"notes\""), "{page}");
 }
 
 #[test]
@@ -465,6 +530,35 @@ fn build_says_that_its_target_is_down_while_it_can_change() {
 }
 
 #[test]
+fn what_was_never_seen_is_not_out_of_date() {
+    let mut world = World::default();
+    world.unseen_step();
+    let mut known = world.known();
+    known.sources[0].health = troubled();
+    let text = text_of(&page_of(&known, ""));
+    assert!(text.contains("Image not known us-west-2"), "{text}");
+}
+
+#[test]
+fn nothing_is_taken_for_no_builds_only_where_all_could_be_asked() {
+    let said = |change: fn(&mut Health)| {
+        let mut known = World::default().known();
+        change(&mut known.sources[0].health);
+        text_of(&page_of(&known, ""))
+    };
+    let none = "no image is being built";
+    let blind = "Nothing is known: not all targets could be asked";
+    assert!(said(|_| {}).contains(none));
+    for text in [
+        said(|health| health.up = Some(false)),
+        said(|health| health.up = None),
+        said(|health| health.denied = troubled().denied),
+    ] {
+        assert!(text.contains(blind) && !text.contains(none), "{text}");
+    }
+}
+
+#[test]
 fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolded() {
     for (status, end, said, unfolded) in [
         (
@@ -517,6 +611,25 @@ fn image_without_executions_says_where_asking_for_them_is_denied() {
     known.sources[0].health = troubled();
     let denied = format!("{none}: ListWorkflowExecutions is denied.");
     assert!(text_of(&page_of(&known, "")).contains(&denied));
+}
+
+#[test]
+fn execution_without_steps_says_where_asking_for_them_is_denied() {
+    let world = World::default();
+    let arn = image_arn("golden", 3);
+    world.execution(1, &arn, execution(WorkflowStatus::Running, 600));
+    let mut known = world.known();
+    let none = "None of its steps is known yet";
+    assert!(text_of(&page_of(&known, "")).contains(&format!("{none}.")));
+    let operation = "ListWorkflowStepExecutions";
+    let denied = &mut known.sources[0].health.denied;
+    denied.push(Denied {
+        operation,
+        since: ago(600),
+        again: None,
+    });
+    let text = text_of(&page_of(&known, ""));
+    assert!(text.contains(&format!("{none}: {operation} is denied.")));
 }
 
 #[test]

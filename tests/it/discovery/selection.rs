@@ -178,3 +178,24 @@ async fn selector_that_matches_nothing_is_a_gauge_and_one_line_of_the_log() {
     assert_eq!(told("selector=*-teir"), 1);
     assert_eq!(exporter.count_log(&["matches nothing"]), 2);
 }
+
+#[tokio::test]
+async fn all_of_nothing_is_no_mistake_in_a_name() {
+    let simulated = Simulated::start("{}").await;
+    let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
+    let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
+    for kind in ["images", "pipelines"] {
+        let told = [
+            "level=info",
+            "nothing of this kind yet",
+            &format!("kind={kind}"),
+        ];
+        exporter.until_line(&told).await;
+    }
+    assert_eq!(
+        exporter.count_log(&["level=warn"]),
+        0,
+        "{:#?}",
+        exporter.log()
+    );
+}

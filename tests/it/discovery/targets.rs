@@ -111,6 +111,26 @@ async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_mis
 }
 
 #[tokio::test]
+async fn list_that_fails_while_another_is_read_is_told_once_and_so_is_its_end() {
+    let simulated = Simulated::start(&scenario(&["us-west-2"])).await;
+    let fault = Fault::on("ListImagePipelines", error("ServiceException")).unwrap();
+    simulated.faults.set(vec![fault]);
+    let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
+    let target = target_in("us-west-2", &simulated.url, "main", &keys);
+    let exporter = start(&config(&[target])).await;
+    let failed = "no new pipelines can be discovered; what is known stays";
+    let operation = "operation=ListImagePipelines";
+    exporter
+        .until_line(&["level=warn", failed, operation, "result=server_error"])
+        .await;
+    simulated.faults.clear();
+    exporter
+        .until_line(&["level=info", "discovery works again", operation])
+        .await;
+    assert_eq!(exporter.count_log(&[failed]), 1);
+}
+
+#[tokio::test]
 async fn call_that_is_denied_is_named_with_what_would_allow_it() {
     let operations = [
         "ListImagePipelines",

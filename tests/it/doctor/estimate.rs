@@ -130,7 +130,7 @@ async fn calls_for_what_is_named_are_about_as_many_as_doctor_said() {
 const SCENARIO: &str = r#"
 listed_after: 0
 pipelines:
-  - {name: often, account: "111122223333", region: us-west-2, first: -5h, every: 50m, workflows: [{managed: build-image}, {managed: test-image}]}
+  - {name: often, account: "111122223333", region: us-west-2, first: -5h20m, every: 50m, workflows: [{managed: build-image}, {managed: test-image}]}
   - {name: daily, account: "111122223333", region: us-west-2, first: -30m, every: 24h, workflows: [{managed: build-image}, {managed: test-image}]}
   - {name: old, account: "111122223333", region: us-west-2, first: -50h, builds: 1, workflows: [{managed: build-image}]}
 "#;

@@ -11,6 +11,7 @@ use imagebuilder_exporter::finished::{Finished, Settings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::schedule::{Assignment, Poller, RateLimiter, Shown, Tools, own_labels};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::store::Failing;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -107,6 +108,13 @@ impl Polling {
 
     pub fn now(&self) -> Timestamp {
         self.clock.now().time
+    }
+
+    /// Since when, and why, polls of this step fail.
+    pub fn failing(&self, step: &str) -> Option<Failing> {
+        let id = step.parse().expect("it is an id");
+        let record = self.shown.store.steps.get(&id);
+        record.expect("the step is tracked").failing
     }
 
     /// What a scrape shows now.
