@@ -203,5 +203,9 @@ fn unknown(out: &mut Markup, health: &Health, now: Timestamp) {
     }
     out.raw(", which the configuration names, since ");
     time(out, *first, now);
-    out.raw(". Are they of this account and region?</p>\n");
+    let asked = match health.unknown.len() {
+        1 => "Is it",
+        _ => "Are they",
+    };
+    out.put(". ", asked, " of this account and region?</p>\n");
 }

@@ -44,7 +44,7 @@ fn each_trouble_is_one_by_itself() {
     for (health, said) in [
         (
             unknown(1),
-            Some("doesn’t know wf-1 , which the configuration names, since 19:12:22"),
+            Some("doesn’t know wf-1 , which the configuration names, since 19:12:22 . Is it of"),
         ),
         (
             unknown(7),
