@@ -210,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn blanks_around_what_is_asked_for_are_none_of_it() {
+        let read = Query::parse("q=++two++words+&image=+golden-*+&status=+FAILED&page=+2").unwrap();
+        assert_eq!(read.text, "two  words");
+        assert_eq!(read.words, ["two", "words"]);
+        assert_eq!(read.image.unwrap().0, "golden-*");
+        assert_eq!((read.statuses, read.page), (vec!["FAILED"], 2));
+    }
+
+    #[test]
     fn statuses_are_written_in_any_case_repeated_or_with_commas() {
         let read = Query::parse("status=failed&status=Running,UNSEEN,failed").unwrap();
         assert_eq!(read.statuses, ["FAILED", "RUNNING", "UNSEEN"]);

@@ -110,6 +110,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn metrics_at_the_root_take_the_place_of_the_page() {
+        for (path, has_page) in [("/", false), ("/metrics", true)] {
+            let site = Site {
+                telemetry_path: path.to_owned(),
+                external_url: None,
+            };
+            assert_eq!(site.has_page(), has_page, "{path}");
+        }
+    }
+
+    #[test]
     fn url_is_one_that_a_person_can_open_and_ends_with_a_slash() {
         for (text, expected) in [
             ("http://localhost:10850", "http://localhost:10850/"),

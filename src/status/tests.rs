@@ -1,10 +1,16 @@
 //! From records to what is shown.
 
 mod choice;
+mod frame;
 mod hostile;
+mod search;
 mod shown;
+mod standing;
+mod targets;
+mod timeline;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::labels::LabelText;
@@ -174,4 +180,46 @@ fn all<'a>(json: &'a serde_json::Value, list: &str, key: &str) -> Vec<&'a str> {
     entries
         .map(|entry| entry[key].as_str().unwrap_or("-"))
         .collect()
+}
+
+/// The page's text: without its markup, with single spaces.
+fn text_of(page: &str) -> String {
+    let text = page.split('<').filter_map(|part| part.split_once('>'));
+    let text: Vec<&str> = text.map(|(_, text)| text).collect();
+    let words: Vec<&str> = text
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .collect();
+    words.join(" ")
+}
+
+/// A target with every trouble there is.
+fn troubled() -> Health {
+    Health {
+        up: Some(false),
+        since: Some(ago(90)),
+        last_success: Some(ago(120)),
+        newest_fault: Some(Fault {
+            at: ago(5),
+            operation: "GetImage",
+            result: "network",
+            message: "connection <refused>".into(),
+            over: false,
+        }),
+        denied: vec![
+            Denied {
+                operation: "ListWorkflowExecutions",
+                since: ago(600),
+                again: Some(ago(-3_000)),
+            },
+            Denied {
+                operation: "ListImagePipelines",
+                since: ago(600),
+                again: None,
+            },
+        ],
+        unknown: BTreeMap::from([("wf-1".to_owned(), ago(900))]),
+        behind: Duration::from_secs(75),
+        slowed_to: Some(2.5),
+    }
 }

@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn spans_have_two_units() {
         for (millis, expected) in [
-            (-5, "0s"),
+            (-5_000, "0s"),
             (59_999, "59s"),
             (60_000, "1m 00s"),
             (3_599_000, "59m 59s"),

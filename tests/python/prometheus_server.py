@@ -11,11 +11,10 @@ import pytest
 from processes import get, running_process, until
 
 
-ALERTMANAGER = shutil.which("prometheus-alertmanager") or "alertmanager"
 # Debian's program looks for them there, wherever it stands itself.
 TEMPLATES = pathlib.Path("/usr/share/prometheus/alertmanager/default.tmpl")
-RUNS_ALERTMANAGER = pytest.mark.skipif(
-    ALERTMANAGER != "alertmanager" and not TEMPLATES.exists(),
+NEEDS_ALERTMANAGER = pytest.mark.skipif(
+    bool(shutil.which("prometheus-alertmanager")) and not TEMPLATES.exists(),
     reason="Alertmanager's templates are not installed",
 )
 

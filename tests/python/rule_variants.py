@@ -129,14 +129,15 @@ def variants(test, fors):
         # A counter does begin anew with its process: what a gap does to it is in the unit tests.
         return
     # It hurts most just before an alert is to fire, and while one that fires is looked at: with as
-    # much of the gap before that look as the alert has been pending for.
+    # much of the gap before that look as the alert has been pending for. Where none is to fire, most
+    # of the gap, so that one that does has the time to.
     firing = sorted(
         (look for look in looks if look["exp_alerts"]),
         key=lambda look: sample_at(test, look["eval_time"]),
     )
     looked = [sample_at(test, look["eval_time"]) for look in firing or looks]
-    before = min(pending(test, firing[0], fors), GAP) - 1 if firing else 1
-    first, last = min(looked) - max(before, 1), max(looked) - 1
+    before = min(pending(test, firing[0], fors), GAP) if firing else GAP
+    first, last = min(looked) - max(before - 1, 1), max(looked) - 1
     happens = [(first, restart), (last, restart)]
     if not any(series["series"].startswith(SINCE) for series in test["input_series"]):
         happens += [(first, other_instance), (last // 2, overlapping_instance)]

@@ -1,14 +1,14 @@
 """What the shipped inhibit rules keep silent, and what not, as a real Alertmanager has it."""
 
 import json
+import shutil
 
 import pytest
 
 from conftest import ROOT
 from processes import free_port, get, output_of, running_process, until
-from prometheus_server import ALERTMANAGER, RUNS_ALERTMANAGER
+from prometheus_server import NEEDS_ALERTMANAGER
 
-pytestmark = RUNS_ALERTMANAGER
 CONFIGURATION = ROOT / "deploy" / "compose" / "alertmanager.yaml"
 
 IMAGE = {"account_id": "111122223333", "region": "us-west-2", "image": "golden"}
@@ -75,7 +75,7 @@ def alertmanager(tmp_path):
     """The address of one that has all these alerts."""
     address = f"127.0.0.1:{free_port()}"
     command = [
-        ALERTMANAGER,
+        shutil.which("prometheus-alertmanager") or "alertmanager",
         f"--config.file={CONFIGURATION}",
         f"--storage.path={tmp_path / 'data'}",
         "--cluster.listen-address=",
@@ -89,6 +89,7 @@ def alertmanager(tmp_path):
         yield address
 
 
+@NEEDS_ALERTMANAGER
 def test_one_cause_is_told_of_once_and_no_other_is_silent_for_it(alertmanager):
     def inhibited():
         body, _ = get(f"http://{alertmanager}/api/v2/alerts")

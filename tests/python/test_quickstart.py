@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import ROOT, SCENARIOS
 from processes import PATIENCE, clean_environment, free_port, get, until
-from prometheus_server import RUNS_ALERTMANAGER
+from prometheus_server import NEEDS_ALERTMANAGER
 from test_prometheus import Prometheus
 
 SCRIPT = ROOT / "deploy" / "quickstart"
@@ -27,6 +27,11 @@ ALERT = re.compile(
 # A minute or so, of which a rule waits for one; on a busy machine it may be more than the two minutes
 # that the script allows of itself.
 SOON = 600
+
+
+def hear_interrupts():
+    """Also where the tests run as a job in the background, which is started deaf to them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Quickstart:
@@ -51,8 +56,7 @@ class Quickstart:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # What a shell starts in the background ignores it, and what that starts in turn.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=hear_interrupts,
             )
 
     def said(self):
@@ -115,7 +119,7 @@ def both(tmp_path_factory):
         one.process.wait(PATIENCE)
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_first_alerts_are_there_and_nothing_is_left(both):
     ends, _ = both
     assert ends.ends(SOON) == 0, ends.said()
@@ -150,7 +154,7 @@ def prometheus(staying):
     return Prometheus(urllib.parse.urlsplit(staying["Prometheus"]).netloc)
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_everything_is_where_it_says(staying):
     get(staying["metrics"])
     page, _ = get(staying["status page"])
@@ -217,7 +221,7 @@ def failed_now(staying):
     }
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_alerts_on_failed_steps_are_true(staying, prometheus):
     def as_the_metrics_tell():
         alerts = firing(prometheus, "ImageBuilderStepFailed")
@@ -228,7 +232,7 @@ def test_alerts_on_failed_steps_are_true(staying, prometheus):
     assert until("alerts that are as the metrics tell", as_the_metrics_tell)
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_alerts_are_about_what_the_scenario_lets_fail(prometheus):
     scenario = yaml.safe_load((SCENARIOS / "demo.yaml").read_text())["pipelines"]
     steps = {
@@ -249,7 +253,7 @@ def test_alerts_are_about_what_the_scenario_lets_fail(prometheus):
     assert disabled == {pipeline["name"] for pipeline in scenario if "disabled_at" in pipeline}
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_nothing_alerts_that_is_well(root, prometheus):
     """The demo's exporter sees everything, and its images are made all the time."""
     groups = yaml.safe_load((root / "deploy/prometheus/rules.yaml").read_text())["groups"]
@@ -267,7 +271,7 @@ def test_nothing_alerts_that_is_well(root, prometheus):
     assert prometheus.value("sum(prometheus_rule_evaluation_failures_total) or vector(0)") == 0
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_interrupt_ends_it_and_nothing_is_left(both, staying):
     _, stays = both
     assert len(list(stays.programs())) >= 3
@@ -276,7 +280,7 @@ def test_interrupt_ends_it_and_nothing_is_left(both, staying):
 
 
 # Not amtool: it runs too shortly to be met for sure. The test after this one holds it up.
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 @pytest.mark.parametrize("program", ["imagebuilder_exporter", "prometheus", "sleep"])
 def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, program):
     started = quickstart()
@@ -285,7 +289,7 @@ def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, progra
     assert started.ends() == 143, started.said()
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_termination_while_alertmanager_is_slow_to_answer_leaves_nothing(quickstart, tmp_path):
     tools = tmp_path / "fakes"
     tools.mkdir()
@@ -347,7 +351,7 @@ def test_exporter_that_cannot_start_is_told_with_its_log(quickstart, program):
     assert started.said().endswith("The last lines of exporter:\n    demo cannot be\n")
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_exporter_that_dies_later_is_told_with_its_log(quickstart, program):
     script = "echo metrics: http://127.0.0.1:1/metrics; sleep 2; echo so long >&2; kill -9 $$"
     started = quickstart(**program(script))
@@ -356,7 +360,7 @@ def test_exporter_that_dies_later_is_told_with_its_log(quickstart, program):
     assert started.said().endswith("The last lines of exporter:\n    so long\n")
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_no_alert_in_time_is_told_with_all_logs(quickstart, program):
     address = f"http://127.0.0.1:{free_port()}/metrics"
     script = f"echo metrics: {address}; echo nothing fails here >&2; exec sleep 1000"
@@ -370,7 +374,7 @@ def test_no_alert_in_time_is_told_with_all_logs(quickstart, program):
         assert re.search(rf"^The last lines of {name}:\n    \S+=", said, re.MULTILINE), said
 
 
-@RUNS_ALERTMANAGER
+@NEEDS_ALERTMANAGER
 def test_reader_that_goes_away_ends_it_and_nothing_is_left(quickstart, program, tmp_path):
     """As with `deploy/quickstart | head`."""
     # What it prints at last, it prints here soon.

@@ -1,7 +1,6 @@
 //! What the page and the JSON say of it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::*;
 use crate::api::ErrorKind;
@@ -97,46 +96,6 @@ fn everything_known() -> Known {
     known.sources[0].health = troubled();
     known.shard = Some((1, 3));
     known
-}
-
-fn troubled() -> Health {
-    Health {
-        up: Some(false),
-        since: Some(ago(90)),
-        last_success: Some(ago(120)),
-        newest_fault: Some(Fault {
-            at: ago(5),
-            operation: "GetImage",
-            result: "network",
-            message: "connection <refused>".into(),
-            over: false,
-        }),
-        denied: vec![
-            Denied {
-                operation: "ListWorkflowExecutions",
-                since: ago(600),
-                again: Some(ago(-3_000)),
-            },
-            Denied {
-                operation: "ListImagePipelines",
-                since: ago(600),
-                again: None,
-            },
-        ],
-        behind: Duration::from_secs(75),
-        slowed_to: Some(2.5),
-    }
-}
-
-/// The page's text: without its markup, with single spaces.
-fn text_of(page: &str) -> String {
-    let text = page.split('<').filter_map(|part| part.split_once('>'));
-    let text: Vec<&str> = text.map(|(_, text)| text).collect();
-    let words: Vec<&str> = text
-        .iter()
-        .flat_map(|text| text.split_whitespace())
-        .collect();
-    words.join(" ")
 }
 
 #[test]
@@ -462,47 +421,6 @@ fn running_step_is_marked_near_its_timeout_past_it_and_while_it_waits_for_a_pers
     assert_eq!(note(800, "ExecuteComponents"), "near its timeout");
     assert_eq!(note(1_000, "ExecuteComponents"), "past its timeout");
     assert_eq!(note(5, "WaitForAction"), "waits for a person");
-}
-
-#[test]
-fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
-    let mut known = World::default().known();
-    let well = known.sources[0].clone();
-    known.sources = (0..20)
-        .map(|at| Source {
-            target: format!("t{at}").into(),
-            ..well.clone()
-        })
-        .collect();
-    known.sources[7].health.up = None;
-    let page = page_of(&known, "");
-    let folded = page
-        .find("<details id=\"targets-up\"><summary>19 targets are up")
-        .unwrap();
-    let troubled = page.find("id=\"target-t7-us-west-2\"").unwrap();
-    assert!(troubled < folded);
-}
-
-#[test]
-fn fault_that_is_over_troubles_nobody_after_a_minute_and_is_still_told() {
-    let fault = |seconds, over| Fault {
-        at: ago(seconds),
-        over,
-        ..troubled().newest_fault.unwrap()
-    };
-    for (fault, troubles) in [
-        (fault(50, true), true),
-        (fault(70, true), false),
-        (fault(70, false), true),
-        (fault(16 * 60, false), false),
-    ] {
-        let mut known = World::default().known();
-        known.sources[0].health.newest_fault = Some(fault.clone());
-        let page = page_of(&known, "");
-        assert_eq!(page.contains("targets troubled"), troubles, "{fault:?}");
-        let worked = page.contains("It has worked since.");
-        assert_eq!(worked, fault.over, "{fault:?}");
-    }
 }
 
 #[test]

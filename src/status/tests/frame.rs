@@ -1,0 +1,135 @@
+//! What frames the builds: counts, sections, the form and the way from page to page.
+
+use super::*;
+
+/// One that failed, three that ended.
+fn four_builds() -> Known {
+    let world = World::default();
+    for (at, status) in [
+        WorkflowStatus::Failed,
+        WorkflowStatus::Completed,
+        WorkflowStatus::Completed,
+        WorkflowStatus::Completed,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let at = at as u32 + 1;
+        let arn = image_arn(["golden", "alpha"][at as usize % 2], at);
+        world.execution(at, &arn, execution(status, i64::from(at)));
+    }
+    world.known()
+}
+
+#[test]
+fn counts_lead_to_what_they_count_and_keep_what_else_is_asked_for() {
+    let page = page_of(&four_builds(), "q=build-image&per_page=7");
+    let link = "<a href=\"?status=FAILED&amp;q=build-image&amp;per_page=7\">";
+    assert!(page.contains(link), "{page}");
+    let text = text_of(&page);
+    assert!(
+        text.contains("1 failed 0 running 3 ended Targets"),
+        "{text}"
+    );
+    assert!(!page.contains("status=RUNNING&amp;"), "{page}");
+}
+
+#[test]
+fn each_build_stands_once_in_the_section_of_how_it_stands_and_no_section_is_empty() {
+    let page = page_of(&four_builds(), "");
+    assert_eq!(page.matches("<article").count(), 4);
+    let sections: Vec<&str> = { page.split("<section id=\"s-").skip(1) }
+        .map(|section| section.split('"').next().unwrap())
+        .collect();
+    assert_eq!(sections, ["failed", "ended"]);
+}
+
+#[test]
+fn there_may_be_more_is_said_only_where_there_is_something() {
+    let starting = Known {
+        ready: false,
+        ..World::default().known()
+    };
+    assert!(!page_of(&starting, "").contains("there may be more"));
+}
+
+/// The links to the page before and the one after, and the one to this one anew.
+fn ways(known: &Known, query: &str) -> [Option<String>; 3] {
+    let page = page_of(known, query);
+    let href = |before: &str| {
+        let (_, link) = page.split_once(before)?;
+        let (_, link) = link.split_once("href=\"")?;
+        Some(link.split('"').next()?.to_owned())
+    };
+    [
+        href("rel=\"prev\""),
+        href("rel=\"next\""),
+        href("id=\"refresh\""),
+    ]
+}
+
+#[test]
+fn pages_lead_to_their_neighbours() {
+    let known = four_builds();
+    let way = |link: &str| Some(link.to_owned());
+    for (query, expected) in [
+        (
+            "per_page=2",
+            [None, way("?per_page=2&amp;page=2"), way("?per_page=2")],
+        ),
+        (
+            "per_page=1&page=2",
+            [
+                way("?per_page=1"),
+                way("?per_page=1&amp;page=3"),
+                way("?per_page=1&amp;page=2"),
+            ],
+        ),
+        (
+            "per_page=2&page=2",
+            [way("?per_page=2"), None, way("?per_page=2&amp;page=2")],
+        ),
+        ("", [None, None, way("?")]),
+    ] {
+        assert_eq!(ways(&known, query), expected, "{query}");
+    }
+    let page = page_of(&known, "per_page=2&page=2");
+    assert!(text_of(&page).contains("Page 2 of 2, 4 workflow executions"));
+    assert!(!page_of(&known, "").contains("<nav"));
+}
+
+#[test]
+fn form_shows_what_is_asked_for() {
+    let known = four_builds();
+    let page = page_of(&known, "q=a+%22b%22&image=gol*&status=gone&per_page=7");
+    for part in [
+        "name=\"q\" maxlength=\"256\"",
+        "value=\"a &quot;b&quot;\"",
+        "value=\"gol*\"",
+        "<input type=\"hidden\" name=\"per_page\" value=\"7\">",
+        "<details class=\"statuses\" open>",
+        "value=\"GONE\" checked>",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    assert_eq!(page.matches(" checked").count(), 1);
+    let page = page_of(&known, "");
+    for part in ["name=\"per_page\"", "class=\"statuses\" open", " checked"] {
+        assert!(!page.contains(part), "{part}\n{page}");
+    }
+}
+
+#[test]
+fn names_of_images_are_proposed_once_in_their_order_and_not_without_end() {
+    let page = page_of(&four_builds(), "status=FAILED");
+    let proposed =
+        "<datalist id=\"images\"><option value=\"alpha\"><option value=\"golden\"></datalist>";
+    assert!(page.contains(proposed), "{page}");
+    let world = World::default();
+    for number in 0..250 {
+        let name = format!("golden-{number}");
+        world.image(&name, 1, ImageStatus::Available, ago(60));
+    }
+    let page = page_of(&world.known(), "");
+    assert_eq!(page.matches("<option").count(), 200);
+}

@@ -1,0 +1,127 @@
+//! What a filter finds.
+
+use super::*;
+
+fn matched(known: &Known, query: &str) -> u64 {
+    json_of(known, query)["executions_matched"]
+        .as_u64()
+        .unwrap()
+}
+
+#[test]
+fn image_is_found_by_its_status_whatever_the_service_calls_it() {
+    let world = World::default();
+    for (name, status) in [
+        ("failed", ImageStatus::Failed),
+        ("cancelled", ImageStatus::Cancelled),
+        ("pending", ImageStatus::Pending),
+        ("odd", ImageStatus::Unknown("EXPLODED".into())),
+        ("available", ImageStatus::Available),
+        ("deprecated", ImageStatus::Deprecated),
+        ("testing", ImageStatus::Testing),
+    ] {
+        world.image(name, 1, status, ago(60));
+    }
+    let known = world.known();
+    for (status, expected) in [
+        ("FAILED", &["failed"][..]),
+        ("CANCELLED", &["cancelled"]),
+        ("PENDING", &["pending"]),
+        ("OTHER", &["odd"]),
+        ("COMPLETED", &["available", "deprecated"]),
+        ("RUNNING", &["testing"]),
+        ("SKIPPED", &[]),
+        ("GONE", &[]),
+    ] {
+        let json = json_of(&known, &format!("status={status}"));
+        let mut found = all(&json, "images", "image");
+        found.sort_unstable();
+        assert_eq!(found, expected, "{status}");
+    }
+}
+
+#[test]
+fn step_is_found_by_its_status_and_by_being_gone() {
+    let mut world = World::default();
+    let arn = image_arn("golden", 1);
+    let running = world.step(1, &arn, named("Gone", StepStatus::Running));
+    world.store.steps.put(StepRecord {
+        phase: Phase::Gone,
+        ..running
+    });
+    let odd = StepStatus::Unknown("EXPLODED".into());
+    world.step(2, &arn, named("Odd", odd));
+    let known = world.known();
+    for (status, expected) in [
+        ("GONE", &["Gone"][..]),
+        ("RUNNING", &["Gone"]),
+        ("OTHER", &["Odd"]),
+        ("FAILED", &[]),
+    ] {
+        let json = json_of(&known, &format!("status={status}"));
+        assert_eq!(all(&json, "steps", "step"), expected, "{status}");
+    }
+}
+
+#[test]
+fn build_without_steps_is_found_by_what_is_known_of_its_image_and_execution() {
+    let world = World::default();
+    let arn = image_arn("golden", 1);
+    let failed = Image {
+        failure: Some(ImageFailure {
+            component: Some("install-agent".into()),
+            ..ImageFailure::default()
+        }),
+        platform: Some("Linux".into()),
+        ..image(arn.clone(), ImageStatus::Failed)
+    };
+    world.put_image(&failed);
+    world.execution(1, &arn, execution(WorkflowStatus::Failed, 60));
+    let known = world.known();
+    let id = workflow_id(1);
+    for word in [
+        "production",
+        "us-west-2",
+        "111122223333",
+        "GOLDEN",
+        "linux",
+        "team",
+        "install-agent",
+        "build-image",
+        &id.to_string(),
+        // Of the execution the one, of the image the other.
+        &format!("{id}+linux"),
+    ] {
+        assert_eq!(matched(&known, &format!("q={word}")), 1, "{word}");
+        let also = matched(&known, &format!("q={word}+nowhere"));
+        assert_eq!(also, 0, "{word}");
+    }
+}
+
+#[test]
+fn listed_step_that_nobody_has_seen_is_found_by_what_the_configuration_says_of_it() {
+    let mut world = World::default();
+    let mut unseen = world.unseen_step();
+    unseen.own_labels = LabelText::new([("change", "CHG0042")]);
+    world.store.steps.put(unseen.clone());
+    let known = world.known();
+    let id = unseen.id.to_string();
+    for word in ["production", "us-west-2", "chg0042", &id] {
+        assert_eq!(matched(&known, &format!("q={word}")), 1, "{word}");
+    }
+    assert_eq!(matched(&known, "q=eu-west-1"), 0);
+}
+
+#[test]
+fn case_does_not_matter_in_any_script() {
+    let mut world = World::default();
+    let step = StepExecution {
+        message: Some("Größe ÜBER dem Limit".into()),
+        ..named("Apply", StepStatus::Failed)
+    };
+    world.step(1, &image_arn("golden", 1), step);
+    let known = world.known();
+    for (word, expected) in [("über", 1), ("ÜBER", 1), ("LIMIT", 1), ("unter", 0)] {
+        assert_eq!(matched(&known, &format!("q={word}")), expected, "{word}");
+    }
+}

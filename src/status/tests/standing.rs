@@ -1,0 +1,169 @@
+//! How builds stand, and in which order they and their executions are shown.
+
+use super::super::builds::Standing;
+use super::*;
+
+fn standing(world: World) -> Standing {
+    let known = world.known();
+    let query = Query::default();
+    let status = Status::of(&known, &query);
+    let [build] = &status.builds[..] else {
+        panic!("{:?}", status.builds);
+    };
+    build.standing
+}
+
+#[test]
+fn build_stands_as_the_worst_that_its_image_and_its_executions_tell() {
+    use ImageStatus::{Available, Building, Cancelled, Failed};
+    for (image, workflow, expected) in [
+        (
+            Some(Building),
+            Some(WorkflowStatus::Completed),
+            Standing::Running,
+        ),
+        (
+            Some(Available),
+            Some(WorkflowStatus::Running),
+            Standing::Running,
+        ),
+        (
+            Some(Failed),
+            Some(WorkflowStatus::Completed),
+            Standing::Failed,
+        ),
+        (
+            Some(Available),
+            Some(WorkflowStatus::Failed),
+            Standing::Failed,
+        ),
+        (
+            Some(Cancelled),
+            Some(WorkflowStatus::Cancelled),
+            Standing::Ended,
+        ),
+        (Some(Failed), None, Standing::Failed),
+        (Some(Building), None, Standing::Running),
+        (Some(Available), None, Standing::Ended),
+        (None, Some(WorkflowStatus::Skipped), Standing::Ended),
+    ] {
+        let world = World::default();
+        let what = format!("{image:?} {workflow:?}");
+        if let Some(status) = image {
+            world.image("golden", 1, status, ago(60));
+        }
+        if let Some(status) = workflow {
+            world.execution(1, &image_arn("golden", 1), execution(status, 60));
+        }
+        assert_eq!(standing(world), expected, "{what}");
+    }
+}
+
+#[test]
+fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_may_change() {
+    let completed = || named("One", StepStatus::Completed);
+    let running = || named("Two", StepStatus::Running);
+    let failed = |on_failure, attempt| StepExecution {
+        on_failure: Some(on_failure),
+        attempt: Some(attempt),
+        max_attempts: Some(3),
+        ..named("Two", StepStatus::Failed)
+    };
+    for (step, phase, expected) in [
+        (completed(), Phase::Active, Standing::Ended),
+        (running(), Phase::Active, Standing::Running),
+        (running(), Phase::Settled, Standing::Ended),
+        (running(), Phase::Gone, Standing::Ended),
+        (
+            failed(OnFailure::Abort, 1),
+            Phase::Active,
+            Standing::Running,
+        ),
+        (
+            failed(OnFailure::Continue, 3),
+            Phase::Active,
+            Standing::Ended,
+        ),
+        (failed(OnFailure::Abort, 3), Phase::Active, Standing::Failed),
+    ] {
+        let what = format!("{:?} {phase:?}", step.status);
+        let world = || {
+            let mut world = World::default();
+            let arn = image_arn("golden", 1);
+            world.step(1, &arn, completed());
+            let record = world.step(1, &arn, step.clone());
+            world.store.steps.put(StepRecord { phase, ..record });
+            world
+        };
+        assert_eq!(standing(world()), expected, "{what}");
+        let mut known = world().known();
+        known.sources[0].health.up = Some(false);
+        let outdated = page_of(&known, "").contains("may be out of date");
+        assert_eq!(outdated, expected == Standing::Running, "{what}");
+    }
+}
+
+#[test]
+fn image_that_moves_may_be_out_of_date_where_the_target_is_down_and_not_where_nobody_knows() {
+    let world = World::default();
+    world.image("golden", 1, ImageStatus::Building, ago(60));
+    let done = execution(WorkflowStatus::Completed, 60);
+    world.execution(1, &image_arn("golden", 1), done);
+    let mut known = world.known();
+    for (up, expected) in [(Some(true), false), (None, false), (Some(false), true)] {
+        known.sources[0].health.up = up;
+        let outdated = page_of(&known, "").contains("may be out of date");
+        assert_eq!(outdated, expected, "{up:?}");
+    }
+}
+
+#[test]
+fn failure_that_no_retry_superseded_stays_one() {
+    let world = World::default();
+    let failed = WorkflowExecution {
+        retried: Some(false),
+        ..execution(WorkflowStatus::Failed, 60)
+    };
+    world.execution(1, &image_arn("golden", 1), failed);
+    assert_eq!(standing(world), Standing::Failed);
+}
+
+#[test]
+fn builds_without_executions_are_ordered_by_when_they_were_begun() {
+    let world = World::default();
+    for (name, seconds) in [("middle", 200), ("old", 300), ("new", 100)] {
+        world.image(name, 1, ImageStatus::Available, ago(seconds));
+    }
+    let json = json_of(&world.known(), "");
+    assert_eq!(all(&json, "images", "image"), ["new", "middle", "old"]);
+}
+
+#[test]
+fn executions_are_in_the_order_they_began_and_those_that_have_not_come_last() {
+    let world = World::default();
+    let arn = image_arn("golden", 1);
+    let waits = WorkflowExecution::with_status(WorkflowStatus::Pending);
+    world.execution(1, &arn, waits);
+    world.execution(2, &arn, execution(WorkflowStatus::Running, 100));
+    world.execution(3, &arn, execution(WorkflowStatus::Completed, 200));
+    let ids = [3, 2, 1].map(|number| workflow_id(number).to_string());
+    let json = json_of(&world.known(), "");
+    assert_eq!(all(&json, "executions", "workflow_execution_id"), ids);
+}
+
+#[test]
+fn execution_that_changes_its_target_is_shown_once_and_whole_as_one_of_them_has_it() {
+    let arn = image_arn("golden", 1);
+    let worlds = [
+        ("before", WorkflowStatus::Running),
+        ("after", WorkflowStatus::Completed),
+    ];
+    let known = known(worlds.map(|(target, status)| {
+        let world = World::default();
+        world.execution(1, &arn, execution(status, 60));
+        (target, world)
+    }));
+    let json = json_of(&known, "");
+    assert_eq!(all(&json, "executions", "target"), ["after"]);
+    assert_eq!(all(&json, "executions", "status"), ["COMPLETED"]);
+}

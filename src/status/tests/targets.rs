@@ -1,0 +1,182 @@
+//! What is said of the targets.
+
+use super::*;
+
+fn page_with(health: Health) -> String {
+    let mut known = World::default().known();
+    known.sources[0].health = health;
+    page_of(&known, "")
+}
+
+fn well() -> Health {
+    Health {
+        up: Some(true),
+        last_success: Some(ago(2)),
+        ..Health::default()
+    }
+}
+
+#[test]
+fn each_trouble_is_one_by_itself() {
+    let denied = |again| Health {
+        denied: vec![Denied {
+            operation: "GetImage",
+            since: ago(600),
+            again,
+        }],
+        ..well()
+    };
+    let behind = |seconds| Health {
+        behind: Duration::from_secs(seconds),
+        ..well()
+    };
+    let slowed = Health {
+        slowed_to: Some(0.5),
+        ..well()
+    };
+    let unknown = |count: i64| {
+        let ids = (1..=count).map(|n| (format!("wf-{n}"), ago(n)));
+        Health {
+            unknown: ids.collect(),
+            ..well()
+        }
+    };
+    for (health, said) in [
+        (
+            unknown(1),
+            Some("doesn’t know wf-1 , which the configuration names, since 19:12:22 . Is it of"),
+        ),
+        (
+            unknown(7),
+            Some("doesn’t know wf-1 wf-2 wf-3 wf-4 wf-5 and 2 more, which the configuration names"),
+        ),
+        (denied(None), Some("It is still tried.")),
+        (denied(Some(ago(1))), Some("It is still tried.")),
+        (denied(Some(ago(-60))), Some("Tried again at 19:13:23 .")),
+        (behind(11), Some("a call has waited for 11s.")),
+        (slowed, Some("The service throttles: 0.5 calls a second")),
+        (behind(10), None),
+        (well(), None),
+    ] {
+        let what = format!("{health:?}");
+        let page = page_with(health);
+        let troubled = page.contains("class=\"targets troubled\"");
+        assert_eq!(troubled, said.is_some(), "{what}");
+        let text = text_of(&page);
+        assert!(
+            text.contains(said.unwrap_or("up 0 steps")),
+            "{what}\n{text}"
+        );
+        assert!(
+            said.is_some() || !text.contains("a call has waited"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn fault_is_told_for_as_long_as_the_target_is_down_and_not_twice() {
+    let fault = |at| Fault {
+        at,
+        operation: "GetImage",
+        result: "forbidden",
+        message: "not authorized".into(),
+        over: false,
+    };
+    let long_down = Health {
+        up: Some(false),
+        newest_fault: Some(fault(ago(3_600))),
+        ..well()
+    };
+    let text = text_of(&page_with(long_down));
+    assert!(
+        text.contains("GetImage failed 1h 00m ago (forbidden): not authorized"),
+        "{text}"
+    );
+    assert!(text.contains("last answer 2s ago"), "{text}");
+    let denied = Health {
+        newest_fault: Some(fault(ago(5))),
+        denied: vec![Denied {
+            operation: "GetImage",
+            since: ago(600),
+            again: None,
+        }],
+        ..well()
+    };
+    let text = text_of(&page_with(denied));
+    assert!(text.contains("GetImage has been denied"), "{text}");
+    assert!(!text.contains("GetImage failed"), "{text}");
+    assert!(!text.contains("last answer"), "{text}");
+}
+
+#[test]
+fn target_says_how_many_steps_it_polls_and_how_many_it_never_saw() {
+    let steps = |active: usize, unseen: usize| {
+        let mut world = World::default();
+        for _ in 0..active {
+            let arn = image_arn("golden", 1);
+            world.step(1, &arn, named("Apply", StepStatus::Running));
+        }
+        for _ in 0..unseen {
+            world.unseen_step();
+        }
+        let text = text_of(&page_of(&world.known(), ""));
+        let (_, target) = text.split_once("production us-west-2 up ").unwrap();
+        target.split(" Text").next().unwrap().to_owned()
+    };
+    assert_eq!(steps(0, 0), "0 steps");
+    assert_eq!(steps(1, 0), "1 step");
+    assert_eq!(steps(2, 3), "2 steps 3 never seen");
+}
+
+#[test]
+fn eight_targets_that_are_well_are_not_too_many_to_show() {
+    for (count, folded) in [(8, false), (9, true)] {
+        let mut known = World::default().known();
+        let source = known.sources[0].clone();
+        known.sources = vec![source; count];
+        let page = page_of(&known, "");
+        assert_eq!(page.contains("id=\"targets-up\""), folded, "{count}");
+    }
+}
+
+#[test]
+fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
+    let mut known = World::default().known();
+    let well = known.sources[0].clone();
+    known.sources = (0..20)
+        .map(|at| Source {
+            target: format!("t{at}").into(),
+            ..well.clone()
+        })
+        .collect();
+    known.sources[7].health.up = None;
+    let page = page_of(&known, "");
+    let folded = page
+        .find("<details id=\"targets-up\"><summary>19 targets are up")
+        .unwrap();
+    let troubled = page.find("id=\"target-t7-us-west-2\"").unwrap();
+    assert!(troubled < folded);
+}
+
+#[test]
+fn fault_that_is_over_troubles_nobody_after_a_minute_and_is_still_told() {
+    let fault = |seconds, over| Fault {
+        at: ago(seconds),
+        over,
+        ..troubled().newest_fault.unwrap()
+    };
+    for (fault, troubles) in [
+        (fault(50, true), true),
+        (fault(70, true), false),
+        (fault(70, false), true),
+        (fault(16 * 60, false), false),
+    ] {
+        let mut known = World::default().known();
+        known.sources[0].health.newest_fault = Some(fault.clone());
+        let page = page_of(&known, "");
+        assert_eq!(page.contains("targets troubled"), troubles, "{fault:?}");
+        let worked = page.contains("It has worked since.");
+        assert_eq!(worked, fault.over, "{fault:?}");
+    }
+}

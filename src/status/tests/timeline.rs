@@ -1,0 +1,298 @@
+//! Where the bars of a workflow execution and their marks are, and what its line says.
+
+use super::*;
+use crate::model::{RollbackStatus, StepTotals};
+
+/// A step that began and ended so many seconds before now, within an execution of this image.
+fn step(status: StepStatus, start: i64, end: Option<i64>) -> StepExecution {
+    StepExecution {
+        start: Some(ago(start)),
+        end: end.map(ago),
+        ..named("Apply", status)
+    }
+}
+
+fn shown(told: WorkflowExecution, step: StepExecution, budget: Option<i64>) -> String {
+    let mut world = World::default();
+    let arn = image_arn("golden", 1);
+    world.execution(1, &arn, told);
+    let mut record = world.step(1, &arn, step);
+    if let Some(observed) = &mut record.observed {
+        observed.budget_millis = budget.map(|seconds| seconds * 1_000);
+    }
+    world.store.steps.put(record);
+    page_of(&world.known(), "")
+}
+
+/// The value of an attribute of the element that has this, in percent.
+fn percent(page: &str, element: &str, attribute: &str) -> Option<f64> {
+    let element = page.split('<').find(|tag| tag.contains(element))?;
+    let (_, value) = element.split_once(&format!(" {attribute}=\""))?;
+    value.split('%').next()?.parse().ok()
+}
+
+/// Where the bar begins, and how wide it is.
+fn bar(page: &str) -> (f64, f64) {
+    let at = |attribute| percent(page, "fill=\"url(#p-", attribute).expect("there is a bar");
+    (at("x"), at("width"))
+}
+
+fn marks(page: &str) -> (Option<f64>, Option<f64>) {
+    let page = page.split("<summary>").last().unwrap_or_default();
+    let at = |mark| percent(page, mark, "x1");
+    (at("mark budget"), at("mark timeout"))
+}
+
+#[test]
+fn axis_goes_from_the_begin_of_the_execution_to_its_end() {
+    let told = |end| WorkflowExecution {
+        end,
+        ..execution(WorkflowStatus::Completed, 100)
+    };
+    let completed = |start, end| step(StepStatus::Completed, start, Some(end));
+    for (told, step, expected) in [
+        (told(Some(ago(0))), completed(100, 50), (0.0, 50.0)),
+        (told(Some(ago(0))), completed(75, 50), (25.0, 25.0)),
+        (told(None), completed(100, 50), (0.0, 100.0)),
+        // One that took no time is seen as well, also at the very end.
+        (told(Some(ago(0))), completed(50, 50), (50.0, 0.4)),
+        (told(Some(ago(0))), completed(0, 0), (99.6, 0.4)),
+        // The service's times need not fit each other.
+        (told(Some(ago(0))), completed(200, 0), (0.0, 100.0)),
+    ] {
+        let what = format!("{step:?}");
+        assert_eq!(bar(&shown(told, step, None)), expected, "{what}");
+    }
+}
+
+#[test]
+fn axis_leaves_room_behind_what_grows_and_only_there() {
+    for (workflow, step, expected) in [
+        (
+            WorkflowStatus::Running,
+            step(StepStatus::Running, 100, None),
+            95.238,
+        ),
+        (
+            WorkflowStatus::Running,
+            step(StepStatus::Completed, 100, Some(0)),
+            100.0,
+        ),
+        (
+            WorkflowStatus::RollbackInProgress,
+            step(StepStatus::Running, 100, None),
+            100.0,
+        ),
+    ] {
+        let what = format!("{workflow:?} {:?}", step.status);
+        let page = shown(execution(workflow, 100), step, None);
+        assert_eq!(bar(&page), (0.0, expected), "{what}");
+    }
+}
+
+#[test]
+fn limits_are_marked_as_far_as_they_are_near_and_make_the_axis_longer() {
+    let running = |timeout| StepExecution {
+        timeout_seconds: timeout,
+        ..step(StepStatus::Running, 100, None)
+    };
+    // Up to three times of what it has taken: 5 % of the axis are left behind it.
+    for (timeout, budget, width, expected) in [
+        (Some(50), None, 95.238, (None, Some(47.619))),
+        (Some(250), None, 38.095, (None, Some(95.238))),
+        (Some(250), Some(50), 38.095, (Some(19.048), Some(95.238))),
+        (Some(300), None, 31.746, (None, Some(95.238))),
+        (Some(301), None, 95.238, (None, None)),
+        (Some(4_000), Some(200), 47.619, (Some(95.238), None)),
+        (None, None, 95.238, (None, None)),
+    ] {
+        let told = execution(WorkflowStatus::Running, 100);
+        let page = shown(told, running(timeout), budget);
+        let what = format!("{timeout:?} {budget:?}");
+        assert_eq!(bar(&page), (0.0, width), "{what}");
+        assert_eq!(marks(&page), expected, "{what}");
+    }
+}
+
+#[test]
+fn execution_is_unfolded_where_there_is_something_to_see() {
+    let retried = |status, retried| WorkflowExecution {
+        retried: Some(retried),
+        ..execution(status, 600)
+    };
+    for (told, open, superseded) in [
+        (retried(WorkflowStatus::Failed, false), true, false),
+        (retried(WorkflowStatus::Failed, true), false, true),
+        (retried(WorkflowStatus::Completed, false), false, false),
+        (retried(WorkflowStatus::Running, false), true, false),
+    ] {
+        let what = format!("{:?} {:?}", told.status, told.retried);
+        let page = shown(told, step(StepStatus::Completed, 100, Some(0)), None);
+        let id = "id=\"wf-00000000-0000-0000-0000-000000000001\"";
+        assert_eq!(page.contains(&format!("{id} open>")), open, "{what}");
+        let class = page.contains("class=\"execution superseded\"");
+        let said = text_of(&page).contains("superseded by a retry");
+        assert_eq!((class, said), (superseded, superseded), "{what}");
+    }
+    let mut world = World::default();
+    world.unseen_step();
+    let page = page_of(&world.known(), "");
+    assert!(
+        page.contains("<details class=\"execution\" open>"),
+        "{page}"
+    );
+}
+
+#[test]
+fn execution_says_how_long_it_runs_and_how_many_steps_have_come_to_what() {
+    let told = |failed| WorkflowExecution {
+        totals: Some(StepTotals {
+            planned: 7,
+            succeeded: 2,
+            failed,
+            skipped: 1,
+        }),
+        ..execution(WorkflowStatus::Running, 600)
+    };
+    let running = || step(StepStatus::Running, 600, None);
+    let text = text_of(&shown(told(0), running(), None));
+    let line = "RUNNING for 10m 00s started 19:02:23 2 of 7 steps succeeded";
+    assert!(
+        text.contains(line) && !text.contains(", 0 failed"),
+        "{text}"
+    );
+    let text = text_of(&shown(told(1), running(), None));
+    assert!(text.contains("2 of 7 steps succeeded, 1 failed"), "{text}");
+}
+
+#[test]
+fn step_is_unfolded_where_it_failed() {
+    for (status, open) in [(StepStatus::Failed, true), (StepStatus::Completed, false)] {
+        let told = execution(WorkflowStatus::Running, 600);
+        let page = shown(told, step(status, 100, Some(0)), None);
+        let id = "id=\"step-00000000-0000-0000-0000-000000000001\"";
+        assert_eq!(page.contains(&format!("{id} open>")), open);
+    }
+}
+
+/// The notes beside a step's name, with their tones.
+fn notes(step: StepExecution, budget: Option<i64>) -> Vec<String> {
+    let page = shown(execution(WorkflowStatus::Running, 600), step, budget);
+    let notes = page.split("<span class=\"note").skip(1);
+    let notes = notes.filter(|note| !note.starts_with("s\""));
+    notes
+        .map(|note| {
+            let (tone, text) = note.split_once("\">").unwrap();
+            let text = text.split('<').next().unwrap();
+            format!("{text}{}", tone.replace(' ', ", "))
+        })
+        .collect()
+}
+
+#[test]
+fn what_there_is_to_notice_of_a_step_is_said_as_loudly_as_it_matters() {
+    let completed = || step(StepStatus::Completed, 100, Some(0));
+    let failed = |on_failure, attempt| StepExecution {
+        on_failure: Some(on_failure),
+        attempt: Some(attempt),
+        max_attempts: Some(3),
+        ..step(StepStatus::Failed, 100, Some(0))
+    };
+    let rolled = |status| StepExecution {
+        rollback_status: Some(status),
+        ..completed()
+    };
+    let once = StepExecution {
+        attempt: Some(1),
+        max_attempts: Some(1),
+        ..completed()
+    };
+    let odd = RollbackStatus::Unknown("HALFWAY".into());
+    for (step, budget, expected) in [
+        (completed(), None, &[][..]),
+        (once, None, &[]),
+        (completed(), Some(100), &[]),
+        (completed(), Some(99), &["over its budget of 1m 39s, warn"]),
+        (
+            failed(OnFailure::Abort, 1),
+            None,
+            &["attempt 1 of 3", "will be tried again"],
+        ),
+        (
+            failed(OnFailure::Abort, 3),
+            None,
+            &["attempt 3 of 3", "ends the workflow, bad"],
+        ),
+        (
+            failed(OnFailure::Continue, 3),
+            None,
+            &["attempt 3 of 3", "the workflow goes on"],
+        ),
+        (
+            rolled(RollbackStatus::Failed),
+            None,
+            &["rollback FAILED, bad"],
+        ),
+        (
+            rolled(RollbackStatus::Running),
+            None,
+            &["being rolled back, warn"],
+        ),
+        (rolled(RollbackStatus::Completed), None, &["rolled back"]),
+        (rolled(RollbackStatus::Skipped), None, &[]),
+        (rolled(odd), None, &["rollback HALFWAY, warn"]),
+    ] {
+        let what = format!("{step:?} {budget:?}");
+        assert_eq!(notes(step, budget), expected, "{what}");
+    }
+}
+
+#[test]
+fn empty_message_is_none() {
+    let mut world = World::default();
+    let silent = StepExecution {
+        message: Some(String::new()),
+        ..step(StepStatus::Failed, 100, Some(0))
+    };
+    world.step(1, &image_arn("golden", 1), silent);
+    let known = world.known();
+    assert!(!page_of(&known, "").contains("class=\"message\""));
+    assert!(json_of(&known, "")["steps"][0].get("message").is_none());
+}
+
+#[test]
+fn step_says_who_polls_it_where_that_is_not_the_target_of_its_execution() {
+    let arn = image_arn("golden", 1);
+    let owner = World::default();
+    owner.execution(1, &arn, execution(WorkflowStatus::Running, 60));
+    let mut other = World::default();
+    other.step(1, &arn, named("Apply", StepStatus::Running));
+    let page = page_of(&known([("owner", owner), ("other", other)]), "");
+    assert!(text_of(&page).contains("Polled by target other"), "{page}");
+}
+
+#[test]
+fn what_is_settled_was_not_last_seen_at_a_time_that_matters() {
+    let mut world = World::default();
+    let ended = step(StepStatus::Completed, 100, Some(0));
+    let record = world.step(1, &image_arn("golden", 1), ended);
+    assert!(page_of(&world.known(), "").contains("Last seen"));
+    let world = World::default();
+    world.store.steps.put(StepRecord {
+        phase: Phase::Settled,
+        ..record
+    });
+    assert!(!page_of(&world.known(), "").contains("Last seen"));
+}
+
+#[test]
+fn arn_of_an_image_is_no_fact_for_people_and_stands_in_its_json_once() {
+    let world = World::default();
+    world.image("golden", 1, ImageStatus::Available, ago(60));
+    let known = world.known();
+    let text = text_of(&page_of(&known, ""));
+    assert!(!text.contains("arn:aws:imagebuilder"), "{text}");
+    let query = Query::default();
+    let json = String::from_utf8(json(&Status::of(&known, &query), &site())).unwrap();
+    assert_eq!(json.matches("\"image_build_version_arn\"").count(), 1);
+}
