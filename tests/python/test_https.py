@@ -7,7 +7,6 @@ import re
 import socket
 import socketserver
 import ssl
-import subprocess
 import threading
 import urllib.parse
 
@@ -20,7 +19,7 @@ from processes import clean_environment, get, output_of, running_process, until
 # A name that is known to nobody: whoever reaches it went through the proxy.
 NAME = "imagebuilder.us-west-2.test"
 CONFIGURATION = """
-polling: {{interval: 1s, discovery_interval: 1s}}
+polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 1m}}
 targets:
   - name: main
     regions: [us-west-2]
@@ -218,7 +217,8 @@ def test_proxy_that_wants_another_password_leaves_the_target_down(exporter, prox
     metrics = exporter(f"https://{NAME}", f"--log.level={level}", HTTPS_PROXY=address)
     until_up(metrics, 0)
     failed = {"operation": "ListImagePipelines", "result": "network"}
-    assert value(metrics, "imagebuilder_exporter_api_requests_total", **failed) > 0
+    calls = "imagebuilder_exporter_api_requests_total"
+    until("calls to fail", lambda: value(metrics, calls, **failed))
     assert said(log, "tunnel error: proxy authorization required")
     encoded = base64.b64encode(b"user:s3same").decode()
     assert not re.search(f"s3same|{encoded}", log.read_text())
