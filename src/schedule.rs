@@ -23,7 +23,7 @@ mod report;
 mod selection;
 mod steps;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -109,6 +109,16 @@ impl Assignment {
         named
             .filter(|arn| arn.region() == self.region)
             .cloned()
+            .collect()
+    }
+
+    /// The workflow executions and images that the target names.
+    fn names(&self) -> BTreeSet<String> {
+        let workflows = self.target.workflow_executions.iter();
+        let images = self.target.image_build_versions.iter();
+        workflows
+            .map(ToString::to_string)
+            .chain(images.map(|arn| arn.as_str().to_owned()))
             .collect()
     }
 
@@ -279,6 +289,7 @@ impl Poller {
         // What is no longer followed goes with the old store.
         self.plan.name_workflows(&target.workflow_executions, now);
         self.plan.name_images(&self.assignment.named_images(), now);
+        lock(&self.shown.health).named(&self.assignment.names());
         let (selection, pace) = (self.assignment.selection(), self.assignment.pace());
         self.plan.select(selection, pace, now);
         let everywhere = self.assignment.listed.clone();

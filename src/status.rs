@@ -21,6 +21,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,9 @@ pub struct Health {
     /// What last went wrong, however long ago.
     pub newest_fault: Option<Fault>,
     pub denied: Vec<Denied>,
+    /// The workflow executions and images that the configuration names and the service doesn't know,
+    /// since when that is so.
+    pub unknown: BTreeMap<String, Timestamp>,
     /// How long the call has waited that is due longest.
     pub behind: Duration,
     /// Calls a second, where the service's throttling has made it fewer than configured.

@@ -61,6 +61,7 @@ impl Polled {
             last_success: health.last_success(),
             newest_fault: fault,
             denied: denied.collect(),
+            unknown: health.unknown().clone(),
             behind: health.behind(now.instant),
             slowed_to: self.limiter.slowed_to(now.instant),
         }

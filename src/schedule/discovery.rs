@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::Poller;
 use super::claims::Claim;
 use super::plan::{Call, Elsewhere, ImageNews, ImageSource, Lists, RoundRead};
+use super::{Poller, lock};
 use crate::api::{ApiError, ErrorKind, ListPage, Operation, Page, Parsed, WorkflowPage};
 use crate::clock::Now;
 use crate::model::{Image, ImageArn, Pipeline, StepExecutionId, WorkflowExecutionId};
@@ -127,6 +127,7 @@ impl Poller {
     ) {
         match result {
             Ok(parsed) => {
+                lock(&self.shown.health).known(arn.as_str());
                 self.image_seen(&parsed.value, ImageSource::Get, now);
                 self.plan.image_answered(arn, now.instant);
             }
@@ -136,9 +137,16 @@ impl Poller {
                     let so = "nobody knows which pipeline built an image";
                     self.reporter.denied(Operation::GetImage, so, &error);
                 } else if kind == ErrorKind::Client && self.assignment.names_image(arn) {
-                    self.reporter.named_unknown(arn.as_str(), &error);
+                    self.named_unknown(arn.as_str(), &error, now);
                 }
             }
+        }
+    }
+
+    /// The service does not know a workflow execution or an image that the configuration names.
+    pub(super) fn named_unknown(&self, id: &str, error: &ApiError, now: Now) {
+        if lock(&self.shown.health).not_known(id, now.time) {
+            self.reporter.named_unknown(id, error);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Whether a target can be polled at all, told from the newest outcome of each operation, and what a
-//! person may want to know of that: since when, what went wrong last, what is denied.
+//! person may want to know of that: since when, what went wrong last, what is denied, and what the
+//! service doesn't know.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,8 @@ pub struct Health {
     left_alone: [Option<Instant>; Operation::ALL.len()],
     /// When the call became due that waits longest.
     next_due: Option<Instant>,
+    /// What the configuration names and the service doesn't know, and since when that is so.
+    unknown: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -155,6 +159,32 @@ impl Health {
         for (operation, until) in operations {
             self.left_alone[operation as usize] = Some(until);
         }
+    }
+
+    /// The service doesn't know what the configuration names. Returns whether that is news.
+    pub fn not_known(&mut self, id: &str, at: Timestamp) -> bool {
+        let news = !self.unknown.contains_key(id);
+        if news {
+            self.unknown.insert(id.to_owned(), at);
+        }
+        news
+    }
+
+    /// The service knows it.
+    pub fn known(&mut self, id: impl ToString) {
+        if !self.unknown.is_empty() {
+            self.unknown.remove(&id.to_string());
+        }
+    }
+
+    /// The configuration names just these now.
+    pub fn named(&mut self, ids: &BTreeSet<String>) {
+        self.unknown.retain(|id, _| ids.contains(id));
+    }
+
+    /// What the configuration names and the service doesn't know, and since when that is so.
+    pub fn unknown(&self) -> &BTreeMap<String, Timestamp> {
+        &self.unknown
     }
 
     /// The next call is due then.

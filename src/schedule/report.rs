@@ -33,7 +33,6 @@ pub(super) struct Reporter {
     told_rounds: Vec<(Operation, ErrorKind)>,
     /// Selectors that match nothing.
     told_idle: HashSet<(String, String)>,
-    told_unknown: HashSet<String>,
 }
 
 impl Reporter {
@@ -45,7 +44,6 @@ impl Reporter {
             told_unavailable: false,
             told_rounds: Vec::new(),
             told_idle: HashSet::new(),
-            told_unknown: HashSet::new(),
         }
     }
 
@@ -225,16 +223,14 @@ impl Reporter {
     }
 
     /// The service does not know a named workflow execution or image, as it has not said before.
-    pub(super) fn named_unknown(&mut self, id: &str, error: &ApiError) {
-        if self.told_unknown.insert(id.to_owned()) {
-            warn!(
-                target = self.target,
-                region = self.region,
-                id = id,
-                error = %error,
-                "the service does not know what the configuration names; is it of this account and region?"
-            );
-        }
+    pub(super) fn named_unknown(&self, id: &str, error: &ApiError) {
+        warn!(
+            target = self.target,
+            region = self.region,
+            id = id,
+            error = %error,
+            "the service does not know what the configuration names; is it of this account and region?"
+        );
     }
 
     /// Steps may not be listed: said once for the target, as the plan tells it once.

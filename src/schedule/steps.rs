@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::plan::{Call, SeenBy};
-use super::{Poller, news};
+use super::{Poller, lock, news};
 use crate::api::{ApiError, ErrorKind, Operation, Page, Parsed, StepPage};
 use crate::clock::Now;
 use crate::model::{StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
@@ -178,6 +178,7 @@ impl Poller {
     ) {
         match result {
             Ok(parsed) => {
+                lock(&self.shown.health).known(id);
                 let stale = self.plan.is_outdated(id, &parsed.value, asked);
                 self.plan.workflow_answered(id, &parsed.value, asked, now);
                 let left = self.plan.leave(now);
@@ -192,7 +193,7 @@ impl Poller {
                 if became && error.kind == ErrorKind::Forbidden {
                     self.reporter.workflows_forbidden(&error);
                 } else if kind == ErrorKind::Client && self.assignment.names_workflow(&id) {
-                    self.reporter.named_unknown(&id.to_string(), &error);
+                    self.named_unknown(&id.to_string(), &error, now);
                 }
             }
         }

@@ -218,6 +218,7 @@ fn troubled() -> Health {
                 again: None,
             },
         ],
+        unknown: BTreeMap::from([("wf-1".to_owned(), ago(900))]),
         behind: Duration::from_secs(75),
         slowed_to: Some(2.5),
     }

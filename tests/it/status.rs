@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use imagebuilder_exporter::simulator::Fault;
 use serde_json::Value;
 
 use crate::process::{Exporter, LOOK_EVERY, PATIENCE, Response, Scrape, Setup, Simulated, error};
@@ -388,4 +389,51 @@ async fn metrics_at_the_root_take_the_place_of_the_page_and_leave_the_json() {
             .starts_with("text/plain; version=")
     );
     assert_eq!(exporter.get("/api/v1/steps").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_named_and_not_known_is_told_until_it_is_known_or_named_no_more() {
+    const IMAGE: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image/moving/1.0.0/1";
+    const WORKFLOW: &str = "wf-00000000-0000-0000-0000-000000000000";
+    let simulated = Simulated::start(BUILDS).await;
+    let fault = Fault::on("GetImage", error("InvalidRequestException")).unwrap();
+    simulated.faults.set(vec![fault]);
+    let config = |named: &str| {
+        format!(
+            "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
+             targets: [{{name: main, regions: [us-west-2], endpoint_url: \"{}\", \
+             rate_limit: {{requests_per_second: 1000, burst: 100}}, {named}}}]\n",
+            simulated.url
+        )
+    };
+    let image = format!("image_build_versions: [\"{IMAGE}\"]");
+    let both = format!("{image}, workflow_executions: [{WORKFLOW}]");
+    let setup = Setup::exporter(&config(&both)).arg("--web.enable-lifecycle");
+    let exporter = setup.start().await;
+    let unknown = |json: &Value| {
+        let entries = json["targets"][0]["unknown"].as_array().unwrap().iter();
+        let ids = entries.map(|entry| {
+            assert!(entry["since"].is_string(), "{entry}");
+            entry["id"].as_str().unwrap().to_owned()
+        });
+        ids.collect::<Vec<_>>()
+    };
+    until(&exporter, "neither is known", |json| {
+        unknown(json) == [IMAGE, WORKFLOW]
+    })
+    .await;
+    let page = exporter.get("/").await.text();
+    let told = format!("The service doesn’t know <code>{IMAGE}</code> <code>{WORKFLOW}</code>");
+    assert!(page.contains(&told), "{page}");
+    simulated.faults.clear();
+    until(&exporter, "the image is known", |json| {
+        unknown(json) == [WORKFLOW]
+    })
+    .await;
+    exporter.write_config(&config(&image));
+    assert_eq!(exporter.post("/-/reload").await.status, 200);
+    until(&exporter, "the other is named no more", |json| {
+        unknown(json).is_empty()
+    })
+    .await;
 }

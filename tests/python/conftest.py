@@ -71,9 +71,11 @@ scrape_configs:
 def pytest_configure():
     """What somebody's machine has set changes neither boto3 nor Chromium nor any program that is
     started here."""
-    for name in os.environ.keys() - clean_environment().keys():
+    clean = clean_environment()
+    for name in os.environ.keys() - clean.keys():
         if not name.startswith("IMAGEBUILDER_"):
             del os.environ[name]
+    os.environ |= clean
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -22,14 +22,15 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def clean_environment(**more):
     """The environment without what would change the exporter, its AWS SDK or boto3, or lead what
-    Prometheus and amtool ask for on loopback elsewhere."""
-    ours = ("AWS_", "IMAGEBUILDER_")
+    Prometheus and amtool ask for on loopback elsewhere; and all speak English, without a word on a
+    language that is not installed."""
+    changing = ("AWS_", "IMAGEBUILDER_", "LANG", "LC_")
     rest = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(ours) and not name.lower().endswith("_proxy")
+        if not name.startswith(changing) and not name.lower().endswith("_proxy")
     }
-    return rest | more
+    return rest | {"LC_ALL": "C.UTF-8"} | more
 
 
 @contextlib.contextmanager

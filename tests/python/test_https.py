@@ -15,12 +15,12 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from processes import clean_environment, get, tail, until
+from processes import PATIENCE, clean_environment, get, tail, until
 
 # A name that is known to nobody: whoever reaches it went through the proxy.
 NAME = "imagebuilder.us-west-2.test"
 CONFIGURATION = """
-polling: {{interval: 1s, discovery_interval: 1s}}
+polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 1m}}
 targets:
   - name: main
     regions: [us-west-2]
@@ -157,7 +157,7 @@ def exporter(tmp_path, log, authority):
     for process in running:
         process.terminate()
     for process in running:
-        assert process.wait(timeout=20) == 0, tail(log)
+        assert process.wait(timeout=PATIENCE) == 0, tail(log)
 
 
 def said(log, pattern):
@@ -208,7 +208,8 @@ def test_proxy_that_wants_another_password_leaves_the_target_down(exporter, prox
     metrics = exporter(f"https://{NAME}", HTTPS_PROXY=f"http://user:x@127.0.0.1:{proxy.port}")
     until_up(metrics, 0)
     failed = {"operation": "ListImagePipelines", "result": "network"}
-    assert value(metrics, "imagebuilder_exporter_api_requests_total", **failed) > 0
+    calls = "imagebuilder_exporter_api_requests_total"
+    until("calls to fail", lambda: value(metrics, calls, **failed) > 0)
     assert said(log, "tunnel error: proxy authorization required")
     assert "user:x" not in log.read_text()
 

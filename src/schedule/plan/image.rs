@@ -47,7 +47,7 @@ pub(super) struct ImagePlan {
     /// What was last told of it, with its pipeline once that is known.
     pub told: Option<Image>,
     /// Whether a Get was answered.
-    full: bool,
+    pub full: bool,
     /// Whether it changed since its executions were last listed.
     changed: bool,
     /// The executions of it that are followed.
@@ -383,7 +383,10 @@ impl Plan {
             return;
         };
         let reading = &plan.reading;
-        let read = reading.read.is_some() && reading.failures == 0 && reading.token.is_none();
+        // What is about to be read may tell of an execution that began and ended between two lists.
+        let call = Call::Workflows(arn.clone());
+        let due = self.queue.is_waiting(&call) || self.in_flight.contains(&call);
+        let read = reading.read.is_some() && reading.failures == 0 && !due;
         let known = read || reading.refused;
         let settled = |id: &WorkflowExecutionId| {
             let whole = self.whole(*id);

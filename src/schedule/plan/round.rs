@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::leave::Left;
 use super::queue::{Slot, Urgency};
-use super::{Call, Pace, Plan};
+use super::{Call, ImagePlan, Pace, Plan};
 use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
 use crate::model::{Image, ImageArn, ImageStatus, Pipeline, PipelineArn, Timestamp};
@@ -308,6 +308,14 @@ impl Plan {
             self.image_gone(&arn, &mut left);
         }
         self.images_due(now.instant);
+        // After a reload some are followed on until the pipelines tell whether they are selected.
+        let decided = |plan: &ImagePlan| {
+            let wants = |image: &Image| self.rounds.wants(image, plan.full) == Some(true);
+            plan.is_followed() && (plan.named || plan.told.as_ref().is_some_and(wants))
+        };
+        let images = self.images.iter().filter(|(_, plan)| decided(plan));
+        let name = |arn: &ImageArn| (arn.account_id().to_owned(), arn.name().to_owned());
+        let names: Vec<_> = images.map(|(arn, _)| name(arn)).collect();
         let Rounds {
             selection,
             tally,
@@ -315,9 +323,7 @@ impl Plan {
             available,
             ..
         } = &mut self.rounds;
-        let images = self.images.iter().filter(|(_, plan)| plan.is_followed());
-        let name = |arn: &ImageArn| (arn.account_id().to_owned(), arn.name().to_owned());
-        followed.extend(images.map(|(arn, _)| name(arn)));
+        followed.extend(names);
         *available = Some(std::mem::take(&mut tally.available));
         let matches = selection.image_selectors().map(str::to_owned);
         RoundRead {

@@ -566,17 +566,22 @@ fn listed_step_that_no_list_has_told_of_is_asked_for_when_its_execution_is_dropp
     assert!(plan.queue.is_waiting(&Call::Step(second)));
 }
 
+fn pipeline_arn() -> PipelineArn {
+    let arn = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/nightly";
+    PipelineArn::parse(arn).expect("it is one")
+}
+
+fn selection(lists: &str) -> Selection {
+    let yaml = format!("targets: [{{name: t, regions: [us-west-2], {lists}}}]");
+    let read = Config::read("test.yaml", &yaml, &|_| None).expect("it is right");
+    Selection::new(&read.config.targets[0], "us-west-2")
+}
+
 #[test]
 fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
     let (now, pace) = (start(), pace(true));
-    let selection = |lists: &str| {
-        let yaml = format!("targets: [{{name: t, regions: [us-west-2], {lists}}}]");
-        let read = Config::read("test.yaml", &yaml, &|_| None).expect("it is right");
-        Selection::new(&read.config.targets[0], "us-west-2")
-    };
-    let arn = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/nightly";
     let pipeline = Pipeline {
-        arn: PipelineArn::parse(arn).expect("it is one"),
+        arn: pipeline_arn(),
         enabled: None,
         platform: None,
         schedule: None,
@@ -600,6 +605,59 @@ fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
     assert_eq!(matter(&mut plan), 1);
     plan.select(selection("images: [other]"), pace, now);
     assert_eq!(matter(&mut plan), 0);
+}
+
+#[test]
+fn name_matters_not_for_an_image_of_which_only_the_pipelines_will_tell() {
+    let (now, pace, arn) = (start(), pace(true), image_arn(0));
+    let built = Image {
+        pipeline: Some(pipeline_arn()),
+        ..image(&arn, "AVAILABLE", now)
+    };
+    let mut plan = Plan::new(1, pace);
+    plan.select(selection("images: ['*']"), pace, now);
+    assert_eq!(
+        plan.image_told(&built, ImageSource::Get, now),
+        ImageNews::Wanted
+    );
+    plan.image_claimed(&arn, now.instant);
+    plan.select(selection("pipelines: ['*'], tags: {Team: a}"), pace, now);
+    assert_eq!(
+        plan.image_told(&built, ImageSource::List, now),
+        ImageNews::Wanted
+    );
+    plan.tally_image(&built);
+    let read = plan.round_read(Lists::Images, None, now);
+    assert_eq!(read.available, Some(Default::default()));
+}
+
+#[test]
+fn failed_image_whose_retry_went_well_between_two_lists_stays_until_its_executions_are_told() {
+    let (now, pace, arn) = (start(), pace(false), image_arn(0));
+    let mut plan = Plan::new(1, pace);
+    plan.select(selection("images: ['*']"), pace, now);
+    let failed = image(&arn, "FAILED", now);
+    plan.image_told(&failed, ImageSource::List, now);
+    plan.image_claimed(&arn, now.instant);
+    while let Some(due) = plan.take_due(now.instant) {
+        plan.ended(&due.call);
+    }
+    plan.workflows_read(&arn, None, now.instant, now.instant);
+    let later = now.plus(pace.retention + INTERVAL);
+    let went_well = Image {
+        status: ImageStatus::Available,
+        failure: None,
+        ..failed
+    };
+    plan.image_told(&went_well, ImageSource::List, later);
+    plan.image_claimed(&arn, later.instant);
+    assert_eq!(plan.leave(later), Left::default());
+    assert!(plan.queue.is_waiting(&Call::Workflows(arn.clone())));
+    while let Some(due) = plan.take_due(later.instant) {
+        plan.ended(&due.call);
+    }
+    plan.workflows_read(&arn, None, later.instant, later.instant);
+    assert_eq!(plan.leave(later).images, [arn]);
 }
 
 proptest! {

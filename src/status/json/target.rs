@@ -22,6 +22,7 @@ pub struct Target<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_fault: Option<Fault<'a>>,
     denied: Vec<Denied>,
+    unknown: Vec<Unknown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     discovery_last_success_time: Option<String>,
     behind_seconds: f64,
@@ -50,6 +51,14 @@ struct Denied {
     tried_again_time: Option<String>,
 }
 
+/// What the configuration names and the service doesn't know.
+#[derive(Serialize)]
+struct Unknown<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+}
+
 impl<'a> Target<'a> {
     pub fn of(source: &'a Source) -> Self {
         let (health, steps) = (&source.health, &source.store.steps);
@@ -65,6 +74,10 @@ impl<'a> Target<'a> {
             since: denied.since.rfc3339(),
             tried_again_time: denied.again.and_then(Timestamp::rfc3339),
         };
+        let unknown = { health.unknown.iter() }.map(|(id, since)| Unknown {
+            id,
+            since: since.rfc3339(),
+        });
         Self {
             target: &source.target,
             region: &source.region,
@@ -73,6 +86,7 @@ impl<'a> Target<'a> {
             last_success_time: health.last_success.and_then(Timestamp::rfc3339),
             newest_fault: health.newest_fault.as_ref().map(fault),
             denied: health.denied.iter().map(denied).collect(),
+            unknown: unknown.collect(),
             discovery_last_success_time: source.store.discovered.and_then(Timestamp::rfc3339),
             behind_seconds: seconds(health.behind.as_millis() as i64),
             slowed_to_requests_per_second: health.slowed_to,

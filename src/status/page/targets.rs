@@ -14,6 +14,8 @@ const RECENT: i64 = 15 * 60 * 1_000;
 /// One that is over troubles nobody after this, in milliseconds: what failed shall not be pushed down by
 /// an hour's every hiccup.
 const OVER: i64 = 60 * 1_000;
+/// Of what the service doesn't know so many are named.
+const UNKNOWN: usize = 5;
 /// A call that waits longer than this for its turn, in milliseconds, waits for the rate limit.
 const LATE: u128 = 10_000;
 
@@ -58,6 +60,7 @@ pub fn targets(out: &mut Markup, status: &Status<'_>) {
 fn is_troubled(health: &Health, now: Timestamp) -> bool {
     health.up != Some(true)
         || !health.denied.is_empty()
+        || !health.unknown.is_empty()
         || health.slowed_to.is_some()
         || health.behind.as_millis() > LATE
         || recent_fault(health, now)
@@ -168,6 +171,7 @@ fn troubles(out: &mut Markup, health: &Health, now: Timestamp) {
         }
         out.raw(".</p>\n");
     }
+    unknown(out, health, now);
     if let Some(rate) = health.slowed_to {
         out.put(
             "<p class=\"trouble\">The service throttles: ",
@@ -183,4 +187,25 @@ fn troubles(out: &mut Markup, health: &Health, now: Timestamp) {
             ".</p>\n",
         );
     }
+}
+
+fn unknown(out: &mut Markup, health: &Health, now: Timestamp) {
+    let Some(first) = health.unknown.values().min() else {
+        return;
+    };
+    out.raw("<p class=\"trouble\">The service doesn’t know");
+    for id in health.unknown.keys().take(UNKNOWN) {
+        out.put(" <code>", id, "</code>");
+    }
+    let more = health.unknown.len().saturating_sub(UNKNOWN);
+    if more > 0 {
+        out.put(" and ", more, " more");
+    }
+    out.raw(", which the configuration names, since ");
+    time(out, *first, now);
+    let asked = match health.unknown.len() {
+        1 => "Is it",
+        _ => "Are they",
+    };
+    out.put(". ", asked, " of this account and region?</p>\n");
 }

@@ -34,7 +34,22 @@ fn each_trouble_is_one_by_itself() {
         slowed_to: Some(0.5),
         ..well()
     };
+    let unknown = |count: i64| {
+        let ids = (1..=count).map(|n| (format!("wf-{n}"), ago(n)));
+        Health {
+            unknown: ids.collect(),
+            ..well()
+        }
+    };
     for (health, said) in [
+        (
+            unknown(1),
+            Some("doesn’t know wf-1 , which the configuration names, since 19:12:22 . Is it of"),
+        ),
+        (
+            unknown(7),
+            Some("doesn’t know wf-1 wf-2 wf-3 wf-4 wf-5 and 2 more, which the configuration names"),
+        ),
         (denied(None), Some("It is still tried.")),
         (denied(Some(ago(1))), Some("It is still tried.")),
         (denied(Some(ago(-60))), Some("Tried again at 19:13:23 .")),
