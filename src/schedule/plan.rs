@@ -47,7 +47,9 @@ use workflow::WorkflowPlan;
 
 use crate::api::{ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{ImageArn, RollbackStatus, StepExecutionId, Timestamp, WorkflowExecutionId};
+use crate::model::{
+    ImageArn, RollbackStatus, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId,
+};
 use crate::store::{Observation, Phase};
 
 /// How long the service must have said that it does not know a step before it is gone; also how
@@ -315,6 +317,7 @@ impl Plan {
                 rolled,
                 changed,
                 times_out,
+                failed: observed.status == StepStatus::Failed,
             }),
             ..*step
         };

@@ -16,16 +16,17 @@ impl Plan {
         })
     }
 
-    /// Asks for a step by itself where that is still to be done.
+    /// Asks for a step by itself where that is still to be done. Where it waits already it doesn't
+    /// come due earlier, but is as urgent as the step has become meanwhile.
     pub(super) fn want_get(&mut self, id: StepExecutionId, now: Instant) {
         let call = Call::Step(id);
-        if !self.wants_get(&id) || self.in_flight.contains(&call) || self.queue.is_waiting(&call) {
+        if !self.wants_get(&id) || self.in_flight.contains(&call) {
             return;
         }
         let denied = self.denied(Operation::GetWorkflowStepExecution, now);
         if let Some(step) = self.steps.get(&id) {
-            let slot = step.slot(denied.unwrap_or(now));
-            self.queue.put(call, slot);
+            let due = self.queue.due(&call).or(denied).unwrap_or(now);
+            self.queue.no_later(call, step.slot(due));
         }
     }
 

@@ -1,9 +1,9 @@
 //! Calls by the time at which they are due, and by how much it matters; each waits at most once.
 //!
 //! While the rate limit suffices nothing waits longer than it must. Where it doesn't, looks at steps
-//! near their timeout go first, and the others by how late they are, weighed by their urgency: what
-//! runs is late half as long as what waits, that half as long as discovery. Lateness grows while
-//! something waits, so nothing waits for ever.
+//! near their timeout, and at failed ones of which a List has told, go first, and the others by how
+//! late they are, weighed by their urgency: what runs is late half as long as what waits, that half as
+//! long as discovery. Lateness grows while something waits, so nothing waits for ever.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,8 +14,9 @@ use super::{Call, DueCall};
 /// How much it matters that a call is made in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// It sees a running step whose timeout comes before the look after this one.
-    NearTimeout,
+    /// It sees a running step whose timeout comes before the look after this one, or asks for the
+    /// first time for one that FAILED.
+    Hurried,
     /// It sees a step that runs, or one of which nobody knows whether it does.
     Running,
     /// It sees what waits or has ended.
@@ -25,25 +26,20 @@ pub enum Urgency {
 }
 
 impl Urgency {
-    const ALL: [Self; 4] = [
-        Self::NearTimeout,
-        Self::Running,
-        Self::Waiting,
-        Self::Discovery,
-    ];
+    const ALL: [Self; 4] = [Self::Hurried, Self::Running, Self::Waiting, Self::Discovery];
 
     /// Calls of two urgencies that have waited for times in this proportion are on a par.
     fn patience(self) -> u32 {
         match self {
-            Self::NearTimeout | Self::Running => 1,
+            Self::Hurried | Self::Running => 1,
             Self::Waiting => 2,
             Self::Discovery => 4,
         }
     }
 }
 
-/// After so many calls in a row that a timeout hurried, another one has its turn: where more steps
-/// are near their timeouts than the rate limit lets be seen, the others are still seen.
+/// After so many hurried calls in a row another one has its turn: where more steps are near their
+/// timeouts, or have failed, than the rate limit lets be seen, the others are still seen.
 const HURRIED_IN_A_ROW: u32 = 4;
 
 /// When a call is to be made.
@@ -51,7 +47,7 @@ const HURRIED_IN_A_ROW: u32 = 4;
 pub(super) struct Slot {
     pub due: Instant,
     pub urgency: Urgency,
-    /// From when on a timeout hurries it.
+    /// From when on it is hurried.
     pub hurried_from: Option<Instant>,
 }
 
@@ -82,7 +78,7 @@ impl Slot {
 pub(super) struct Queue {
     /// Of each urgency, in the order of [`Urgency::ALL`].
     by_due: [BTreeSet<(Instant, Call)>; Urgency::ALL.len()],
-    /// Calls that a timeout will hurry.
+    /// Calls that will be hurried.
     by_hurry: BTreeSet<(Instant, Call)>,
     slots: HashMap<Call, Slot>,
     /// Hurried calls taken in a row while others were due.
@@ -119,7 +115,6 @@ impl Queue {
         Some(slot)
     }
 
-    #[cfg(test)]
     pub(super) fn due(&self, call: &Call) -> Option<Instant> {
         self.slots.get(call).map(|slot| slot.due)
     }
@@ -148,7 +143,7 @@ impl Queue {
             let Some((due, _)) = first.filter(|(due, _)| *due <= now) else {
                 continue;
             };
-            if urgency == Urgency::NearTimeout && self.in_a_row < HURRIED_IN_A_ROW {
+            if urgency == Urgency::Hurried && self.in_a_row < HURRIED_IN_A_ROW {
                 turn = Some((u128::MAX, urgency));
                 break;
             }
@@ -160,7 +155,7 @@ impl Queue {
         }
         let (_, urgency) = turn?;
         self.in_a_row = match urgency {
-            Urgency::NearTimeout => (self.in_a_row + 1).min(HURRIED_IN_A_ROW),
+            Urgency::Hurried => (self.in_a_row + 1).min(HURRIED_IN_A_ROW),
             _ => 0,
         };
         let (due, call) = self.by_due[urgency as usize].first()?.clone();
@@ -168,7 +163,7 @@ impl Queue {
         Some(DueCall { call, due, urgency })
     }
 
-    /// Calls that a timeout hurries by now.
+    /// Hurries those whose time for it has come.
     fn hurry(&mut self, now: Instant) {
         while let Some((from, _)) = self.by_hurry.first()
             && *from <= now
@@ -178,7 +173,7 @@ impl Queue {
             };
             if let Some(slot) = self.slots.get(&call) {
                 let slot = Slot {
-                    urgency: Urgency::NearTimeout,
+                    urgency: Urgency::Hurried,
                     hurried_from: None,
                     ..*slot
                 };

@@ -41,6 +41,7 @@ pub(super) struct Seen {
     pub(super) changed: Timestamp,
     /// When a running step is to be looked at for its timeout.
     pub(super) times_out: Option<Instant>,
+    pub(super) failed: bool,
 }
 
 /// What is to be expected of a step.
@@ -73,9 +74,13 @@ impl StepPlan {
         }
     }
 
-    /// A look at it that is due then.
+    /// A look at it that is due then. What its failure means no List tells, and who alerts on it
+    /// needs it at once.
     pub(super) fn slot(&self, due: Instant) -> Slot {
         let hurried_from = self.seen.and_then(|seen| {
+            if seen.failed && !self.full {
+                return Some(due);
+            }
             let moment = seen.times_out?;
             Some(moment.checked_sub(self.interval).unwrap_or(moment))
         });

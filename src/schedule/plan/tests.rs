@@ -681,3 +681,39 @@ proptest! {
         play(seed, all)?;
     }
 }
+
+/// A plan whose Lists told of two steps a while ago, of which no Get has told yet.
+fn told_by_lists() -> (Plan, [StepExecutionId; 2], Now) {
+    let (now, steps) = (start(), [step_id(0), step_id(2)]);
+    let mut plan = Plan::new(1, pace(true));
+    plan.name_workflows(&steps.map(|step| workflow_id(&step)), now);
+    for step in steps {
+        plan.step_found(step, workflow_id(&step));
+        let seen = observation(step, "PENDING", None);
+        plan.step_answered(step, &seen, SeenBy::List, now.instant, now);
+    }
+    (plan, steps, now.plus(INTERVAL * 10))
+}
+
+#[test]
+fn step_that_failed_is_asked_for_before_all_that_has_waited_longer() {
+    let (mut plan, [_, step], now) = told_by_lists();
+    let seen = observation(step, "FAILED", None);
+    plan.step_answered(step, &seen, SeenBy::List, now.instant, now);
+    let first = plan.take_due(now.instant).unwrap();
+    assert_eq!(first.call, Call::Step(step));
+    assert_eq!(first.urgency, Urgency::Hurried);
+}
+
+#[test]
+fn step_that_failed_is_not_asked_for_in_vain_at_each_list() {
+    let (mut plan, [_, step], now) = told_by_lists();
+    let seen = observation(step, "FAILED", None);
+    for kind in [ErrorKind::Client, ErrorKind::Forbidden] {
+        plan.get_failed(step, kind, now.instant);
+        let later = now.plus(INTERVAL);
+        plan.step_answered(step, &seen, SeenBy::List, later.instant, later);
+        let due = plan.queue.due(&Call::Step(step)).unwrap();
+        assert!(due >= now.instant + HOUR * 9 / 10, "{kind:?}");
+    }
+}

@@ -206,9 +206,12 @@ async fn call_that_is_denied_is_named_with_what_would_allow_it() {
     exporter
         .until("each shows what it may", |scrape| shown(scrape) == expected)
         .await;
-    let ups = exporter.scrape().await;
-    let ups = ups.values("imagebuilder_exporter_target_up{}");
-    assert_eq!(ups, [1.0; 7], "what still answers is up");
+    // On a busy machine one that is denied may be all that was called for a while.
+    exporter
+        .until("what still answers is up", |scrape| {
+            scrape.values("imagebuilder_exporter_target_up{}") == [1.0; 7]
+        })
+        .await;
 }
 
 #[tokio::test]
