@@ -180,14 +180,18 @@ impl Plan {
         let Some(image) = &plan.told else {
             return ImageNews::NotWanted;
         };
-        if plan.standing == Standing::Left {
-            return ImageNews::NotWanted;
-        }
         let decided = if plan.named {
             Some(true)
         } else {
             self.rounds.wants(image, plan.full)
         };
+        if plan.standing == Standing::Left {
+            // Executions of it that failed may be there still.
+            return match decided {
+                Some(false) if plan.is_claimed() => ImageNews::NoLongerWanted,
+                _ => ImageNews::NotWanted,
+            };
+        }
         let (full, moves) = (plan.full, plan.moves());
         let standing = match decided {
             // Who it belongs to is asked next.

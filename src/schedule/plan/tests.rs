@@ -571,16 +571,9 @@ fn pipeline_arn() -> PipelineArn {
     PipelineArn::parse(arn).expect("it is one")
 }
 
-fn selection(lists: &str) -> Selection {
-    let yaml = format!("targets: [{{name: t, regions: [us-west-2], {lists}}}]");
-    let read = Config::read("test.yaml", &yaml, &|_| None).expect("it is right");
-    Selection::new(&read.config.targets[0], "us-west-2")
-}
-
-#[test]
-fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
-    let (now, pace) = (start(), pace(true));
-    let pipeline = Pipeline {
+/// A pipeline without tags.
+fn pipeline() -> Pipeline {
+    Pipeline {
         arn: pipeline_arn(),
         enabled: None,
         platform: None,
@@ -591,7 +584,18 @@ fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
         consecutive_failures: None,
         recipe: Some("golden".to_owned()),
         tags: Tags::default(),
-    };
+    }
+}
+
+fn selection(lists: &str) -> Selection {
+    let yaml = format!("targets: [{{name: t, regions: [us-west-2], {lists}}}]");
+    let read = Config::read("test.yaml", &yaml, &|_| None).expect("it is right");
+    Selection::new(&read.config.targets[0], "us-west-2")
+}
+
+#[test]
+fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
+    let (now, pace) = (start(), pace(true));
     let built = image(&image_arn(0), "AVAILABLE", now);
     let matter = |plan: &mut Plan| {
         plan.tally_image(&built);
@@ -600,7 +604,7 @@ fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
     };
     let mut plan = Plan::new(1, pace);
     plan.select(selection("pipelines: [nightly]"), pace, now);
-    plan.tally_pipeline(&pipeline);
+    plan.tally_pipeline(&pipeline());
     plan.round_read(Lists::Pipelines, None, now);
     assert_eq!(matter(&mut plan), 1);
     plan.select(selection("images: [other]"), pace, now);
@@ -629,6 +633,31 @@ fn name_matters_not_for_an_image_of_which_only_the_pipelines_will_tell() {
     plan.tally_image(&built);
     let read = plan.round_read(Lists::Images, None, now);
     assert_eq!(read.available, Some(Default::default()));
+}
+
+#[test]
+fn image_that_has_left_and_is_no_longer_selected_takes_its_failed_executions_along() {
+    let (now, pace, arn) = (start(), pace(true), image_arn(0));
+    let built = Image {
+        pipeline: Some(pipeline_arn()),
+        ..image(&arn, "AVAILABLE", now)
+    };
+    let mut plan = Plan::new(1, pace);
+    plan.select(selection("images: ['*']"), pace, now);
+    plan.image_told(&built, ImageSource::Get, now);
+    plan.image_claimed(&arn, now.instant);
+    while let Some(due) = plan.take_due(now.instant) {
+        plan.ended(&due.call);
+    }
+    plan.workflows_read(&arn, None, now.instant, now.instant);
+    let now = now.plus(pace.retention + INTERVAL);
+    assert_eq!(plan.leave(now).images, std::slice::from_ref(&arn));
+    plan.select(selection("pipelines: ['*'], tags: {Team: a}"), pace, now);
+    plan.tally_pipeline(&pipeline());
+    let read = plan.round_read(Lists::Pipelines, None, now);
+    assert_eq!(read.undecided, std::slice::from_ref(&arn));
+    let news = plan.decide(&arn, now.instant);
+    assert_eq!(news, ImageNews::NoLongerWanted);
 }
 
 #[test]

@@ -608,10 +608,8 @@ impl Look<'_> {
         let named = self.selectors.named_workflows.contains(&workflow.id);
         let followed = self.selectors.selects_image(self.truth, image, self.now) == Some(true);
         if !named || followed {
-            let from = self
-                .ago(self.image_lag(image))
-                .max(self.since.plus(self.lag()));
-            let retried = from > self.now || {
+            let from = self.ago(self.image_lag(image));
+            let retried = self.now < self.since.plus(self.lag()) || {
                 let told = shown.value("retried");
                 let is = |then: bool| told == Some(f64::from(u8::from(then)));
                 was(from, &|at| is(self.truth.workflow(workflow, at).retried))
