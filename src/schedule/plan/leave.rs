@@ -103,10 +103,9 @@ impl Plan {
     pub(super) fn retention_of(&self, id: WorkflowExecutionId) -> Duration {
         let whole = self.whole(id);
         let failed = whole.is_some_and(|whole| {
-            let image = whole
-                .image
-                .as_ref()
-                .and_then(|image| self.images.get(image));
+            // What becomes of an image that is not followed nobody is told.
+            let held = whole.image.as_ref().filter(|arn| self.holds_image(arn));
+            let image = held.and_then(|arn| self.images.get(arn));
             whole.status.as_ref().is_some_and(is_failed)
                 || image.is_some_and(super::ImagePlan::failed)
         });

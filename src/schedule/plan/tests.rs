@@ -661,6 +661,27 @@ fn image_that_has_left_and_is_no_longer_selected_takes_its_failed_executions_alo
 }
 
 #[test]
+fn named_execution_is_kept_longer_only_for_a_failed_image_that_is_followed() {
+    let (now, pace, arn) = (start(), pace(true), image_arn(0));
+    let workflow = workflow_id(&step_id(0));
+    let failed = image(&arn, "FAILED", now);
+    let mut plan = Plan::new(1, pace);
+    plan.select(selection("images: [other]"), pace, now);
+    plan.name_workflows(&[workflow], now);
+    plan.image_told(&failed, ImageSource::List, now);
+    let answer = WorkflowExecution {
+        image: Some(arn.clone()),
+        ..WorkflowExecution::with_status(WorkflowStatus::parse("CANCELLED"))
+    };
+    plan.workflow_answered(workflow, &answer, now.instant, now);
+    assert_eq!(plan.retention_of(workflow), pace.retention);
+    plan.name_images(std::slice::from_ref(&arn), now);
+    plan.image_told(&failed, ImageSource::Get, now);
+    plan.image_claimed(&arn, now.instant);
+    assert_eq!(plan.retention_of(workflow), pace.retention_failed);
+}
+
+#[test]
 fn failed_image_whose_retry_went_well_between_two_lists_stays_until_its_executions_are_told() {
     let (now, pace, arn) = (start(), pace(false), image_arn(0));
     let mut plan = Plan::new(1, pace);

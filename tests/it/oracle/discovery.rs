@@ -562,9 +562,13 @@ impl Look<'_> {
             let settled = self.settled_by(image, workflow).plus(late);
             prop_assert!(self.now < settled, "it does not settle: {shown:?}");
         }
-        let long = self
-            .known_from(image)
-            .max(workflow.from)
+        // It may have left, and come back when its image failed after all.
+        let leaves = workflow.end.plus(self.pace().retention(false));
+        let changes = image.changes.iter().filter(|at| **at <= self.now);
+        let back = changes.copied().max().filter(|_| self.now >= leaves);
+        let known = self.known_from(image).max(workflow.from);
+        let long = known
+            .max(back.unwrap_or(known))
             .plus(self.lag() + self.step_lag());
         let full = shown.full || self.faulty || self.now < long;
         prop_assert!(full, "it has no info series");
