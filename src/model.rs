@@ -125,6 +125,23 @@ pub struct Image {
     pub tags: Tags,
 }
 
+impl Image {
+    /// An answer that holds an ARN, a status and nothing else.
+    pub fn with_status(arn: ImageArn, status: ImageStatus) -> Self {
+        Self {
+            arn,
+            status,
+            created: None,
+            failure: None,
+            platform: None,
+            kind: None,
+            build_type: None,
+            pipeline: None,
+            tags: Tags::default(),
+        }
+    }
+}
+
 /// Where the build of an image failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFailure {
@@ -153,6 +170,24 @@ pub struct Pipeline {
     /// The recipe's name as it stands in its ARN: the name of the images it builds now.
     pub recipe: Option<String>,
     pub tags: Tags,
+}
+
+impl Pipeline {
+    /// An answer that holds an ARN and nothing else.
+    pub fn with_arn(arn: PipelineArn) -> Self {
+        Self {
+            arn,
+            enabled: None,
+            platform: None,
+            schedule: None,
+            last_run_status: None,
+            last_run: None,
+            next_run: None,
+            consecutive_failures: None,
+            recipe: None,
+            tags: Tags::default(),
+        }
+    }
 }
 
 /// A resource's tags.

@@ -162,15 +162,8 @@ mod tests {
     fn image(name: &str, status: ImageStatus, created: i64) -> Image {
         let arn = format!("arn:aws:imagebuilder:us-west-2:111122223333:image/{name}/1.0.0/1");
         Image {
-            arn: ImageArn::parse(&arn).unwrap(),
-            status,
             created: Some(Timestamp::from_millis(created)),
-            failure: None,
-            platform: None,
-            kind: None,
-            build_type: None,
-            pipeline: None,
-            tags: Default::default(),
+            ..Image::with_status(ImageArn::parse(&arn).unwrap(), status)
         }
     }
 
@@ -242,19 +235,13 @@ mod tests {
                 image("other", ImageStatus::Available, 1),
             ],
             pipelines: vec![Pipeline {
-                arn: crate::model::PipelineArn::parse(
-                    "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/nightly",
-                )
-                .unwrap(),
-                enabled: None,
-                platform: None,
-                schedule: None,
-                last_run_status: None,
-                last_run: None,
-                next_run: None,
-                consecutive_failures: None,
                 recipe: Some("base".to_owned()),
-                tags: Default::default(),
+                ..Pipeline::with_arn(
+                    crate::model::PipelineArn::parse(
+                        "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/nightly",
+                    )
+                    .unwrap(),
+                )
             }],
             ..Found::default()
         };

@@ -198,24 +198,24 @@ impl Reporter {
         let told = (kind.to_owned(), selector.to_owned());
         if matches > 0 {
             self.told_idle.remove(&told);
-        } else if !self.told_idle.insert(told) {
-            // It was told before.
-        } else if selector == "*" {
-            // No name can be wrong.
-            info!(
-                target = self.target,
-                region = self.region,
-                kind = kind,
-                "the account has nothing of this kind yet that is followed"
-            );
-        } else {
-            warn!(
-                target = self.target,
-                region = self.region,
-                kind = kind,
-                selector = selector,
-                "this selector matches nothing in the account; names are matched as they stand in ARNs"
-            );
+        } else if self.told_idle.insert(told) {
+            // Of `*` no name can be wrong.
+            if selector == "*" {
+                info!(
+                    target = self.target,
+                    region = self.region,
+                    kind = kind,
+                    "the account has nothing of this kind yet that is followed"
+                );
+            } else {
+                warn!(
+                    target = self.target,
+                    region = self.region,
+                    kind = kind,
+                    selector = selector,
+                    "this selector matches nothing in the account; names are matched as they stand in ARNs"
+                );
+            }
         }
     }
 

@@ -70,7 +70,7 @@ impl World {
     fn image(&self, name: &str, build: u32, status: ImageStatus, created: Timestamp) {
         let image = Image {
             created: Some(created),
-            ..image(image_arn(name, build), status)
+            ..Image::with_status(image_arn(name, build), status)
         };
         self.put_image(&image);
     }
@@ -126,20 +126,6 @@ fn known<const N: usize>(worlds: [(&str, World); N]) -> Known {
             .iter()
             .map(|(target, world)| world.source(target))
             .collect(),
-    }
-}
-
-fn image(arn: ImageArn, status: ImageStatus) -> Image {
-    Image {
-        arn,
-        status,
-        created: None,
-        failure: None,
-        platform: None,
-        kind: None,
-        build_type: None,
-        pipeline: None,
-        tags: Default::default(),
     }
 }
 

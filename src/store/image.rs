@@ -190,17 +190,7 @@ mod tests {
 
     fn image(status: ImageStatus) -> Image {
         let arn = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1";
-        Image {
-            arn: ImageArn::parse(arn).unwrap(),
-            status,
-            created: None,
-            failure: None,
-            platform: None,
-            kind: None,
-            build_type: None,
-            pipeline: None,
-            tags: Default::default(),
-        }
+        Image::with_status(ImageArn::parse(arn).unwrap(), status)
     }
 
     fn failed_at(step: &str) -> Image {

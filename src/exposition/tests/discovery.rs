@@ -379,16 +379,7 @@ fn pipeline_shows_everything_that_is_known_of_it() {
 
 #[test]
 fn pipeline_that_never_ran_shows_nothing_of_a_run() {
-    let never = Pipeline {
-        enabled: None,
-        platform: None,
-        schedule: None,
-        last_run_status: None,
-        last_run: None,
-        next_run: None,
-        consecutive_failures: None,
-        ..pipeline()
-    };
+    let never = Pipeline::with_arn(pipeline_arn("nightly"));
     let record = PipelineRecord::new(&never, own(), LabelText::default(), REGION);
     let scrape = scrape_of(|store| store.pipelines.put(record));
     for scrape in [scrape.clone(), sparse(scrape)] {

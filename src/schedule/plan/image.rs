@@ -177,14 +177,10 @@ impl Plan {
         let Some(plan) = self.images.get(arn) else {
             return ImageNews::NotWanted;
         };
-        let Some(image) = &plan.told else {
+        if plan.told.is_none() {
             return ImageNews::NotWanted;
-        };
-        let decided = if plan.named {
-            Some(true)
-        } else {
-            self.rounds.wants(image, plan.full)
-        };
+        }
+        let decided = self.rounds.decided(plan);
         if plan.standing == Standing::Left {
             // Executions of it that failed may be there still.
             return match decided {

@@ -102,9 +102,17 @@ pub struct RoundRead {
 }
 
 impl Rounds {
+    /// Whether an image is to be followed; `None` where that cannot be told yet.
+    pub(super) fn decided(&self, plan: &ImagePlan) -> Option<bool> {
+        match plan.named {
+            true => Some(true),
+            false => self.wants(plan.told.as_ref()?, plan.full),
+        }
+    }
+
     /// Whether an image is selected; `None` where that cannot be told yet. `full` says whether its
     /// pipeline is known, if it has one.
-    pub(super) fn wants(&self, image: &Image, full: bool) -> Option<bool> {
+    fn wants(&self, image: &Image, full: bool) -> Option<bool> {
         if self.selection.chooses_image(image) {
             return Some(true);
         }
@@ -309,11 +317,8 @@ impl Plan {
         }
         self.images_due(now.instant);
         // After a reload some are followed on until the pipelines tell whether they are selected.
-        let decided = |plan: &ImagePlan| {
-            let wants = |image: &Image| self.rounds.wants(image, plan.full) == Some(true);
-            plan.is_followed() && (plan.named || plan.told.as_ref().is_some_and(wants))
-        };
-        let images = self.images.iter().filter(|(_, plan)| decided(plan));
+        let decided = |plan: &ImagePlan| self.rounds.decided(plan) == Some(true);
+        let images = { self.images.iter() }.filter(|(_, plan)| plan.is_followed() && decided(plan));
         let name = |arn: &ImageArn| (arn.account_id().to_owned(), arn.name().to_owned());
         let names: Vec<_> = images.map(|(arn, _)| name(arn)).collect();
         let Rounds {

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Config;
 use crate::labels::LabelText;
 use crate::model::{
-    Image, ImageStatus, Pipeline, PipelineArn, StepExecution, StepStatus, Tags, WorkflowExecution,
+    Image, ImageStatus, Pipeline, PipelineArn, StepExecution, StepStatus, WorkflowExecution,
     WorkflowStatus,
 };
 use crate::schedule::selection::Selection;
@@ -138,15 +138,8 @@ fn observation(id: StepExecutionId, status: &str, rollback: Option<&str>) -> Obs
 
 fn image(arn: &ImageArn, status: &str, now: Now) -> Image {
     Image {
-        arn: arn.clone(),
-        status: ImageStatus::parse(status),
         created: Some(now.time),
-        failure: None,
-        platform: None,
-        kind: None,
-        build_type: None,
-        pipeline: None,
-        tags: Default::default(),
+        ..Image::with_status(arn.clone(), ImageStatus::parse(status))
     }
 }
 
@@ -574,16 +567,26 @@ fn pipeline_arn() -> PipelineArn {
 /// A pipeline without tags.
 fn pipeline() -> Pipeline {
     Pipeline {
-        arn: pipeline_arn(),
-        enabled: None,
-        platform: None,
-        schedule: None,
-        last_run_status: None,
-        last_run: None,
-        next_run: None,
-        consecutive_failures: None,
         recipe: Some("golden".to_owned()),
-        tags: Tags::default(),
+        ..Pipeline::with_arn(pipeline_arn())
+    }
+}
+
+/// A plan that follows every image, and so this one.
+fn following(image: &Image, pace: Pace, now: Now) -> Plan {
+    let mut plan = Plan::new(1, pace);
+    plan.select(selection("images: ['*']"), pace, now);
+    let news = plan.image_told(image, ImageSource::Get, now);
+    assert_eq!(news, ImageNews::Wanted);
+    plan.image_claimed(&image.arn, now.instant);
+    plan
+}
+
+/// An image of the pipeline that did well.
+fn built(arn: &ImageArn, now: Now) -> Image {
+    Image {
+        pipeline: Some(pipeline_arn()),
+        ..image(arn, "AVAILABLE", now)
     }
 }
 
@@ -614,17 +617,8 @@ fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
 #[test]
 fn name_matters_not_for_an_image_of_which_only_the_pipelines_will_tell() {
     let (now, pace, arn) = (start(), pace(true), image_arn(0));
-    let built = Image {
-        pipeline: Some(pipeline_arn()),
-        ..image(&arn, "AVAILABLE", now)
-    };
-    let mut plan = Plan::new(1, pace);
-    plan.select(selection("images: ['*']"), pace, now);
-    assert_eq!(
-        plan.image_told(&built, ImageSource::Get, now),
-        ImageNews::Wanted
-    );
-    plan.image_claimed(&arn, now.instant);
+    let built = built(&arn, now);
+    let mut plan = following(&built, pace, now);
     plan.select(selection("pipelines: ['*'], tags: {Team: a}"), pace, now);
     assert_eq!(
         plan.image_told(&built, ImageSource::List, now),
@@ -638,14 +632,7 @@ fn name_matters_not_for_an_image_of_which_only_the_pipelines_will_tell() {
 #[test]
 fn image_that_has_left_and_is_no_longer_selected_takes_its_failed_executions_along() {
     let (now, pace, arn) = (start(), pace(true), image_arn(0));
-    let built = Image {
-        pipeline: Some(pipeline_arn()),
-        ..image(&arn, "AVAILABLE", now)
-    };
-    let mut plan = Plan::new(1, pace);
-    plan.select(selection("images: ['*']"), pace, now);
-    plan.image_told(&built, ImageSource::Get, now);
-    plan.image_claimed(&arn, now.instant);
+    let mut plan = following(&built(&arn, now), pace, now);
     while let Some(due) = plan.take_due(now.instant) {
         plan.ended(&due.call);
     }
@@ -684,11 +671,8 @@ fn named_execution_is_kept_longer_only_for_a_failed_image_that_is_followed() {
 #[test]
 fn failed_image_whose_retry_went_well_between_two_lists_stays_until_its_executions_are_told() {
     let (now, pace, arn) = (start(), pace(false), image_arn(0));
-    let mut plan = Plan::new(1, pace);
-    plan.select(selection("images: ['*']"), pace, now);
     let failed = image(&arn, "FAILED", now);
-    plan.image_told(&failed, ImageSource::List, now);
-    plan.image_claimed(&arn, now.instant);
+    let mut plan = following(&failed, pace, now);
     while let Some(due) = plan.take_due(now.instant) {
         plan.ended(&due.call);
     }

@@ -38,7 +38,7 @@ fn untrusted(texts: &[String]) -> Known {
             component_action: text(6),
             ..ImageFailure::default()
         }),
-        ..image(arn.clone(), ImageStatus::Failed)
+        ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
     world.put_image(&failed);
     let running = WorkflowExecution {

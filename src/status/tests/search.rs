@@ -73,7 +73,7 @@ fn build_without_steps_is_found_by_what_is_known_of_its_image_and_execution() {
             ..ImageFailure::default()
         }),
         platform: Some("Linux".into()),
-        ..image(arn.clone(), ImageStatus::Failed)
+        ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
     world.put_image(&failed);
     world.execution(1, &arn, execution(WorkflowStatus::Failed, 60));

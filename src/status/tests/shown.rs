@@ -36,7 +36,7 @@ fn with_step(step: StepExecution, change: impl FnOnce(StepRecord) -> StepRecord)
         }),
         created: Some(ago(5_000)),
         platform: Some("Linux".into()),
-        ..image(arn.clone(), ImageStatus::Failed)
+        ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
     world.put_image(&failed);
     world.execution(1, &arn, execution(WorkflowStatus::Failed, 4_600));
@@ -65,7 +65,7 @@ fn everything_known() -> Known {
         kind: text("AMI"),
         build_type: text("SCHEDULED"),
         pipeline: PipelineArn::parse(pipeline),
-        ..image(arn.clone(), ImageStatus::Failed)
+        ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
     world.put_image(&failed);
     let totals = StepTotals {
