@@ -7,12 +7,12 @@ WORKDIR /src
 COPY . .
 # What is shown as revision in imagebuilder_exporter_build_info and by --version.
 ARG REVISION=unknown
-# Dependencies stay compiled in the builder's cache, so that a change to src/ compiles src/ alone. One
+# Dependencies stay compiled in the builder's cache, so that a change compiles our packages alone. One
 # build has it at a time: another platform's would put its program in the same place. Files are copied
 # with their times, which may be before those in the cache, and cargo goes by them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    touch build.rs src/lib.rs src/main.rs \
+    touch build.rs src/lib.rs src/main.rs crates/*/src/lib.rs \
     && IMAGEBUILDER_EXPORTER_REVISION="$REVISION" cargo build --release --locked \
     && cp target/release/imagebuilder_exporter /imagebuilder_exporter
 

@@ -28,9 +28,10 @@ pub async fn run(
     announce: impl Fn(&str),
 ) -> Result<(), StartError> {
     let clock = Clock::System;
-    let world = World::new(Scenario::demo(), DEMO_SEED, DEMO_SPEED, clock.now().time);
+    let now = move || clock.now().time;
+    let world = World::new(Scenario::demo(), DEMO_SEED, DEMO_SPEED, now());
     let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let simulator = Simulator::bind(free_port, world)
+    let simulator = Simulator::bind(free_port, world, now)
         .await
         .map_err(|error| StartError::Bind(format!("the simulator cannot listen: {error}")))?;
     let url = simulator.url();

@@ -26,8 +26,11 @@
 //!    reloads and drains.
 //!
 //! [`doctor`] asks beforehand what all this will need. [`cli`] and [`logging`] are how people speak
-//! with the program. [`simulator`] stands in for the service, for [`demo`], `simulate` and the tests,
+//! with the program. [`simulator`] stands in for the service, for [`demo`], [`simulate`] and the tests,
 //! and for nothing else.
+
+pub use imagebuilder_model as model;
+pub use imagebuilder_simulator as simulator;
 
 pub mod api;
 pub mod app;
@@ -44,10 +47,9 @@ pub mod finished;
 pub mod http;
 pub mod labels;
 pub mod logging;
-pub mod model;
 pub mod schedule;
 pub mod self_metrics;
 pub mod shard;
-pub mod simulator;
+pub mod simulate;
 pub mod status;
 pub mod store;

@@ -8,7 +8,7 @@ use imagebuilder_exporter::api::aws::Aws;
 use imagebuilder_exporter::app::{self, App, Lookup, Settings};
 use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
-use imagebuilder_exporter::{config, demo, doctor, logging, simulator};
+use imagebuilder_exporter::{config, demo, doctor, logging, simulate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What ends the program, told on standard error; the exit code is 1.
@@ -47,8 +47,7 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Some(Command::Simulate(args)) => {
             let (speed, seed) = (args.speed, args.seed);
-            simulator::simulate(args.listen_address, args.scenario, speed, seed, stopped()?)
-                .await?;
+            simulate::run(args.listen_address, args.scenario, speed, seed, stopped()?).await?;
         }
         Some(Command::CheckConfig(args)) => {
             let mut out = std::io::stdout().lock();

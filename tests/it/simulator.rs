@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::process::{LOOK_EVERY, PATIENCE};
+use crate::process::{LOOK_EVERY, PATIENCE, now};
 
 const REGION: &str = "us-west-2";
 
@@ -61,12 +61,11 @@ impl Running {
 
     async fn play(scenario: &str) -> Self {
         let scenario = Scenario::parse(scenario, "test").unwrap();
-        let now = Timestamp::from(SystemTime::now());
-        Self::serve(World::new(scenario, 7, 1.0, now)).await
+        Self::serve(World::new(scenario, 7, 1.0, now())).await
     }
 
     async fn serve(world: World) -> Self {
-        let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), world)
+        let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), world, now)
             .await
             .unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -43,7 +43,7 @@ impl Simulated {
     }
 
     async fn serve(port: Arc<Port>, world: impl Into<Arc<World>>) -> Self {
-        let simulator = Simulator::bind(port.address, world).await.unwrap();
+        let simulator = Simulator::bind(port.address, world, now).await.unwrap();
         let (stop, mut stopped) = watch::channel(false);
         Self {
             url: simulator.url(),

@@ -1,0 +1,171 @@
+//! What builds images, and what its images are: a pipeline, or somebody without one.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Span, Workflow};
+
+/// Builds of one image, again and again.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// As it stands in the pipeline's ARN; the image's too, unless `image` says another.
+    pub name: String,
+    /// As people gave it; the service makes the ARN's from it. The same as `name` if absent.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    #[serde(default)]
+    pub description: Option<String>,
+    #[serde(default)]
+    pub image: Option<String>,
+    /// The image's name as people gave it.
+    #[serde(default)]
+    pub image_display_name: Option<String>,
+    #[serde(default = "default::version")]
+    pub version: String,
+    #[serde(default = "default::partition")]
+    pub partition: String,
+    pub account: String,
+    pub region: String,
+    #[serde(default)]
+    pub platform: Platform,
+    /// The platform's if absent.
+    #[serde(default)]
+    pub os_version: Option<String>,
+    #[serde(default, rename = "type")]
+    pub kind: ImageKind,
+    /// There is no pipeline: somebody has the images built one by one.
+    #[serde(default)]
+    pub without_pipeline: bool,
+    /// The pipeline has no schedule: somebody starts its builds.
+    #[serde(default)]
+    pub manual: bool,
+    /// What the schedule says; `rate(...)` of `every` if absent.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    #[serde(default)]
+    pub timezone: Option<String>,
+    #[serde(default = "default::enhanced_metadata")]
+    pub enhanced_metadata: bool,
+    /// The pipeline's, and its images' unless `image_tags` says others.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub image_tags: Option<BTreeMap<String, String>>,
+    /// From the begin of one build to that of the next.
+    #[serde(default = "default::every")]
+    pub every: Span,
+    /// When the first build begins, counted from the simulator's start; negative is before it.
+    #[serde(default)]
+    pub first: Span,
+    /// How many builds there are; without end if absent.
+    #[serde(default)]
+    pub builds: Option<u32>,
+    /// How often a failed build is run again under the same build version.
+    #[serde(default)]
+    pub retries: u8,
+    #[serde(default = "default::retry_after")]
+    pub retry_after: Span,
+    /// From when on the pipeline is there, counted like `first`; long before it if absent.
+    #[serde(default)]
+    pub created_at: Option<Span>,
+    /// From when on it is DISABLED and begins no build.
+    #[serde(default)]
+    pub disabled_at: Option<Span>,
+    /// From when on it is gone; its images stay.
+    #[serde(default)]
+    pub deleted_at: Option<Span>,
+    /// What becomes of an image that was made.
+    #[serde(default)]
+    pub lifecycle: Vec<Lifecycle>,
+    pub workflows: Vec<Workflow>,
+}
+
+impl Pipeline {
+    pub fn image_name(&self) -> &str {
+        self.image.as_deref().unwrap_or(&self.name)
+    }
+
+    /// When it begins its last build at the latest.
+    pub(crate) fn stops_at(&self) -> Option<Span> {
+        [self.disabled_at, self.deleted_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Platform {
+    #[default]
+    Linux,
+    Windows,
+}
+
+impl Platform {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Linux => "Linux",
+            Self::Windows => "Windows",
+        }
+    }
+}
+
+/// What is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ImageKind {
+    #[default]
+    Ami,
+    Docker,
+}
+
+impl ImageKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ami => "AMI",
+            Self::Docker => "DOCKER",
+        }
+    }
+}
+
+/// A status that an image gets this long after it became AVAILABLE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lifecycle {
+    pub after: Span,
+    pub status: LifecycleStatus,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LifecycleStatus {
+    Deprecated,
+    Disabled,
+    Deleted,
+}
+
+mod default {
+    use super::Span;
+
+    pub fn version() -> String {
+        "1.0.0".to_owned()
+    }
+
+    pub fn partition() -> String {
+        "aws".to_owned()
+    }
+
+    pub fn enhanced_metadata() -> bool {
+        true
+    }
+
+    pub fn every() -> Span {
+        Span::from_secs(24 * 3600)
+    }
+
+    pub fn retry_after() -> Span {
+        Span::from_secs(5 * 60)
+    }
+}
