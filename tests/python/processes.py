@@ -69,7 +69,7 @@ def output_of(*command, **options):
 
 
 def need(tool):
-    """Skips the test where a tool is missing that tests/run can't install."""
+    """Skips the test where a tool is missing that tests/setup can't install."""
     if not shutil.which(tool):
         pytest.skip(f"there is no {tool} here")
 
