@@ -342,7 +342,7 @@ impl ShardArgs {
 }
 
 fn region(text: &str) -> Result<String, String> {
-    match crate::config::is_region(text) {
+    match crate::model::identifier::is_region(text) {
         true => Ok(text.to_owned()),
         false => Err("this is not a region such as us-west-2".to_owned()),
     }

@@ -12,10 +12,9 @@
 
 pub mod keys;
 
-mod aws;
 mod check;
-mod duration;
 mod effective;
+mod endpoint;
 mod labels;
 mod limits;
 mod lists;
@@ -40,9 +39,7 @@ use std::time::Duration;
 
 use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 
-pub use aws::is_region;
 pub use check::check_config;
-pub use duration::{DurationFault, format_duration, parse_duration};
 pub use labels::RESERVED_LABELS;
 pub use limits::LimitKey;
 pub use problem::Problem;

@@ -12,8 +12,9 @@ use serde_yaml::{Mapping, Value};
 use super::keys::{self, Group};
 use super::{
     AssumeRole, Config, DurationBudget, Exclude, ListedStep, Metrics, PipelineSelector, Polling,
-    RateLimit, StatusFormat, Target, format_duration,
+    RateLimit, StatusFormat, Target,
 };
+use crate::model::format_duration;
 
 /// What stands where a secret is.
 const SECRET: &str = "<secret>";

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::duration::format_duration;
 use super::problem::{Draft, Place};
 use super::{Config, Polling, RateLimit, Target};
+use crate::model::format_duration;
 
 /// What AWS counts calls by, as far as a configuration knows: whose they are, and where they go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::duration::format_duration;
 use super::keys;
 use super::labels::tag_label;
 use super::names::{TAG_KEY, is_tag_key};
@@ -13,6 +12,7 @@ use super::problem::Place;
 use super::reader::{Field, Section};
 use super::targets::targets;
 use super::{Config, DurationBudget, Metrics, Polling, StatusFormat, TagLabel};
+use crate::model::format_duration;
 
 /// The whole file, and where each target stands in it.
 pub(super) fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {

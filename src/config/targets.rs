@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::labels::labels;
 use super::problem::Place;
 use super::reader::{Field, Section};
-use super::{AssumeRole, RateLimit, Target, aws, keys, lists};
+use super::{AssumeRole, RateLimit, Target, endpoint, keys, lists};
+use crate::model::identifier;
 
 /// What may stand once in the whole file, with the place of its first mention.
 #[derive(Default)]
@@ -95,7 +96,7 @@ fn target_name(field: Field<'_>, seen: &mut Seen) -> Option<String> {
 fn regions(field: Field<'_>) -> Option<Vec<String>> {
     let mut seen: HashMap<String, Place> = HashMap::new();
     let regions = field.each("a list of regions, such as [us-west-2]", |item| {
-        let region = item.text_that("a region such as us-west-2", aws::is_region)?;
+        let region = item.text_that("a region such as us-west-2", identifier::is_region)?;
         match seen.get(&region) {
             Some(first) => item.repeats("this region is listed twice; keep one", first),
             None => {
@@ -114,12 +115,12 @@ fn assume_role(section: &Section<'_>) -> Option<AssumeRole> {
     let role_arn = section.get("role_arn", |field| {
         field.text_that(
             "a role's ARN, such as arn:aws:iam::111122223333:role/imagebuilder-exporter",
-            aws::is_role_arn,
+            identifier::is_role_arn,
         )
     });
     let external_id = section.optional("external_id", |field| {
         let text = field.text("text of 2 to 1224 characters")?;
-        match aws::is_external_id(&text.value) {
+        match identifier::is_external_id(&text.value) {
             true => Some(text.value.into_owned()),
             // Close to a password, so not quoted.
             false => field.problem(
@@ -130,7 +131,7 @@ fn assume_role(section: &Section<'_>) -> Option<AssumeRole> {
     let session_name = section.get("session_name", |field| {
         field.text_that(
             "a session name, which is 2 to 64 letters, digits and _+=,.@-",
-            aws::is_session_name,
+            identifier::is_session_name,
         )
     });
     Some(AssumeRole {
@@ -142,7 +143,7 @@ fn assume_role(section: &Section<'_>) -> Option<AssumeRole> {
 
 fn endpoint_url(field: Field<'_>) -> Option<String> {
     let text = field.text("a URL")?;
-    match aws::endpoint_fault(&text.value) {
+    match endpoint::endpoint_fault(&text.value) {
         None => Some(text.value.into_owned()),
         // A password may stand in it.
         Some(fault) if text.value.contains('@') => field.problem(fault),

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use globset::{Glob, GlobBuilder};
 
-use super::duration::{DurationFault, parse_duration};
 use super::node::{Node, quoted};
 use super::reader::Field;
 use super::substitution::substitute;
+use crate::model::{DurationFault, parse_duration};
 
 /// Names have 128 characters at most; what is much longer might compile to more than a matcher can
 /// hold, which only whoever compiles it would find.

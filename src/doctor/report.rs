@@ -7,7 +7,8 @@ use super::advice;
 use super::estimate::{Estimate, Seen};
 use super::findings::{Findings, Outcome, SKEW_REFUSED, SKEW_TO_WARN_OF};
 use crate::api::ErrorKind;
-use crate::config::{Polling, Target, format_duration};
+use crate::config::{Polling, Target};
+use crate::model::format_duration;
 use crate::schedule::without;
 
 /// Of a text of the service, or of what answers in its place, so many characters are shown.

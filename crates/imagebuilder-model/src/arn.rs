@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::identifier::{is_account_id, is_arn_name, is_number, is_partition, is_semantic_version};
+
 /// An image build version: `arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageArn {
@@ -56,7 +58,7 @@ impl PipelineArn {
     pub fn parse(arn: &str) -> Option<Self> {
         let (owner, path) = owner_and_path(arn)?;
         let name = path.strip_prefix("image-pipeline/")?;
-        is_name(name).then(|| Self {
+        is_arn_name(name).then(|| Self {
             arn: Arc::from(arn),
             owner: Span::within(arn, owner),
             name: Span::within(arn, name),
@@ -89,7 +91,7 @@ pub fn resource_name<'a>(arn: &'a str, kinds: &[&str]) -> Option<&'a str> {
     let (_, path) = owner_and_path(arn)?;
     let (kind, rest) = path.split_once('/')?;
     let name = rest.split('/').next().unwrap_or(rest);
-    (kinds.contains(&kind) && is_name(name)).then_some(name)
+    (kinds.contains(&kind) && is_arn_name(name)).then_some(name)
 }
 
 /// A workflow build version: `arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1`.
@@ -159,7 +161,7 @@ impl Resource {
             rest = rest.strip_prefix(kind)?.strip_prefix('/')?;
         }
         let (name, version) = rest.split_once('/')?;
-        if !is_name(name) || !is_build_version(version) {
+        if !is_arn_name(name) || !is_build_version(version) {
             return None;
         }
         Some(Self {
@@ -208,36 +210,13 @@ fn region(arn: &str) -> &str {
     arn.split(':').nth(3).unwrap_or_default()
 }
 
-fn is_partition(text: &str) -> bool {
-    text.strip_prefix("aws").is_some_and(|rest| {
-        rest.is_empty()
-            || rest
-                .strip_prefix('-')
-                .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
-    })
-}
-
 fn is_owner(text: &str) -> bool {
-    let account = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
-    account || is_partition(text)
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    is_account_id(text) || is_partition(text)
 }
 
 fn is_build_version(text: &str) -> bool {
-    let Some((version, build)) = text.split_once('/') else {
-        return false;
-    };
-    version.split('.').count() == 3 && version.split('.').all(is_number) && is_number(build)
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+    text.split_once('/')
+        .is_some_and(|(version, build)| is_semantic_version(version) && is_number(build))
 }
 
 #[cfg(test)]

@@ -5,13 +5,16 @@
 //! Fed by `config` (ids) and `api` (answers); everything later in the flow reads it.
 
 mod arn;
+mod duration;
 mod id;
+pub mod identifier;
 mod status;
 mod time;
 
 use std::collections::BTreeMap;
 
 pub use arn::{ImageArn, PipelineArn, WorkflowArn, resource_name};
+pub use duration::{DurationFault, format_duration, parse_duration};
 pub use id::{StepExecutionId, WorkflowExecutionId};
 pub use status::{ImageStatus, OnFailure, RollbackStatus, StepStatus, WorkflowStatus};
 pub use time::Timestamp;

@@ -44,9 +44,22 @@ impl Timestamp {
         (time.as_bytes().get(4) == Some(&b'-')).then_some(time)
     }
 
+    /// As the service writes it: ISO 8601 in UTC, always with three digits of milliseconds.
+    pub fn iso8601(self) -> String {
+        let second = DateTime::from_secs(self.0.div_euclid(1_000));
+        // What has no such date is as far off as it can be.
+        let second = second.fmt(Format::DateTime).unwrap_or_default();
+        let millis = self.0.rem_euclid(1_000);
+        format!("{}.{millis:03}Z", second.trim_end_matches('Z'))
+    }
+
     /// `self - earlier` in milliseconds; negative where `earlier` is the later one.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
     }
 
     pub fn plus(self, duration: Duration) -> Self {
@@ -100,6 +113,19 @@ mod tests {
         }
         assert_eq!(Timestamp::from_millis(i64::MAX).rfc3339(), None);
         assert_eq!(Timestamp::from_millis(i64::MIN).rfc3339(), None);
+    }
+
+    #[test]
+    fn service_writes_times_with_three_digits_of_milliseconds() {
+        for text in [
+            "1970-01-01T00:00:00.000Z",
+            "2024-02-29T23:59:59.999Z",
+            "2026-09-09T19:12:23.418Z",
+            "2100-03-01T00:00:00.001Z",
+        ] {
+            let time = Timestamp::parse(text).unwrap();
+            assert_eq!(time.iso8601(), text);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) struct Build<'a> {
 impl Build<'_> {
     /// The moment of an offset of the timeline.
     pub fn at(&self, offset: i64) -> Timestamp {
-        Timestamp::from_millis(self.begin.millis() + offset)
+        self.begin.plus_millis(offset)
     }
 
     pub fn image_arn(&self) -> String {

@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn error(request: PageRequest, pages: &Pages, later: i64) -> String {
-        let now = Timestamp::from_millis(NOW.millis() + later);
+        let now = NOW.plus_millis(later);
         let error = page((0..60).collect::<Vec<u32>>(), &request, pages, 1, now).unwrap_err();
         error.kind
     }

@@ -49,8 +49,8 @@ pub(super) struct ListRequest {
 impl Parameters {
     pub fn read(operation: Operation, query: &str, body: &Bytes) -> Self {
         let members = match operation.method() {
-            Method::GET => Ok(decode_form(query)
-                .map(|(name, value)| (name, Value::String(value)))
+            Method::GET => Ok(form_urlencoded::parse(query.as_bytes())
+                .map(|(name, value)| (name.into_owned(), value.into()))
                 .collect()),
             _ if body.is_empty() => Ok(Map::new()),
             _ => serde_json::from_slice(body)
@@ -153,35 +153,6 @@ fn list(operation: Operation, members: &Map<String, Value>) -> Result<ListReques
     Ok(request)
 }
 
-/// Names and values of a query string or a form, in its order.
-pub(super) fn decode_form(text: &str) -> impl Iterator<Item = (String, String)> {
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) => (decode(name), decode(value)),
-            None => (decode(pair), String::new()),
-        })
-}
-
-fn decode(text: &str) -> String {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = [bytes.next().unwrap_or(b' '), bytes.next().unwrap_or(b' ')];
-                let code = std::str::from_utf8(&digits).ok();
-                // What is no code stays a percent sign; the pattern it must match refuses it.
-                code.and_then(|code| u8::from_str_radix(code, 16).ok())
-                    .unwrap_or(b'%')
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
 fn page(members: &Map<String, Value>) -> Result<PageRequest, ErrorAnswer> {
     let max_results = match members.get("maxResults") {
         None | Some(Value::Null) => None,
@@ -222,18 +193,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn form_is_decoded_in_order() {
-        let form: Vec<_> = decode_form("a=1%3A2&b=x+y&c&=%zz").collect();
-        let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(
-            form,
-            [
-                text("a", "1:2"),
-                text("b", "x y"),
-                text("c", ""),
-                text("", "%")
-            ]
-        );
+    fn query_is_decoded() {
+        let id = |query| {
+            Parameters::read(Operation::GetImage, query, &Bytes::new())
+                .id()
+                .to_owned()
+        };
+        assert_eq!(id("&imageBuildVersionArn=a%3A2+b&c"), "a:2 b");
+        assert_eq!(id("imageBuildVersionArn=%zz"), "%zz");
     }
 
     fn refused(operation: Operation, query: &str, body: &'static str) -> String {

@@ -1,52 +1,28 @@
 //! The patterns of ARNs that requests about images and pipelines have in the service's model.
 
+use imagebuilder_model::{ImageArn, PipelineArn};
+
 /// `ImageVersionArnOrBuildVersionArn`: `.../golden/1.0.0/1`, `.../golden/1.0.0`, `.../golden/1.x.x`.
 pub(super) fn is_image(arn: &str) -> bool {
-    let Some((name, version)) = rest(arn, "image/").and_then(|rest| rest.split_once('/')) else {
-        return false;
+    let exact = || {
+        let (image, version) = arn.rsplit_once('/')?;
+        let nodes: Vec<&str> = version
+            .split('.')
+            .map(|node| if node == "x" { "0" } else { node })
+            .collect();
+        Some(format!("{image}/{}", nodes.join(".")))
     };
-    is_name(name)
-        && match version.split_once('/') {
-            Some((version, build)) => is_version(version, is_number) && is_number(build),
-            None => is_version(version, |node| node == "x" || is_number(node)),
-        }
+    ImageArn::parse(arn).is_some() || exact().is_some_and(|arn| is_image_version(&arn))
 }
 
 /// `ImageVersionArn`: an exact version and no build.
 pub(super) fn is_image_version(arn: &str) -> bool {
-    let parts = rest(arn, "image/").and_then(|rest| rest.split_once('/'));
-    parts.is_some_and(|(name, version)| is_name(name) && is_version(version, is_number))
+    ImageArn::parse(&format!("{arn}/1")).is_some()
 }
 
 /// `ImagePipelineArn`
 pub(super) fn is_pipeline(arn: &str) -> bool {
-    rest(arn, "image-pipeline/").is_some_and(is_name)
-}
-
-/// What follows the resource's kind.
-fn rest<'a>(arn: &'a str, kind: &str) -> Option<&'a str> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", partition, "imagebuilder", region, owner, resource] = parts.as_slice() else {
-        return None;
-    };
-    let account = owner.len() == 12 && is_number(owner);
-    let owned = account || owner.starts_with("aws");
-    (partition.starts_with("aws") && !region.is_empty() && owned)
-        .then(|| resource.strip_prefix(kind))
-        .flatten()
-}
-
-fn is_name(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    !text.is_empty() && text.bytes().all(allowed)
-}
-
-fn is_version(text: &str, is_node: fn(&str) -> bool) -> bool {
-    text.split('.').count() == 3 && text.split('.').all(is_node)
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+    PipelineArn::parse(arn).is_some()
 }
 
 #[cfg(test)]

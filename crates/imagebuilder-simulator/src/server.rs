@@ -164,7 +164,7 @@ struct ServiceClock {
 
 impl ServiceClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis((self.machine)().millis() + self.ahead)
+        (self.machine)().plus_millis(self.ahead)
     }
 }
 

@@ -3,7 +3,6 @@
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
-use super::answer;
 use super::faults::ErrorAnswer;
 use imagebuilder_model::Timestamp;
 
@@ -31,7 +30,7 @@ impl Scope {
         if late.abs() <= TOLERANCE_MILLIS {
             return Ok(());
         }
-        let (signed, now) = (answer::time(self.signed), answer::time(now));
+        let (signed, now) = (self.signed.iso8601(), now.iso8601());
         let message = match late > 0 {
             true => format!("Signature expired: {signed} is now earlier than {now} - 5 min."),
             false => {
@@ -147,7 +146,7 @@ mod tests {
     #[test]
     fn signature_is_good_for_five_minutes_before_and_after_it() {
         let scope = parse(&authorization(), DATE, None).unwrap();
-        let at = |seconds: i64| Timestamp::from_millis(scope.signed.millis() + seconds * 1_000);
+        let at = |seconds: i64| scope.signed.plus_millis(seconds * 1_000);
         for good in [-300, 0, 300] {
             assert_eq!(scope.check_time(at(good)), Ok(()), "{good}");
         }

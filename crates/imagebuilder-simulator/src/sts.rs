@@ -9,11 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use imagebuilder_model::Timestamp;
+use imagebuilder_model::identifier::{is_session_name, role_parts};
 
 use super::answer::{self, Answer};
 use super::faults::ErrorAnswer;
 use super::random::hash;
-use super::request::decode_form;
 use super::scenario::Role;
 use super::sigv4::Scope;
 use super::world::World;
@@ -83,8 +83,8 @@ impl Sts {
     }
 
     pub fn read(&self, body: &Bytes) -> StsQuestion {
-        let text = String::from_utf8_lossy(body);
-        let mut members: HashMap<String, String> = decode_form(&text).collect();
+        let mut members: HashMap<String, String> =
+            form_urlencoded::parse(body).into_owned().collect();
         let mut take = |name: &str| members.remove(name);
         match take("Action").unwrap_or_default().as_str() {
             "AssumeRole" => StsQuestion::AssumeRole {
@@ -195,7 +195,8 @@ impl Sts {
         lifetime: i64,
         now: Timestamp,
     ) -> Result<String, ErrorAnswer> {
-        let (account, role) = parts(arn).ok_or_else(|| invalid(format!("{arn} is invalid")))?;
+        let (account, role) =
+            role_parts(arn).ok_or_else(|| invalid(format!("{arn} is invalid")))?;
         if !is_session_name(session) {
             return Err(invalid(format!(
                 "The value {session:?} at 'roleSessionName' failed to satisfy its pattern"
@@ -213,7 +214,7 @@ impl Sts {
         );
         let token = format!("{:016x}{:016x}", number(4), number(5));
         let id = format!("AROASIM{:013X}", hash(self.seed, &[u64::MAX]) >> 12);
-        let expires = Timestamp::from_millis(now.millis() + lifetime);
+        let expires = now.plus_millis(lifetime);
         let partition = arn.split(':').nth(1).unwrap_or("aws");
         let session_arn = format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}");
         issued
@@ -234,7 +235,7 @@ impl Sts {
              <Expiration>{}</Expiration></Credentials>\
              <AssumedRoleUser><AssumedRoleId>{id}:{session}</AssumedRoleId>\
              <Arn>{}</Arn></AssumedRoleUser>",
-            answer::time(expires),
+            expires.iso8601(),
             escape(&session_arn)
         ))
     }
@@ -310,22 +311,6 @@ fn lifetime(role: Option<&Role>, asked: Option<&str>) -> Result<i64, ErrorAnswer
     };
     let scripted = role.and_then(|role| role.lifetime);
     Ok(scripted.map_or(seconds * 1000, |span| span.millis()))
-}
-
-/// Account and name of `arn:aws:iam::111122223333:role/NAME`.
-fn parts(arn: &str) -> Option<(&str, &str)> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
-        return None;
-    };
-    let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
-    let numbered = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    (partition.starts_with("aws") && numbered && !name.is_empty()).then_some((account, name))
-}
-
-fn is_session_name(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
-    (2..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn invalid(message: String) -> ErrorAnswer {

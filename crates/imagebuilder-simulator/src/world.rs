@@ -63,7 +63,7 @@ impl World {
             speed.is_finite() && speed > 0.0,
             "speed {speed} is not over 0"
         );
-        let start = Timestamp::from_millis(start.millis() + scenario.clock_skew.millis());
+        let start = start.plus_millis(scenario.clock_skew.millis());
         let plans = scenario.pipelines.iter().cloned().map(Plan::new).collect();
         Self {
             scenario,
@@ -245,7 +245,7 @@ impl World {
     /// When the build with this index begins, if there is one.
     fn begin_of(&self, plan: &Plan, build: u32) -> Timestamp {
         let offset = self.tempo.scaled(plan.pipeline.first) + i64::from(build) * self.every(plan);
-        Timestamp::from_millis(self.start.millis() + offset)
+        self.start.plus_millis(offset)
     }
 
     fn every(&self, plan: &Plan) -> i64 {

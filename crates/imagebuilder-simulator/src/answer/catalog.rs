@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::scenario::ImageKind;
 use crate::view::{FailureView, ImageVersionView, ImageView, PipelineView, build_type};
-use imagebuilder_model::ImageStatus;
+use imagebuilder_model::{ImageStatus, Timestamp};
 
-use super::{put, put_some, time};
+use super::{put, put_some};
 
 /// The members of `GetImage`.
 pub(crate) fn image(view: &ImageView) -> Map<String, Value> {
@@ -56,7 +56,11 @@ pub(crate) fn image_summary(view: &ImageView) -> Map<String, Value> {
     put(&mut members, "osVersion", view.os_version.as_str());
     put(&mut members, "state", state(view));
     put(&mut members, "owner", view.account.as_str());
-    put_some(&mut members, "dateCreated", view.created.map(time));
+    put_some(
+        &mut members,
+        "dateCreated",
+        view.created.map(Timestamp::iso8601),
+    );
     put_some(&mut members, "outputResources", outputs(view));
     put_tags(&mut members, "tags", &view.tags);
     put(&mut members, "buildType", build_type(view.scheduled));
@@ -81,7 +85,7 @@ pub(crate) fn image_version(view: &ImageVersionView, by_name: bool) -> Map<Strin
     put(&mut members, "platform", view.platform.as_str());
     put(&mut members, "osVersion", view.os_version.as_str());
     put(&mut members, "owner", view.account.as_str());
-    put(&mut members, "dateCreated", time(view.created));
+    put(&mut members, "dateCreated", view.created.iso8601());
     put(&mut members, "buildType", build_type(view.scheduled));
     put(&mut members, "imageSource", "AMAZON_MANAGED");
     members
@@ -117,12 +121,20 @@ pub(crate) fn pipeline(view: &PipelineView) -> Map<String, Value> {
     put(&mut members, "imageTestsConfiguration", tests());
     put_some(&mut members, "schedule", schedule(view));
     put(&mut members, "status", view.status());
-    put(&mut members, "dateCreated", time(view.created));
-    put(&mut members, "dateUpdated", time(view.updated));
-    put_some(&mut members, "dateLastRun", view.last_run.map(time));
+    put(&mut members, "dateCreated", view.created.iso8601());
+    put(&mut members, "dateUpdated", view.updated.iso8601());
+    put_some(
+        &mut members,
+        "dateLastRun",
+        view.last_run.map(Timestamp::iso8601),
+    );
     let status = view.last_run_status.as_ref().map(ImageStatus::as_str);
     put_some(&mut members, "lastRunStatus", status);
-    put_some(&mut members, "dateNextRun", view.next_run.map(time));
+    put_some(
+        &mut members,
+        "dateNextRun",
+        view.next_run.map(Timestamp::iso8601),
+    );
     put_tags(&mut members, "tags", &view.tags);
     put_tags(&mut members, "imageTags", &view.image_tags);
     put(

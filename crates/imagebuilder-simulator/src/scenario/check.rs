@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use imagebuilder_model::identifier::{
+    is_account_id, is_arn_name, is_number, is_region, is_semantic_version,
+};
+
 use super::{Pipeline, Scenario, Span, Step, Workflow};
 use crate::managed;
 
@@ -68,7 +72,7 @@ impl Pipeline {
                 ));
             }
         }
-        if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
+        if !is_account_id(&self.account) {
             found.push(format!("account {:?} is not twelve digits", self.account));
         }
         if !is_region(&self.region) {
@@ -77,7 +81,7 @@ impl Pipeline {
                 self.region
             ));
         }
-        if !is_version(&self.version) {
+        if !is_semantic_version(&self.version) {
             found.push(format!(
                 "version {:?} is none; one looks like 1.0.0",
                 self.version
@@ -259,8 +263,7 @@ impl Step {
         }
         if let Some(component) = &self.component {
             let (version, build) = component.version.split_once('/').unwrap_or_default();
-            let number = !build.is_empty() && build.bytes().all(|b| b.is_ascii_digit());
-            if !is_arn_name(&component.name) || !is_version(version) || !number {
+            if !is_arn_name(&component.name) || !is_semantic_version(version) || !is_number(build) {
                 found.push("component: the name or the version, 1.0.0/1, is none".to_owned());
             }
             let phase = component.phase.as_deref().unwrap_or("build");
@@ -277,11 +280,6 @@ impl Step {
         }
         found
     }
-}
-
-fn is_arn_name(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// `ResourceName` of the service's model.
@@ -306,24 +304,4 @@ fn is_step_word(text: &str) -> bool {
     (2..=100).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(allowed)
-}
-
-fn is_version(text: &str) -> bool {
-    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    text.split('.').count() == 3 && text.split('.').all(number)
-}
-
-/// `[a-z]{2,}(-[a-z]+)+-[0-9]+`, from the pattern of workflow ARNs.
-fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [first, middle @ .., last] = parts.as_slice() else {
-        return false;
-    };
-    let letters = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    first.len() >= 2
-        && letters(first)
-        && !middle.is_empty()
-        && middle.iter().all(|part| letters(part))
-        && !last.is_empty()
-        && last.bytes().all(|b| b.is_ascii_digit())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use imagebuilder_model::parse_duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A duration in milliseconds; negative is a time before.
@@ -23,43 +24,19 @@ impl Span {
         self.0
     }
 
-    /// `1h30m`, `250ms`, `-10m`, `0`; the units stand in falling order, each once.
+    /// `1h30m`, `250ms`, `-10m`, `0`; the largest unit is the week.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("{text:?} is not a duration; one looks like 90s, 5m, 1h30m, 1d, 250ms or -10m")
         };
-        let (sign, mut rest) = match text.strip_prefix('-') {
+        let (sign, rest) = match text.strip_prefix('-') {
             Some(rest) => (-1, rest),
             None => (1, text),
         };
-        if rest == "0" {
-            return Ok(Self::ZERO);
-        }
-        if rest.is_empty() {
-            return Err(wrong());
-        }
-        let mut millis: i64 = 0;
-        let mut allowed = UNITS.as_slice();
-        while !rest.is_empty() {
-            let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            let number: i64 = rest[..digits].parse().map_err(|_| wrong())?;
-            rest = &rest[digits..];
-            let letters = rest.len()
-                - rest
-                    .trim_start_matches(|c: char| c.is_ascii_alphabetic())
-                    .len();
-            let at = allowed
-                .iter()
-                .position(|(unit, _)| *unit == &rest[..letters])
-                .ok_or_else(wrong)?;
-            millis = number
-                .checked_mul(allowed[at].1)
-                .and_then(|part| millis.checked_add(part))
-                .ok_or_else(wrong)?;
-            allowed = &allowed[at + 1..];
-            rest = &rest[letters..];
-        }
-        Ok(Self(sign * millis))
+        // The scenario's largest unit is the week.
+        let span = parse_duration(rest).ok().filter(|_| !rest.contains('y'));
+        let span = span.ok_or_else(wrong)?;
+        Ok(Self(sign * span.as_millis() as i64))
     }
 }
 
@@ -96,15 +73,6 @@ impl Range {
         Ok(Self { from, to })
     }
 }
-
-const UNITS: [(&str, i64); 6] = [
-    ("w", 7 * 24 * 3_600_000),
-    ("d", 24 * 3_600_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
-];
 
 struct Text<T>(fn(&str) -> Result<T, String>);
 

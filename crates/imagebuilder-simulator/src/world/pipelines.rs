@@ -73,10 +73,10 @@ impl World {
     fn pipeline_view(&self, at: u16, now: Timestamp) -> PipelineView {
         let plan = &self.plans[usize::from(at)];
         let pipeline = &plan.pipeline;
-        let moment = |span| Timestamp::from_millis(self.start.millis() + self.tempo.scaled(span));
+        let moment = |span| self.start.plus_millis(self.tempo.scaled(span));
         let created = pipeline
             .created_at
-            .map_or_else(|| Timestamp::from_millis(self.start.millis() - OLD), moment);
+            .map_or_else(|| self.start.plus_millis(-OLD), moment);
         let disabled = pipeline.disabled_at.map(moment).filter(|at| *at <= now);
         let schedule = plan.schedule();
         let last = self.begun(at, now).last();

@@ -40,9 +40,7 @@ fn moments(world: &World, steps: &[PlannedStep]) -> BTreeSet<Timestamp> {
     let changes = steps
         .iter()
         .flat_map(|step| world.changes_of_step(&step.id));
-    changes
-        .flat_map(|at| [Timestamp::from_millis(at.millis() - 1), at])
-        .collect()
+    changes.flat_map(|at| [at.plus_millis(-1), at]).collect()
 }
 
 fn statuses(world: &World, id: &StepExecutionId) -> Vec<(i64, String)> {

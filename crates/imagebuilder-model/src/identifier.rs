@@ -1,7 +1,10 @@
-//! What AWS accepts as a region, a role, a session's name and the like, as far as a text can tell.
+//! Checks the syntax of AWS identifiers: regions, accounts, names, versions, roles and sessions.
+//!
+//! The patterns are those of the service models of Image Builder, IAM and STS. Used by the ARNs of
+//! this crate, by `config` and by the simulator.
 
-/// `us-west-2`, `us-gov-east-1`, `eusc-de-east-1`: lower case, a place, a number. Regions that don't
-/// exist yet must pass, so no list of them is kept.
+/// Whether the text looks like a region, such as `us-west-2`, `us-gov-east-1` or `eusc-de-east-1`.
+/// Regions that don't exist yet must pass, so no list of them is kept.
 pub fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [area, middle @ .., number] = parts.as_slice() else {
@@ -20,29 +23,54 @@ pub fn is_region(text: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The ARN of an IAM role of any partition; the role may have a path.
-pub(super) fn is_role_arn(text: &str) -> bool {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
+/// Whether the text is the ARN of an IAM role of any partition; the role may have a path.
+pub fn is_role_arn(text: &str) -> bool {
+    role_parts(text).is_some()
+}
+
+/// Returns the account and the name of an IAM role, `111122223333` and `exporter` of
+/// `arn:aws:iam::111122223333:role/team/exporter`. `None` where the text is no such ARN.
+pub fn role_parts(arn: &str) -> Option<(&str, &str)> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
-        return false;
+        return None;
     };
-    let Some((path, name)) = resource
-        .strip_prefix("role/")
-        .map(|role| role.rsplit_once('/').unwrap_or(("", role)))
-    else {
-        return false;
-    };
-    is_partition(partition)
-        && account.len() == 12
-        && account.bytes().all(|b| b.is_ascii_digit())
+    let role = resource.strip_prefix("role/")?;
+    let (path, name) = role.rsplit_once('/').unwrap_or(("", role));
+    let well_formed = is_partition(partition)
+        && is_account_id(account)
         && path.bytes().all(|b| b.is_ascii_graphic())
         && (1..=64).contains(&name.len())
         && name.chars().all(|c| is_word(c) || "+=,.@-".contains(c))
-        && text.len() <= 2048
+        && arn.len() <= 2048;
+    well_formed.then_some((account, name))
+}
+
+/// Whether the text is twelve digits.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && is_number(text)
+}
+
+/// Whether the text is a name as ARNs have it: `a-z`, `0-9`, `-` and `_`.
+pub fn is_arn_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+}
+
+/// Whether the text is a semantic version, `1.0.0`.
+pub fn is_semantic_version(text: &str) -> bool {
+    text.split('.').count() == 3 && text.split('.').all(is_number)
+}
+
+/// Whether the text is digits alone.
+pub fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// `aws`, `aws-cn`, `aws-us-gov`, and those that end up on a map of their own.
-fn is_partition(text: &str) -> bool {
+pub(crate) fn is_partition(text: &str) -> bool {
     text.strip_prefix("aws").is_some_and(|rest| {
         rest.is_empty()
             || rest.strip_prefix('-').is_some_and(|rest| {
@@ -51,53 +79,18 @@ fn is_partition(text: &str) -> bool {
     })
 }
 
-/// What STS takes as `RoleSessionName`: 2 to 64 of `[\w+=,.@-]`.
-pub(super) fn is_session_name(text: &str) -> bool {
+/// Whether STS takes the text as `RoleSessionName`: 2 to 64 of `[\w+=,.@-]`.
+pub fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len()) && text.chars().all(|c| is_word(c) || "+=,.@-".contains(c))
 }
 
-/// What STS takes as `ExternalId`: 2 to 1224 of `[\w+=,.@:\/-]`.
-pub(super) fn is_external_id(text: &str) -> bool {
+/// Whether STS takes the text as `ExternalId`: 2 to 1224 of `[\w+=,.@:\/-]`.
+pub fn is_external_id(text: &str) -> bool {
     (2..=1224).contains(&text.len()) && text.chars().all(|c| is_word(c) || "+=,.@:/-".contains(c))
 }
 
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// Why a text can't be called as an endpoint, if it can't.
-pub(super) fn endpoint_fault(text: &str) -> Option<&'static str> {
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
-    let Some(rest) = rest else {
-        return Some("is not an http:// or https:// URL, such as http://127.0.0.1:8080");
-    };
-    if rest.contains(['?', '#']) {
-        return Some("has a query or a fragment, which an endpoint can't have; end it before them");
-    }
-    let authority = rest.split('/').next().unwrap_or_default();
-    if authority.contains('@') {
-        return Some("has a user or password, which would not be sent; take them out");
-    }
-    // The SDK reads an endpoint with the same type.
-    match text.parse::<hyper::Uri>() {
-        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) && port_is_right(&uri) => None,
-        _ => Some("is not a URL such as https://imagebuilder.us-west-2.amazonaws.com"),
-    }
-}
-
-/// A port that was written is one.
-fn port_is_right(uri: &hyper::Uri) -> bool {
-    let after_host = uri.authority().and_then(|authority| {
-        authority
-            .as_str()
-            .strip_prefix(uri.host().unwrap_or_default())
-    });
-    match after_host {
-        Some("") => true,
-        _ => uri.port_u16().is_some_and(|port| port > 0),
-    }
 }
 
 #[cfg(test)]
@@ -181,35 +174,5 @@ mod tests {
         assert!(!is_external_id("a"));
         assert!(!is_external_id(&"a".repeat(1225)));
         assert!(!is_external_id("a b"));
-    }
-
-    #[test]
-    fn endpoints_are_urls_that_can_be_called() {
-        for url in [
-            "http://127.0.0.1:8080",
-            "https://imagebuilder.us-west-2.amazonaws.com",
-            "https://vpce-1.imagebuilder.us-west-2.vpce.amazonaws.com/",
-            "http://[::1]:8080/prefix",
-            "http://localhost",
-        ] {
-            assert_eq!(endpoint_fault(url), None, "{url}");
-        }
-        for text in [
-            "",
-            "localhost:8080",
-            "ftp://localhost",
-            "http://",
-            "http:///path",
-            "http://:80",
-            "http://host:",
-            "http://host:0",
-            "http://host:99999",
-            "http://ho st",
-            "http://host?x=1",
-            "http://host#x",
-            "http://user:password@host",
-        ] {
-            assert!(endpoint_fault(text).is_some(), "{text}");
-        }
     }
 }
