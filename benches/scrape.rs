@@ -4,7 +4,11 @@
 //! RUNNING. Contenders take turns, so that what else the machine does hits them alike; figures are
 //! medians. The client reads into one small buffer and keeps nothing, in a thread of its own.
 
-#![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a benchmark reads clocks and prints its figures"
+)]
 
 use std::convert::Infallible;
 use std::hint::black_box;

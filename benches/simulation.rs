@@ -4,7 +4,13 @@
 //! suffices and under 5 requests a second and target, and ends with an error where that is not what
 //! arithmetic says. `-- 5` simulates 5 targets instead.
 
-#![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a benchmark reads clocks, prints its figures and fails at the first surprise"
+)]
 
 #[path = "../tests/it/support/fleet.rs"]
 mod fleet;

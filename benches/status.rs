@@ -3,7 +3,11 @@
 //! `cargo bench --bench status` prints a table for 10 000 and 100 000 steps in executions of seven, one
 //! in ten failed, one in a hundred running: from the snapshot to the bytes. Figures are medians.
 
-#![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a benchmark reads clocks and prints its figures"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -86,6 +90,7 @@ fn known(steps: usize) -> Known {
 }
 
 /// A build with one execution and its steps.
+#[expect(clippy::too_many_lines, reason = "one record after the other")]
 fn build(store: &Store, at: usize) {
     let image = format!(
         "arn:aws:imagebuilder:{REGION}:111122223333:image/golden-{}/1.0.0/{at}",

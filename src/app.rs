@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -144,14 +145,30 @@ impl App {
 
     /// Runs until `stop` ends, and until what was under way then has ended.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        let (stop_server, stopped) = watch::channel(false);
+        let (mut running, server) = self.start(stopped).await;
+        running.until(stop).await;
+        info!("stopping");
+        // Who still waits for a reload is told that there will be none.
+        drop(running.reloads);
+        stop_server.send_replace(true);
+        running.pollers.stop().await;
+        if let Err(failure) = server.await {
+            std::panic::resume_unwind(failure.into_panic());
+        }
+        info!("stopped");
+    }
+
+    /// Starts the pollers and the server, which drains when `stopped` becomes true.
+    async fn start(self, stopped: watch::Receiver<bool>) -> (Running, JoinHandle<()>) {
         let Self {
             settings,
             read,
             listeners,
-            mut hangup,
+            hangup,
             ..
         } = self;
-        let (mut configuration, config) =
+        let (configuration, config) =
             Configuration::new(read, settings.config, settings.environment, settings.clock);
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
@@ -167,10 +184,9 @@ impl App {
             settings.shard,
         );
         let view = pollers.assign(config).await;
-        let (reload, mut reloads) = mpsc::channel(1);
+        let (reload, reloads) = mpsc::channel(1);
         let reload = settings.lifecycle.then_some(reload);
         let live = Arc::new(Live::new(settings.clock, process, view, reload));
-        let (stop_server, stopped) = watch::channel(false);
         let server = Server {
             listeners,
             exporter: live.clone(),
@@ -178,43 +194,66 @@ impl App {
             drain_timeout: DRAIN_TIMEOUT,
         };
         let server = tokio::spawn(server.run(until_true(stopped)));
+        let running = Running {
+            configuration,
+            pollers,
+            live,
+            hangup,
+            reloads,
+            started: started.instant,
+        };
+        (running, server)
+    }
+}
 
+/// The parts of a started exporter that reloads change.
+struct Running {
+    configuration: Configuration,
+    pollers: Pollers,
+    live: Arc<Live>,
+    hangup: Signal,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    started: Instant,
+}
+
+impl Running {
+    /// Reloads when something asks for it, until `stop` ends.
+    async fn until(&mut self, stop: impl Future<Output = ()>) {
+        let Self {
+            configuration,
+            pollers,
+            live,
+            hangup,
+            reloads,
+            started,
+        } = self;
         let mut stop = std::pin::pin!(stop);
         loop {
             let attempted = pollers.attempted();
             tokio::select! {
                 () = &mut stop => break,
-                () = first_attempts(attempted, started.instant), if !live.is_ready() => {
+                () = first_attempts(attempted, *started), if !live.is_ready() => {
                     live.set_ready();
                     info!("ready");
                 }
                 _ = hangup.recv() => tokio::select! {
                     () = &mut stop => break,
-                    _ = configuration.reload(&live, &mut pollers) => {}
+                    _ = configuration.reload(live, pollers) => {}
                 },
                 Some(ReloadRequest { answer }) = reloads.recv() => tokio::select! {
                     () = &mut stop => break,
-                    outcome = configuration.reload(&live, &mut pollers) => {
+                    outcome = configuration.reload(live, pollers) => {
                         // Who asked may have gone.
                         let _ = answer.send(outcome);
                     }
                 },
                 reread = configuration.step_files_changed() => tokio::select! {
                     () = &mut stop => break,
-                    () = configuration.take(reread, &live, &mut pollers) => {}
+                    () = configuration.take(reread, live, pollers) => {}
                 },
                 () = pollers.watch() => {}
             }
         }
-        info!("stopping");
-        // Who still waits for a reload is told that there will be none.
-        drop(reloads);
-        stop_server.send_replace(true);
-        pollers.stop().await;
-        if let Err(failure) = server.await {
-            std::panic::resume_unwind(failure.into_panic());
-        }
-        info!("stopped");
     }
 }
 

@@ -36,20 +36,40 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
+#[expect(
+    unreachable_pub,
+    reason = "what is not public is marked so as the module is rewritten"
+)]
 pub mod config;
 pub mod demo;
 #[cfg(test)]
 mod docs;
 pub mod doctor;
+#[expect(
+    unreachable_pub,
+    reason = "what is not public is marked so as the module is rewritten"
+)]
 pub mod exposition;
 pub mod family;
 pub mod finished;
+#[expect(
+    unreachable_pub,
+    reason = "what is not public is marked so as the module is rewritten"
+)]
 pub mod http;
 pub mod labels;
 pub mod logging;
+#[expect(
+    unreachable_pub,
+    reason = "what is not public is marked so as the module is rewritten"
+)]
 pub mod schedule;
 pub mod self_metrics;
 pub mod shard;
 pub mod simulate;
+#[expect(
+    unreachable_pub,
+    reason = "what is not public is marked so as the module is rewritten"
+)]
 pub mod status;
 pub mod store;

@@ -28,7 +28,7 @@ pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send 
                 .with_span_name(false)
                 .with_span_path(false)
                 .layer()
-                .with_writer(std::io::stderr);
+                .with_writer(io::stderr);
             (Some(layer), None)
         }
         LogFormat::Json => {
@@ -38,7 +38,7 @@ pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send 
                 .with_target(false)
                 .with_current_span(false)
                 .with_span_list(false)
-                .with_writer(|| Escaped(std::io::stderr()));
+                .with_writer(|| Escaped(io::stderr()));
             (None, Some(layer))
         }
     };

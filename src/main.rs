@@ -1,5 +1,11 @@
 //! Flags, logging, and what was asked for; then the exit code.
 
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "only the program itself writes what is no log line"
+)]
+
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;

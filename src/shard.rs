@@ -311,8 +311,8 @@ mod tests {
             let keys = [Whose::Account(&account), Whose::Profile(&profile), Whose::Default]
                 .map(|whose| key(whose, &region));
             for key in &keys {
-                let owners: Vec<Shard> = shards(total).filter(|shard| shard.has_key(key)).collect();
-                prop_assert_eq!(owners.len(), 1);
+                let owners = shards(total).filter(|shard| shard.has_key(key)).count();
+                prop_assert_eq!(owners, 1);
                 let (before, after) = (key.shard(total), key.shard(total + 1));
                 prop_assert!(after == before || after == total);
             }

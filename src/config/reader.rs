@@ -204,7 +204,7 @@ impl<'a> Field<'a> {
             };
             match first.get(name.as_str()) {
                 Some(ordinal) => {
-                    field.key_problem("this key stands here twice; keep one", Some(*ordinal))
+                    field.key_problem("this key stands here twice; keep one", Some(*ordinal));
                 }
                 None => {
                     first.insert(name, ordinal);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::findings::{Check, SKEW_REFUSED};
 use crate::api::{ApiError, Caller, ErrorKind};
-use crate::config::Target;
+use crate::config::{AssumeRole, Target};
 
 const NOT_TAKEN: &str = "these credentials are not taken, whatever is asked: are they expired, switched off, or of another partition?";
 
@@ -120,6 +120,15 @@ pub(super) fn about_credentials(
     if !told.contains("AccessDenied") {
         return vec![about_sts(told).to_owned()];
     }
+    about_denied_role(role, message, base)
+}
+
+/// What both sides must allow where STS denies the role.
+fn about_denied_role(
+    role: &AssumeRole,
+    message: &str,
+    base: Option<&Result<Caller, ApiError>>,
+) -> Vec<String> {
     let caller = base.and_then(|base| base.as_ref().ok());
     let who = caller.map(|caller| principal(&caller.arn));
     let who = who.unwrap_or_else(|| "arn:aws:iam::ACCOUNT:role/WHO-ASSUMES-IT".to_owned());

@@ -107,7 +107,7 @@ impl Examination<'_> {
                     self.found.named_images.push(image);
                 }
                 Err(error) if error.kind == ErrorKind::Client => {
-                    unknown.push((arn.as_str().to_owned(), error))
+                    unknown.push((arn.as_str().to_owned(), error));
                 }
                 Err(error) => return Outcome::of_failure(error, Some(arn_text(arn))),
             }
@@ -169,7 +169,7 @@ impl Examination<'_> {
             match self.asker.call(|api| api.get_workflow_execution(*id)).await {
                 Ok(workflow) => self.found.named_workflows.push((*id, workflow)),
                 Err(error) if error.kind == ErrorKind::Client => {
-                    unknown.push((id.to_string(), error))
+                    unknown.push((id.to_string(), error));
                 }
                 Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
             }
@@ -222,7 +222,7 @@ impl Examination<'_> {
                     self.found.named_steps.push((*id, step));
                 }
                 Err(error) if error.kind == ErrorKind::Client => {
-                    unknown.push((id.to_string(), error))
+                    unknown.push((id.to_string(), error));
                 }
                 Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
             }

@@ -102,7 +102,7 @@ pub(super) fn running_steps(found: &Found, target: &Target) -> RunningSteps {
     }
     let all = listed.len() as f64 / asked as f64;
     RunningSteps {
-        count: (count as f64 * all).round() as usize,
+        count: (f64::from(count) * all).round() as usize,
         polls: (alone + of_workflows.values().sum::<f64>()) * all,
     }
 }

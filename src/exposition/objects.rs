@@ -93,7 +93,9 @@ impl SeriesWriter<'_> {
                 if let Some(details) = details(record) {
                     begin(self.out, self.family, &identity);
                     text::label(self.out, "target", self.target);
-                    details.iter().for_each(|labels| push(self.out, labels));
+                    for labels in &details {
+                        push(self.out, labels);
+                    }
                     self.end(Value::Flag(true));
                 }
             }

@@ -53,7 +53,7 @@ impl SeriesWriter<'_> {
                 self.each_seen(records, enough, |this, record, observed| {
                     let current = (status.current)(observed);
                     this.status(status.known, current, |this| {
-                        this.identity(record, observed)
+                        this.identity(record, observed);
                     });
                 })
             }

@@ -242,12 +242,11 @@ impl<'a> Execution<'a> {
             .observed
             .and_then(|observed| observed.workflow.as_ref());
         told.or_else(|| {
-            let seen = self
+            let mut seen = self
                 .steps
                 .iter()
                 .filter_map(|step| step.record.observed.as_ref());
-            seen.filter_map(|observed| observed.subject.workflow.as_ref())
-                .next()
+            seen.find_map(|observed| observed.subject.workflow.as_ref())
         })
     }
 

@@ -216,6 +216,10 @@ fn long_build() -> Shape {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scenario, checked at several moments"
+)]
 async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() {
     use Operation::{
         GetImage, GetWorkflowExecution, GetWorkflowStepExecution, ListWorkflowExecutions,

@@ -150,6 +150,10 @@ fn demo_keeps_moving_for_half_an_hour() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scenario, checked at several moments"
+)]
 fn demo_shows_what_there_is_to_discover_within_a_few_minutes() {
     let demo = Demo::new();
     let wait = Duration::from_secs(5 * 60);

@@ -316,6 +316,10 @@ fn paused<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scenario, checked at several moments"
+)]
 fn what_is_shown_is_as_new_as_a_naive_exporter_shows_it_for_a_fifth_of_its_calls() {
     let contests = [
         (1, 3_600, NO_LIMIT, 8 * 60),

@@ -1,6 +1,15 @@
 //! All integration tests are one binary: linking the AWS SDK takes longer than running them.
 
-#![allow(clippy::disallowed_methods, reason = "a test is where clocks are read")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read clocks and the environment"
+)]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "helpers are tests too, and nothing imports a test binary"
+)]
 
 mod api_calls;
 mod cli;

@@ -159,6 +159,10 @@ async fn completed_step_shows_everything_that_is_known_of_it() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scenario, checked at several moments"
+)]
 async fn steps_in_every_other_state_show_what_they_have_and_nothing_else() {
     let simulated = Simulated::start(SCENARIO).await;
     let cases = [

@@ -271,6 +271,10 @@ async fn nothing_is_asked_for_twice_at_once_across_reloads() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scenario, checked at several moments"
+)]
 async fn no_scrape_is_ever_half_of_a_reload() {
     let simulated = Simulated::start(SCENARIO).await;
     // The number is in every label there can be; whether it is even decides the rest.

@@ -124,7 +124,7 @@ pub(super) fn error(error: &ErrorAnswer, request_id: &str) -> Answer {
     match error.form {
         ErrorForm::Header => {}
         ErrorForm::Type => {
-            body["__type"] = format!("com.amazonaws.imagebuilder#{}", error.kind).into()
+            body["__type"] = format!("com.amazonaws.imagebuilder#{}", error.kind).into();
         }
         ErrorForm::Code => body["code"] = error.kind.as_str().into(),
     }

@@ -132,7 +132,7 @@ impl Search<'_> {
     }
 
     fn images(&self, request: &ListRequest) -> Found {
-        let wanted = |plan: &Plan| !request.foreign && self.passes(request, plan, None);
+        let wanted = |plan: &Plan| !request.foreign && passes(request, plan, None);
         let (region, account) = (&self.caller.region, self.caller.account.as_deref());
         let listed = self
             .world
@@ -143,7 +143,7 @@ impl Search<'_> {
     }
 
     fn builds(&self, request: &ListRequest, of: impl Fn(&Plan) -> bool) -> Found {
-        let wanted = |plan: &Plan, build| of(plan) && self.passes(request, plan, Some(build));
+        let wanted = |plan: &Plan, build| of(plan) && passes(request, plan, Some(build));
         let (region, account) = (&self.caller.region, self.caller.account.as_deref());
         let listed = self.world.listed_builds(region, account, self.now, wanted);
         self.listed("imageSummaryList", listed, request, |at| {
@@ -175,23 +175,6 @@ impl Search<'_> {
         })
     }
 
-    /// Whether an image passes the filters, told without playing its build.
-    fn passes(&self, request: &ListRequest, plan: &Plan, build: Option<u32>) -> bool {
-        let pipeline = &plan.pipeline;
-        let version = match build {
-            Some(build) => format!("{}/{}", pipeline.version, u64::from(build) + 1),
-            None => pipeline.version.clone(),
-        };
-        request.filters.pass(|name| match name {
-            "name" => Some(plan.image_display_name()),
-            "version" => Some(&version),
-            "type" => Some(pipeline.kind.as_str()),
-            "platform" => Some(pipeline.platform.as_str()),
-            "osVersion" => Some(plan.os_version()),
-            _ => None,
-        })
-    }
-
     fn listed(
         &self,
         name: &str,
@@ -218,6 +201,23 @@ impl Search<'_> {
         let items = views.iter().map(|view| Value::Object(members(view)));
         Ok(members_of(name, items, token))
     }
+}
+
+/// Whether an image passes the filters, told without playing its build.
+fn passes(request: &ListRequest, plan: &Plan, build: Option<u32>) -> bool {
+    let pipeline = &plan.pipeline;
+    let version = match build {
+        Some(build) => format!("{}/{}", pipeline.version, u64::from(build) + 1),
+        None => pipeline.version.clone(),
+    };
+    request.filters.pass(|name| match name {
+        "name" => Some(plan.image_display_name()),
+        "version" => Some(&version),
+        "type" => Some(pipeline.kind.as_str()),
+        "platform" => Some(pipeline.platform.as_str()),
+        "osVersion" => Some(plan.os_version()),
+        _ => None,
+    })
 }
 
 fn members_of(

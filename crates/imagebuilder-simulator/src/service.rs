@@ -150,7 +150,7 @@ impl Service {
         now: Timestamp,
         request_id: &str,
     ) -> Reply {
-        let question = self.sts.read(body);
+        let question = Sts::read(body);
         let _running = self.calls.begin(LoggedCall {
             operation: question.operation(),
             id: question.id().to_owned(),

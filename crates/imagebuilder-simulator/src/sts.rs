@@ -82,7 +82,7 @@ impl Sts {
         }
     }
 
-    pub fn read(&self, body: &Bytes) -> StsQuestion {
+    pub fn read(body: &Bytes) -> StsQuestion {
         let mut members: HashMap<String, String> =
             form_urlencoded::parse(body).into_owned().collect();
         let mut take = |name: &str| members.remove(name);

@@ -182,6 +182,7 @@ fn rates() -> impl Strategy<Value = f64> {
 }
 
 /// Ids and ARNs are of the target's number, as they stand once in a file.
+#[expect(clippy::too_many_lines, reason = "one member after the other")]
 fn targets(at: usize, interval: Duration) -> impl Strategy<Value = Target> {
     let access = (
         option::of(roles()),

@@ -53,7 +53,7 @@ impl Axis {
     pub fn of(execution: &Execution<'_>, now: Timestamp) -> Option<Self> {
         let start = execution.start()?;
         let told = execution.observed.and_then(|observed| observed.end);
-        let seen = execution.steps.iter().flat_map(|step| span(step, now));
+        let seen = execution.steps.iter().filter_map(|step| span(step, now));
         let mut end = seen.map(|(_, end)| end).chain(told).max()?.max(start);
         let running = execution.steps.iter().filter(|step| grows(step));
         if execution.standing == Standing::Running && running.clone().next().is_some() {

@@ -35,6 +35,10 @@ fn line(scrape: &Scrape, selector: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scenario, checked at several moments"
+)]
 async fn everything_of_a_pipeline_appears_by_itself() {
     let simulated = Simulated::start(TWO_BUILDS).await;
     let keys = ["labels: {team: base}", "pipelines: [golden]"];

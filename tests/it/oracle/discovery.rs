@@ -451,6 +451,10 @@ impl Look<'_> {
         text
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one scenario, checked at several moments"
+    )]
     fn check(&self) -> Result<(), TestCaseError> {
         let steps = ShownStep::all(&self.samples);
         let key = ["workflow_execution_id"];
@@ -975,6 +979,10 @@ fn check_lists(look: &Look<'_>, log: &[Logged]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scenario, checked at several moments"
+)]
 async fn watch(case: &Case) -> Result<(), TestCaseError> {
     let fail = |error: TestCaseError, at: Timestamp| {
         let after = at.millis_since(EPOCH) / 1_000;

@@ -2,7 +2,12 @@
 
 pub mod exposition;
 pub mod fleet;
+#[expect(
+    clippy::redundant_clone,
+    reason = "each field of a test's tools is made alike"
+)]
 pub mod poller;
 pub mod scripted;
+#[expect(dead_code, reason = "only long simulations show it")]
 pub mod simulation;
 pub mod world;

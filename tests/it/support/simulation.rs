@@ -251,7 +251,6 @@ impl Measured {
     }
 
     /// Once what ended first has left, as much leaves as comes.
-    #[allow(dead_code, reason = "only long simulations show it")]
     pub fn assert_stopped_growing(&self) {
         let [first, .., last] = &self.kept[..] else {
             panic!("nothing was measured");

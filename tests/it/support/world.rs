@@ -294,6 +294,7 @@ impl World {
     }
 
     /// What becomes of a build.
+    #[expect(clippy::too_many_lines, reason = "one draw after the other")]
     fn decide(&self, pipeline: usize, number: i64) -> Build {
         let (account, shape) = (self.account, &self.shape);
         let seed = [account.into(), pipeline as u64, number as u64];
