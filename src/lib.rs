@@ -45,17 +45,9 @@ pub mod demo;
 #[cfg(test)]
 mod docs;
 pub mod doctor;
-#[expect(
-    unreachable_pub,
-    reason = "what is not public is marked so as the module is rewritten"
-)]
 pub mod exposition;
 pub mod family;
 pub mod finished;
-#[expect(
-    unreachable_pub,
-    reason = "what is not public is marked so as the module is rewritten"
-)]
 pub mod http;
 pub mod labels;
 pub mod logging;

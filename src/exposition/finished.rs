@@ -6,14 +6,14 @@ use crate::finished::{FinishedSeries, FinishedSnapshot};
 use crate::model::Timestamp;
 
 /// The counter's sample.
-pub fn count(out: &mut Vec<u8>, family: &Family, series: &FinishedSeries, now: Timestamp) {
+pub(super) fn count(out: &mut Vec<u8>, family: &Family, series: &FinishedSeries, now: Timestamp) {
     begin(out, family, "", series);
     text::end_labels(out);
     text::value(out, Value::Count(series.count(now)));
 }
 
 /// The histogram's samples, of a status that has one.
-pub fn durations(
+pub(super) fn durations(
     out: &mut Vec<u8>,
     family: &Family,
     finished: &FinishedSnapshot,

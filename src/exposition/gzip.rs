@@ -4,8 +4,8 @@
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::Exposition;
-use super::frames::{FRAME_SIZE, Frame};
+use super::buffers::{FRAME_SIZE, Frame};
+use super::render::Exposition;
 
 /// Exposition text repeats itself so much that higher levels cost thrice the time for little.
 const LEVEL: u32 = 1;
@@ -15,7 +15,7 @@ const WINDOW_BITS: u8 = 15;
 
 /// A gzip member on its way.
 #[derive(Debug)]
-pub struct Gzip {
+pub(super) struct Gzip {
     compress: Compress,
     /// Text to compress, from `taken` on.
     text: Frame,
@@ -27,7 +27,7 @@ pub struct Gzip {
 }
 
 impl Gzip {
-    pub fn new(text: Frame, out: Frame) -> Self {
+    pub(super) fn new(text: Frame, out: Frame) -> Self {
         Self {
             compress: Compress::new_gzip(Compression::new(LEVEL), WINDOW_BITS),
             text,
@@ -38,7 +38,7 @@ impl Gzip {
     }
 
     /// Compresses a frame of text at most, as far as `out` has room. `true` once all is in `out`.
-    pub fn advance(&mut self, exposition: &mut Exposition) -> bool {
+    pub(super) fn advance(&mut self, exposition: &mut Exposition) -> bool {
         if self.taken == self.text.bytes.len() && self.more {
             self.text.bytes.clear();
             self.taken = 0;

@@ -13,7 +13,7 @@ use crate::store::{
 /// The families of a kind of things: how its series are labelled, and the function that has their
 /// value. Where that gives none there are no series.
 #[derive(Debug)]
-pub enum ObjectSeries<R> {
+pub(super) enum ObjectSeries<R> {
     /// One series.
     Value(fn(&R, Timestamp) -> Option<Value>),
     /// One series a known status, or only the current one.
@@ -30,7 +30,7 @@ pub enum ObjectSeries<R> {
 }
 
 /// What there can be many of, each with labels of its own.
-pub trait Object {
+pub(super) trait Object {
     /// What says which one it is, and the target's own labels; `None` until that is known.
     fn identity(&self) -> Option<[&LabelText; 2]>;
 }
@@ -61,7 +61,7 @@ impl Object for PipelineRecord {
 
 impl SeriesWriter<'_> {
     /// How many of the records are done when `out` holds `enough`.
-    pub fn objects<R: Object>(
+    pub(super) fn objects<R: Object>(
         &mut self,
         series: &ObjectSeries<R>,
         records: &[R],
@@ -123,7 +123,7 @@ impl SeriesWriter<'_> {
     }
 
     /// How many of the records are done when `out` holds `enough`.
-    pub fn selectors(
+    pub(super) fn selectors(
         &mut self,
         value: fn(&SelectorRecord) -> Value,
         records: &[SelectorRecord],

@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 
 /// Writes series of one family for what one source has.
 #[derive(Debug)]
-pub struct SeriesWriter<'a> {
+pub(super) struct SeriesWriter<'a> {
     pub family: &'static Family,
     pub now: Timestamp,
     pub status_format: StatusFormat,
@@ -20,7 +20,7 @@ pub struct SeriesWriter<'a> {
 
 impl SeriesWriter<'_> {
     /// How many of the records are done when `out` holds `enough`.
-    pub fn each<R>(
+    pub(super) fn each<R>(
         &mut self,
         records: &[R],
         enough: usize,
@@ -37,7 +37,12 @@ impl SeriesWriter<'_> {
 
     /// The series of a status, whose name and labels up to the status `identity` writes. In a
     /// stateset they are put together once and copied.
-    pub fn status(&mut self, known: &[&str], current: Option<&str>, identity: impl Fn(&mut Self)) {
+    pub(super) fn status(
+        &mut self,
+        known: &[&str],
+        current: Option<&str>,
+        identity: impl Fn(&mut Self),
+    ) {
         let place = current.and_then(|current| known.iter().position(|s| *s == current));
         let start = self.out.len();
         if self.status_format == StatusFormat::Stateset {
@@ -68,7 +73,7 @@ impl SeriesWriter<'_> {
 }
 
 /// The name, and labels that come ready.
-pub fn begin(out: &mut Vec<u8>, family: &Family, labels: &[&LabelText]) {
+pub(super) fn begin(out: &mut Vec<u8>, family: &Family, labels: &[&LabelText]) {
     out.extend_from_slice(family.name.as_bytes());
     out.push(b'{');
     for labels in labels {
@@ -76,6 +81,6 @@ pub fn begin(out: &mut Vec<u8>, family: &Family, labels: &[&LabelText]) {
     }
 }
 
-pub fn push(out: &mut Vec<u8>, labels: &LabelText) {
+pub(super) fn push(out: &mut Vec<u8>, labels: &LabelText) {
     out.extend_from_slice(labels.as_str().as_bytes());
 }

@@ -9,7 +9,7 @@ use crate::store::{Observation, StepRecord};
 
 /// The families of a step: how its series are labelled, and the function that has their value.
 #[derive(Clone, Copy, Debug)]
-pub enum StepSeries {
+pub(super) enum StepSeries {
     /// One series, where there is a value.
     Value(fn(&StepRecord, &Observation, Timestamp) -> Option<Value>),
     /// One series about the polling, also of a step never seen.
@@ -23,14 +23,19 @@ pub enum StepSeries {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Status {
+pub(super) struct Status {
     pub known: &'static [&'static str],
     pub current: fn(&Observation) -> Option<&str>,
 }
 
 impl SeriesWriter<'_> {
     /// How many of the records are done when `out` holds `enough`.
-    pub fn steps(&mut self, series: &StepSeries, records: &[StepRecord], enough: usize) -> usize {
+    pub(super) fn steps(
+        &mut self,
+        series: &StepSeries,
+        records: &[StepRecord],
+        enough: usize,
+    ) -> usize {
         match series {
             StepSeries::Value(value) => {
                 self.each_seen(records, enough, |this, record, observed| {

@@ -10,12 +10,18 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::buffers::*;
 use super::*;
 use crate::api::{ErrorKind, Operation};
+use crate::config::StatusFormat;
+use crate::finished::FinishedSnapshot;
+use crate::labels::LabelText;
 use crate::model::{
-    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, WorkflowArn,
+    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
+    WorkflowArn,
 };
-use crate::store::{Observation, Phase, StepRecord, StepStore};
+use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+use crate::store::{Observation, Phase, StepRecord, StepStore, StoreSnapshot};
 
 const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 const IDENTITY: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\

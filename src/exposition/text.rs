@@ -6,16 +6,33 @@ use std::io::Write;
 
 use prometheus::proto::{LabelPair, Metric};
 
-use super::Format;
 use crate::family::{Family, Kind};
 use crate::labels;
 
 /// The longest free text that becomes a label's value, in characters.
 const LONGEST: usize = 256;
 
+/// The text formats. Their samples are the same; comments and the end differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus's text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
 /// A sample's value that an integer holds exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub(super) enum Value {
     Count(u64),
     Flag(bool),
     /// Seconds, counted in milliseconds.
@@ -23,7 +40,7 @@ pub enum Value {
 }
 
 /// `# HELP` and `# TYPE`. A family has them also while it has no series: that it exists is known.
-pub fn comments(out: &mut Vec<u8>, family: &Family, format: Format) {
+pub(super) fn comments(out: &mut Vec<u8>, family: &Family, format: Format) {
     let name = match (format, family.kind) {
         (Format::OpenMetrics, Kind::Counter) => family
             .name
@@ -40,7 +57,7 @@ pub fn comments(out: &mut Vec<u8>, family: &Family, format: Format) {
 }
 
 /// `name="value",`, or nothing where the value is empty.
-pub fn label(out: &mut Vec<u8>, name: &str, value: &str) {
+pub(super) fn label(out: &mut Vec<u8>, name: &str, value: &str) {
     if value.is_empty() {
         return;
     }
@@ -52,7 +69,7 @@ pub fn label(out: &mut Vec<u8>, name: &str, value: &str) {
 
 /// As [`label`], of a text nobody vouches for: cut to a bounded length, and without what would
 /// steer a terminal.
-pub fn free_text_label(out: &mut Vec<u8>, name: &str, text: &str) {
+pub(super) fn free_text_label(out: &mut Vec<u8>, name: &str, text: &str) {
     let cut = text.chars().nth(LONGEST).is_some();
     let kept = if cut { LONGEST - 1 } else { LONGEST };
     out.extend_from_slice(name.as_bytes());
@@ -75,7 +92,7 @@ pub fn free_text_label(out: &mut Vec<u8>, name: &str, text: &str) {
 }
 
 /// Ends labels that were written with a comma behind each, and begins the value.
-pub fn end_labels(out: &mut Vec<u8>) {
+pub(super) fn end_labels(out: &mut Vec<u8>) {
     match out.last_mut() {
         Some(last @ b',') => *last = b'}',
         _ => out.push(b'}'),
@@ -84,7 +101,7 @@ pub fn end_labels(out: &mut Vec<u8>) {
 }
 
 /// The value, and the end of the sample.
-pub fn value(out: &mut Vec<u8>, value: Value) {
+pub(super) fn value(out: &mut Vec<u8>, value: Value) {
     match value {
         Value::Flag(flag) => out.push(b'0' + u8::from(flag)),
         Value::Count(count) => integer(out, count),
@@ -107,7 +124,7 @@ pub fn value(out: &mut Vec<u8>, value: Value) {
 }
 
 /// What the `prometheus` crate has counted under one set of labels.
-pub fn gathered(out: &mut Vec<u8>, family: &Family, metric: &Metric) {
+pub(super) fn gathered(out: &mut Vec<u8>, family: &Family, metric: &Metric) {
     let value = match family.kind {
         Kind::Gauge => metric.get_gauge().get_value(),
         Kind::Counter => metric.get_counter().get_value(),
@@ -162,7 +179,7 @@ fn sample(
 }
 
 /// The label of a bucket, whose bound this is.
-pub fn le(out: &mut Vec<u8>, le: f64) {
+pub(super) fn le(out: &mut Vec<u8>, le: f64) {
     out.extend_from_slice(b"le=\"");
     bound(out, le);
     out.extend_from_slice(b"\",");

@@ -10,7 +10,7 @@ use hyper::body::{Frame, SizeHint};
 use crate::exposition::{Frames, Next};
 
 #[derive(Debug)]
-pub enum Body {
+pub(super) enum Body {
     /// Sent with its length.
     Text(Bytes),
     /// Sent in chunks, as long as there are.

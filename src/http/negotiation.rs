@@ -11,7 +11,7 @@ use crate::exposition::{Encoding, Format};
 
 /// OpenMetrics only where it is asked for by name, in a version we have or in none in particular,
 /// and no less wanted than the text format.
-pub fn format(headers: &HeaderMap) -> Format {
+pub(super) fn format(headers: &HeaderMap) -> Format {
     let mut open_metrics = 0.0_f32;
     // How much the text format is wanted, and how precisely that is said.
     let (mut text, mut precision) = (0.0_f32, 0);
@@ -42,7 +42,7 @@ pub fn format(headers: &HeaderMap) -> Format {
 }
 
 /// gzip where it is asked for and no less wanted than none.
-pub fn encoding(headers: &HeaderMap) -> Encoding {
+pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
     let (mut gzip, mut identity, mut any) = (None, None, None);
     for_each_element(headers, ACCEPT_ENCODING, |name, element| {
         let wanted = match name {

@@ -8,16 +8,16 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
-    IF_NONE_MATCH, REFERRER_POLICY, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH,
+    VARY,
 };
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
-use super::Exporter;
 use super::body::Body;
+use super::exporter::Exporter;
 use super::negotiation;
-use super::routes::{TEXT, text, with_body};
+use super::response::{TEXT, text, unstored, with_body};
 use crate::exposition::Encoding;
 use crate::status::assets::Asset;
 use crate::status::{self, Query, Site, Status};
@@ -32,12 +32,9 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// As for scrapes: this text repeats itself as much.
 const LEVEL: u32 = 1;
 
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
-    HeaderName::from_static("cross-origin-resource-policy");
-
 /// What makes the answers that take time, one after the other: scrapes and probes shall find a
 /// processor free however many people look.
-pub struct Pages<E> {
+pub(super) struct Pages<E> {
     exporter: Arc<E>,
     site: Site,
     /// Held while an answer is made.
@@ -45,7 +42,7 @@ pub struct Pages<E> {
 }
 
 impl<E: Exporter> Pages<E> {
-    pub fn new(exporter: Arc<E>, site: Site) -> Self {
+    pub(super) fn new(exporter: Arc<E>, site: Site) -> Self {
         Self {
             exporter,
             site,
@@ -53,7 +50,7 @@ impl<E: Exporter> Pages<E> {
         }
     }
 
-    pub async fn page<B>(&self, request: &Request<B>) -> Response<Body> {
+    pub(super) async fn page<B>(&self, request: &Request<B>) -> Response<Body> {
         let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
             Ok(query) => {
                 let render =
@@ -68,7 +65,7 @@ impl<E: Exporter> Pages<E> {
         answer
     }
 
-    pub async fn json<B>(&self, request: &Request<B>) -> Response<Body> {
+    pub(super) async fn json<B>(&self, request: &Request<B>) -> Response<Body> {
         let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
             Ok(query) => {
                 self.rendered(request.headers(), query, JSON, status::json)
@@ -84,7 +81,7 @@ impl<E: Exporter> Pages<E> {
 
     /// The configuration in force. As plain text, which browsers show, where they would store a type
     /// for YAML.
-    pub async fn config<B>(&self, request: &Request<B>) -> Response<Body> {
+    pub(super) async fn config<B>(&self, request: &Request<B>) -> Response<Body> {
         let exporter = self.exporter.clone();
         let make = move || exporter.config().into_bytes();
         unstored(self.made(request.headers(), TEXT, make).await)
@@ -141,7 +138,7 @@ impl<E: Exporter> Pages<E> {
 }
 
 /// A file of ours, which is kept for good under its own address.
-pub fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
+pub(super) fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
     let tag = format!("\"{:016x}\"", asset.version);
     let known = request.headers().get_all(IF_NONE_MATCH).iter();
     let mut known = known.filter_map(|value| value.to_str().ok());
@@ -168,20 +165,6 @@ pub fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
-    }
-    answer
-}
-
-/// An answer that a browser neither keeps nor tells others of.
-fn unstored(mut answer: Response<Body>) -> Response<Body> {
-    for (name, value) in [
-        (REFERRER_POLICY, "no-referrer"),
-        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
-        (CACHE_CONTROL, "no-store"),
-    ] {
-        answer
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
     }
     answer
 }

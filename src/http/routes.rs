@@ -2,22 +2,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use hyper::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, VARY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::{Method, Request, Response, StatusCode};
 
-use super::Exporter;
 use super::body::Body;
+use super::exporter::Exporter;
 use super::negotiation;
 use super::pages::{self, Pages};
+use super::response::{guard, text};
 use crate::exposition::{Encoding, Exposition, FramePool, Frames};
 use crate::status::assets::Asset;
 use crate::status::{CONFIG_PATH, JSON_PATH, PAGE_PATH, Site};
-
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
@@ -52,7 +47,7 @@ impl Route {
     }
 }
 
-pub struct Routes<E> {
+pub(super) struct Routes<E> {
     exporter: Arc<E>,
     telemetry_path: String,
     pages: Pages<E>,
@@ -60,7 +55,7 @@ pub struct Routes<E> {
 }
 
 impl<E: Exporter> Routes<E> {
-    pub fn new(exporter: Arc<E>, site: Site) -> Self {
+    pub(super) fn new(exporter: Arc<E>, site: Site) -> Self {
         Self {
             telemetry_path: site.telemetry_path.clone(),
             pages: Pages::new(exporter.clone(), site),
@@ -69,7 +64,7 @@ impl<E: Exporter> Routes<E> {
         }
     }
 
-    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
         let mut answer = self.unguarded(request).await;
         guard(answer.headers_mut());
         answer
@@ -149,29 +144,4 @@ impl<E: Exporter> Routes<E> {
             ),
         }
     }
-}
-
-/// Says what a browser must not do with an answer: take it for another type, and load anything for it
-/// but what a policy of its own allows.
-fn guard(headers: &mut HeaderMap) {
-    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-}
-
-pub(super) fn text(status: StatusCode, line: &str) -> Response<Body> {
-    with_body(status, TEXT, format!("{line}\n"))
-}
-
-pub(super) fn with_body(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Body> {
-    let mut answer = Response::new(Body::Text(body.into()));
-    *answer.status_mut() = status;
-    answer
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
 }

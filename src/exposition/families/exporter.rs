@@ -2,7 +2,7 @@
 
 use super::super::series::begin;
 use super::super::text::{self, Value};
-use super::{Row, Series, time};
+use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::store::Phase;
 

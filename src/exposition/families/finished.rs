@@ -1,6 +1,6 @@
 //! Steps that have finished.
 
-use super::{Row, Series};
+use super::row::{Row, Series};
 use crate::family::{Family, Kind};
 
 const LABELS: &[&str] = &[

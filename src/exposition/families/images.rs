@@ -1,7 +1,7 @@
 //! Image build versions, and the names they have in common.
 
 use super::super::objects::ObjectSeries;
-use super::{Row, Series, time};
+use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::ImageStatus;
 

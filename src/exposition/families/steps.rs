@@ -2,7 +2,7 @@
 
 use super::super::steps::{Status, StepSeries};
 use super::super::text::Value;
-use super::{Row, Series, time};
+use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{RollbackStatus, StepStatus, Timestamp};
 use crate::store::{Observation, Phase, StepRecord};

@@ -2,7 +2,7 @@
 
 use super::super::objects::ObjectSeries;
 use super::super::text::Value;
-use super::{Row, Series, time};
+use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{Timestamp, WorkflowStatus};
 use crate::store::WorkflowRecord;

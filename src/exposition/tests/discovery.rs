@@ -93,7 +93,7 @@ fn pipeline() -> Pipeline {
 }
 
 /// Of every kind some, with this text wherever there can be any.
-pub fn store(target: usize, count: usize, own: &str, text: &str, status: &str) -> Store {
+pub(super) fn store(target: usize, count: usize, own: &str, text: &str, status: &str) -> Store {
     let store = Store::default();
     let own = LabelText::new([("team", own)]);
     for at in 0..count {

@@ -15,7 +15,7 @@ fn settings() -> Settings {
 }
 
 /// So many executions of a step of this name have COMPLETED.
-pub fn counted(own: &str, name: &str, count: u64) -> Finished {
+pub(super) fn counted(own: &str, name: &str, count: u64) -> Finished {
     let finished = Finished::new(START, &settings());
     for at in 0..count {
         let id = id(usize::try_from(at).unwrap());

@@ -1,0 +1,81 @@
+//! The buffers that a scrape's text is written to.
+//!
+//! They go back to their pool when the connection has sent them: memory fresh from the allocator costs
+//! a scrape more than the text in it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+/// Bytes from which on a frame is sent.
+pub const FRAME_SIZE: usize = 64 * 1024;
+
+/// Room behind [`FRAME_SIZE`] for the row that goes over it.
+const SLACK: usize = 8 * 1024;
+
+/// Frames kept while nobody uses them: what one scrape has under way at once.
+const KEPT: usize = 8;
+
+/// Buffers that are not in use.
+#[derive(Default)]
+pub struct FramePool {
+    idle: Mutex<Vec<Vec<u8>>>,
+}
+
+impl FramePool {
+    pub(super) fn take(self: &Arc<Self>) -> Frame {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        Frame {
+            bytes: idle.unwrap_or_else(|| Vec::with_capacity(FRAME_SIZE + SLACK)),
+            pool: self.clone(),
+        }
+    }
+
+    fn put_back(&self, mut bytes: Vec<u8>) {
+        // One that a long row has made larger is not worth its memory.
+        if bytes.capacity() > FRAME_SIZE + SLACK {
+            return;
+        }
+        bytes.clear();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(bytes);
+        }
+    }
+}
+
+impl fmt::Debug for FramePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FramePool").finish_non_exhaustive()
+    }
+}
+
+/// A buffer that goes back to its pool.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub bytes: Vec<u8>,
+    pool: Arc<FramePool>,
+}
+
+impl Frame {
+    pub(super) fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.pool.put_back(std::mem::take(&mut self.bytes));
+    }
+}

@@ -1,0 +1,54 @@
+//! Builds responses, with the headers that tell a browser what not to do with them.
+
+use bytes::Bytes;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{HeaderMap, Response, StatusCode};
+
+use super::body::Body;
+
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+
+pub(super) fn text(status: StatusCode, line: &str) -> Response<Body> {
+    with_body(status, TEXT, format!("{line}\n"))
+}
+
+pub(super) fn with_body(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut answer = Response::new(Body::Text(body.into()));
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+/// An answer that a browser neither keeps nor tells others of.
+pub(super) fn unstored(mut answer: Response<Body>) -> Response<Body> {
+    for (name, value) in [
+        (REFERRER_POLICY, "no-referrer"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// Says what a browser must not do with an answer: take it for another type, and load anything for it
+/// but what a policy of its own allows.
+pub(super) fn guard(headers: &mut HeaderMap) {
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}

@@ -1,0 +1,177 @@
+//! The server: accepts connections, answers them, and drains them when it is to stop.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::body::Body;
+use super::exporter::Exporter;
+use super::routes::Routes;
+use crate::exposition::FRAME_SIZE;
+use crate::status::Site;
+
+/// How long a connection may take to say what it wants, from when it is opened or was last
+/// answered: so also how long an idle one stays. Twice the usual interval of scrapes.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What is written ahead of a slow reader, in bytes.
+const WRITE_AHEAD: usize = 4 * FRAME_SIZE;
+
+/// How long to wait where the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+
+/// The server, bound and not yet running.
+pub struct Server<E> {
+    pub listeners: Vec<TcpListener>,
+    pub exporter: Arc<E>,
+    /// Where the metrics are, and the page for people.
+    pub site: Site,
+    /// How long answers under way may take once it is to stop.
+    pub drain_timeout: Duration,
+}
+
+impl<E> fmt::Debug for Server<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: Exporter> Server<E> {
+    /// Answers until `stop` ends; then closes idle connections, completes the answers under way
+    /// within the drain timeout, and drops what is left.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let routes = Arc::new(Routes::new(self.exporter, self.site));
+        let graceful = GracefulShutdown::new();
+        // Connections are tasks of this set, so that none outlives it.
+        let mut connections = JoinSet::new();
+        let mut acceptor = Acceptor::new(self.listeners);
+        let mut stop = pin!(stop);
+        loop {
+            let (stream, peer) = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = acceptor.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            let connection = graceful.watch(connection(stream, routes.clone()));
+            connections.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%peer, %error, "connection ended early");
+                }
+            });
+        }
+        drop(acceptor);
+        let open = connections.len();
+        let drained = tokio::time::timeout(self.drain_timeout, graceful.shutdown()).await;
+        if drained.is_err() {
+            tracing::warn!(
+                open,
+                drain_timeout = ?self.drain_timeout,
+                "answers were not taken in time and are cut off"
+            );
+        }
+    }
+}
+
+fn connection<E: Exporter>(
+    stream: TcpStream,
+    routes: Arc<Routes<E>>,
+) -> http1::Connection<
+    TokioIo<TcpStream>,
+    impl hyper::service::HttpService<
+        hyper::body::Incoming,
+        ResBody = Body,
+        Error = std::convert::Infallible,
+        Future: Send,
+    >,
+> {
+    // A scrape's last bytes shall not wait for the reader to acknowledge the ones before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let routes = routes.clone();
+        async move { Ok(routes.answer(&request).await) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_HEAD_TIMEOUT)
+        .max_buf_size(WRITE_AHEAD)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+/// Takes connections from several listeners.
+struct Acceptor {
+    listeners: Vec<TcpListener>,
+    /// Which listener is asked first: each in turn, so that a busy one leaves room for the others.
+    first: usize,
+    /// Whether the last attempt failed; a failure that lasts is said once.
+    failing: bool,
+}
+
+impl Acceptor {
+    fn new(listeners: Vec<TcpListener>) -> Self {
+        Self {
+            listeners,
+            first: 0,
+            failing: false,
+        }
+    }
+
+    /// The next connection. May be dropped at any time without losing one.
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            match std::future::poll_fn(|cx| self.poll_accept(cx)).await {
+                Ok(accepted) => {
+                    self.failing = false;
+                    return accepted;
+                }
+                // The client went away before it was its turn.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted
+                            | io::ErrorKind::ConnectionReset
+                            | io::ErrorKind::ConnectionRefused
+                    ) => {}
+                // No file descriptors or no memory: it stays so for a while, and comes at once
+                // again when asked.
+                Err(error) => {
+                    if !self.failing {
+                        tracing::error!(%error, "cannot accept connections, trying on");
+                        self.failing = true;
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn poll_accept(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        for offset in 0..self.listeners.len() {
+            let at = (self.first + offset) % self.listeners.len();
+            if let Poll::Ready(accepted) = self.listeners[at].poll_accept(cx) {
+                self.first = at + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+}
