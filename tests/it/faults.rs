@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, ErrorForm, Fault};
+use imagebuilder_exporter::simulator::{Effect, ErrorForm, ErrorResponse, Fault};
 use serde_json::{Value, json};
 
 use crate::process::{Exporter, Scrape, Setup, Simulated, error};
@@ -101,10 +101,10 @@ async fn every_fault_marks_its_step_alone_and_is_counted_by_its_result() {
         .await;
     exporter.until_ready().await;
     let written = |kind: &str, status, form| {
-        Effect::Error(ErrorAnswer {
+        Effect::Error(ErrorResponse {
             status,
             form,
-            ..ErrorAnswer::new(kind, "as scripted")
+            ..ErrorResponse::new(kind, "as scripted")
         })
     };
     let replaced = |name: &str, value: &str| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, PLANTED_SECRET};
+use imagebuilder_exporter::simulator::{Effect, ErrorResponse, PLANTED_SECRET};
 use serde_json::{Value, json};
 
 use crate::process::{Exporter, PATIENCE, Setup, Simulated, error};
@@ -308,7 +308,7 @@ async fn hostile_message_is_one_line_of_json() {
 #[tokio::test]
 async fn message_of_an_error_is_as_long_as_is_fit_for_a_line() {
     let simulated = Simulated::start(SCENARIO).await;
-    let endless = ErrorAnswer::new("ClientException", "x".repeat(1_000_000));
+    let endless = ErrorResponse::new("ClientException", "x".repeat(1_000_000));
     simulated.spoil("Running", Effect::Error(endless));
     let exporter = Setup::exporter(&simulated.config(&["Running"]))
         .start()

@@ -12,7 +12,7 @@ use aws_sdk_imagebuilder::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_imagebuilder::operation::get_workflow_step_execution::GetWorkflowStepExecutionOutput;
 use imagebuilder_exporter::model::{StepExecutionId, Timestamp};
 use imagebuilder_exporter::simulator::{
-    Calls, Effect, ErrorAnswer, Fault, Faults, PlannedStep, Scenario, Simulator, World,
+    Calls, Effect, ErrorResponse, Fault, Faults, PlannedStep, Scenario, Simulator, World,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -251,7 +251,7 @@ async fn every_error_of_the_model_can_be_scripted() {
         ("ServiceException", 500),
         ("ServiceUnavailableException", 503),
     ] {
-        running.break_with(Effect::Error(ErrorAnswer::new(kind, "scripted")));
+        running.break_with(Effect::Error(ErrorResponse::new(kind, "scripted")));
         let error = running.get().await.unwrap_err();
         assert_eq!(error.code(), Some(kind));
         assert_eq!(error.message(), Some("scripted"));

@@ -20,11 +20,9 @@ use tokio::task::JoinSet;
 
 use imagebuilder_model::Timestamp;
 
-use super::answer::Answer;
-use super::calls::Calls;
-use super::faults::{Fault, Faults};
-use super::service::{Reply, Service};
-use super::world::World;
+use crate::fault::{Fault, Faults};
+use crate::service::{Calls, HttpResponse, Reply, Service};
+use crate::world::World;
 
 /// The Image Builder API, and STS, of a [`World`] on a socket.
 #[derive(Debug)]
@@ -139,7 +137,7 @@ async fn serve(stream: TcpStream, service: Arc<Service>, clock: ServiceClock) {
         let clock = clock.clone();
         async move {
             match service.reply(request, clock.now()).await {
-                Reply::Answer(answer) => Ok(dated(answer, clock.now())),
+                Reply::Response(response) => Ok(dated(response, clock.now())),
                 Reply::Reset => {
                     reset.store(true, Ordering::Relaxed);
                     Err(io::Error::from(io::ErrorKind::ConnectionReset))
@@ -176,11 +174,11 @@ impl fmt::Debug for ServiceClock {
     }
 }
 
-fn dated(mut answer: Answer, now: Timestamp) -> Answer {
+fn dated(mut response: HttpResponse, now: Timestamp) -> HttpResponse {
     if let Ok(date) = HeaderValue::from_str(&now.to_http()) {
-        answer.headers_mut().insert(DATE, date);
+        response.headers_mut().insert(DATE, date);
     }
-    answer
+    response
 }
 
 /// A connection that can be made to end in a reset. hyper drops it when a call fails, and whether

@@ -3,6 +3,20 @@
 //! Owns the order in which a call is judged: its path, its signature, the rate limit, the scripted
 //! faults, then its parameters and the world. Fed by `server` with the moment of the call.
 
+mod calls;
+mod effect;
+mod filter;
+mod find;
+mod limit;
+mod members;
+mod operation;
+mod paging;
+mod request;
+mod resource;
+mod response;
+mod sigv4;
+mod sts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,42 +28,38 @@ use hyper::body::Incoming;
 
 use imagebuilder_model::Timestamp;
 
-use super::answer::{self, Answer};
-use super::calls::{Calls, LoggedCall};
-use super::effect::{spoil, suffer};
-use super::faults::{Call, Effect, ErrorAnswer, Faults};
-use super::find::{Caller, find};
-use super::ids;
-use super::limit::Limiter;
-use super::operation::Operation;
-use super::random::hash;
-use super::request::Parameters;
-use super::sigv4::{self, Scope};
-use super::sts::Sts;
-use super::world::World;
+use crate::error::{ErrorResponse, invalid};
+use crate::fault::{Call, Effect, Faults};
+use crate::random::hash;
+use crate::world::{World, uuid_text};
+use effect::{disrupt, respond};
+use find::{Caller, find};
+use limit::Limiter;
+use operation::Operation;
+use request::Parameters;
+use sigv4::Scope;
+use sts::Sts;
+
+pub use calls::{Calls, LoggedCall};
+pub(crate) use effect::Reply;
+pub(crate) use response::HttpResponse;
 
 /// Everything the answers depend on beside the request.
 #[derive(Debug)]
-pub(super) struct Service {
-    pub world: Arc<World>,
-    pub faults: Faults,
-    pub calls: Calls,
+pub(crate) struct Service {
+    pub(crate) world: Arc<World>,
+    pub(crate) faults: Faults,
+    pub(crate) calls: Calls,
     limiter: Limiter,
     sts: Sts,
     answered: AtomicU64,
-}
-
-/// What becomes of a call.
-pub(super) enum Reply {
-    Answer(Answer),
-    Reset,
 }
 
 /// No request of these operations comes near it.
 const LONGEST_BODY: usize = 256 * 1024;
 
 impl Service {
-    pub fn new(world: Arc<World>, faults: Faults) -> Self {
+    pub(crate) fn new(world: Arc<World>, faults: Faults) -> Self {
         Self {
             limiter: Limiter::new(world.scenario().rate_limit),
             sts: Sts::new(&world),
@@ -60,12 +70,12 @@ impl Service {
         }
     }
 
-    pub async fn reply(&self, request: Request<Incoming>, now: Timestamp) -> Reply {
+    pub(crate) async fn reply(&self, request: Request<Incoming>, now: Timestamp) -> Reply {
         let request_id = self.request_id();
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
-            let wrong = ErrorAnswer::new("InvalidRequestException", "The body cannot be read.");
-            return Reply::Answer(answer::error(&wrong, &request_id));
+            let wrong = invalid("The body cannot be read.");
+            return Reply::Response(response::error(&wrong, &request_id));
         };
         let body = body.to_bytes();
         let scope = sigv4::scope(&head.headers);
@@ -76,7 +86,7 @@ impl Service {
         }
         let operation = match Operation::of(&head.method, head.uri.path()) {
             Ok(operation) => operation,
-            Err(wrong) => return Reply::Answer(answer::error(&wrong, &request_id)),
+            Err(wrong) => return Reply::Response(response::error(&wrong, &request_id)),
         };
         let parameters = Parameters::read(operation, head.uri.query().unwrap_or_default(), &body);
         let region = scope.as_ref().map_or("", |scope| &scope.region);
@@ -86,7 +96,7 @@ impl Service {
             region: region.to_owned(),
             at: now,
         });
-        let caller = scope.as_ref().map_err(ErrorAnswer::clone);
+        let caller = scope.as_ref().map_err(ErrorResponse::clone);
         let caller = caller.and_then(|scope| self.admit(scope, now));
         let met = self.meet(operation.name(), parameters.id(), region, now);
         let effect = match met {
@@ -97,13 +107,13 @@ impl Service {
             None => Effect::Late,
         };
         let found = caller.and_then(|caller| find(&self.world, parameters, &caller, now));
-        suffer(effect, found, &request_id).await
+        respond(effect, found, &request_id).await
     }
 
     /// Whether the caller may ask at all: its signature's service, its credentials, its rate.
-    fn admit(&self, scope: &Scope, now: Timestamp) -> Result<Caller, ErrorAnswer> {
+    fn admit(&self, scope: &Scope, now: Timestamp) -> Result<Caller, ErrorResponse> {
         if scope.service != "imagebuilder" {
-            return Err(ErrorAnswer::new(
+            return Err(ErrorResponse::new(
                 "InvalidSignatureException",
                 format!(
                     "Credential should be scoped to correct service: 'imagebuilder', not '{}'.",
@@ -116,7 +126,7 @@ impl Service {
             .limiter
             .pass(account.as_deref().unwrap_or(""), &scope.region, now)
         {
-            return Err(ErrorAnswer::new(
+            return Err(ErrorResponse::new(
                 "CallRateLimitExceededException",
                 "You have exceeded the permitted request rate for the specific operation.",
             ));
@@ -163,13 +173,13 @@ impl Service {
                 .answer(&question, scope, &self.world, now, error, request_id)
         };
         match met {
-            None => Reply::Answer(answer(None)),
+            None => Reply::Response(answer(None)),
             Some((effect, latency)) => {
                 tokio::time::sleep(latency).await;
                 match effect {
-                    Effect::Error(error) => Reply::Answer(answer(Some(error))),
-                    Effect::Missing(_) | Effect::Replaced(_) => Reply::Answer(answer(None)),
-                    other => spoil(other, answer(None), request_id).await,
+                    Effect::Error(error) => Reply::Response(answer(Some(error))),
+                    Effect::Missing(_) | Effect::Replaced(_) => Reply::Response(answer(None)),
+                    other => disrupt(other, answer(None), request_id).await,
                 }
             }
         }
@@ -178,6 +188,6 @@ impl Service {
     fn request_id(&self) -> String {
         let number = self.answered.fetch_add(1, Ordering::Relaxed);
         let seed = self.world.seed() ^ 0x7265_7175_6573_7473;
-        ids::uuid_text(hash(seed, &[number, 0]), hash(seed, &[number, 1]))
+        uuid_text(hash(seed, &[number, 0]), hash(seed, &[number, 1]))
     }
 }

@@ -1,32 +1,44 @@
 //! The simulated world: a pure function of scenario, seed, speed and the moment asked about.
 //!
-//! Owns which build exists when and what an id stands for; has no clock and does no IO. Fed by a
-//! checked [`Scenario`]; the server, and tests with a scripted API, ask it.
+//! Owns what an id or an ARN stands for; has no clock and does no I/O. Fed by a checked
+//! [`Scenario`]; the server asks it, and so do tests that want to know what a client should see.
 
-mod images;
-mod lists;
-mod pipelines;
+mod build;
+mod calendar;
+mod catalog;
+mod ids;
+mod image;
+mod pipeline;
+mod plan;
+mod step_timeline;
+mod tempo;
+mod timeline;
+mod view;
 
 use std::time::Duration;
 
-use imagebuilder_model::{ImageArn, StepExecutionId, Timestamp, WorkflowExecutionId};
+use imagebuilder_model::{ImageStatus, StepExecutionId, Timestamp, WorkflowExecutionId};
 
-use super::build::Build;
-use super::ids::{self, Place};
-use super::plan::Plan;
-use super::scenario::Scenario;
-use super::timeline::{self, RunTimeline, Tempo};
-use super::view::{StepView, WorkflowView};
+use crate::scenario::Scenario;
+use build::Build;
+use calendar::Calendar;
+use ids::Place;
+use tempo::Tempo;
+use timeline::RunTimeline;
 
-pub(super) use lists::Listed;
+pub(crate) use catalog::{Catalog, Listed};
+pub(crate) use ids::uuid_text;
+pub(crate) use plan::Plan;
+pub(crate) use view::build_type;
+pub use view::{
+    ComponentView, FailureView, ImageVersionView, ImageView, PLANTED_SECRET, PipelineView,
+    StepView, WorkflowView,
+};
 
-/// See the module.
+/// Everything that Image Builder has in a scripted world, at every moment.
 #[derive(Debug)]
 pub struct World {
-    scenario: Scenario,
-    plans: Vec<Plan>,
-    tempo: Tempo,
-    start: Timestamp,
+    calendar: Calendar,
 }
 
 /// A step that a build will have, and when.
@@ -44,11 +56,11 @@ pub struct PlannedStep {
     pub begins: Option<Timestamp>,
 }
 
-/// Whose an execution is.
+/// The account and region of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner<'a> {
-    pub account: &'a str,
-    pub region: &'a str,
+pub(crate) struct Owner<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) region: &'a str,
 }
 
 impl World {
@@ -64,243 +76,253 @@ impl World {
             "speed {speed} is not over 0"
         );
         let start = start.plus_millis(scenario.clock_skew.millis());
-        let plans = scenario.pipelines.iter().cloned().map(Plan::new).collect();
         Self {
-            scenario,
-            plans,
-            tempo: Tempo { seed, speed },
-            start,
+            calendar: Calendar::new(scenario, Tempo { seed, speed }, start),
         }
     }
 
-    pub fn scenario(&self) -> &Scenario {
-        &self.scenario
+    pub(crate) fn scenario(&self) -> &Scenario {
+        &self.calendar.scenario
     }
 
-    pub fn seed(&self) -> u64 {
-        self.tempo.seed
+    pub(crate) fn seed(&self) -> u64 {
+        self.calendar.tempo.seed
     }
 
     /// The moment that offsets of the scenario count from.
     pub fn start(&self) -> Timestamp {
-        self.start
+        self.calendar.start
     }
 
     /// The step as it stands at `now`; `None` where the service would not know it, never did or
     /// no more.
     pub fn step(&self, id: &StepExecutionId, now: Timestamp) -> Option<StepView> {
-        let place = ids::place_of_step(self.tempo.seed, id)?;
-        let build = self.known_build(place, now)?;
+        let place = ids::place_of_step(self.seed(), id)?;
+        let build = self.calendar.known_build(place, now)?;
         build.workflow(place)?.steps.get(usize::from(place.step))?;
         Some(build.step_view(place, now))
     }
 
     /// The workflow execution as it stands at `now`.
     pub fn workflow(&self, id: &WorkflowExecutionId, now: Timestamp) -> Option<WorkflowView> {
-        let place = ids::place_of_workflow(self.tempo.seed, id)?;
-        let build = self.known_build(place, now)?;
+        let place = ids::place_of_workflow(self.seed(), id)?;
+        let build = self.calendar.known_build(place, now)?;
         build.workflow(place)?;
         Some(build.workflow_view(place, now))
     }
 
     /// Every step of a workflow execution, in the order of the workflow.
     pub fn steps_of(&self, id: &WorkflowExecutionId, now: Timestamp) -> Option<Vec<StepView>> {
-        let place = ids::place_of_workflow(self.tempo.seed, id)?;
-        let build = self.known_build(place, now)?;
-        let count = build.workflow(place)?.steps.len();
-        let places = (0..count).map(|step| Place {
-            step: step as u8,
-            ..place
-        });
+        let place = ids::place_of_workflow(self.seed(), id)?;
+        let build = self.calendar.known_build(place, now)?;
+        let places = (0..build.workflow(place)?.steps.len()).map(|step| place.at_step(step));
         Some(places.map(|place| build.step_view(place, now)).collect())
     }
 
     /// Every workflow execution of an image build version, those of its retries last.
     pub fn workflows_of(&self, image_arn: &str, now: Timestamp) -> Option<Vec<WorkflowView>> {
-        let place = self.place_of_image(image_arn)?;
-        let build = self.known_build(place, now)?;
+        let place = self.calendar.place_of_image(image_arn)?;
+        let build = self.calendar.known_build(place, now)?;
         let begun = |run: &&RunTimeline| run.begin == 0 || build.at(run.begin) <= now;
         let runs = build.timeline.runs.iter().take_while(begun).enumerate();
         let places = runs.flat_map(|(run, timeline)| {
-            (0..timeline.workflows.len()).map(move |workflow| Place {
-                run: run as u8,
-                workflow: workflow as u8,
-                ..place
-            })
+            let workflows = 0..timeline.workflows.len();
+            workflows.map(move |workflow| place.in_run(run).in_workflow(workflow))
         });
-        Some(
-            places
-                .map(|place| build.workflow_view(place, now))
-                .collect(),
-        )
+        let views = places.map(|place| build.workflow_view(place, now));
+        Some(views.collect())
     }
 
-    /// Whose step this is, whether or not it is known at any moment.
-    pub fn owner_of_step(&self, id: &StepExecutionId) -> Option<Owner<'_>> {
-        self.owner(ids::place_of_step(self.tempo.seed, id)?)
+    /// The image build version as it stands at `now`, also before the lists tell of it.
+    pub fn image(&self, arn: &str, now: Timestamp) -> Option<ImageView> {
+        let place = self.calendar.place_of_image(arn)?;
+        let build = self.calendar.known_image(place, now)?;
+        Some(image::view(&build, now))
     }
 
-    /// Whose workflow execution this is.
-    pub fn owner_of_workflow(&self, id: &WorkflowExecutionId) -> Option<Owner<'_>> {
-        self.owner(ids::place_of_workflow(self.tempo.seed, id)?)
+    /// The newest AVAILABLE build of a version, which may have wildcards: `.../golden/1.x.x`.
+    pub fn newest_available(&self, version_arn: &str, now: Timestamp) -> Option<ImageView> {
+        let pipeline = self.calendar.pipeline_of_version(version_arn)?;
+        let builds = self.calendar.begun(pipeline, now).rev();
+        let mut builds =
+            builds.filter_map(|build| self.calendar.build(Place::first(pipeline, build)));
+        let newest = builds.find(|build| image::status(build, now) == ImageStatus::Available)?;
+        Some(image::view(&newest, now))
     }
 
-    /// Whose image build version this is.
-    pub fn owner_of_image(&self, arn: &str) -> Option<Owner<'_>> {
-        self.owner(self.place_of_image(arn)?)
+    /// The image build versions that `ListImageBuildVersions` tells of at `now`, in its order.
+    pub fn images(&self, region: &str, account: Option<&str>, now: Timestamp) -> Vec<ImageView> {
+        let catalog = self.catalog(region, account, now);
+        let listed = catalog.builds(|_, _| true).into_iter();
+        listed.map(|at| catalog.build(at)).collect()
+    }
+
+    /// The images of one pipeline, as far as the lists tell of them; none of a pipeline that is
+    /// unknown or gone.
+    pub fn images_of_pipeline(&self, arn: &str, now: Timestamp) -> Vec<ImageView> {
+        let Some(owner) = self.owner_of_pipeline(arn) else {
+            return Vec::new();
+        };
+        let catalog = self.catalog(owner.region, Some(owner.account), now);
+        let listed = catalog.builds(|plan, _| self.has_pipeline(plan, arn, now));
+        listed.into_iter().map(|at| catalog.build(at)).collect()
+    }
+
+    /// The semantic versions that `ListImages` tells of at `now`.
+    pub fn image_versions(
+        &self,
+        region: &str,
+        account: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<ImageVersionView> {
+        let catalog = self.catalog(region, account, now);
+        let listed = catalog.versions(|_| true).into_iter();
+        listed.map(|at| catalog.version(at)).collect()
+    }
+
+    /// The pipelines that `ListImagePipelines` tells of at `now`.
+    pub fn pipelines(
+        &self,
+        region: &str,
+        account: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<PipelineView> {
+        let catalog = self.catalog(region, account, now);
+        let listed = catalog.pipelines().into_iter();
+        listed.map(|at| catalog.pipeline(at)).collect()
+    }
+
+    /// The pipeline as it stands at `now`; `None` before it was made and after it is gone.
+    pub fn pipeline(&self, arn: &str, now: Timestamp) -> Option<PipelineView> {
+        let is_it = |plan: &Plan| self.has_pipeline(plan, arn, now);
+        let at = self.calendar.find(is_it)?;
+        Some(pipeline::view(&self.calendar, at, now))
     }
 
     /// The steps of every build that begins until `horizon` after the start, by pipeline, build
     /// and place in the build.
     pub fn planned_steps(&self, horizon: Duration) -> Vec<PlannedStep> {
-        let until = self.start.plus(horizon);
-        let mut steps = Vec::new();
-        for pipeline in 0..self.plans.len() as u16 {
-            for index in 0..=u32::MAX {
-                let place = Place {
-                    pipeline,
-                    build: index,
-                    run: 0,
-                    workflow: 0,
-                    step: 0,
-                };
-                match self.build(place) {
-                    Some(build) if build.begin <= until => self.plan_steps(&build, &mut steps),
-                    _ => break,
-                }
-            }
-        }
-        steps
+        let until = self.start().plus(horizon);
+        let builds = self.calendar.plans().flat_map(|(pipeline, _)| {
+            (0..=u32::MAX).map_while(move |build| {
+                let build = self.calendar.build(Place::first(pipeline, build))?;
+                (build.begin <= until).then_some(build)
+            })
+        });
+        builds.flat_map(|build| planned_steps(&build)).collect()
     }
 
     /// Every moment at which the step's answer changes, in order.
     pub fn changes_of_step(&self, id: &StepExecutionId) -> Vec<Timestamp> {
-        let Some(place) = ids::place_of_step(self.tempo.seed, id) else {
-            return Vec::new();
+        let changes = || {
+            let place = ids::place_of_step(self.seed(), id)?;
+            let build = self.calendar.build(place)?;
+            let step = build.workflow(place)?.steps.get(usize::from(place.step))?;
+            let phases = step.phases.iter().map(|phase| phase.at);
+            let offsets = phases.chain(step.rollback.iter().map(|(at, _)| *at));
+            let mut moments: Vec<_> = offsets.map(|at| build.at(at)).collect();
+            moments.sort_unstable();
+            moments.dedup();
+            Some(moments)
         };
-        let Some(build) = self.build(place) else {
-            return Vec::new();
-        };
-        let Some(step) = build
-            .workflow(place)
-            .and_then(|workflow| workflow.steps.get(usize::from(place.step)))
-        else {
-            return Vec::new();
-        };
-        let phases = step.phases.iter().map(|phase| phase.at);
-        let mut moments: Vec<_> = phases
-            .chain(step.rollback.iter().map(|(at, _)| *at))
-            .map(|at| build.at(at))
-            .collect();
-        moments.sort_unstable();
-        moments.dedup();
-        moments
+        changes().unwrap_or_default()
     }
 
-    fn owner(&self, place: Place) -> Option<Owner<'_>> {
-        let pipeline = &self.plans.get(usize::from(place.pipeline))?.pipeline;
+    /// Every moment at which the image's status changes, in order.
+    pub fn changes_of_image(&self, arn: &str) -> Vec<Timestamp> {
+        let build = self.build_of_image(arn);
+        build.map_or_else(Vec::new, |build| image::changes(&build))
+    }
+
+    /// From when on the lists tell of an image.
+    pub fn image_listed_from(&self, arn: &str) -> Option<Timestamp> {
+        let build = self.build_of_image(arn)?;
+        Some(self.calendar.listed_from(build.place))
+    }
+
+    /// What a caller from this region and account sees in lists.
+    pub(crate) fn catalog<'a>(
+        &'a self,
+        region: &'a str,
+        account: Option<&'a str>,
+        now: Timestamp,
+    ) -> Catalog<'a> {
+        Catalog {
+            calendar: &self.calendar,
+            region,
+            account,
+            now,
+        }
+    }
+
+    /// Whether the plan's pipeline is this one, and exists at `now`.
+    pub(crate) fn has_pipeline(&self, plan: &Plan, arn: &str, now: Timestamp) -> bool {
+        self.calendar.has_pipeline(plan, arn, now)
+    }
+
+    /// The owner of a step, whether or not the step is known at any moment.
+    pub(crate) fn owner_of_step(&self, id: &StepExecutionId) -> Option<Owner<'_>> {
+        self.owner(ids::place_of_step(self.seed(), id)?.pipeline)
+    }
+
+    pub(crate) fn owner_of_workflow(&self, id: &WorkflowExecutionId) -> Option<Owner<'_>> {
+        self.owner(ids::place_of_workflow(self.seed(), id)?.pipeline)
+    }
+
+    /// The owner of an image build version.
+    pub(crate) fn owner_of_image(&self, arn: &str) -> Option<Owner<'_>> {
+        self.owner(self.calendar.place_of_image(arn)?.pipeline)
+    }
+
+    /// The owner of a version, which may have wildcards.
+    pub(crate) fn owner_of_image_version(&self, arn: &str) -> Option<Owner<'_>> {
+        self.owner(self.calendar.pipeline_of_version(arn)?)
+    }
+
+    /// The owner of a pipeline, whether or not it exists at any moment.
+    pub(crate) fn owner_of_pipeline(&self, arn: &str) -> Option<Owner<'_>> {
+        let is_it = |plan: &Plan| plan.pipeline_arn().as_deref() == Some(arn);
+        self.owner(self.calendar.find(is_it)?)
+    }
+
+    fn owner(&self, pipeline: u16) -> Option<Owner<'_>> {
+        let pipeline = &self.calendar.plans().nth(usize::from(pipeline))?.1.pipeline;
         Some(Owner {
             account: &pipeline.account,
             region: &pipeline.region,
         })
     }
 
-    fn place_of_image(&self, arn: &str) -> Option<Place> {
-        let number = ImageArn::parse(arn)?
-            .version()
-            .rsplit_once('/')?
-            .1
-            .parse::<u32>()
-            .ok()?;
-        let build = number.checked_sub(1)?;
-        let pipeline =
-            (0..self.plans.len()).find(|pipeline| self.plans[*pipeline].image_arn(build) == arn)?;
-        Some(Place {
-            pipeline: pipeline as u16,
-            build,
-            run: 0,
-            workflow: 0,
-            step: 0,
-        })
+    fn build_of_image(&self, arn: &str) -> Option<Build<'_>> {
+        self.calendar.build(self.calendar.place_of_image(arn)?)
     }
+}
 
-    /// The place's build, whenever it is.
-    fn build(&self, place: Place) -> Option<Build<'_>> {
-        let plan = self.plans.get(usize::from(place.pipeline))?;
-        let place = Place {
-            run: 0,
-            workflow: 0,
-            step: 0,
-            ..place
-        };
-        (place.build < self.count_of(plan)).then(|| Build {
-            plan,
-            place,
-            tempo: self.tempo,
-            begin: self.begin_of(plan, place.build),
-            timeline: timeline::build(plan, self.tempo, place),
-        })
-    }
-
-    /// When the build with this index begins, if there is one.
-    fn begin_of(&self, plan: &Plan, build: u32) -> Timestamp {
-        let offset = self.tempo.scaled(plan.pipeline.first) + i64::from(build) * self.every(plan);
-        self.start.plus_millis(offset)
-    }
-
-    fn every(&self, plan: &Plan) -> i64 {
-        self.tempo.scaled(plan.pipeline.every).max(1)
-    }
-
-    /// How many builds there will ever be.
-    fn count_of(&self, plan: &Plan) -> u32 {
-        let scripted = plan.pipeline.builds.unwrap_or(u32::MAX);
-        let Some(stop) = plan.pipeline.stops_at() else {
-            return scripted;
-        };
-        let length = self.tempo.scaled(stop) - self.tempo.scaled(plan.pipeline.first);
-        let begun = (length + self.every(plan) - 1).div_euclid(self.every(plan));
-        begun.clamp(0, scripted.into()) as u32
-    }
-
-    /// The place's build, where the place's run can be asked for at `now`.
-    fn known_build(&self, place: Place, now: Timestamp) -> Option<Build<'_>> {
-        let build = self.build(place)?;
-        let run = build.timeline.runs.get(usize::from(place.run))?;
-        let announced = match place.run {
-            0 => self.tempo.scaled(self.scenario.announce),
-            _ => 0,
-        };
-        let from = build.at(run.begin - announced);
-        let until = build.at(build.timeline.end + self.tempo.scaled(self.scenario.keep));
-        (from <= now && now < until).then_some(build)
-    }
-
-    fn plan_steps(&self, build: &Build<'_>, steps: &mut Vec<PlannedStep>) {
-        for (run, timeline) in build.timeline.runs.iter().enumerate() {
-            for (workflow, timeline) in timeline.workflows.iter().enumerate() {
-                for (step, timeline) in timeline.steps.iter().enumerate() {
-                    let place = Place {
-                        run: run as u8,
-                        workflow: workflow as u8,
-                        step: step as u8,
-                        ..build.place
-                    };
-                    let first = timeline.phases.first();
-                    steps.push(PlannedStep {
-                        id: ids::step_id(self.tempo.seed, place),
-                        workflow_execution_id: ids::workflow_id(self.tempo.seed, place),
-                        account: build.plan.pipeline.account.clone(),
-                        region: build.plan.pipeline.region.clone(),
-                        image_arn: build.image_arn(),
-                        name: build.step_plan(place).name.clone(),
-                        build_begins: build.begin,
-                        begins: first.and_then(|phase| phase.start).map(|at| build.at(at)),
-                    });
-                }
-            }
+fn planned_steps(build: &Build<'_>) -> Vec<PlannedStep> {
+    let runs = build.timeline.runs.iter().enumerate();
+    let workflows = runs.flat_map(|(run, timeline)| {
+        let place = build.place.in_run(run);
+        let workflows = timeline.workflows.iter().enumerate();
+        workflows.map(move |(at, timeline)| (place.in_workflow(at), timeline))
+    });
+    let steps = workflows.flat_map(|(place, timeline)| {
+        let steps = timeline.steps.iter().enumerate();
+        steps.map(move |(at, timeline)| (place.at_step(at), timeline))
+    });
+    let planned = steps.map(|(place, timeline)| {
+        let first = timeline.phases.first();
+        PlannedStep {
+            id: ids::step_id(build.tempo.seed, place),
+            workflow_execution_id: ids::workflow_id(build.tempo.seed, place),
+            account: build.plan.pipeline.account.clone(),
+            region: build.plan.pipeline.region.clone(),
+            image_arn: build.image_arn(),
+            name: build.step_plan(place).name.clone(),
+            build_begins: build.begin,
+            begins: first.and_then(|phase| phase.start).map(|at| build.at(at)),
         }
-    }
+    });
+    planned.collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Networks, clocks, credentials and services that are not as they should be.
 
-use imagebuilder_exporter::simulator::{Effect, ErrorAnswer, Fault};
+use imagebuilder_exporter::simulator::{Effect, ErrorResponse, Fault};
 
 use super::{ROLE, Run, SCENARIO, own_role};
 use crate::process::{LOOK_EVERY, PATIENCE, Setup, Simulated, error};
@@ -301,7 +301,7 @@ async fn text_of_the_service_steers_no_terminal_and_does_not_flood_it() {
         "\u{1b}[2Jgone\r\n\u{202e}doctor: all that is needed is allowed{}",
         "x".repeat(5_000)
     );
-    let effect = Effect::Error(ErrorAnswer::new("ForbiddenException", hostile));
+    let effect = Effect::Error(ErrorResponse::new("ForbiddenException", hostile));
     let (_, run) = spoilt("GetImage", effect).await;
     assert_eq!(run.code, Some(1));
     let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';

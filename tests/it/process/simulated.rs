@@ -6,7 +6,7 @@ use std::time::Duration;
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::simulator::{
-    Calls, Effect, ErrorAnswer, Fault, Faults, PlannedStep, Scenario, Simulator, StepView, World,
+    Calls, Effect, ErrorResponse, Fault, Faults, PlannedStep, Scenario, Simulator, StepView, World,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -148,5 +148,5 @@ pub fn now() -> Timestamp {
 
 /// An error of the service.
 pub fn error(kind: &str) -> Effect {
-    Effect::Error(ErrorAnswer::new(kind, format!("scripted {kind}")))
+    Effect::Error(ErrorResponse::new(kind, format!("scripted {kind}")))
 }

@@ -234,7 +234,7 @@ async fn retried_build_moves_its_image_again() {
 async fn faults_reach_images_and_pipelines_too() {
     let running = start("").await;
     let client = running.client();
-    let refused = Effect::Error(ErrorAnswer::new("ForbiddenException", "scripted"));
+    let refused = Effect::Error(ErrorResponse::new("ForbiddenException", "scripted"));
     running
         .faults
         .set(vec![Fault::on("ListImage*", refused).unwrap()]);

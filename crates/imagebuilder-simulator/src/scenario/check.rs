@@ -6,8 +6,12 @@ use imagebuilder_model::identifier::{
     is_account_id, is_arn_name, is_number, is_region, is_semantic_version,
 };
 
-use super::{Pipeline, Scenario, Span, Step, Workflow};
-use crate::managed;
+use super::managed;
+use super::pipeline::Pipeline;
+use super::root::Scenario;
+use super::span::Span;
+use super::step::Step;
+use super::workflow::Workflow;
 
 /// `WorkflowStepTimeoutSecondsInteger` of the service's model.
 const LONGEST_TIMEOUT: Span = Span::from_secs(43_200);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::Scenario;
+use super::root::Scenario;
 
 /// The scenario of `demo`, and of `simulate` without a file.
 const DEMO: &str = include_str!("../../../../config/scenarios/demo.yaml");

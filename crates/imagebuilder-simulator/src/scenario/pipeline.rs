@@ -4,86 +4,87 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Span, Workflow};
+use super::span::Span;
+use super::workflow::Workflow;
 
 /// Builds of one image, again and again.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     /// As it stands in the pipeline's ARN; the image's too, unless `image` says another.
-    pub name: String,
+    pub(crate) name: String,
     /// As people gave it; the service makes the ARN's from it. The same as `name` if absent.
     #[serde(default)]
-    pub display_name: Option<String>,
+    pub(crate) display_name: Option<String>,
     #[serde(default)]
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     #[serde(default)]
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     /// The image's name as people gave it.
     #[serde(default)]
-    pub image_display_name: Option<String>,
+    pub(crate) image_display_name: Option<String>,
     #[serde(default = "default::version")]
-    pub version: String,
+    pub(crate) version: String,
     #[serde(default = "default::partition")]
-    pub partition: String,
-    pub account: String,
-    pub region: String,
+    pub(crate) partition: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
     #[serde(default)]
-    pub platform: Platform,
+    pub(crate) platform: Platform,
     /// The platform's if absent.
     #[serde(default)]
-    pub os_version: Option<String>,
+    pub(crate) os_version: Option<String>,
     #[serde(default, rename = "type")]
-    pub kind: ImageKind,
+    pub(crate) kind: ImageKind,
     /// There is no pipeline: somebody has the images built one by one.
     #[serde(default)]
-    pub without_pipeline: bool,
+    pub(crate) without_pipeline: bool,
     /// The pipeline has no schedule: somebody starts its builds.
     #[serde(default)]
-    pub manual: bool,
+    pub(crate) manual: bool,
     /// What the schedule says; `rate(...)` of `every` if absent.
     #[serde(default)]
-    pub schedule: Option<String>,
+    pub(crate) schedule: Option<String>,
     #[serde(default)]
-    pub timezone: Option<String>,
+    pub(crate) timezone: Option<String>,
     #[serde(default = "default::enhanced_metadata")]
-    pub enhanced_metadata: bool,
+    pub(crate) enhanced_metadata: bool,
     /// The pipeline's, and its images' unless `image_tags` says others.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
     #[serde(default)]
-    pub image_tags: Option<BTreeMap<String, String>>,
+    pub(crate) image_tags: Option<BTreeMap<String, String>>,
     /// From the begin of one build to that of the next.
     #[serde(default = "default::every")]
-    pub every: Span,
+    pub(crate) every: Span,
     /// When the first build begins, counted from the simulator's start; negative is before it.
     #[serde(default)]
-    pub first: Span,
+    pub(crate) first: Span,
     /// How many builds there are; without end if absent.
     #[serde(default)]
-    pub builds: Option<u32>,
+    pub(crate) builds: Option<u32>,
     /// How often a failed build is run again under the same build version.
     #[serde(default)]
-    pub retries: u8,
+    pub(crate) retries: u8,
     #[serde(default = "default::retry_after")]
-    pub retry_after: Span,
+    pub(crate) retry_after: Span,
     /// From when on the pipeline is there, counted like `first`; long before it if absent.
     #[serde(default)]
-    pub created_at: Option<Span>,
+    pub(crate) created_at: Option<Span>,
     /// From when on it is DISABLED and begins no build.
     #[serde(default)]
-    pub disabled_at: Option<Span>,
+    pub(crate) disabled_at: Option<Span>,
     /// From when on it is gone; its images stay.
     #[serde(default)]
-    pub deleted_at: Option<Span>,
+    pub(crate) deleted_at: Option<Span>,
     /// What becomes of an image that was made.
     #[serde(default)]
-    pub lifecycle: Vec<Lifecycle>,
-    pub workflows: Vec<Workflow>,
+    pub(crate) lifecycle: Vec<Lifecycle>,
+    pub(crate) workflows: Vec<Workflow>,
 }
 
 impl Pipeline {
-    pub fn image_name(&self) -> &str {
+    pub(crate) fn image_name(&self) -> &str {
         self.image.as_deref().unwrap_or(&self.name)
     }
 
@@ -133,14 +134,14 @@ impl ImageKind {
 /// A status that an image gets this long after it became AVAILABLE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lifecycle {
-    pub after: Span,
-    pub status: LifecycleStatus,
+pub(crate) struct Lifecycle {
+    pub(crate) after: Span,
+    pub(crate) status: LifecycleStatus,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum LifecycleStatus {
+pub(crate) enum LifecycleStatus {
     Deprecated,
     Disabled,
     Deleted,
@@ -149,23 +150,23 @@ pub enum LifecycleStatus {
 mod default {
     use super::Span;
 
-    pub fn version() -> String {
+    pub(crate) fn version() -> String {
         "1.0.0".to_owned()
     }
 
-    pub fn partition() -> String {
+    pub(crate) fn partition() -> String {
         "aws".to_owned()
     }
 
-    pub fn enhanced_metadata() -> bool {
+    pub(crate) fn enhanced_metadata() -> bool {
         true
     }
 
-    pub fn every() -> Span {
+    pub(crate) fn every() -> Span {
         Span::from_secs(24 * 3600)
     }
 
-    pub fn retry_after() -> Span {
+    pub(crate) fn retry_after() -> Span {
         Span::from_secs(5 * 60)
     }
 }

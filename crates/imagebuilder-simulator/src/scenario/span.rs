@@ -7,25 +7,25 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A duration in milliseconds; negative is a time before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(i64);
+pub(crate) struct Span(i64);
 
 impl Span {
-    pub const ZERO: Self = Self(0);
+    pub(crate) const ZERO: Self = Self(0);
 
-    pub const fn from_millis(millis: i64) -> Self {
+    pub(crate) const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    pub const fn from_secs(secs: i64) -> Self {
+    pub(crate) const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(1000))
     }
 
-    pub const fn millis(self) -> i64 {
+    pub(crate) const fn millis(self) -> i64 {
         self.0
     }
 
     /// `1h30m`, `250ms`, `-10m`, `0`; the largest unit is the week.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("{text:?} is not a duration; one looks like 90s, 5m, 1h30m, 1d, 250ms or -10m")
         };
@@ -42,25 +42,25 @@ impl Span {
 
 /// A duration, or any between two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    pub from: Span,
-    pub to: Span,
+pub(crate) struct Range {
+    pub(crate) from: Span,
+    pub(crate) to: Span,
 }
 
 impl Range {
-    pub const fn of(span: Span) -> Self {
+    pub(crate) const fn of(span: Span) -> Self {
         Self {
             from: span,
             to: span,
         }
     }
 
-    pub const fn between(from: Span, to: Span) -> Self {
+    pub(crate) const fn between(from: Span, to: Span) -> Self {
         Self { from, to }
     }
 
     /// `5m` or `3m..5m`.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let Some((from, to)) = text.split_once("..") else {
             return Span::parse(text).map(Self::of);
         };

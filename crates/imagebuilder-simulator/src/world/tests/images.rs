@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::view::ImageView;
 use imagebuilder_model::ImageStatus;
 
 const ARN: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1";

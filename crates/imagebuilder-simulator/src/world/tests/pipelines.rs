@@ -1,7 +1,6 @@
 //! What pipelines tell of their runs.
 
 use super::*;
-use crate::view::PipelineView;
 use imagebuilder_model::ImageStatus;
 
 const ARN: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden";

@@ -1,0 +1,75 @@
+//! The workflows that a build runs.
+
+use serde::Deserialize;
+
+use super::step::{Failure, Step};
+
+/// One workflow of a pipeline: a managed one, whose steps can be scripted by name, or an own one.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Workflow {
+    pub(crate) managed: Option<Managed>,
+    /// An own workflow's name.
+    pub(crate) name: Option<String>,
+    /// An own workflow's type, `build` if absent.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<WorkflowKind>,
+    pub(crate) version: Option<String>,
+    /// Neighbours of the same group run at the same time.
+    pub(crate) parallel_group: Option<String>,
+    /// `Continue` lets the build go on when this workflow fails.
+    pub(crate) on_failure: Failure,
+    pub(crate) rollback: RollbackMode,
+    /// What becomes of the steps after the one that failed.
+    pub(crate) later: Later,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// Amazon's own workflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Managed {
+    BuildImage,
+    TestImage,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkflowKind {
+    #[default]
+    Build,
+    Test,
+    Distribution,
+}
+
+impl WorkflowKind {
+    /// As it stands in an ARN.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Test => "test",
+            Self::Distribution => "distribution",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RollbackMode {
+    /// ROLLBACK_IN_PROGRESS, then ROLLBACK_COMPLETED.
+    #[default]
+    Announced,
+    /// The workflow says FAILED from the start while its steps are still rolled back.
+    WhileFailed,
+    /// FAILED, and nothing is rolled back.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Later {
+    /// PENDING for ever.
+    #[default]
+    Pending,
+    Cancelled,
+}

@@ -1,0 +1,113 @@
+//! What was asked of the simulator, for tests to count.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use imagebuilder_model::Timestamp;
+
+/// How many calls the log keeps; a simulator can run for weeks.
+const LOGGED: usize = 200_000;
+
+/// The counters of a running simulator; clones share them. A call counts from the moment its
+/// operation is known, whatever becomes of it.
+#[derive(Clone, Debug, Default)]
+pub struct Calls(Arc<Mutex<Counted>>);
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedCall {
+    pub operation: &'static str,
+    /// As the caller wrote it; of a list, the id whose parts it lists, empty where those are the
+    /// account's.
+    pub id: String,
+    pub region: String,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    by_operation: BTreeMap<&'static str, u64>,
+    log: VecDeque<LoggedCall>,
+    running: usize,
+    peak: usize,
+    running_alike: HashMap<(&'static str, String), usize>,
+    peak_alike: usize,
+}
+
+impl Calls {
+    /// How often an operation was called.
+    pub fn of(&self, operation: &str) -> u64 {
+        let counted = self.counted();
+        counted.by_operation.get(operation).copied().unwrap_or(0)
+    }
+
+    /// How often an operation was called with this id, as far as the log goes back.
+    pub fn of_id(&self, operation: &str, id: &str) -> usize {
+        let counted = self.counted();
+        let alike = |call: &&LoggedCall| call.operation == operation && call.id == id;
+        counted.log.iter().filter(alike).count()
+    }
+
+    /// The last calls, the oldest first.
+    pub fn log(&self) -> Vec<LoggedCall> {
+        self.counted().log.iter().cloned().collect()
+    }
+
+    /// The most calls that ran at once.
+    pub fn peak(&self) -> usize {
+        self.counted().peak
+    }
+
+    /// The most calls of one operation with one id that ran at once; over 1 where something was
+    /// asked for while the same question was still open.
+    pub fn peak_alike(&self) -> usize {
+        self.counted().peak_alike
+    }
+
+    /// Counts a call, which runs until the guard is dropped.
+    pub(crate) fn begin(&self, call: LoggedCall) -> Running {
+        let key = (call.operation, call.id.clone());
+        let mut counted = self.counted();
+        *counted.by_operation.entry(call.operation).or_default() += 1;
+        if counted.log.len() == LOGGED {
+            counted.log.pop_front();
+        }
+        counted.log.push_back(call);
+        counted.running += 1;
+        counted.peak = counted.peak.max(counted.running);
+        let alike = counted.running_alike.entry(key.clone()).or_default();
+        *alike += 1;
+        let alike = *alike;
+        counted.peak_alike = counted.peak_alike.max(alike);
+        drop(counted);
+        Running {
+            calls: self.clone(),
+            key,
+        }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        // Counters have no state that a panic elsewhere could leave half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub(crate) struct Running {
+    calls: Calls,
+    key: (&'static str, String),
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut counted = self.calls.counted();
+        counted.running -= 1;
+        if let Some(alike) = counted.running_alike.get_mut(&self.key) {
+            *alike -= 1;
+            if *alike == 0 {
+                counted.running_alike.remove(&self.key);
+            }
+        }
+    }
+}
