@@ -55,7 +55,6 @@ const KNOWN_LONG_FUNCTIONS: &[&str] = &[
 
 /// The types with methods in more files.
 const KNOWN_SCATTERED_TYPES: &[&str] = &[
-    "crates/imagebuilder-simulator/src/world.rs: World",
     "src/config.rs: Config",
     "src/exposition/series.rs: SeriesWriter",
     "src/schedule.rs: Poller",
