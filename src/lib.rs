@@ -59,9 +59,5 @@ pub mod schedule;
 pub mod self_metrics;
 pub mod shard;
 pub mod simulate;
-#[expect(
-    unreachable_pub,
-    reason = "what is not public is marked so as the module is rewritten"
-)]
 pub mod status;
 pub mod store;

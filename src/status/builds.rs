@@ -3,15 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::{Known, Source};
+use super::known::{Known, Source};
 use crate::model::{
-    ImageArn, ImageStatus, OnFailure, StepStatus, Timestamp, WorkflowExecutionId, WorkflowStatus,
+    ImageArn, ImageStatus, OnFailure, StepStatus, Timestamp, WorkflowArn, WorkflowExecutionId,
+    WorkflowStatus,
 };
-use crate::store::{ImageRecord, Phase, StepRecord, WorkflowObservation};
+use crate::store::{ImageRecord, Observation, Phase, StepRecord, WorkflowObservation};
 
 /// An image build version, or what is not known to be of one.
 #[derive(Clone, Debug)]
-pub struct Build<'a> {
+pub(super) struct Build<'a> {
     pub source: &'a Source,
     pub arn: Option<&'a ImageArn>,
     pub image: Option<&'a ImageRecord>,
@@ -22,7 +23,7 @@ pub struct Build<'a> {
 
 /// A workflow execution, or a step of which nobody knows to what execution it belongs.
 #[derive(Clone, Debug)]
-pub struct Execution<'a> {
+pub(super) struct Execution<'a> {
     pub source: &'a Source,
     pub id: Option<WorkflowExecutionId>,
     pub observed: Option<&'a WorkflowObservation>,
@@ -32,14 +33,14 @@ pub struct Execution<'a> {
 
 /// A step, and who polls it.
 #[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
+pub(super) struct Step<'a> {
     pub source: &'a Source,
     pub record: &'a StepRecord,
 }
 
 /// What a person has to do with it, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
+pub(super) enum Standing {
     /// Its end is not a good one, or won't be.
     Failed,
     /// Moves, or is about to.
@@ -51,12 +52,12 @@ pub enum Standing {
 }
 
 impl Standing {
-    pub const ALL: [Self; 4] = [Self::Failed, Self::Running, Self::Unseen, Self::Ended];
+    pub(super) const ALL: [Self; 4] = [Self::Failed, Self::Running, Self::Unseen, Self::Ended];
 }
 
 /// Of everything that is known, what belongs together, in the order it is shown in: what failed, what
 /// runs, the rest; the newest first.
-pub fn group(known: &Known) -> Vec<Build<'_>> {
+pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
     let mut grouping = Grouping::default();
     for source in &known.sources {
         for image in source.store.images.iter() {
@@ -138,7 +139,7 @@ impl<'a> Grouping<'a> {
     }
 
     fn step(&mut self, step: Step<'a>) {
-        let subject = { step.record.observed.as_ref() }.map(|observed| &observed.subject);
+        let subject = step.observed().map(|observed| &observed.subject);
         let image = subject.and_then(|subject| subject.image.as_ref());
         match subject.and_then(|subject| subject.workflow_execution_id) {
             Some(id) => {
@@ -158,9 +159,21 @@ impl<'a> Grouping<'a> {
     }
 }
 
+impl<'a> Step<'a> {
+    pub(super) fn observed(&self) -> Option<&'a Observation> {
+        self.record.observed.as_ref()
+    }
+
+    /// Whether its duration grows as time goes.
+    pub(super) fn grows(&self) -> bool {
+        let polled = !matches!(self.record.phase, Phase::Settled | Phase::Gone);
+        polled && { self.observed() }.is_some_and(|observed| observed.status == StepStatus::Running)
+    }
+}
+
 impl Build<'_> {
     /// Whether something of it may still change, as far as anybody knows.
-    pub fn is_unfinished(&self) -> bool {
+    pub(super) fn is_unfinished(&self) -> bool {
         self.image.is_some_and(|image| !image.status.is_terminal())
             || self.executions.iter().any(Execution::is_unfinished)
     }
@@ -203,7 +216,7 @@ impl<'a> Execution<'a> {
     fn settle(&mut self) {
         // What has not begun comes last, in the order the service tells it.
         self.steps.sort_by_key(|step| {
-            let start = { step.record.observed.as_ref() }.and_then(|observed| observed.start);
+            let start = step.observed().and_then(|observed| observed.start);
             (start.is_none(), start)
         });
         self.standing = self.find_standing();
@@ -220,32 +233,35 @@ impl<'a> Execution<'a> {
     }
 
     /// Whether a retry of the image's build has taken its place.
-    pub fn superseded(&self) -> bool {
+    pub(super) fn superseded(&self) -> bool {
         self.observed
             .is_some_and(|observed| observed.retried == Some(true))
     }
 
-    pub fn start(&self) -> Option<Timestamp> {
+    pub(super) fn start(&self) -> Option<Timestamp> {
         let told = self.observed.and_then(|observed| observed.start);
         told.or_else(|| {
-            let seen = self
-                .steps
-                .iter()
-                .filter_map(|step| step.record.observed.as_ref());
+            let seen = self.steps.iter().filter_map(Step::observed);
             seen.filter_map(|observed| observed.start).min()
         })
     }
 
+    /// Whether its duration grows as time goes.
+    pub(super) fn grows(&self) -> bool {
+        self.observed.is_some_and(|observed| match observed.status {
+            WorkflowStatus::Running => true,
+            WorkflowStatus::RollbackInProgress => observed.end.is_none(),
+            _ => false,
+        })
+    }
+
     /// The workflow's name, from whoever knows it.
-    pub fn workflow(&self) -> Option<&'a crate::model::WorkflowArn> {
+    pub(super) fn workflow(&self) -> Option<&'a WorkflowArn> {
         let told = self
             .observed
             .and_then(|observed| observed.workflow.as_ref());
         told.or_else(|| {
-            let mut seen = self
-                .steps
-                .iter()
-                .filter_map(|step| step.record.observed.as_ref());
+            let mut seen = self.steps.iter().filter_map(Step::observed);
             seen.find_map(|observed| observed.subject.workflow.as_ref())
         })
     }

@@ -9,7 +9,7 @@ use form_urlencoded::byte_serialize;
 use crate::model::ImageArn;
 
 /// `None` in a partition whose console is at an address we don't know.
-pub fn image_url(arn: &ImageArn) -> Option<String> {
+pub(super) fn image_url(arn: &ImageArn) -> Option<String> {
     let domain = match arn.as_str().split(':').nth(1)? {
         "aws" => "console.aws.amazon.com",
         "aws-cn" => "console.amazonaws.cn",

@@ -8,10 +8,10 @@ const PER_PAGE: usize = 50;
 const MOST_PER_PAGE: usize = 500;
 
 /// Characters a parameter may have.
-const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = 256;
 
 /// What a status may be asked for: those of the service for steps and executions, and what has none.
-pub const STATUSES: [&str; 11] = [
+pub(super) const STATUSES: [&str; 11] = [
     "FAILED",
     "RUNNING",
     "PENDING",
@@ -25,11 +25,11 @@ pub const STATUSES: [&str; 11] = [
     OTHER,
 ];
 /// Steps that were never seen.
-pub const UNSEEN: &str = "UNSEEN";
+pub(super) const UNSEEN: &str = "UNSEEN";
 /// Steps that the service no longer knows.
-pub const GONE: &str = "GONE";
+pub(super) const GONE: &str = "GONE";
 /// Those whose status the list lacks.
-pub const OTHER: &str = "OTHER";
+pub(super) const OTHER: &str = "OTHER";
 
 /// What is asked for. Everything, in its parts; and of that, one page.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl Query {
     }
 
     /// The query of an address that asks for another page of the same; begins with `?`.
-    pub fn address(&self, page: usize) -> String {
+    pub(super) fn address(&self, page: usize) -> String {
         let mut address = Serializer::for_suffix("?".to_owned(), 1);
         for status in &self.statuses {
             address.append_pair("status", status);
@@ -137,7 +137,7 @@ impl Query {
     }
 
     /// The query of an address that asks for one thing by its id.
-    pub fn address_of(id: impl ToString) -> String {
+    pub(super) fn address_of(id: impl ToString) -> String {
         let text = id.to_string();
         Self {
             text,
@@ -147,7 +147,7 @@ impl Query {
     }
 
     /// Whether it asks for less than everything.
-    pub fn filters(&self) -> bool {
+    pub(super) fn filters(&self) -> bool {
         !self.statuses.is_empty() || self.image.is_some() || !self.words.is_empty()
     }
 

@@ -1,8 +1,8 @@
 //! Which part of what is known is asked for.
 
 use super::builds::{Build, Execution, Standing, Step, group};
+use super::known::{Known, Source};
 use super::query::{GONE, OTHER, Query, STATUSES, UNSEEN};
-use super::{Known, Source};
 use crate::model::{ImageArn, ImageStatus};
 use crate::store::{ImageRecord, Phase, StepRecord};
 
@@ -127,7 +127,7 @@ impl Query {
     }
 
     /// Whether a step is asked for by itself, not for the others of its execution.
-    pub fn takes_step(
+    pub(super) fn takes_step(
         &self,
         step: &Step<'_>,
         execution: &Execution<'_>,
@@ -135,8 +135,7 @@ impl Query {
         arn: Option<&ImageArn>,
     ) -> bool {
         let record = step.record;
-        let status =
-            { record.observed.as_ref() }.map_or(UNSEEN, |observed| observed.status.as_str());
+        let status = { step.observed() }.map_or(UNSEEN, |observed| observed.status.as_str());
         self.takes_status(status, record.phase == Phase::Gone)
             && self.takes_words(|word| {
                 step_has(word, record)

@@ -25,11 +25,6 @@ impl Site {
         self.telemetry_path != PAGE_PATH
     }
 
-    /// The metrics, from the page.
-    pub fn metrics(&self) -> String {
-        format!(".{}", self.telemetry_path)
-    }
-
     /// Where people find a query's page, as far as anybody said.
     pub fn permalink(&self, query: &str) -> Option<String> {
         let url = self.external_url.as_ref()?;

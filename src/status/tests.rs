@@ -9,14 +9,16 @@ mod standing;
 mod targets;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::text::LONGEST_MESSAGE;
 use super::*;
 use crate::labels::LabelText;
 use crate::model::{
-    Image, ImageArn, ImageFailure, ImageStatus, OnFailure, StepExecution, StepStatus, WorkflowArn,
-    WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
+    Image, ImageArn, ImageFailure, ImageStatus, OnFailure, StepExecution, StepStatus, Timestamp,
+    WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 use crate::store::{ImageRecord, Phase, StepRecord, Store, WorkflowRecord};
 

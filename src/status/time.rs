@@ -6,7 +6,7 @@ use crate::model::Timestamp;
 
 /// A duration with its two largest units, such as `3m 12s`. The script writes the same.
 #[derive(Clone, Copy, Debug)]
-pub struct Span(pub i64);
+pub(super) struct Span(pub i64);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,8 +21,12 @@ impl fmt::Display for Span {
     }
 }
 
+pub(super) fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1_000.0
+}
+
 /// A moment in UTC, `19:12:23`, with the date before it where that is another than today.
-pub fn clock(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn clock(at: Timestamp, now: Timestamp) -> String {
     let (Some(at), Some(now)) = (at.rfc3339(), now.rfc3339()) else {
         return "far away".to_owned();
     };

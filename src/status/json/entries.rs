@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::builds::{Build, Execution, Step};
-use super::super::{Query, Site, Source, bounded, console};
-use super::seconds;
+use super::super::console;
+use super::super::known::Source;
+use super::super::query::Query;
+use super::super::site::Site;
+use super::super::text::bounded;
+use super::super::time::seconds;
 use crate::labels::LabelText;
 use crate::model::{ImageArn, OnFailure, Timestamp};
 use crate::store::StepRecord;
 
 #[derive(Serialize)]
-pub struct Image<'a> {
+pub(super) struct ImageEntry<'a> {
     #[serde(flatten)]
-    place: Place<'a>,
+    place: PlaceFields<'a>,
     image_version: &'a str,
     image_build_version_arn: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +38,7 @@ pub struct Image<'a> {
 
 /// Where something is, as far as known.
 #[derive(Serialize)]
-struct Place<'a> {
+struct PlaceFields<'a> {
     target: &'a str,
     region: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,12 +48,12 @@ struct Place<'a> {
 }
 
 #[derive(Serialize)]
-pub struct WorkflowExecution<'a> {
+pub(super) struct WorkflowExecutionEntry<'a> {
     #[serde(flatten)]
-    place: Place<'a>,
+    place: PlaceFields<'a>,
     workflow_execution_id: String,
     #[serde(flatten)]
-    workflow: Workflow<'a>,
+    workflow: WorkflowFields<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +73,7 @@ pub struct WorkflowExecution<'a> {
 }
 
 #[derive(Serialize)]
-struct Workflow<'a> {
+struct WorkflowFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,9 +85,9 @@ struct Workflow<'a> {
 }
 
 #[derive(Serialize)]
-pub struct StepExecution<'a> {
+pub(super) struct StepExecutionEntry<'a> {
     #[serde(flatten)]
-    place: Place<'a>,
+    place: PlaceFields<'a>,
     step_execution_id: String,
     /// Where it stands in its life here.
     state: &'static str,
@@ -98,9 +102,9 @@ pub struct StepExecution<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow_execution_id: Option<String>,
     #[serde(flatten)]
-    workflow: Workflow<'a>,
+    workflow: WorkflowFields<'a>,
     #[serde(flatten)]
-    seen: Option<Seen<'a>>,
+    seen: Option<ObservedFields<'a>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<&'a str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,7 +113,7 @@ pub struct StepExecution<'a> {
 
 /// What there is of a step that was seen.
 #[derive(Serialize)]
-struct Seen<'a> {
+struct ObservedFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,7 +146,7 @@ struct Seen<'a> {
     message: Option<&'a str>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> PlaceFields<'a> {
     fn of(source: &'a Source, arn: Option<&'a ImageArn>) -> Self {
         Self {
             target: &source.target,
@@ -153,12 +157,12 @@ impl<'a> Place<'a> {
     }
 }
 
-impl<'a> Image<'a> {
-    pub fn of(build: &'a Build<'a>) -> Option<Self> {
+impl<'a> ImageEntry<'a> {
+    pub(super) fn of(build: &'a Build<'a>) -> Option<Self> {
         let (arn, image) = (build.arn?, build.image);
         let details = image.into_iter().flat_map(|image| image.details.pairs());
         Some(Self {
-            place: Place::of(build.source, Some(arn)),
+            place: PlaceFields::of(build.source, Some(arn)),
             image_version: arn.version(),
             image_build_version_arn: arn.as_str(),
             status: image.map(|image| image.status.as_str()),
@@ -175,7 +179,7 @@ impl<'a> Image<'a> {
     }
 }
 
-impl<'a> Workflow<'a> {
+impl<'a> WorkflowFields<'a> {
     fn of(execution: &Execution<'a>, build: &Build<'a>) -> Self {
         let workflow = execution.workflow();
         Self {
@@ -187,8 +191,8 @@ impl<'a> Workflow<'a> {
     }
 }
 
-impl<'a> WorkflowExecution<'a> {
-    pub fn of(
+impl<'a> WorkflowExecutionEntry<'a> {
+    pub(super) fn of(
         execution: &Execution<'a>,
         build: &Build<'a>,
         now: Timestamp,
@@ -197,9 +201,9 @@ impl<'a> WorkflowExecution<'a> {
         let id = execution.id?;
         let observed = execution.observed;
         Some(Self {
-            place: Place::of(execution.source, build.arn),
+            place: PlaceFields::of(execution.source, build.arn),
             workflow_execution_id: id.to_string(),
-            workflow: Workflow::of(execution, build),
+            workflow: WorkflowFields::of(execution, build),
             status: observed.map(|observed| observed.status.as_str()),
             retried: observed.and_then(|observed| observed.retried),
             parallel_group: observed.and_then(|observed| observed.parallel_group.as_deref()),
@@ -214,8 +218,8 @@ impl<'a> WorkflowExecution<'a> {
     }
 }
 
-impl<'a> StepExecution<'a> {
-    pub fn of(
+impl<'a> StepExecutionEntry<'a> {
+    pub(super) fn of(
         step: &Step<'a>,
         execution: &Execution<'a>,
         build: &Build<'a>,
@@ -224,7 +228,7 @@ impl<'a> StepExecution<'a> {
     ) -> Self {
         let record = step.record;
         Self {
-            place: Place::of(step.source, build.arn),
+            place: PlaceFields::of(step.source, build.arn),
             step_execution_id: record.id.to_string(),
             state: record.phase.as_str(),
             last_poll_success: record.last_poll_success(),
@@ -232,15 +236,15 @@ impl<'a> StepExecution<'a> {
             failing_since: { record.failing }.and_then(|failing| failing.since.rfc3339()),
             last_success_time: record.last_success.and_then(Timestamp::rfc3339),
             workflow_execution_id: execution.id.map(|id| id.to_string()),
-            workflow: Workflow::of(execution, build),
-            seen: Seen::of(record, now),
+            workflow: WorkflowFields::of(execution, build),
+            seen: ObservedFields::of(record, now),
             labels: labels(&record.own_labels),
             url: site.permalink(&Query::address_of(record.id)),
         }
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ObservedFields<'a> {
     fn of(record: &'a StepRecord, now: Timestamp) -> Option<Self> {
         let observed = record.observed.as_ref()?;
         let definition = &observed.definition;

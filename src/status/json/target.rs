@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::{self as status, Source, bounded};
-use super::seconds;
+use super::super::known::{Denied, Fault, Source};
+use super::super::text::bounded;
+use super::super::time::seconds;
 use crate::model::Timestamp;
 use crate::store::Phase;
 
 #[derive(Serialize)]
-pub struct Target<'a> {
+pub(super) struct TargetEntry<'a> {
     target: &'a str,
     region: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,9 +21,9 @@ pub struct Target<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_success_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    newest_fault: Option<Fault<'a>>,
-    denied: Vec<Denied>,
-    unknown: Vec<Unknown<'a>>,
+    newest_fault: Option<FaultEntry<'a>>,
+    denied: Vec<DeniedEntry>,
+    unknown: Vec<UnknownEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     discovery_last_success_time: Option<String>,
     behind_seconds: f64,
@@ -32,7 +33,7 @@ pub struct Target<'a> {
 }
 
 #[derive(Serialize)]
-struct Fault<'a> {
+struct FaultEntry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<String>,
     operation: &'static str,
@@ -41,7 +42,7 @@ struct Fault<'a> {
 }
 
 #[derive(Serialize)]
-struct Denied {
+struct DeniedEntry {
     operation: &'static str,
     /// The action of IAM that would allow it.
     action: String,
@@ -53,28 +54,28 @@ struct Denied {
 
 /// What the configuration names and the service doesn't know.
 #[derive(Serialize)]
-struct Unknown<'a> {
+struct UnknownEntry<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
 }
 
-impl<'a> Target<'a> {
-    pub fn of(source: &'a Source) -> Self {
+impl<'a> TargetEntry<'a> {
+    pub(super) fn of(source: &'a Source) -> Self {
         let (health, steps) = (&source.health, &source.store.steps);
-        let fault = |fault: &'a status::Fault| Fault {
+        let fault = |fault: &'a Fault| FaultEntry {
             time: fault.at.rfc3339(),
             operation: fault.operation,
             result: fault.result,
             message: bounded(&fault.message).0,
         };
-        let denied = |denied: &status::Denied| Denied {
+        let denied = |denied: &Denied| DeniedEntry {
             operation: denied.operation,
             action: format!("imagebuilder:{}", denied.operation),
             since: denied.since.rfc3339(),
             tried_again_time: denied.again.and_then(Timestamp::rfc3339),
         };
-        let unknown = { health.unknown.iter() }.map(|(id, since)| Unknown {
+        let unknown = { health.unknown.iter() }.map(|(id, since)| UnknownEntry {
             id,
             since: since.rfc3339(),
         });

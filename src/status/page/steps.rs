@@ -1,256 +1,96 @@
 //! A step: its name, status, bar and what there is to notice; unfolded, all that is known.
 
+use maud::{Markup, Render, display, html};
+
 use super::super::builds::Step;
-use super::super::markup::Markup;
+use super::super::known::Source;
 use super::super::time::Span;
-use super::super::{Source, bounded};
-use super::bars::{self, Axis};
-use super::builds::status_word;
-use super::{since, time};
-use crate::api::ErrorKind;
-use crate::model::{OnFailure, RollbackStatus, StepStatus, Timestamp};
-use crate::store::{Failing, Observation, Phase, StepRecord};
+use super::bars;
+use super::notes::notes;
+use super::parts::{excerpt, since, status_word, time};
+use super::timeline::Axis;
+use crate::model::{OnFailure, StepStatus, Timestamp};
+use crate::store::Phase;
 
-/// The part of its timeout from which on a step is near it.
-const NEAR: f64 = 0.8;
+/// A step of an execution that `owner` shows.
+pub(super) fn step(step: &Step<'_>, owner: &Source, axis: Option<Axis>, now: Timestamp) -> Markup {
+    let (record, observed) = (step.record, step.observed());
+    let status = observed.map_or("UNSEEN", |observed| observed.status.as_str());
+    let name = observed.and_then(|observed| observed.definition.name.as_deref());
+    let message = { observed.and_then(|observed| observed.message.as_deref()) }
+        .filter(|message| !message.is_empty());
+    let failed = observed.is_some_and(|observed| observed.status == StepStatus::Failed);
+    html! {
+        li {
+            details.step id=(display(record.id)) open[failed] {
+                summary {
+                    span.name dir="auto" {
+                        @match name { Some(name) => (name), None => (display(record.id)) }
+                    }
+                    " "
+                    (status_word(status))
+                    span.took { (took(step, now)) }
+                    @if let Some(axis) = axis { (bars::bar(step, axis, now)) }
+                    (notes(record, now))
+                }
+                @if let Some(message) = message {
+                    p.message dir="auto" { (excerpt(message)) }
+                }
+                (details(step, owner, now))
+            }
+        }
+    }
+}
 
-/// Of an execution that `owner` shows.
-pub fn step(out: &mut Markup, step: &Step<'_>, owner: &Source, axis: Option<Axis>, now: Timestamp) {
-    let record = step.record;
-    let failed =
-        { record.observed.as_ref() }.is_some_and(|observed| observed.status == StepStatus::Failed);
-    out.put("<li><details class=\"step\" id=\"", record.id, "\"");
-    out.raw(if failed {
-        " open><summary>"
-    } else {
-        "><summary>"
-    });
-    out.raw("<span class=\"name\" dir=\"auto\">");
-    let name =
-        { record.observed.as_ref() }.and_then(|observed| observed.definition.name.as_deref());
-    match name {
-        Some(name) => out.text(name),
-        None => out.text(record.id),
+fn took(step: &Step<'_>, now: Timestamp) -> Markup {
+    let Some((observed, took)) = step.observed().zip(step.record.duration_millis(now)) else {
+        return Markup::default();
     };
-    out.raw("</span> ");
-    status_word(
-        out,
-        { record.observed.as_ref() }.map_or("UNSEEN", |observed| observed.status.as_str()),
-    );
-    out.raw("<span class=\"took\">");
-    took(out, step, now);
-    out.raw("</span>");
-    if let Some(axis) = axis {
-        bars::bar(out, step, axis, now);
-    }
-    let notes = notes(record, now);
-    if !notes.is_empty() {
-        out.raw("<span class=\"notes\">");
-        for (tone, text) in notes {
-            out.raw("<span class=\"note")
-                .raw(tone)
-                .put("\">", text, "</span> ");
+    html! {
+        b {
+            @match observed.start.filter(|_| step.grows()) {
+                Some(start) => (since(start, now)),
+                None => (Span(took)),
+            }
         }
-        out.raw("</span>");
-    }
-    out.raw("</summary>\n");
-    if let Some(message) =
-        { record.observed.as_ref() }.and_then(|observed| observed.message.as_deref())
-        && !message.is_empty()
-    {
-        let (message, cut) = bounded(message);
-        out.put(
-            "<p class=\"message\" dir=\"auto\">",
-            message,
-            if cut { "…</p>\n" } else { "</p>\n" },
-        );
-    }
-    details(out, step, owner, now);
-    out.raw("</details></li>\n");
-}
-
-fn took(out: &mut Markup, step: &Step<'_>, now: Timestamp) {
-    let Some(observed) = &step.record.observed else {
-        return;
-    };
-    let Some(millis) = step.record.duration_millis(now) else {
-        return;
-    };
-    match observed.start {
-        Some(start) if bars::grows(&step) => {
-            out.raw("<b>");
-            since(out, start, now);
-            out.raw("</b>");
+        @if let Some(timeout) = observed.timeout_seconds {
+            " " span.limit { "of " (Span(i64::from(timeout) * 1_000)) }
         }
-        _ => {
-            out.put("<b>", Span(millis), "</b>");
-        }
-    }
-    if let Some(timeout) = observed.timeout_seconds {
-        out.put(
-            " <span class=\"limit\">of ",
-            Span(i64::from(timeout) * 1_000),
-            "</span>",
-        );
     }
 }
 
-/// How loud something is said, as a class.
-type Tone = &'static str;
-const PLAIN: Tone = "";
-const WARN: Tone = " warn";
-const BAD: Tone = " bad";
-
-/// What there is to notice.
-fn notes(record: &StepRecord, now: Timestamp) -> Vec<(Tone, String)> {
-    let mut notes = Vec::new();
-    let mut note = |tone: Tone, text: String| notes.push((tone, text));
-    if record.phase == Phase::Gone {
-        note(WARN, "the service no longer knows it".into());
-    } else if record.phase != Phase::Settled {
-        match (record.failing, record.last_success) {
-            (Some(failing), last_success) => note(WARN, failed(failing, last_success, now)),
-            (None, None) => note(PLAIN, "not asked for yet".into()),
-            (None, Some(_)) => {}
-        }
-    }
-    if let Some(observed) = &record.observed {
-        limits(&mut note, record, observed, now);
-        outcome(&mut note, observed);
-    }
-    notes
-}
-
-/// Since when its polls fail, and why the last did.
-fn failed(failing: Failing, last_success: Option<Timestamp>, now: Timestamp) -> String {
-    let Failing { since, kind } = failing;
-    let (lasts, why) = (Span(now.millis_since(since)), reason(kind));
-    let result = kind.as_str();
-    match last_success {
-        Some(at) => {
-            let seen = Span(now.millis_since(at));
-            format!("polls have failed for {lasts}: {why} ({result}); last seen {seen} ago")
-        }
-        None => format!("no poll has succeeded for {lasts}: {why} ({result})"),
-    }
-}
-
-fn reason(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Throttled => "the service throttles",
-        ErrorKind::Forbidden => "it may not be asked for",
-        ErrorKind::Client => "the service doesn’t know it",
-        ErrorKind::Server => "the service has failed",
-        ErrorKind::Timeout => "no answer in time",
-        ErrorKind::Network => "no connection",
-        ErrorKind::Parse => "the answer made no sense",
-        ErrorKind::Credentials => "there are no valid credentials",
-    }
-}
-
-/// What it waits for, and how it stands with its timeout and budget.
-fn limits(
-    note: &mut impl FnMut(Tone, String),
-    record: &StepRecord,
-    observed: &Observation,
-    now: Timestamp,
-) {
-    if observed.waiting_for_action() {
-        note(WARN, "waits for a person".into());
-    }
-    match (record.timeout_breached(now), &observed.status) {
-        (Some(true), StepStatus::Running) => note(BAD, "past its timeout".into()),
-        (Some(true), _) => note(BAD, "ran into its timeout".into()),
-        (Some(false), StepStatus::Running) if is_near_timeout(record, observed, now) => {
-            note(WARN, "near its timeout".into());
-        }
-        _ => {}
-    }
-    if let Some(budget) = observed.budget_millis
-        && record.budget_exceeded(now) == Some(true)
-    {
-        note(WARN, format!("over its budget of {}", Span(budget)));
-    }
-}
-
-/// Its attempts, what its failure means, and its rollback.
-fn outcome(note: &mut impl FnMut(Tone, String), observed: &Observation) {
-    if let (Some(attempt), Some(most)) = (observed.attempt, observed.max_attempts)
-        && most > 1
-    {
-        note(PLAIN, format!("attempt {attempt} of {most}"));
-    }
-    if observed.will_be_retried() {
-        note(PLAIN, "will be tried again".into());
-    } else if observed.status == StepStatus::Failed {
-        match observed.definition.on_failure {
-            Some(OnFailure::Continue) => note(PLAIN, "the workflow goes on".into()),
-            _ => note(BAD, "ends the workflow".into()),
-        }
-    }
-    match &observed.rollback_status {
-        Some(RollbackStatus::Failed) => note(BAD, "rollback FAILED".into()),
-        Some(RollbackStatus::Running) => note(WARN, "being rolled back".into()),
-        Some(RollbackStatus::Completed) => note(PLAIN, "rolled back".into()),
-        Some(RollbackStatus::Skipped) | None => {}
-        Some(RollbackStatus::Unknown(status)) => note(WARN, format!("rollback {status}")),
-    }
-}
-
-fn is_near_timeout(record: &StepRecord, observed: &Observation, now: Timestamp) -> bool {
-    let (Some(took), Some(timeout)) = (record.duration_millis(now), observed.timeout_seconds)
-    else {
-        return false;
-    };
-    took as f64 >= f64::from(timeout) * 1_000.0 * NEAR
-}
-
-fn details(out: &mut Markup, step: &Step<'_>, owner: &Source, now: Timestamp) {
-    let record = step.record;
-    out.raw("<dl>");
-    if let Some(observed) = &record.observed {
-        let definition = &observed.definition;
-        if let Some(action) = &definition.action {
-            entry(out, "Action", |out| out.text(action));
-        }
-        if let Some(on_failure) = &definition.on_failure {
-            entry(out, "On failure", |out| out.text(on_failure.as_str()));
-        }
-        if let Some(at) = observed.start {
-            entry(out, "Started", |out| time(out, at, now));
-        }
-        if let Some(at) = observed.end {
-            entry(out, "Ended", |out| time(out, at, now));
-        }
-        if let Some(budget) = observed.budget_millis {
-            entry(out, "Budget", |out| out.text(Span(budget)));
-        }
-    }
-    let labels: Vec<String> = { record.own_labels.pairs() }
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    if !labels.is_empty() {
-        entry(out, "Labels", |out| out.text(labels.join(", ")));
-    }
+fn details(step: &Step<'_>, owner: &Source, now: Timestamp) -> Markup {
+    let (record, observed) = (step.record, step.observed());
+    let definition = observed.map(|observed| &observed.definition);
+    let action = definition.and_then(|definition| definition.action.as_ref());
+    let on_failure = definition.and_then(|definition| definition.on_failure.as_ref());
+    let labels = record
+        .own_labels
+        .pairs()
+        .map(|(name, value)| format!("{name}={value}"));
+    let labels = labels.collect::<Vec<_>>().join(", ");
     // What is settled is never stale.
-    if let Some(at) = record
+    let last_seen = record
         .last_success
-        .filter(|_| record.phase != Phase::Settled)
-    {
-        entry(out, "Last seen", |out| time(out, at, now));
+        .filter(|_| record.phase != Phase::Settled);
+    let other = Some(&*step.source.target).filter(|_| !std::ptr::eq(step.source, owner));
+    let time = |at| time(at, now);
+    html! {
+        dl {
+            (entry("Action", action))
+            (entry("On failure", on_failure.map(OnFailure::as_str)))
+            (entry("Started", observed.and_then(|observed| observed.start).map(time)))
+            (entry("Ended", observed.and_then(|observed| observed.end).map(time)))
+            (entry("Budget", observed.and_then(|observed| observed.budget_millis).map(Span)))
+            (entry("Labels", Some(labels).filter(|labels| !labels.is_empty())))
+            (entry("Last seen", last_seen.map(time)))
+            (entry("Polled by target", other))
+            (entry("Id", Some(html! { code { (display(record.id)) } })))
+        }
     }
-    if !std::ptr::eq(step.source, owner) {
-        entry(out, "Polled by target", |out| out.text(&step.source.target));
-    }
-    entry(out, "Id", |out| out.put("<code>", record.id, "</code>"));
-    out.raw("</dl>\n");
 }
 
-fn entry<'a>(
-    out: &'a mut Markup,
-    title: &'static str,
-    value: impl FnOnce(&'a mut Markup) -> &'a mut Markup,
-) {
-    out.put("<div><dt>", title, "</dt> <dd>");
-    value(out).raw("</dd></div>");
+/// What is known under a title, where anything is.
+fn entry(title: &str, value: Option<impl Render>) -> Markup {
+    html! { @if let Some(value) = value { div { dt { (title) } " " dd { (value) } } } }
 }

@@ -1,9 +1,11 @@
 //! Each target's health, the troubled ones first and with what troubles them.
 
-use super::super::markup::Markup;
+use maud::{Markup, html};
+
+use super::super::known::{Denied, Fault, Health, Source};
+use super::super::selection::Status;
 use super::super::time::Span;
-use super::super::{Fault, Health, Source, Status, bounded};
-use super::{bars, since, time};
+use super::parts::{excerpt, fact, nothing, since, state, time, with_sub};
 use crate::model::Timestamp;
 use crate::store::Phase;
 
@@ -11,50 +13,44 @@ use crate::store::Phase;
 const UNFOLDED: usize = 8;
 /// A fault of a target that is up is shown for so long, in milliseconds.
 const RECENT: i64 = 15 * 60 * 1_000;
-/// One that is over troubles nobody after this, in milliseconds: what failed shall not be pushed down by
-/// an hour's every hiccup.
+/// One that is over troubles nobody after this, in milliseconds: what failed shall not be pushed
+/// down by an hour's every hiccup.
 const OVER: i64 = 60 * 1_000;
 /// Of what the service doesn't know so many are named.
 const UNKNOWN: usize = 5;
 /// A call that waits longer than this for its turn, in milliseconds, waits for the rate limit.
 const LATE: u128 = 10_000;
 
-pub fn targets(out: &mut Markup, status: &Status<'_>) {
+pub(super) fn targets(status: &Status<'_>) -> Markup {
     let now = status.known.now;
     let (troubled, well): (Vec<&Source>, Vec<&Source>) =
         { status.known.sources.iter() }.partition(|source| is_troubled(&source.health, now));
-    out.raw("<section id=\"targets\" aria-labelledby=\"h-targets\">\n<h2 id=\"h-targets\">Targets</h2>\n");
-    if let Some((index, total)) = status.known.shard {
-        out.put("<p class=\"nothing\">This is shard ", index, " of ")
-            .text(total)
-            .raw(", counted from 0: it shows its part, the others theirs.</p>\n");
-    }
-    if !troubled.is_empty() {
-        out.raw("<ul class=\"targets troubled\">\n");
-        for source in troubled {
-            target(out, source, now);
+    let up = list("targets", &well, now);
+    html! {
+        section id="targets" aria-labelledby="h-targets" {
+            h2 id="h-targets" { "Targets" }
+            @if let Some((index, total)) = status.known.shard {
+                (nothing(html! {
+                    "This is shard " (index) " of " (total) ", counted from 0: "
+                    "it shows its part, the others theirs."
+                }))
+            }
+            (list("targets troubled", &troubled, now))
+            @if well.len() > UNFOLDED {
+                details id="targets-up" { summary { (well.len()) " targets are up" } (up) }
+            } @else {
+                (up)
+            }
         }
-        out.raw("</ul>\n");
     }
-    let folded = well.len() > UNFOLDED;
-    if folded {
-        out.put(
-            "<details id=\"targets-up\"><summary>",
-            well.len(),
-            " targets are up</summary>\n",
-        );
-    }
-    if !well.is_empty() {
-        out.raw("<ul class=\"targets\">\n");
-        for source in well {
-            target(out, source, now);
+}
+
+fn list(class: &str, sources: &[&Source], now: Timestamp) -> Markup {
+    html! {
+        @if !sources.is_empty() {
+            ul class=(class) { @for source in sources { (target(source, now)) } }
         }
-        out.raw("</ul>\n");
     }
-    if folded {
-        out.raw("</details>\n");
-    }
-    out.raw("</section>\n");
 }
 
 fn is_troubled(health: &Health, now: Timestamp) -> bool {
@@ -68,7 +64,7 @@ fn is_troubled(health: &Health, now: Timestamp) -> bool {
 }
 
 /// Whether there may be more than is known of it.
-pub fn is_blind(source: &Source) -> bool {
+pub(super) fn is_blind(source: &Source) -> bool {
     source.health.up != Some(true) || !source.health.denied.is_empty()
 }
 
@@ -83,129 +79,90 @@ fn recent_fault(health: &Health, now: Timestamp) -> Option<&Fault> {
     matters.then_some(fault)
 }
 
-fn target(out: &mut Markup, source: &Source, now: Timestamp) {
+fn target(source: &Source, now: Timestamp) -> Markup {
     let health = &source.health;
-    out.put("<li class=\"target\" id=\"target-", &source.target, "-")
-        .text(&source.region)
-        .raw("\">");
-    let (class, icon, word) = match health.up {
+    let (class, status, word) = match health.up {
         Some(true) => ("completed", "COMPLETED", "up"),
         Some(false) => ("failed", "FAILED", "down"),
         None => ("unknown", "UNSEEN", "not known yet"),
     };
-    out.put("<h3>", &source.target, " <span class=\"sub\">")
-        .text(&source.region)
-        .raw("</span></h3> ");
-    out.put("<span class=\"status ", class, "\">");
-    bars::icon(out, icon);
-    out.text(word).raw("</span> <span class=\"facts\">");
-    facts(out, source, now);
-    out.raw("</span>\n");
-    troubles(out, health, now);
-    out.raw("</li>\n");
+    html! {
+        li.target id={ "target-" (source.target) "-" (source.region) } {
+            h3 { (with_sub(&*source.target, &*source.region)) }
+            " "
+            (state(class, status, word))
+            " "
+            span.facts { (facts(source, now)) }
+            (troubles(health, now))
+        }
+    }
 }
 
-fn facts(out: &mut Markup, source: &Source, now: Timestamp) {
+fn facts(source: &Source, now: Timestamp) -> Markup {
     let (health, steps) = (&source.health, &source.store.steps);
-    if let Some(at) = health.since {
-        out.raw("<span>for ");
-        since(out, at, now);
-        out.raw("</span> ");
-    }
-    if health.up != Some(true)
-        && let Some(at) = health.last_success
-    {
-        out.raw("<span>last answer ");
-        since(out, at, now);
-        out.raw(" ago</span> ");
-    }
-    if let Some(at) = source.store.discovered {
-        out.raw("<span>lists read ");
-        since(out, at, now);
-        out.raw(" ago</span> ");
-    }
-    let (active, pending) = (
-        steps.in_phase(Phase::Active),
-        steps.in_phase(Phase::Pending),
-    );
-    let steps = if active == 1 { " step" } else { " steps" };
-    out.put("<span>", active, steps).raw("</span> ");
-    if pending > 0 {
-        out.put("<span>", pending, " never seen</span> ");
+    let last_success = health.last_success.filter(|_| health.up != Some(true));
+    let pending = steps.in_phase(Phase::Pending);
+    let active = steps.in_phase(Phase::Active);
+    html! {
+        @if let Some(at) = health.since { (fact(html! { "for " (since(at, now)) })) }
+        @if let Some(at) = last_success { (fact(html! { "last answer " (since(at, now)) " ago" })) }
+        @if let Some(at) = source.store.discovered {
+            (fact(html! { "lists read " (since(at, now)) " ago" }))
+        }
+        (fact(html! { (active) @if active == 1 { " step" } @else { " steps" } }))
+        @if pending > 0 { (fact(html! { (pending) " never seen" })) }
     }
 }
 
-fn troubles(out: &mut Markup, health: &Health, now: Timestamp) {
-    if let Some(fault) = recent_fault(health, now) {
-        let (message, cut) = bounded(&fault.message);
-        out.put("<p class=\"trouble\"><b>", fault.operation, "</b> failed ");
-        since(out, fault.at, now);
-        out.put(
-            " ago (",
-            fault.result,
-            "): <span class=\"message\" dir=\"auto\">",
-        );
-        out.text(message)
-            .raw(if cut { "…</span>" } else { "</span>" });
-        out.raw(match fault.over {
-            true => " It has worked since.</p>\n",
-            false => "</p>\n",
-        });
-    }
-    for denied in &health.denied {
-        out.put(
-            "<p class=\"trouble\"><b>",
-            denied.operation,
-            "</b> has been denied since ",
-        );
-        time(out, denied.since, now);
-        out.put("; allow <code>imagebuilder:", denied.operation, "</code>");
-        match denied.again {
-            Some(again) if again > now => {
-                out.raw(". Tried again at ");
-                time(out, again, now);
-            }
-            _ => {
-                out.raw(". It is still tried");
+fn troubles(health: &Health, now: Timestamp) -> Markup {
+    html! {
+        @if let Some(fault) = recent_fault(health, now) { p.trouble { (failed(fault, now)) } }
+        @for denied in &health.denied { p.trouble { (denied_since(denied, now)) } }
+        @if let Some(first) = health.unknown.values().min() {
+            p.trouble { (unknown(health, *first, now)) }
+        }
+        @if let Some(rate) = health.slowed_to {
+            @let rate = format_args!("{rate:.1}");
+            p.trouble { "The service throttles: " (rate) " calls a second for now." }
+        }
+        @if health.behind.as_millis() > LATE {
+            p.trouble {
+                "The rate limit is too low: a call has waited for "
+                (Span(health.behind.as_millis() as i64)) "."
             }
         }
-        out.raw(".</p>\n");
-    }
-    unknown(out, health, now);
-    if let Some(rate) = health.slowed_to {
-        out.put(
-            "<p class=\"trouble\">The service throttles: ",
-            format!("{rate:.1}"),
-            " calls a second for now.</p>\n",
-        );
-    }
-    if health.behind.as_millis() > LATE {
-        let behind = Span(health.behind.as_millis() as i64);
-        out.put(
-            "<p class=\"trouble\">The rate limit is too low: a call has waited for ",
-            behind,
-            ".</p>\n",
-        );
     }
 }
 
-fn unknown(out: &mut Markup, health: &Health, now: Timestamp) {
-    let Some(first) = health.unknown.values().min() else {
-        return;
-    };
-    out.raw("<p class=\"trouble\">The service doesn’t know");
-    for id in health.unknown.keys().take(UNKNOWN) {
-        out.put(" <code>", id, "</code>");
+fn failed(fault: &Fault, now: Timestamp) -> Markup {
+    html! {
+        b { (fault.operation) } " failed " (since(fault.at, now)) " ago (" (fault.result) "): "
+        span.message dir="auto" { (excerpt(&fault.message)) }
+        @if fault.over { " It has worked since." }
     }
+}
+
+fn denied_since(denied: &Denied, now: Timestamp) -> Markup {
+    html! {
+        b { (denied.operation) } " has been denied since " (time(denied.since, now))
+        "; allow " code { "imagebuilder:" (denied.operation) }
+        @match denied.again.filter(|again| *again > now) {
+            Some(again) => { ". Tried again at " (time(again, now)) }
+            None => ". It is still tried",
+        }
+        "."
+    }
+}
+
+/// What the configuration names and the service does not know, `first` since when.
+fn unknown(health: &Health, first: Timestamp, now: Timestamp) -> Markup {
     let more = health.unknown.len().saturating_sub(UNKNOWN);
-    if more > 0 {
-        out.put(" and ", more, " more");
+    html! {
+        "The service doesn’t know"
+        @for id in health.unknown.keys().take(UNKNOWN) { " " code { (id) } }
+        @if more > 0 { " and " (more) " more" }
+        ", which the configuration names, since " (time(first, now)) ". "
+        @if health.unknown.len() == 1 { "Is it" } @else { "Are they" }
+        " of this account and region?"
     }
-    out.raw(", which the configuration names, since ");
-    time(out, *first, now);
-    let asked = match health.unknown.len() {
-        1 => "Is it",
-        _ => "Are they",
-    };
-    out.put(". ", asked, " of this account and region?</p>\n");
 }

@@ -72,6 +72,20 @@ fn untrusted(texts: &[String]) -> Known {
     known
 }
 
+/// What is in the sources of the page's modules.
+fn sources() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/status/page");
+    let files = std::fs::read_dir(folder).unwrap();
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    files.map(|file| read(file.unwrap().path())).collect()
+}
+
+#[test]
+fn only_our_own_file_of_icons_is_put_into_a_page_without_being_escaped() {
+    assert_eq!(sources().matches("PreEscaped(").count(), 1);
+    assert!(sources().contains("PreEscaped(include_str!(\"../assets/definitions.svg\"))"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -95,7 +109,7 @@ proptest! {
         let query = Query::default();
         let bytes = json(&Status::of(&known, &query), &site());
         let written = std::str::from_utf8(&bytes).unwrap();
-        prop_assert!(!written.trim_end_matches('\n').contains(|c: char| c.is_control() || markup::steers_direction(c)));
+        prop_assert!(!written.trim_end_matches('\n').contains(text::is_steering));
         let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         prop_assert_eq!(&read["steps"][0]["message"], &format!("x{}", texts[5]));
         prop_assert_eq!(&read["steps"][0]["step"], &format!("x{}", texts[6]));

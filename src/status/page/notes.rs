@@ -1,0 +1,148 @@
+//! What there is to notice of a step, beside its bar.
+
+use std::borrow::Cow;
+
+use maud::{Markup, html};
+
+use super::super::time::Span;
+use crate::api::ErrorKind;
+use crate::model::{OnFailure, RollbackStatus, StepStatus, Timestamp};
+use crate::store::{Failing, Observation, Phase, StepRecord};
+
+/// The part of its timeout from which on a step is near it.
+const NEAR: f64 = 0.8;
+
+/// A short text, and the classes that say how urgent it is.
+struct Note {
+    class: &'static str,
+    text: Cow<'static, str>,
+}
+
+pub(super) fn notes(record: &StepRecord, now: Timestamp) -> Markup {
+    let observed = record.observed.as_ref();
+    let notes = [
+        polls(record, now),
+        observed.and_then(waiting),
+        observed.and_then(|observed| timeout(record, observed, now)),
+        observed.and_then(|observed| budget(record, observed, now)),
+        observed.and_then(attempts),
+        observed.and_then(failure),
+        observed.and_then(rollback),
+    ];
+    if notes.iter().all(Option::is_none) {
+        return Markup::default();
+    }
+    html! {
+        span.notes {
+            @for note in notes.iter().flatten() { span class=(note.class) { (note.text) } " " }
+        }
+    }
+}
+
+fn plain(text: impl Into<Cow<'static, str>>) -> Option<Note> {
+    let (class, text) = ("note", text.into());
+    Some(Note { class, text })
+}
+
+fn warn(text: impl Into<Cow<'static, str>>) -> Option<Note> {
+    let (class, text) = ("note warn", text.into());
+    Some(Note { class, text })
+}
+
+fn bad(text: impl Into<Cow<'static, str>>) -> Option<Note> {
+    let (class, text) = ("note bad", text.into());
+    Some(Note { class, text })
+}
+
+/// How its polls fare.
+fn polls(record: &StepRecord, now: Timestamp) -> Option<Note> {
+    match (record.phase, record.failing, record.last_success) {
+        (Phase::Gone, ..) => warn("the service no longer knows it"),
+        (Phase::Settled, ..) => None,
+        (_, Some(failing), last_success) => warn(failing_since(failing, last_success, now)),
+        (_, None, None) => plain("not asked for yet"),
+        (_, None, Some(_)) => None,
+    }
+}
+
+/// Since when its polls fail, and why the last did.
+fn failing_since(failing: Failing, last_success: Option<Timestamp>, now: Timestamp) -> String {
+    let Failing { since, kind } = failing;
+    let (lasts, why) = (Span(now.millis_since(since)), reason(kind));
+    let result = kind.as_str();
+    match last_success {
+        Some(at) => {
+            let seen = Span(now.millis_since(at));
+            format!("polls have failed for {lasts}: {why} ({result}); last seen {seen} ago")
+        }
+        None => format!("no poll has succeeded for {lasts}: {why} ({result})"),
+    }
+}
+
+fn reason(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Throttled => "the service throttles",
+        ErrorKind::Forbidden => "it may not be asked for",
+        ErrorKind::Client => "the service doesn’t know it",
+        ErrorKind::Server => "the service has failed",
+        ErrorKind::Timeout => "no answer in time",
+        ErrorKind::Network => "no connection",
+        ErrorKind::Parse => "the answer made no sense",
+        ErrorKind::Credentials => "there are no valid credentials",
+    }
+}
+
+fn waiting(observed: &Observation) -> Option<Note> {
+    { observed.waiting_for_action() }.then(|| warn("waits for a person"))?
+}
+
+fn timeout(record: &StepRecord, observed: &Observation, now: Timestamp) -> Option<Note> {
+    match (record.timeout_breached(now)?, &observed.status) {
+        (true, StepStatus::Running) => bad("past its timeout"),
+        (true, _) => bad("ran into its timeout"),
+        (false, StepStatus::Running) if is_near_timeout(record, observed, now) => {
+            warn("near its timeout")
+        }
+        (false, _) => None,
+    }
+}
+
+fn is_near_timeout(record: &StepRecord, observed: &Observation, now: Timestamp) -> bool {
+    let took = record.duration_millis(now);
+    { took.zip(observed.timeout_seconds) }
+        .is_some_and(|(took, timeout)| took as f64 >= f64::from(timeout) * 1_000.0 * NEAR)
+}
+
+fn budget(record: &StepRecord, observed: &Observation, now: Timestamp) -> Option<Note> {
+    let budget = Span(observed.budget_millis?);
+    { record.budget_exceeded(now)? }.then(|| warn(format!("over its budget of {budget}")))?
+}
+
+fn attempts(observed: &Observation) -> Option<Note> {
+    match (observed.attempt?, observed.max_attempts?) {
+        (attempt, most) if most > 1 => plain(format!("attempt {attempt} of {most}")),
+        _ => None,
+    }
+}
+
+/// What its failure means for its workflow.
+fn failure(observed: &Observation) -> Option<Note> {
+    if observed.will_be_retried() {
+        return plain("will be tried again");
+    }
+    match (&observed.status, &observed.definition.on_failure) {
+        (StepStatus::Failed, Some(OnFailure::Continue)) => plain("the workflow goes on"),
+        (StepStatus::Failed, _) => bad("ends the workflow"),
+        _ => None,
+    }
+}
+
+fn rollback(observed: &Observation) -> Option<Note> {
+    match observed.rollback_status.as_ref()? {
+        RollbackStatus::Failed => bad("rollback FAILED"),
+        RollbackStatus::Running => warn("being rolled back"),
+        RollbackStatus::Completed => plain("rolled back"),
+        RollbackStatus::Skipped => None,
+        RollbackStatus::Unknown(status) => warn(format!("rollback {status}")),
+    }
+}

@@ -1,0 +1,96 @@
+//! The small parts of the page that several others use.
+
+use maud::{Markup, Render, html};
+
+use super::super::builds::Standing;
+use super::super::text::bounded;
+use super::super::time::{Span, clock};
+use crate::model::Timestamp;
+
+impl Render for Span {
+    fn render_to(&self, buffer: &mut String) {
+        format_args!("{self}").render_to(buffer);
+    }
+}
+
+/// A moment, for people and for machines.
+pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(at.rfc3339().unwrap_or_default()) { (clock(at, now)) } }
+}
+
+/// How long ago something was, counted on by the script.
+pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
+    html! { span.span data-since=(at.millis()) { (Span(now.millis_since(at))) } }
+}
+
+/// A title, and beside it what is less important.
+pub(super) fn with_sub(title: impl Render, sub: impl Render) -> Markup {
+    html! { (title) " " span.sub { (sub) } }
+}
+
+/// One of the facts that stand in a line, with dots between them.
+pub(super) fn fact(fact: impl Render) -> Markup {
+    html! { span { (fact) } " " }
+}
+
+/// A status: its icon and its word.
+pub(super) fn status_word(status: &str) -> Markup {
+    html! { (state(class(status), status, &status.replace('_', " "))) " " }
+}
+
+/// A word with the icon of a status.
+pub(super) fn state(class: &'static str, status: &str, word: &str) -> Markup {
+    html! { span class={ "status " (class) } { (icon(status)) (word) } }
+}
+
+/// The icon of a status, which stands beside a word.
+pub(super) fn icon(status: &str) -> Markup {
+    html! {
+        svg.icon aria-hidden="true" focusable="false" { use href={ "#i-" (class(status)) } {} }
+    }
+}
+
+/// The class that styles a status.
+pub(super) fn class(status: &str) -> &'static str {
+    match status {
+        "FAILED" | "ROLLBACK_IN_PROGRESS" | "ROLLBACK_COMPLETED" => "failed",
+        "RUNNING" | "CREATING" | "BUILDING" | "TESTING" | "DISTRIBUTING" | "INTEGRATING" => {
+            "running"
+        }
+        "PENDING" => "pending",
+        "COMPLETED" | "AVAILABLE" => "completed",
+        "SKIPPED" | "DEPRECATED" | "DISABLED" | "DELETED" => "skipped",
+        "CANCELLED" => "cancelled",
+        _ => "unknown",
+    }
+}
+
+/// The beginning of a message, which may be of any length.
+pub(super) fn excerpt(message: &str) -> Markup {
+    let (message, cut) = bounded(message);
+    html! { (message) @if cut { "…" } }
+}
+
+/// A note in place of what is not there.
+pub(super) fn nothing(note: impl Render) -> Markup {
+    html! { p.nothing { (note) } }
+}
+
+/// The names of a section, and of the count above that leads to it.
+pub(super) struct SectionNames {
+    /// As class and in ids.
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    /// The status whose icon it has.
+    pub(super) status: &'static str,
+}
+
+pub(super) fn section_names(standing: Standing) -> SectionNames {
+    let (id, title, status) = match standing {
+        Standing::Failed => ("failed", "Failed", "FAILED"),
+        Standing::Running => ("running", "Running", "RUNNING"),
+        Standing::Unseen => ("unseen", "Never seen", "UNSEEN"),
+        Standing::Ended => ("ended", "Ended", "COMPLETED"),
+    };
+    SectionNames { id, title, status }
+}

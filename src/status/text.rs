@@ -1,0 +1,95 @@
+//! What is shown of text that others write: names, statuses and messages of the service, errors.
+//!
+//! Such text may hold markup, control characters, or characters that change the direction of the
+//! text around them. The templates of the page escape markup; [`document`] is the one way from a
+//! template to bytes, and replaces the rest.
+
+use maud::Markup;
+
+/// Characters of a message that are shown; no text of the service's model is longer.
+pub(super) const LONGEST_MESSAGE: usize = 2_000;
+
+/// Returns the beginning of a message, and whether there is more of it.
+pub(super) fn bounded(message: &str) -> (&str, bool) {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => (&message[..end], true),
+        None => (message, false),
+    }
+}
+
+/// Tells whether a terminal or a browser obeys the character instead of showing it.
+pub(super) fn is_steering(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// Returns the page that is sent for a document.
+///
+/// The templates escape `&`, `<`, `>` and `"`. This replaces the characters of [`is_steering`],
+/// wherever in the document they are, so that no template can let one through. It escapes `'` as
+/// well, which the templates never write as markup.
+pub(super) fn document(markup: Markup) -> String {
+    let markup = markup.into_string();
+    let mut page = String::with_capacity(markup.len());
+    let mut rest = &*markup;
+    while let Some(at) = rest.find(is_replaced) {
+        let (plain, from) = rest.split_at(at);
+        page.push_str(plain);
+        let mut after = from.chars();
+        page.push_str(match after.next() {
+            Some('\'') => "&#39;",
+            Some('\t' | '\r') => " ",
+            _ => "\u{fffd}",
+        });
+        rest = after.as_str();
+    }
+    page.push_str(rest);
+    page
+}
+
+fn is_replaced(character: char) -> bool {
+    character == '\'' || (is_steering(character) && character != '\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use maud::html;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let as_content = document(html! { (text) });
+        let as_attribute = document(html! { p title=(text) {} });
+        assert_eq!(as_attribute, format!("<p title=\"{as_content}\"></p>"));
+        as_content
+    }
+
+    #[test]
+    fn what_steers_a_page_or_a_reader_is_shown_as_text_or_not_at_all() {
+        assert_eq!(
+            escaped("</p>\"'&\t\u{1b}[31m\u{202e}gpj\n\u{85}é😀"),
+            "&lt;/p&gt;&quot;&#39;&amp; \u{fffd}[31m\u{fffd}gpj\n\u{fffd}é😀"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_text_it_ends_no_tag_and_no_attribute_and_says_the_same(text in "(?s).*") {
+            let escaped = escaped(&text);
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            prop_assert!(!escaped.chars().any(|c| is_steering(c) && c != '\n'));
+            let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+            let read = entities.iter().fold(escaped, |text, (entity, is)| text.replace(entity, is));
+            let shown: String = text.chars().map(|c| match c {
+                '\t' | '\r' => ' ',
+                c if is_steering(c) && c != '\n' => '\u{fffd}',
+                c => c,
+            }).collect();
+            prop_assert_eq!(read, shown);
+        }
+    }
+}
