@@ -1,36 +1,38 @@
 //! The configuration file, read into a [`Config`] in which nothing invalid exists.
 //!
-//! Owns the file's syntax, its defaults and every mistake that can be told from the file alone; it
-//! is the only user of `serde_yaml`. Knows nothing of AWS clients or of what is polled when.
+//! Owns the file's syntax, its defaults and every mistake that can be told from the file alone.
+//! Knows nothing of AWS clients or of what is polled when.
 //!
-//! A text is read twice, as neither parser gives both: by `serde_yaml` for its values, and, only where
-//! there is something to say about it, by `saphyr_parser` for the lines and columns. In reading order:
-//! `read` (the whole way), `keys` (the table of all keys), `sections`, `targets` and `lists` (what each
-//! must hold), `values`, `names`, `labels`, `aws` and `limits` (the rules), `step_files` (which other
-//! files are read with it), `effective` (what came of it, written again), `reading`, `reader` and `node` (the machinery below), `position` and `syntax`
-//! (where, and what isn't even YAML).
+//! A text becomes a tree of values with places, rules read the tree into a [`Config`], and that is
+//! written again as the effective configuration. In reading order: `read` (the whole way), `keys` (the
+//! table of all keys), `sections`, `targets` and `lists` (what each must hold), `values`, `names`,
+//! `labels`, `endpoint` and `limits` (the rules), `step_files` (which other files are read with it),
+//! `effective` (the configuration as text), `document`, `section`, `field` and `reading` (the machinery
+//! below), `tree`, `node` and `syntax` (from text to values, and what is not even YAML).
 
 pub mod keys;
 
 mod check;
+mod document;
 mod effective;
 mod endpoint;
+mod field;
 mod labels;
 mod limits;
 mod lists;
 mod names;
 mod node;
-mod position;
 mod problem;
 mod read;
-mod reader;
 mod reading;
+mod section;
 mod sections;
 mod step_files;
 mod substitution;
 mod suggestion;
 mod syntax;
 mod targets;
+mod tree;
 mod values;
 
 use std::collections::BTreeMap;
@@ -42,8 +44,8 @@ use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 pub use check::check_config;
 pub use labels::RESERVED_LABELS;
 pub use limits::LimitKey;
-pub use problem::Problem;
-pub use read::{Checked, MISSING_FILE, Origin};
+pub use problem::{MISSING_FILE, Problem};
+pub use read::{Checked, Origin};
 pub use step_files::StepFiles;
 
 /// The effective configuration: defaults filled in, every value checked.

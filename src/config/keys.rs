@@ -2,7 +2,7 @@
 
 mod table;
 
-use super::node::Node;
+use super::node::{Node, Position, Value};
 pub use table::*;
 
 /// The keys of one kind of mapping.
@@ -88,18 +88,21 @@ pub enum Default {
 }
 
 impl Default {
-    /// The node that stands in for what was left out.
-    pub(super) fn node(self) -> Option<Node> {
+    /// The value that stands in for what was left out.
+    pub(super) fn value(self) -> Option<Value> {
         match self {
             Self::Required(_) | Self::Absent(_) => None,
-            Self::Text(text) => Some(Node::Text(text.to_owned())),
+            Self::Text(text) => Some(Value::Text(text.into())),
             Self::Texts(texts) => {
-                let nodes = texts.iter().map(|text| Node::Text((*text).to_owned()));
-                Some(Node::Sequence(nodes.collect()))
+                let texts = texts.iter().map(|text| Node {
+                    at: Position::START,
+                    value: Value::Text((*text).into()),
+                });
+                Some(Value::Sequence(texts.collect()))
             }
-            Self::Number(number) => Some(Node::Integer(number.into())),
-            Self::Switch(value) => Some(Node::Switch(value)),
-            Self::Group => Some(Node::Mapping(Vec::new())),
+            Self::Number(number) => Some(Value::Integer(number.into())),
+            Self::Switch(value) => Some(Value::Switch(value)),
+            Self::Group => Some(Value::Mapping([].into())),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reader::Field;
+use super::field::Field;
 
 /// Label names that a configuration may not use: every one of ours, also of metrics still to come,
 /// and those that Prometheus gives a meaning.
@@ -93,7 +93,7 @@ fn name_is_right(name: &str, field: Field<'_>) -> bool {
     } else {
         return true;
     };
-    field.key_problem(message, None);
+    field.key_problem(message);
     false
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::problem::{Draft, Place};
+use super::reading::Place;
 use super::{Config, Polling, RateLimit, Target};
 use crate::model::format_duration;
 
@@ -57,7 +57,7 @@ fn smaller(one: RateLimit, other: RateLimit) -> RateLimit {
 /// What the targets of one limit ask for together.
 struct Demand<'a> {
     targets: Vec<&'a str>,
-    place: &'a Place,
+    place: Place,
     steps: usize,
     workflows: usize,
     /// The calls of one look for new images and workflow executions.
@@ -69,10 +69,10 @@ struct Demand<'a> {
 
 /// A warning for each shared limit that is lower than what is sure to be asked for: what is listed,
 /// and the looks for what is new. How much there is to discover is nowhere written.
-pub(super) fn warnings(config: &Config, places: &[Place]) -> Vec<Draft> {
+pub(super) fn warnings(config: &Config, places: &[Place]) -> Vec<(Place, String)> {
     let mut demands: Vec<Demand<'_>> = Vec::new();
     let mut known: HashMap<LimitKey, usize> = HashMap::new();
-    for (target, place) in config.targets.iter().zip(places) {
+    for (target, &place) in config.targets.iter().zip(places) {
         for region in &target.regions {
             let at = *known.entry(target.limit_key(region)).or_insert_with(|| {
                 demands.push(Demand {
@@ -115,7 +115,7 @@ impl Demand<'_> {
         self.lookups += lookups;
     }
 
-    fn warning(&self) -> Option<Draft> {
+    fn warning(&self) -> Option<(Place, String)> {
         let Self {
             requests_per_second: asked,
             allowed,
@@ -139,16 +139,13 @@ impl Demand<'_> {
             0 => "",
             _ => " unless they share workflow executions",
         };
-        Some(Draft {
-            place: self.place.clone(),
-            message: format!(
-                "{who} {verb} for {asked_shown} requests/s to {}, but the rate limit allows {allowed_shown}, so steps will be seen late{unless}; intervals of {} or a requests_per_second of {} would do",
-                self.purpose(),
-                format_duration(enough),
-                asked.ceil(),
-            ),
-            first: None,
-        })
+        let message = format!(
+            "{who} {verb} for {asked_shown} requests/s to {}, but the rate limit allows {allowed_shown}, so steps will be seen late{unless}; intervals of {} or a requests_per_second of {} would do",
+            self.purpose(),
+            format_duration(enough),
+            asked.ceil(),
+        );
+        Some((self.place, message))
     }
 
     /// What the requests are for.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use globset::Glob;
 
+use super::document::document;
+use super::field::Field;
 use super::labels::labels;
 use super::names::{name_glob_once, name_globs, tags};
-use super::node::Node;
-use super::reader::{Field, Section};
+use super::node::Value;
 use super::reading::Reading;
+use super::section::{self, Section};
 use super::step_files::{Pattern, StepFile};
 use super::targets::Seen;
 use super::{Exclude, ListedStep, PipelineSelector, keys};
@@ -82,7 +84,7 @@ pub(super) fn followed(
     });
     let exclude = section.optional("exclude", |field| {
         chooses_among_something(field, chooses);
-        field.section(&keys::EXCLUDE, exclude)
+        section::read(field, &keys::EXCLUDE, exclude)
     });
     if LISTS.iter().all(|list| section.find(list).is_none()) {
         return section.field.problem(format!(
@@ -119,7 +121,8 @@ fn at_least_one<T>(
 
 /// An id names no region, so a target with listed ones must leave no choice.
 fn one_region(section: &Section<'_>, list: Field<'_>) -> Option<()> {
-    let Some(Node::Sequence(regions)) = section.find("regions").map(|regions| regions.node) else {
+    let Some(Value::Sequence(regions)) = section.find("regions").map(|regions| regions.value)
+    else {
         return Some(());
     };
     // That one stands twice is told elsewhere.
@@ -139,7 +142,6 @@ fn chooses_among_something(field: Field<'_>, chooses: bool) {
     if !chooses {
         field.key_problem(
             "chooses among what pipelines and images name, and this target has neither; add one of them, or take this out",
-            None,
         );
     }
 }
@@ -148,7 +150,7 @@ fn exclude(section: &Section<'_>) -> Option<Exclude> {
     let pipelines = section.optional("pipelines", |field| name_globs(field, "pipelines"));
     let images = section.optional("images", |field| name_globs(field, "images"));
     let tags = section.optional("tags", tags);
-    if matches!(section.field.node, Node::Mapping(entries) if entries.is_empty()) {
+    if matches!(section.field.value, Value::Mapping(entries) if entries.is_empty()) {
         return section.field.problem(format!(
             "is empty; add at least one of {}, or take it out",
             keys::EXCLUDE.listed()
@@ -188,12 +190,12 @@ fn steps_of_files(
                     Some((_, first)) => {
                         return item.repeats(
                             format!("another target names {} too; keep one", file.path.display()),
-                            first,
+                            *first,
                         );
                     }
                     None => {}
                 }
-                let mention = (own.clone(), item.place());
+                let mention = (own, item.place());
                 seen.files.insert(file.path.clone(), mention);
                 steps_of_file(file, item.reading, interval, seen)
             })
@@ -210,10 +212,10 @@ fn steps_of_file(
     seen: &mut Seen,
 ) -> Option<Vec<ListedStep>> {
     let name = file.path.display().to_string();
-    reading.document(name, file.bytes, |top| match top.node {
-        Node::Sequence(_) => top.each("a list", |item| listed_step(item, interval, seen)),
+    document(reading, name, file.bytes, |top| match top.value {
+        Value::Sequence(_) => top.each("a list", |item| listed_step(item, interval, seen)),
         // So looks what is just being written, too.
-        Node::Null => top.problem(
+        Value::Null => top.problem(
             "the file is empty; write a list of step executions, or [] where there are none",
         ),
         other => top.problem(format!(
@@ -224,8 +226,8 @@ fn steps_of_file(
 }
 
 fn listed_step(item: Field<'_>, interval: Option<Duration>, seen: &mut Seen) -> Option<ListedStep> {
-    match item.node {
-        Node::Mapping(_) => item.section(&keys::LISTED_STEP, |section| {
+    match item.value {
+        Value::Mapping(_) => section::read(item, &keys::LISTED_STEP, |section| {
             let id = section.get("id", |field| step_id(field, seen));
             let own = section.optional("interval", |field| field.duration());
             let labels = section.optional("labels", labels);
@@ -235,7 +237,7 @@ fn listed_step(item: Field<'_>, interval: Option<Duration>, seen: &mut Seen) -> 
                 labels: labels?.unwrap_or_default(),
             })
         }),
-        Node::Text(_) => Some(ListedStep {
+        Value::Text(_) => Some(ListedStep {
             id: step_id(item, seen)?,
             interval: interval?,
             labels: Default::default(),
@@ -296,8 +298,8 @@ fn pipelines(
     let mut globs = HashMap::new();
     let wanted = "a list of globs over the names of pipelines, such as [golden-*], or of ARNs";
     at_least_one(field, wanted, "glob or ARN, such as golden-*", |item| {
-        let text = match item.node {
-            Node::Text(_) => item.text("a glob such as golden-*")?,
+        let text = match item.value {
+            Value::Text(_) => item.text("a glob such as golden-*")?,
             _ => return item.wrong_kind("a glob such as golden-*, or an ARN"),
         };
         if !text.value.starts_with("arn:") {
@@ -320,7 +322,7 @@ fn once(field: Field<'_>, id: String, what: &str, seen: &mut Seen) -> Option<()>
     // Both cases of a UUID are one; nothing of an ARN that is parsed may be of upper case.
     let id = id.to_ascii_lowercase();
     match seen.ids.get(&id) {
-        Some(first) => field.repeats(format!("this {what} is listed twice; keep one"), first),
+        Some(first) => field.repeats(format!("this {what} is listed twice; keep one"), *first),
         None => {
             seen.ids.insert(id, field.place());
             Some(())

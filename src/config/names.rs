@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use globset::Glob;
 
-use super::problem::Place;
-use super::reader::Field;
+use super::field::Field;
+use super::reading::Place;
 
 /// What a tag's key is, for whoever wrote something else.
 pub(super) const TAG_KEY: &str = "the key of a tag, which is 1 to 128 characters";
@@ -30,7 +30,7 @@ pub(super) fn name_globs(field: Field<'_>, what: &str) -> Option<Vec<Glob>> {
 pub(super) fn name_glob_once(field: Field<'_>, seen: &mut HashMap<String, Place>) -> Option<Glob> {
     let glob = name_glob(field)?;
     match seen.get(glob.glob()) {
-        Some(first) => field.repeats("this glob is listed twice; keep one", first),
+        Some(first) => field.repeats("this glob is listed twice; keep one", *first),
         None => {
             seen.insert(glob.glob().to_owned(), field.place());
             Some(glob)
@@ -116,7 +116,7 @@ pub(super) fn tags(field: Field<'_>) -> Option<BTreeMap<String, Glob>> {
         .map(|(key, field)| {
             let right = is_tag_key(key);
             if !right {
-                field.key_problem(&format!("this is not {TAG_KEY}"), None);
+                field.key_problem(&format!("this is not {TAG_KEY}"));
             }
             let text = field.text("a glob over the tag's value, such as platform")?;
             let glob = field.glob_of(&text)?;

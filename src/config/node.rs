@@ -1,30 +1,82 @@
-//! The document as `serde_yaml` reads it, before anything is known of what it should hold.
+//! A YAML text as a tree of values, each with its place in the text.
 
 use std::fmt;
+use std::rc::Rc;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+/// A place in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+}
 
-/// A node of the document.
+impl Position {
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+
+    /// The place behind that much of a text.
+    pub(super) fn behind(text: &str) -> Self {
+        let line = text.rsplit('\n').next().unwrap_or_default();
+        Self {
+            line: text.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// A value and where it begins. A value that was left out stands where its key does.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub at: Position,
+    pub value: Value,
+}
+
+impl PartialEq for Node {
+    /// Compares values, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// Collections are shared with the aliases that repeat them.
 ///
-/// Unlike `serde_yaml::Value` it keeps every entry of a mapping, duplicates too, so that one of them
-/// doesn't hide the other mistakes of the file.
+/// A mapping keeps duplicate keys, so that one of them does not hide other mistakes.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
+pub(super) enum Value {
     Null,
     Switch(bool),
     Integer(i128),
     Float(f64),
-    Text(String),
-    Sequence(Vec<Node>),
-    Mapping(Vec<(Node, Node)>),
-    /// A value with a tag of its own, `!secret x`; nothing of ours has one.
+    Text(Rc<str>),
+    Sequence(Rc<[Node]>),
+    Mapping(Rc<[(Node, Node)]>),
+    /// A value with a tag of its own, such as `!secret x`: no key takes one.
     Tagged(String),
 }
 
-impl Node {
-    /// What stands there, as a message names it.
-    pub fn described(&self) -> String {
+impl Value {
+    /// Resolves plain text, in no quotes, by the core schema of YAML 1.2.
+    pub(super) fn plain(text: &str) -> Self {
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => return Self::Null,
+            "true" | "True" | "TRUE" => return Self::Switch(true),
+            "false" | "False" | "FALSE" => return Self::Switch(false),
+            _ => {}
+        }
+        let number = integer(text).map(Self::Integer);
+        let number = number.or_else(|| float(text).map(Self::Float));
+        number.unwrap_or_else(|| Self::Text(text.into()))
+    }
+
+    /// Names the value in a message.
+    pub(super) fn described(&self) -> String {
         match self {
             Self::Null => "nothing".to_owned(),
             Self::Switch(value) => value.to_string(),
@@ -38,7 +90,7 @@ impl Node {
     }
 }
 
-/// Text as a message quotes it: on one line, and not all of it where it is long.
+/// Quotes text in a message: on one line, and shortened where it is long.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {
@@ -47,81 +99,75 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
+fn integer(text: &str) -> Option<i128> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let radixes = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let (digits, radix) = radixes
+        .iter()
+        .find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, *radix)))
+        .unwrap_or((digits, 10));
+    if digits.starts_with(['+', '-']) || has_leading_zero(digits) && radix == 10 {
+        return None;
+    }
+    i128::from_str_radix(&format!("{sign}{digits}"), radix).ok()
+}
+
+fn float(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    match (text, unsigned) {
+        (".nan" | ".NaN" | ".NAN", _) => Some(f64::NAN),
+        (_, ".inf" | ".Inf" | ".INF") if text.starts_with('-') => Some(f64::NEG_INFINITY),
+        (_, ".inf" | ".Inf" | ".INF") => Some(f64::INFINITY),
+        _ if unsigned.starts_with(['+', '-']) || has_leading_zero(unsigned) => None,
+        // Rust reads words such as `infinity` as numbers too.
+        _ => text.parse().ok().filter(|number: &f64| number.is_finite()),
     }
 }
 
-struct NodeVisitor;
+/// Whether these are several digits of which the first is 0: text by the core schema.
+fn has_leading_zero(digits: &str) -> bool {
+    digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
+}
 
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any node")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
-    }
-
-    /// A document without a node: an empty file.
-    fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Switch(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Integer(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Integer(value.into()))
-    }
-
-    fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
-        Ok(Node::Integer(value))
-    }
-
-    fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
-        Ok(i128::try_from(value).map_or(Node::Float(value as f64), Node::Integer))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Float(value))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-        Ok(Node::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Node, E> {
-        Ok(Node::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = items.next_element()? {
-            nodes.push(node);
+    #[test]
+    fn plain_text_is_resolved_by_the_core_schema() {
+        for (text, value) in [
+            ("", Value::Null),
+            ("~", Value::Null),
+            ("True", Value::Switch(true)),
+            ("12", Value::Integer(12)),
+            ("+12", Value::Integer(12)),
+            ("-0x1f", Value::Integer(-31)),
+            ("0o17", Value::Integer(15)),
+            ("0b11", Value::Integer(3)),
+            ("0", Value::Integer(0)),
+            ("1e3", Value::Float(1000.0)),
+            ("-.5", Value::Float(-0.5)),
+            ("+.inf", Value::Float(f64::INFINITY)),
+            ("-.INF", Value::Float(f64::NEG_INFINITY)),
+            ("9e999", Value::Text("9e999".into())),
+            ("infinity", Value::Text("infinity".into())),
+            ("nan", Value::Text("nan".into())),
+            ("007", Value::Text("007".into())),
+            ("-01", Value::Text("-01".into())),
+            ("--1", Value::Text("--1".into())),
+            ("+-1", Value::Text("+-1".into())),
+            ("0x+1", Value::Text("0x+1".into())),
+            ("0xg", Value::Text("0xg".into())),
+            ("yes", Value::Text("yes".into())),
+            ("2026-01-01", Value::Text("2026-01-01".into())),
+        ] {
+            assert_eq!(Value::plain(text), value, "{text}");
         }
-        Ok(Node::Sequence(nodes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            nodes.push(entry);
-        }
-        Ok(Node::Mapping(nodes))
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Node, A::Error> {
-        let (tag, content) = data.variant::<String>()?;
-        content.newtype_variant::<de::IgnoredAny>()?;
-        Ok(Node::Tagged(tag))
+        let huge = "1".to_owned() + &"0".repeat(60);
+        assert_eq!(Value::plain(&huge), Value::Float(1e60));
+        assert!(matches!(Value::plain(".nan"), Value::Float(nan) if nan.is_nan()));
     }
 }

@@ -1,8 +1,8 @@
 //! What is wrong with a file, and where.
 
-use std::fmt;
+use std::{fmt, io};
 
-/// One mistake, or one warning, and the place it stands at.
+/// One mistake, or one warning, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file as its reader named it.
@@ -17,49 +17,34 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            column,
-            message,
-        } = self;
-        write!(f, "{file}:{line}:{column}: {message}")
+        write!(f, "{}: {}", self.place(), self.message)
     }
 }
 
 impl Problem {
     /// The same where it is no mistake but hardly what was meant.
     pub fn as_warning(&self) -> String {
-        let Self {
-            file,
-            line,
-            column,
-            message,
-        } = self;
-        format!("{file}:{line}:{column}: warning: {message}")
+        format!("{}: warning: {}", self.place(), self.message)
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}:{}", self.file, self.line, self.column)
     }
 }
 
 impl std::error::Error for Problem {}
 
-/// A node of a document, found by counting: the fifth entry's second item's key.
-///
-/// Counting serves better than names: it tells a duplicate key from its first, and both readings of
-/// the file count alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    /// Which of the texts that were read, counted from 0: the file itself, then its step files.
-    pub document: usize,
-    pub ordinals: Vec<usize>,
-    /// The key of the last ordinal's entry, not its value.
-    pub key: bool,
-}
+/// What is said of a file that does not exist.
+pub const MISSING_FILE: &str = "there is no such file; name one that exists";
 
-/// A problem whose line and column are still to be looked up.
-#[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub place: Place,
-    pub message: String,
-    /// What this one repeats; named with its line and column behind the message.
-    pub first: Option<Place>,
+/// What is said of a file that cannot be read.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => MISSING_FILE.to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "the file may not be read; allow the exporter's user to read it".to_owned()
+        }
+        io::ErrorKind::IsADirectory => "this is a directory; name a file".to_owned(),
+        _ => format!("the file can't be read: {error}"),
+    }
 }

@@ -1,10 +1,10 @@
 //! From a file's bytes to a checked [`Config`], or to everything that is wrong with it.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::problem::Problem;
+use super::document::document;
+use super::problem::{Problem, unreadable};
 use super::reading::Reading;
 use super::step_files::StepFiles;
 use super::{Config, limits, sections};
@@ -25,9 +25,6 @@ pub struct Origin {
     name: String,
     bytes: Arc<[u8]>,
 }
-
-/// What is said of a file that isn't there.
-pub const MISSING_FILE: &str = "there is no such file; name one that exists";
 
 impl Origin {
     /// The file at the path.
@@ -74,12 +71,13 @@ impl Origin {
     /// Every problem of the text and of its step files, in their order.
     pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Vec<Problem>> {
         let reading = Reading::new(env, self.folder());
-        let read = reading.document(self.name.clone(), Ok(self.bytes.to_vec()), sections::file);
+        let bytes = Ok(self.bytes.to_vec());
+        let read = document(&reading, self.name.clone(), bytes, sections::file);
         let Some((config, places)) = read.filter(|_| reading.is_right()) else {
             return Err(reading.done().0);
         };
-        for warning in limits::warnings(&config, &places) {
-            reading.note(warning);
+        for (place, warning) in limits::warnings(&config, &places) {
+            reading.note(place, warning);
         }
         let (warnings, step_files) = reading.done();
         Ok(Checked {
@@ -121,17 +119,5 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Checked, Vec<Problem>> {
         Origin::text(file_name, text).read(env)
-    }
-}
-
-/// What is said of a file that can't be read.
-pub(super) fn unreadable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => MISSING_FILE.to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "the file may not be read; allow the exporter's user to read it".to_owned()
-        }
-        io::ErrorKind::IsADirectory => "this is a directory; name a file".to_owned(),
-        _ => format!("the file can't be read: {error}"),
     }
 }

@@ -4,21 +4,22 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::field::Field;
 use super::keys;
 use super::labels::tag_label;
 use super::names::{TAG_KEY, is_tag_key};
-use super::node::Node;
-use super::problem::Place;
-use super::reader::{Field, Section};
+use super::node::Value;
+use super::reading::Place;
+use super::section::{self, Section};
 use super::targets::targets;
 use super::{Config, DurationBudget, Metrics, Polling, StatusFormat, TagLabel};
 use crate::model::format_duration;
 
 /// The whole file, and where each target stands in it.
 pub(super) fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
-    match top.node {
-        Node::Mapping(_) => {}
-        Node::Null => return top.problem("the file is empty; it needs at least the key targets"),
+    match top.value {
+        Value::Mapping(_) => {}
+        Value::Null => return top.problem("the file is empty; it needs at least the key targets"),
         other => {
             return top.problem(format!(
                 "the file must be a mapping with the keys {}, not {}",
@@ -27,12 +28,16 @@ pub(super) fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
             ));
         }
     }
-    top.section(&keys::FILE, |section| {
-        let polling = section.get("polling", |field| field.section(&keys::POLLING, polling));
-        let metrics = section.get("metrics", |field| field.section(&keys::METRICS, metrics));
+    section::read(top, &keys::FILE, |section| {
+        let polling = section.get("polling", |field| {
+            section::read(field, &keys::POLLING, polling)
+        });
+        let metrics = section.get("metrics", |field| {
+            section::read(field, &keys::METRICS, metrics)
+        });
         let budgets = section.optional("duration_budgets", |field| {
             field.each("a list of budgets, each with a dash before it", |item| {
-                item.section(&keys::DURATION_BUDGET, duration_budget)
+                section::read(item, &keys::DURATION_BUDGET, duration_budget)
             })
         });
         let interval = polling.as_ref().map(|polling| polling.interval);
@@ -95,7 +100,7 @@ fn duration_buckets(field: Field<'_>) -> Option<Vec<Duration>> {
         let before = last.replace((bucket, item.place()));
         match before {
             Some((before, place)) if before == bucket => {
-                item.repeats("this bucket is listed twice; keep one", &place)
+                item.repeats("this bucket is listed twice; keep one", place)
             }
             Some((before, _)) if before > bucket => item.problem(format!(
                 "{} stands after {}; list the buckets from the shortest to the longest",
@@ -121,11 +126,11 @@ fn tag_labels(field: Field<'_>) -> Option<Vec<TagLabel>> {
         let label = tag_label(&key);
         match seen.get(&label) {
             Some((first, place)) if *first == key => {
-                item.repeats("this tag is listed twice; keep one", place)
+                item.repeats("this tag is listed twice; keep one", *place)
             }
             Some((_, place)) => item.repeats(
                 "this tag gives the same label as another, all characters but letters, digits and _ becoming _; keep one",
-                place,
+                *place,
             ),
             None => {
                 seen.insert(label.clone(), (key.clone(), item.place()));

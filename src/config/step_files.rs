@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobBuilder};
 
-use super::read::unreadable;
+use super::problem::unreadable;
 
 /// Some 20 000 ids. What is larger is hardly a list of steps, and would be read every few seconds.
 const LARGEST_FILE: u64 = 1 << 20;

@@ -5,9 +5,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::field::Field;
 use super::labels::labels;
-use super::problem::Place;
-use super::reader::{Field, Section};
+use super::reading::Place;
+use super::section::{self, Section};
 use super::{AssumeRole, RateLimit, Target, endpoint, keys, lists};
 use crate::model::identifier;
 
@@ -28,7 +29,7 @@ pub(super) fn targets(
 ) -> Option<Vec<(Target, Place)>> {
     let mut seen = Seen::default();
     let targets = field.each("a list of targets, each with a dash before it", |item| {
-        let target = item.section(&keys::TARGET, |section| {
+        let target = section::read(item, &keys::TARGET, |section| {
             target(section, interval, &mut seen)
         });
         Some((target?, item.place()))
@@ -43,7 +44,7 @@ fn target(section: &Section<'_>, interval: Option<Duration>, seen: &mut Seen) ->
     let name = section.get("name", |field| target_name(field, seen));
     let regions = section.get("regions", regions);
     let assume_role = section.optional("assume_role", |field| {
-        field.section(&keys::ASSUME_ROLE, assume_role)
+        section::read(field, &keys::ASSUME_ROLE, assume_role)
     });
     let profile = section.optional("profile", |field| {
         field.text_that("the name of a profile", |text| {
@@ -52,7 +53,7 @@ fn target(section: &Section<'_>, interval: Option<Duration>, seen: &mut Seen) ->
     });
     let endpoint_url = section.optional("endpoint_url", endpoint_url);
     let rate_limit = section.get("rate_limit", |field| {
-        field.section(&keys::RATE_LIMIT, rate_limit)
+        section::read(field, &keys::RATE_LIMIT, rate_limit)
     });
     let labels = section.optional("labels", labels);
     let followed = lists::followed(section, interval, regions.as_deref(), seen)?;
@@ -85,7 +86,7 @@ fn target_name(field: Field<'_>, seen: &mut Seen) -> Option<String> {
         },
     )?;
     match seen.names.get(&name) {
-        Some(first) => field.repeats("another target has this name; each needs its own", first),
+        Some(first) => field.repeats("another target has this name; each needs its own", *first),
         None => {
             seen.names.insert(name.clone(), field.place());
             Some(name)
@@ -98,7 +99,7 @@ fn regions(field: Field<'_>) -> Option<Vec<String>> {
     let regions = field.each("a list of regions, such as [us-west-2]", |item| {
         let region = item.text_that("a region such as us-west-2", identifier::is_region)?;
         match seen.get(&region) {
-            Some(first) => item.repeats("this region is listed twice; keep one", first),
+            Some(first) => item.repeats("this region is listed twice; keep one", *first),
             None => {
                 seen.insert(region.clone(), item.place());
                 Some(region)

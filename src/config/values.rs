@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use globset::{Glob, GlobBuilder};
 
-use super::node::{Node, quoted};
-use super::reader::Field;
+use super::field::Field;
+use super::node::{Value, quoted};
 use super::substitution::substitute;
 use crate::model::{DurationFault, parse_duration};
 
@@ -33,12 +33,12 @@ impl Text<'_> {
 impl<'a> Field<'a> {
     /// A string, substituted. `wanted` says what it should be, for whoever wrote something else.
     pub fn text(&self, wanted: &str) -> Option<Text<'a>> {
-        let written = match self.node {
-            Node::Text(written) => written,
-            Node::Integer(_) | Node::Float(_) | Node::Switch(_) => {
+        let written = match self.value {
+            Value::Text(written) => written,
+            Value::Integer(_) | Value::Float(_) | Value::Switch(_) => {
                 return self.problem(format!(
                     "must be {wanted}, not {}; quote it if it is meant as text",
-                    self.node.described()
+                    self.value.described()
                 ));
             }
             _ => return self.wrong_kind(wanted),
@@ -70,20 +70,20 @@ impl<'a> Field<'a> {
     /// What the node says once a substitution is done: a number or a switch may come out of one,
     /// and then it is read as if it stood there; a quoted number stays text.
     fn resolved(&self, wanted: &str) -> Option<Resolved<'a>> {
-        let Node::Text(_) = self.node else {
+        let Value::Text(_) = self.value else {
             return Some(Resolved {
-                value: Cow::Borrowed(self.node),
-                quoted: self.node.described(),
+                value: Cow::Borrowed(self.value),
+                quoted: self.value.described(),
             });
         };
         let text = self.text(wanted)?;
         let value = match text.from_environment {
             true => Cow::Owned(plain(&text.value)),
-            false => Cow::Borrowed(self.node),
+            false => Cow::Borrowed(self.value),
         };
         Some(Resolved {
             value,
-            quoted: self.node.described(),
+            quoted: self.value.described(),
         })
     }
 
@@ -91,8 +91,8 @@ impl<'a> Field<'a> {
         let wanted = "true or false";
         let resolved = self.resolved(wanted)?;
         match *resolved.value {
-            Node::Switch(value) => Some(value),
-            Node::Null => self.wrong_kind(wanted),
+            Value::Switch(value) => Some(value),
+            Value::Null => self.wrong_kind(wanted),
             _ => self.problem(format!("must be {wanted}, not {}", resolved.quoted)),
         }
     }
@@ -105,13 +105,13 @@ impl<'a> Field<'a> {
         };
         let resolved = self.resolved(&wanted)?;
         match *resolved.value {
-            Node::Integer(value) => {
+            Value::Integer(value) => {
                 let value = u32::try_from(value).ok();
                 if let Some(value) = value.filter(|value| range.contains(value)) {
                     return Some(value);
                 }
             }
-            Node::Null => return self.wrong_kind(&wanted),
+            Value::Null => return self.wrong_kind(&wanted),
             _ => {}
         }
         self.problem(format!("must be {wanted}, not {}", resolved.quoted))
@@ -122,9 +122,9 @@ impl<'a> Field<'a> {
         let wanted = format!("a finite number, at least {least}");
         let resolved = self.resolved(&wanted)?;
         let value = match *resolved.value {
-            Node::Integer(value) => Some(value as f64),
-            Node::Float(value) => Some(value),
-            Node::Null => return self.wrong_kind(&wanted),
+            Value::Integer(value) => Some(value as f64),
+            Value::Float(value) => Some(value),
+            Value::Null => return self.wrong_kind(&wanted),
             _ => None,
         };
         match value.filter(|value| value.is_finite() && *value >= least) {
@@ -139,14 +139,14 @@ impl<'a> Field<'a> {
         if duration > Duration::ZERO {
             return Some(duration);
         }
-        match self.node {
-            Node::Text(written) => self.problem(format!(
+        match self.value {
+            Value::Text(written) => self.problem(format!(
                 "{} is no time at all; a duration here must be above 0, such as 30s",
                 quoted(written)
             )),
             _ => self.problem(format!(
                 "must be a duration above 0, such as 30s or 500ms, not {}",
-                self.node.described()
+                self.value.described()
             )),
         }
     }
@@ -158,15 +158,15 @@ impl<'a> Field<'a> {
 
     /// Any duration; `wanted` says which are right, for whoever wrote something else.
     fn duration_above(&self, wanted: &str) -> Option<Duration> {
-        match self.node {
-            Node::Integer(0) => return Some(Duration::ZERO),
-            Node::Integer(number) if *number > 0 => {
+        match self.value {
+            Value::Integer(0) => return Some(Duration::ZERO),
+            Value::Integer(number) if *number > 0 => {
                 return self.problem(no_unit(&number.to_string()));
             }
-            Node::Integer(_) | Node::Float(_) => {
+            Value::Integer(_) | Value::Float(_) => {
                 return self.problem(format!(
                     "must be a duration {wanted}, not {}",
-                    self.node.described()
+                    self.value.described()
                 ));
             }
             _ => {}
@@ -228,19 +228,19 @@ impl<'a> Field<'a> {
 }
 
 /// A value of the environment, read as the file would be if it stood there.
-fn plain(text: &str) -> Node {
+fn plain(text: &str) -> Value {
     let text = text.trim();
     match (text, text.parse::<i128>(), text.parse::<f64>()) {
-        ("true", ..) => Node::Switch(true),
-        ("false", ..) => Node::Switch(false),
-        (_, Ok(value), _) => Node::Integer(value),
-        (_, _, Ok(value)) => Node::Float(value),
-        _ => Node::Text(text.to_owned()),
+        ("true", ..) => Value::Switch(true),
+        ("false", ..) => Value::Switch(false),
+        (_, Ok(value), _) => Value::Integer(value),
+        (_, _, Ok(value)) => Value::Float(value),
+        _ => Value::Text(text.into()),
     }
 }
 
 struct Resolved<'a> {
-    value: Cow<'a, Node>,
+    value: Cow<'a, Value>,
     quoted: String,
 }
 

@@ -1,0 +1,38 @@
+//! Reads one file of a configuration: its text into a tree, and the tree by whatever knows its keys.
+
+use super::field::Field;
+use super::node::Position;
+use super::reading::{Place, Reading};
+use super::tree::Tree;
+
+/// Reads a file's bytes, or says why there are none, and hands its top to `read`.
+pub(super) fn document<T>(
+    reading: &Reading<'_>,
+    name: String,
+    bytes: Result<Vec<u8>, String>,
+    read: impl FnOnce(Field<'_>) -> Option<T>,
+) -> Option<T> {
+    let file = reading.add_file(name);
+    let note = |at, message| reading.note(Place::new(file, at), message);
+    let text = match bytes.map(String::from_utf8) {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => {
+            let right = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let at = Position::behind(&String::from_utf8_lossy(right));
+            note(
+                at,
+                "this byte is not UTF-8; save the file in that encoding".to_owned(),
+            );
+            return None;
+        }
+        Err(fault) => {
+            note(Position::START, fault);
+            return None;
+        }
+    };
+    let Tree { root, fault } = Tree::read(&text);
+    if let Some(fault) = fault {
+        note(fault.at, fault.message);
+    }
+    read(Field::top(&root?, file, reading))
+}

@@ -1,0 +1,394 @@
+//! Reads a text into a tree of nodes, or finds what is wrong with it as YAML.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+
+use super::node::{Node, Position, Value};
+use super::syntax::{self, Fault, Opened};
+
+/// What YAML's own tags begin with: `!!str` is `tag:yaml.org,2002:str`.
+const CORE_SCHEMA: &str = "tag:yaml.org,2002:";
+/// Deeper nesting is refused: whatever walks the tree may recurse.
+const DEEPEST: usize = 128;
+/// How many times the nodes of a text its aliases may make of them.
+const MOST_REPETITION: usize = 100;
+
+/// What a text holds.
+#[derive(Debug)]
+pub(super) struct Tree {
+    /// The first document; `None` where it cannot be read.
+    pub root: Option<Node>,
+    /// What is wrong with the text as YAML.
+    pub fault: Option<Fault>,
+}
+
+impl Tree {
+    pub(super) fn read(text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if let Some(fault) = syntax::control_character(text) {
+            return Self {
+                root: None,
+                fault: Some(fault),
+            };
+        }
+        let mut builder = Builder::default();
+        let fault = builder.read(text).err();
+        let mut documents = builder.documents.into_iter();
+        let empty = Node {
+            at: Position::START,
+            value: Value::Null,
+        };
+        Self {
+            root: match (documents.next(), &fault) {
+                (None, None) => Some(empty),
+                (root, _) => root,
+            },
+            fault,
+        }
+    }
+}
+
+/// How large a node is with its aliases replaced by what they repeat.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    depth: usize,
+    nodes: usize,
+}
+
+/// A collection whose end has not been read yet.
+struct Open {
+    opened: Opened,
+    at: Position,
+    anchor: usize,
+    tag: Option<String>,
+    /// A mapping's keys and values in turn.
+    nodes: Vec<Node>,
+    extent: Extent,
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Value, Extent)>,
+    /// Of the document that is read.
+    root: Option<Node>,
+    documents: Vec<Node>,
+    /// Nodes as written.
+    written: usize,
+}
+
+impl Builder {
+    /// Reads the first document, and a second one as far as it is needed to refuse it.
+    fn read(&mut self, text: &str) -> Result<(), Fault> {
+        let mut began = Vec::new();
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(|error| {
+                let open: Vec<_> = self.open.iter().map(|open| open.opened).collect();
+                syntax::fault(text, position(error.marker()), &open)
+            })?;
+            let at = position(&span.start);
+            let inside = position(&span.end);
+            match event {
+                Event::DocumentStart(_) => began.push(at),
+                Event::DocumentEnd => {
+                    self.documents.extend(self.root.take());
+                    if let [_, second] = began.as_slice() {
+                        return Err(Fault {
+                            at: *second,
+                            message: "a second document begins here; a file holds one".to_owned(),
+                        });
+                    }
+                }
+                Event::SequenceStart(anchor, tag) => {
+                    self.begin(
+                        Opened {
+                            mapping: false,
+                            inside,
+                        },
+                        at,
+                        anchor,
+                        tag.as_deref(),
+                    )?;
+                }
+                Event::MappingStart(anchor, tag) => {
+                    self.begin(
+                        Opened {
+                            mapping: true,
+                            inside,
+                        },
+                        at,
+                        anchor,
+                        tag.as_deref(),
+                    )?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.end()?,
+                Event::Scalar(text, style, anchor, tag) => {
+                    let at = self.key().filter(|_| span.is_empty()).unwrap_or(at);
+                    let value = scalar(&text, style, tag.as_deref());
+                    self.add(at, value, anchor, Extent { depth: 0, nodes: 1 })?;
+                }
+                Event::Alias(anchor) => self.repeat(at, anchor)?,
+                Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        opened: Opened,
+        at: Position,
+        anchor: usize,
+        tag: Option<&Tag>,
+    ) -> Result<(), Fault> {
+        if self.open.len() == DEEPEST {
+            return Err(too_deep(at));
+        }
+        self.open.push(Open {
+            opened,
+            at,
+            anchor,
+            tag: own_tag(tag),
+            nodes: Vec::new(),
+            extent: Extent::default(),
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = match open.tag {
+            Some(tag) => Value::Tagged(tag),
+            None if open.opened.mapping => Value::Mapping(pairs(open.nodes)),
+            None => Value::Sequence(open.nodes.into()),
+        };
+        let extent = Extent {
+            depth: open.extent.depth + 1,
+            nodes: open.extent.nodes.saturating_add(1),
+        };
+        self.add(open.at, value, open.anchor, extent)
+    }
+
+    fn repeat(&mut self, at: Position, anchor: usize) -> Result<(), Fault> {
+        match self.anchors.get(&anchor) {
+            Some((value, extent)) if self.open.len() + extent.depth <= DEEPEST => {
+                self.add(at, value.clone(), 0, *extent)
+            }
+            // One that is not complete yet would hold itself.
+            _ => Err(too_deep(at)),
+        }
+    }
+
+    /// Adds a node to the innermost collection.
+    fn add(
+        &mut self,
+        at: Position,
+        value: Value,
+        anchor: usize,
+        extent: Extent,
+    ) -> Result<(), Fault> {
+        self.written += 1;
+        if anchor > 0 {
+            self.anchors.insert(anchor, (value.clone(), extent));
+        }
+        let node = Node { at, value };
+        let Some(open) = self.open.last_mut() else {
+            if extent.nodes > self.written.saturating_mul(MOST_REPETITION) {
+                return Err(Fault {
+                    at: Position::START,
+                    message: "aliases (*name) repeat too much of the file; write the values out"
+                        .to_owned(),
+                });
+            }
+            self.root = Some(node);
+            return Ok(());
+        };
+        open.extent.depth = open.extent.depth.max(extent.depth);
+        open.extent.nodes = open.extent.nodes.saturating_add(extent.nodes);
+        open.nodes.push(node);
+        Ok(())
+    }
+
+    /// Where the key stands whose value comes next.
+    fn key(&self) -> Option<Position> {
+        let open = self.open.last().filter(|open| open.opened.mapping)?;
+        let is_key = !open.nodes.len().is_multiple_of(2);
+        open.nodes.last().filter(|_| is_key).map(|key| key.at)
+    }
+}
+
+fn position(marker: &Marker) -> Position {
+    Position {
+        line: marker.line().max(1),
+        column: marker.col() + 1,
+    }
+}
+
+fn too_deep(at: Position) -> Fault {
+    Fault {
+        at,
+        message: "lists and mappings are nested too deeply here; nothing in this file needs more than a few levels".to_owned(),
+    }
+}
+
+fn pairs(nodes: Vec<Node>) -> std::rc::Rc<[(Node, Node)]> {
+    let mut nodes = nodes.into_iter();
+    std::iter::from_fn(|| Some((nodes.next()?, nodes.next()?))).collect()
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+    if let Some(tag) = own_tag(tag) {
+        return Value::Tagged(tag);
+    }
+    let tag = tag.map(whole);
+    let kind = tag.as_deref().map(|tag| tag.strip_prefix(CORE_SCHEMA));
+    match (kind, Value::plain(text)) {
+        (None, plain) if style == ScalarStyle::Plain => plain,
+        (Some(Some("null")), null @ Value::Null) => null,
+        (Some(Some("bool")), switch @ Value::Switch(_)) => switch,
+        (Some(Some("int" | "float")), integer @ Value::Integer(_)) => integer,
+        (Some(Some("float")), float @ Value::Float(_)) => float,
+        (Some(Some(kind @ ("null" | "bool" | "int" | "float"))), _) => {
+            Value::Tagged(format!("!!{kind}"))
+        }
+        _ => Value::Text(text.into()),
+    }
+}
+
+fn whole(tag: &Tag) -> String {
+    format!("{}{}", tag.handle, tag.suffix)
+}
+
+/// A tag that is none of YAML's own, without its `!`.
+fn own_tag(tag: Option<&Tag>) -> Option<String> {
+    let tag = whole(tag?);
+    match tag.strip_prefix('!')? {
+        "" => Some(tag),
+        own => Some(own.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(text: &str) -> Node {
+        match Tree::read(text) {
+            Tree {
+                root: Some(root),
+                fault: None,
+            } => root,
+            broken => panic!("{broken:?}"),
+        }
+    }
+
+    fn fault(text: &str) -> String {
+        let fault = Tree::read(text).fault.expect("the text is broken");
+        format!("{}: {}", fault.at, fault.message)
+    }
+
+    /// The value of the first key.
+    fn value(text: &str) -> Value {
+        match root(text).value {
+            Value::Mapping(entries) => entries[0].1.value.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn quoted_and_tagged_scalars_are_what_they_say() {
+        for (text, expected) in [
+            ("a: '1'", Value::Text("1".into())),
+            ("a: !!str 1", Value::Text("1".into())),
+            ("a: !!int '1'", Value::Integer(1)),
+            ("a: !!float 1", Value::Integer(1)),
+            ("a: !!bool 'true'", Value::Switch(true)),
+            ("a: !!null ''", Value::Null),
+            ("a: !!int one", Value::Tagged("!!int".to_owned())),
+            ("a: !secret x", Value::Tagged("secret".to_owned())),
+            ("a: !secret [x]", Value::Tagged("secret".to_owned())),
+            ("a: ! x", Value::Tagged("!".to_owned())),
+            ("a: !!seq []", Value::Sequence([].into())),
+            ("a: |\n  1\n", Value::Text("1\n".into())),
+            ("a:", Value::Null),
+        ] {
+            assert_eq!(value(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn value_that_is_left_out_stands_where_its_key_does() {
+        let Value::Mapping(entries) = root("a: 1\n\n  \nb:\n\nc: 2").value else {
+            panic!("it is a mapping");
+        };
+        let places = entries.iter().map(|(key, value)| (key.at, value.at));
+        let places: Vec<_> = places.map(|(key, value)| (key.line, value.line)).collect();
+        assert_eq!(places, [(1, 1), (4, 4), (6, 6)]);
+    }
+
+    #[test]
+    fn alias_stands_where_it_is_written_and_what_is_in_it_where_that_is() {
+        let Value::Sequence(items) = root("- &a [x]\n- *a").value else {
+            panic!("it is a list");
+        };
+        assert_eq!(items[0], items[1]);
+        assert_eq!(items[1].at, Position { line: 2, column: 3 });
+        let Value::Sequence(inner) = &items[1].value else {
+            panic!("it is a list");
+        };
+        assert_eq!(inner[0].at, Position { line: 1, column: 7 });
+    }
+
+    #[test]
+    fn anchor_that_is_set_again_means_the_later_value() {
+        let text = "a: [&x 1, *x, &x 2, *x]";
+        let Value::Sequence(items) = value(text) else {
+            panic!("it is a list");
+        };
+        assert_eq!(items[1].value, Value::Integer(1));
+        assert_eq!(items[3].value, Value::Integer(2));
+    }
+
+    #[test]
+    fn nesting_is_bounded_also_where_aliases_make_it() {
+        let lists = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        root(&lists(DEEPEST));
+        let too_deep = "line 1, column 129: lists and mappings are nested too deeply here; nothing in this file needs more than a few levels";
+        assert_eq!(fault(&lists(DEEPEST + 1)), too_deep);
+        assert!(fault("a: &a [*a]").contains("nested too deeply"));
+        let mut chain = format!("- &a0 {}\n", lists(DEEPEST / 2));
+        for n in 1..10_000 {
+            chain += &format!("- &a{n} [*a{}]\n", n - 1);
+        }
+        assert!(fault(&chain).starts_with("line 65, column 9: lists and mappings are nested"));
+        for deep in ["[", "{a: ", "- ", "? "] {
+            assert!(Tree::read(&deep.repeat(100_000)).root.is_none(), "{deep}");
+        }
+    }
+
+    #[test]
+    fn surrogates_are_no_characters() {
+        assert_eq!(value(r#"a: "\u00e9\U0001f600""#), Value::Text("é😀".into()));
+        for text in [
+            r#"a: "\ud83d\ude00""#,
+            r#"a: "\ud83d""#,
+            r#"a: "\U00110000""#,
+        ] {
+            let told = fault(text);
+            assert!(
+                told.starts_with("line 1, column 5: this backslash"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_document_holds_nothing() {
+        for text in ["", "# nothing\n", "---\n", "\u{feff}"] {
+            assert_eq!(root(text).value, Value::Null, "{text:?}");
+        }
+    }
+}
