@@ -12,12 +12,12 @@
     reason = "a benchmark reads clocks, prints its figures and fails at the first surprise"
 )]
 
+#[path = "../tests/it/support/busy_account/mod.rs"]
+mod busy_account;
 #[path = "../tests/it/support/fleet.rs"]
 mod fleet;
 #[path = "../tests/it/support/simulation.rs"]
 mod simulation;
-#[path = "../tests/it/support/world.rs"]
-mod world;
 
 use std::time::Duration;
 

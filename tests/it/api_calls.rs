@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use imagebuilder_exporter::api::Operation;
 
+use crate::support::busy_account::{BUILD_STEPS, BusyAccount, LISTED, Record, Shape, TEST_STEPS};
 use crate::support::poller::Polling;
-use crate::support::world::{BUILD_STEPS, LISTED, Record, Shape, TEST_STEPS, World};
 
 const HOUR: f64 = 3_600.0;
 
@@ -85,13 +85,13 @@ fn hourly(pipelines: usize, tested: f64) -> Shape {
     }
 }
 
-/// How a world is asked for so many hours.
-async fn asked(world: &World, config: &str, hours: f64) -> Record {
-    let polling = Polling::start(config, Arc::new(world.clone()));
+/// How an account is asked for so many hours.
+async fn asked(account: &BusyAccount, config: &str, hours: f64) -> Record {
+    let polling = Polling::start(config, Arc::new(account.clone()));
     polling.until(BEGINS).await;
-    world.begin_record();
+    account.begin_record();
     polling.until(BEGINS + hours * HOUR).await;
-    world.record()
+    account.record()
 }
 
 /// Between these an hour is what is made each interval: at least once, and up to 5 % early.
@@ -119,9 +119,9 @@ async fn calls_an_hour_are_those_of_the_formula() {
         (PACES[1], 60, 0.0),
     ] {
         let hours = if pipelines > 10 { 1 } else { 3 };
-        let world = World::new(1, hourly(pipelines, tested));
+        let account = BusyAccount::new(1, hourly(pipelines, tested));
         let config = pace.config("pipelines: ['*']", "");
-        let record = asked(&world, &config, f64::from(hours)).await;
+        let record = asked(&account, &config, f64::from(hours)).await;
         let account = Account {
             images: pipelines * LISTED,
             pipelines,
@@ -207,7 +207,7 @@ async fn examples_of_the_page_are_what_the_formula_gives() {
     }
 }
 
-/// A build of four hours, which is at its third hour when the world begins.
+/// A build of four hours, which is at its third hour when the account begins.
 fn long_build() -> Shape {
     Shape {
         period: 14_400,
@@ -225,14 +225,14 @@ async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() 
         GetImage, GetWorkflowExecution, GetWorkflowStepExecution, ListWorkflowExecutions,
         ListWorkflowStepExecutions,
     };
-    let steps = |world: &World| {
-        let build = world.running(0, world.now());
+    let steps = |account: &BusyAccount| {
+        let build = account.running(0, account.now());
         { build.steps.iter() }
             .map(|step| step.id.to_string())
             .collect::<Vec<_>>()
     };
-    let world = World::new(1, long_build());
-    let ids = steps(&world);
+    let account = BusyAccount::new(1, long_build());
+    let ids = steps(&account);
     let workflow = ids[0].replace("step-", "wf-");
     let arn = "arn:aws:imagebuilder:us-west-2:000000000001:image/golden-0/1.0.2/1";
     let (one, two) = (&ids[6], &ids[5]);
@@ -270,18 +270,18 @@ async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() 
             vec![(GetImage, 2..=4)],
         ),
     ] {
-        let world = World::new(1, long_build());
-        let polling = Polling::start(&PACES[0].config(&keys, ""), Arc::new(world.clone()));
+        let account = BusyAccount::new(1, long_build());
+        let polling = Polling::start(&PACES[0].config(&keys, ""), Arc::new(account.clone()));
         polling.until(BEGINS).await;
-        world.begin_record();
+        account.begin_record();
         polling.until(BEGINS + HOUR).await;
-        let moves = world.record();
+        let moves = account.record();
         assert_calls(&moves, &format!("{keys} moves"), &moving);
         // It ends within the second hour, and stays for two more.
         polling.until(BEGINS + 2.0 * HOUR).await;
-        world.begin_record();
+        account.begin_record();
         polling.until(BEGINS + 3.0 * HOUR).await;
-        assert_calls(&world.record(), &format!("{keys} has ended"), &ended);
+        assert_calls(&account.record(), &format!("{keys} has ended"), &ended);
         assert_eq!(moves.of(ListWorkflowExecutions), 0);
     }
 }
@@ -296,8 +296,8 @@ async fn what_is_only_shown_costs_no_call() {
     );
     let mut calls = Vec::new();
     for config in [&plain, &rich] {
-        let world = World::new(1, hourly(2, 1.0));
-        calls.push(asked(&world, config, 2.0).await.calls);
+        let account = BusyAccount::new(1, hourly(2, 1.0));
+        calls.push(asked(&account, config, 2.0).await.calls);
     }
     assert_eq!(calls[0], calls[1]);
 }

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::Run;
 use crate::process::{Scrape, Simulated};
+use crate::support::busy_account::{BusyAccount, Shape, clock};
 use crate::support::fleet::{Fleet, limit};
 use crate::support::poller::Polling;
-use crate::support::world::{Shape, World, clock};
 
 /// By how much the truth may differ from what was estimated.
 const CALLS_WITHIN: f64 = 1.15;
@@ -37,8 +37,8 @@ fn following(lists: &str) -> String {
     )
 }
 
-/// What doctor reckons for a target that follows this of a world.
-async fn estimated(world: &World, lists: &str) -> Estimate {
+/// What doctor reckons for a target that follows this of an account.
+async fn estimated(account: &BusyAccount, lists: &str) -> Estimate {
     let yaml = following(lists);
     let config = Config::read("test.yaml", &yaml, &|_| None).unwrap().config;
     let target = &config.targets[0];
@@ -47,7 +47,7 @@ async fn estimated(world: &World, lists: &str) -> Estimate {
         arn: "arn:aws:iam::111122223333:user/test".to_owned(),
     };
     let access = Access {
-        api: Arc::new(world.clone()),
+        api: Arc::new(account.clone()),
         caller: Box::pin(async { Ok(Parsed::from(caller)) }),
         base: Box::pin(async { Err(ApiError::new(ErrorKind::Credentials, "no role")) }),
         service_clock: ServiceClock::default(),
@@ -70,12 +70,12 @@ async fn calls_are_about_as_many_as_doctor_said() {
             throttled: 0.0,
         };
         let fleet = Fleet::start(1, shape, limit(1e6, 1_000_000));
-        let world = &fleet.worlds[0];
+        let account = &fleet.accounts[0];
         tokio::time::sleep(Duration::from_secs(5 * 60)).await;
-        let estimate = estimated(world, "pipelines: ['*']").await;
-        world.begin_record();
+        let estimate = estimated(account, "pipelines: ['*']").await;
+        account.begin_record();
         tokio::time::sleep(Duration::from_secs(3_600)).await;
-        let truth = world.record().all() as f64;
+        let truth = account.record().all() as f64;
         // Each pipeline begins a build an hour.
         let said = estimate.now + pipelines as f64 * estimate.build;
         is_within(
@@ -99,8 +99,8 @@ async fn calls_for_what_is_named_are_about_as_many_as_doctor_said() {
         timed_out: 0.0,
         throttled: 0.0,
     };
-    let world = World::new(1, shape);
-    let build = world.running(0, world.now());
+    let account = BusyAccount::new(1, shape);
+    let build = account.running(0, account.now());
     let steps: Vec<String> = build.steps.iter().map(|step| step.id.to_string()).collect();
     let arn = "arn:aws:imagebuilder:us-west-2:000000000001:image/golden-0/1.0.2/1";
     let unknown = "step-00000000-0000-0000-0000-000000000000";
@@ -115,13 +115,13 @@ async fn calls_for_what_is_named_are_about_as_many_as_doctor_said() {
         ),
         format!("image_build_versions: ['{arn}']"),
     ] {
-        let world = World::new(1, shape);
-        let polling = Polling::start(&following(&lists), Arc::new(world.clone()));
+        let account = BusyAccount::new(1, shape);
+        let polling = Polling::start(&following(&lists), Arc::new(account.clone()));
         polling.until(600.0).await;
-        let said = estimated(&world, &lists).await.now;
-        world.begin_record();
+        let said = estimated(&account, &lists).await.now;
+        account.begin_record();
         polling.until(4_200.0).await;
-        let truth = world.record().all() as f64;
+        let truth = account.record().all() as f64;
         is_within(CALLS_WITHIN, said, truth, &lists);
     }
 }

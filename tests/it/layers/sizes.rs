@@ -31,7 +31,6 @@ const KNOWN_LONG_FILES: &[&str] = &[
     "tests/it/lifecycle.rs",
     "tests/it/oracle/discovery.rs",
     "tests/it/status.rs",
-    "tests/it/support/world.rs",
     "tests/python/test_deploy_kubernetes.py",
     "tests/python/test_grafana.py",
     "tests/python/test_quickstart.py",
@@ -46,11 +45,9 @@ const KNOWN_LONG_FUNCTIONS: &[&str] = &[
     "tests/it/api_calls.rs",
     "tests/it/demo.rs",
     "tests/it/discovery/appears.rs",
-    "tests/it/economy.rs",
     "tests/it/metrics.rs",
     "tests/it/oracle/discovery.rs",
     "tests/it/reload.rs",
-    "tests/it/support/world.rs",
 ];
 
 /// The types with methods in more files.

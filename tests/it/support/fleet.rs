@@ -1,4 +1,4 @@
-//! Exporters that follow the pipelines of many worlds, and how soon they show what changes there.
+//! Exporters that follow the pipelines of many accounts, and how soon they show what changes there.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::world::{Build, Shape, World, clock};
+use super::busy_account::{Build, BusyAccount, Shape, clock};
 
 /// How often it is looked whether a change is shown, in milliseconds.
 const TICK: i64 = 500;
@@ -36,9 +36,9 @@ impl Shows for Shown {
     }
 }
 
-/// Running exporters' cores, one for each of some worlds.
+/// Running exporters' cores, one for each of some accounts.
 pub struct Fleet {
-    pub worlds: Vec<World>,
+    pub accounts: Vec<BusyAccount>,
     pub shown: Vec<Shown>,
     finished: Arc<Finished>,
     limiters: Vec<Arc<RateLimiter>>,
@@ -58,12 +58,12 @@ pub struct Kept {
 }
 
 impl Fleet {
-    /// Each world has a target with a rate limit of its own.
-    pub fn start(worlds: usize, shape: Shape, limit: RateLimit) -> Self {
+    /// Each account has a target with a rate limit of its own.
+    pub fn start(accounts: usize, shape: Shape, limit: RateLimit) -> Self {
         let minutes = RETENTION.as_secs() / 60;
         let mut yaml =
             format!("metrics: {{retention: {minutes}m, retention_failed: {minutes}m}}\ntargets:\n");
-        for target in 0..worlds {
+        for target in 0..accounts {
             yaml += &format!("- {{name: t{target}, regions: [us-west-2], pipelines: ['*']}}\n");
         }
         let config = Config::read("fleet.yaml", &yaml, &|_| None);
@@ -80,7 +80,7 @@ impl Fleet {
         let process = Arc::new(ProcessMetrics::new(&[]));
         let stop = watch::Sender::new(false);
         let mut fleet = Self {
-            worlds: Vec::new(),
+            accounts: Vec::new(),
             shown: Vec::new(),
             finished: finished.clone(),
             limiters: Vec::new(),
@@ -88,12 +88,12 @@ impl Fleet {
             tasks: Vec::new(),
         };
         for (place, assignment) in Assignment::all(&config).into_iter().enumerate() {
-            let world = World::new(place as u16 + 1, shape);
+            let account = BusyAccount::new(place as u16 + 1, shape);
             let target = &assignment.target.name;
             let limiter = Arc::new(RateLimiter::new(limit, started.instant));
             fleet.limiters.push(limiter.clone());
             let tools = Tools {
-                api: Arc::new(world.clone()),
+                api: Arc::new(account.clone()),
                 limiter,
                 clock,
                 metrics: Arc::new(PollerMetrics::new(target, "us-west-2")),
@@ -104,7 +104,7 @@ impl Fleet {
             };
             let poller = Poller::new(assignment, tools);
             let (attempted, _) = watch::channel(false);
-            fleet.worlds.push(world);
+            fleet.accounts.push(account);
             fleet.shown.push(poller.shown().clone());
             let running = poller.run(fleet.stop.subscribe(), attempted);
             fleet.tasks.push(tokio::spawn(running));
@@ -146,7 +146,7 @@ impl Fleet {
 
 /// Watches for the changes of steps that are known already, and how long each takes to be shown.
 pub struct Detection {
-    worlds: Vec<World>,
+    accounts: Vec<BusyAccount>,
     /// The pipelines, by when the changes of the next build are to be gathered.
     next: BinaryHeap<Reverse<(i64, usize, usize)>>,
     coming: BinaryHeap<Reverse<Change>>,
@@ -159,33 +159,34 @@ pub struct Detection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Change {
     at: i64,
-    world: usize,
+    account: usize,
     step: StepExecutionId,
     ended: bool,
 }
 
 impl Detection {
     /// Watches from now on.
-    pub fn new(worlds: &[World], shape: Shape) -> Self {
-        let now = worlds[0].now();
-        let pipelines = |world| (0..shape.pipelines).map(move |pipeline| (now, world, pipeline));
+    pub fn new(accounts: &[BusyAccount], shape: Shape) -> Self {
+        let now = accounts[0].now();
+        let pipelines =
+            |account| (0..shape.pipelines).map(move |pipeline| (now, account, pipeline));
         Self {
-            next: { 0..worlds.len() }
+            next: { 0..accounts.len() }
                 .flat_map(pipelines)
                 .map(Reverse)
                 .collect(),
-            worlds: worlds.to_vec(),
+            accounts: accounts.to_vec(),
             coming: BinaryHeap::new(),
             open: Vec::new(),
             lags: Vec::new(),
         }
     }
 
-    /// Lets time pass until the worlds are so old, and watches.
+    /// Lets time pass until the accounts are so old, and watches.
     pub async fn watch<S: Shows>(&mut self, shown: &[S], until: Duration) {
         let until = until.as_millis() as i64;
         loop {
-            let now = self.worlds[0].now();
+            let now = self.accounts[0].now();
             self.look(shown, now);
             if now >= until {
                 return;
@@ -196,27 +197,27 @@ impl Detection {
     }
 
     fn look<S: Shows>(&mut self, shown: &[S], now: i64) {
-        while let Some(Reverse((at, world, pipeline))) = self.next.peek().copied()
+        while let Some(Reverse((at, account, pipeline))) = self.next.peek().copied()
             && at <= now
         {
             self.next.pop();
-            let build = self.worlds[world].running(pipeline, now);
-            self.gather(&build, world, now);
+            let build = self.accounts[account].running(pipeline, now);
+            self.gather(&build, account, now);
             let last = build.steps.last().expect("a build has steps");
-            self.next.push(Reverse((last.ends, world, pipeline)));
+            self.next.push(Reverse((last.ends, account, pipeline)));
         }
         while let Some(Reverse(change)) = self.coming.peek().copied()
             && change.at <= now
         {
             self.coming.pop();
             // One that is not known is still to be found: that takes a round of discovery.
-            if shown[change.world].status(&change.step).is_some() {
+            if shown[change.account].status(&change.step).is_some() {
                 self.open.push(change);
             }
         }
         let lags = &mut self.lags;
         self.open.retain(|change| {
-            let status = shown[change.world].status(&change.step);
+            let status = shown[change.account].status(&change.step);
             let is_shown = status.is_none_or(|status| {
                 status.is_terminal() || (!change.ended && status == StepStatus::Running)
             });
@@ -227,14 +228,14 @@ impl Detection {
         });
     }
 
-    fn gather(&mut self, build: &Build, world: usize, now: i64) {
+    fn gather(&mut self, build: &Build, account: usize, now: i64) {
         for step in &build.steps {
             for (at, ended) in [(step.begins, false), (step.ends, true)] {
                 if at > now {
                     let step = step.id;
                     self.coming.push(Reverse(Change {
                         at,
-                        world,
+                        account,
                         step,
                         ended,
                     }));
@@ -245,7 +246,7 @@ impl Detection {
 
     /// All lags, with what is not shown yet as it stands.
     pub fn all(&self) -> Vec<i64> {
-        let now = self.worlds[0].now();
+        let now = self.accounts[0].now();
         let open = self.open.iter().map(|change| now - change.at);
         self.lags.iter().copied().chain(open).collect()
     }

@@ -1,5 +1,6 @@
 //! What several test modules share: a scripted API, and the exporter's core on tokio's clock.
 
+pub mod busy_account;
 pub mod exposition;
 pub mod fleet;
 #[expect(
@@ -10,4 +11,3 @@ pub mod poller;
 pub mod scripted;
 #[expect(dead_code, reason = "only long simulations show it")]
 pub mod simulation;
-pub mod world;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use imagebuilder_exporter::api::Operation;
 use imagebuilder_exporter::config::RateLimit;
 
-use super::fleet::{Detection, Fleet, Kept, RETENTION, quantile};
-use super::world::{
-    BUILD_STEPS, DISCOVERY_INTERVAL, INTERVAL, LISTED, Record, Shape, TEST_STEPS, World,
+use super::busy_account::{
+    BUILD_STEPS, BusyAccount, DISCOVERY_INTERVAL, INTERVAL, LISTED, Record, Shape, TEST_STEPS,
 };
+use super::fleet::{Detection, Fleet, Kept, RETENTION, quantile};
 
 /// What happens in the account of each target. Of its steps, each takes about 2.4 hours.
 pub const SHAPE: Shape = Shape {
@@ -79,16 +79,16 @@ impl Simulation {
         let begun = Instant::now();
         let first = self.at_first.map_or(self.limit, |(limit, _)| limit);
         let fleet = Fleet::start(self.targets, SHAPE, first);
-        let mut detection = Detection::new(&fleet.worlds, SHAPE);
+        let mut detection = Detection::new(&fleet.accounts, SHAPE);
         if let Some((_, until)) = self.at_first {
             detection.watch(&fleet.shown, until).await;
             fleet.configure(self.limit);
         }
         detection.watch(&fleet.shown, self.warm_up).await;
-        let before: usize = { fleet.worlds.iter() }
-            .map(|world| world.record().all())
+        let before: usize = { fleet.accounts.iter() }
+            .map(|account| account.record().all())
             .sum();
-        fleet.worlds.iter().for_each(World::begin_record);
+        fleet.accounts.iter().for_each(BusyAccount::begin_record);
         detection.lags.clear();
         let parts = 8;
         let mut kept = vec![fleet.kept()];
@@ -97,15 +97,15 @@ impl Simulation {
             let until = self.warm_up + (self.length - self.warm_up) * part / parts;
             detection.watch(&fleet.shown, until).await;
             kept.push(fleet.kept());
-            for world in &fleet.worlds {
-                let (runs, waits) = world.standing();
+            for account in &fleet.accounts {
+                let (runs, waits) = account.standing();
                 running += runs;
                 pending += waits;
             }
         }
         let mut record = Record::default();
-        for world in &fleet.worlds {
-            record.add(world.record());
+        for account in &fleet.accounts {
+            record.add(account.record());
         }
         let calls = before + record.all();
         let detection = detection.all();
