@@ -134,3 +134,10 @@ def test_shipped_scenario_answers_as_the_service_model_allows(simulate, name):
                 assert client.judgements == []
                 client.get_workflow_step_execution(stepExecutionId=step["stepExecutionId"])
                 assert client.judgements == []
+
+
+def test_example_in_the_readme_of_the_simulator_works(simulator, root, capsys):
+    page = (root / "crates/imagebuilder-simulator/README.md").read_text()
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    exec(example.replace("http://127.0.0.1:10851", simulator.url), {})
+    assert f"{GOLDEN}/1 AVAILABLE\n" in capsys.readouterr().out

@@ -3,9 +3,13 @@
 /// An error response as the service writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorResponse {
+    /// The error's type, `InvalidRequestException`.
     pub kind: String,
+    /// The HTTP status.
     pub status: u16,
+    /// The text for a person.
     pub message: String,
+    /// Where the type stands in the response.
     pub form: ErrorForm,
 }
 

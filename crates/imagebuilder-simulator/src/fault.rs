@@ -32,6 +32,7 @@ pub struct Fault {
 pub enum Effect {
     /// Its answer, only later: see [`Fault::latency`].
     Late,
+    /// An error response.
     Error(ErrorResponse),
     /// Nothing, until the caller gives up.
     NoAnswer,
@@ -156,6 +157,7 @@ impl Faults {
         self.rules().faults = faults;
     }
 
+    /// Removes all rules.
     pub fn clear(&self) {
         self.set(Vec::new());
     }

@@ -1,8 +1,15 @@
 //! A simulator of the EC2 Image Builder API: a scripted world, and a server that answers for it.
 //!
-//! [`World`] is pure: what exists, and how it stands, is a function of scenario, seed, speed and
-//! the moment asked about. The server is the only part with a clock and sockets. Nothing of the
-//! exporter falls back to it: only `demo`, `simulate` or an explicit `endpoint_url` reaches it.
+//! The README shows how to use it. Three layers import one way:
+//!
+//! 1. `scenario` is the script: the words of its file, their defaults and its mistakes.
+//! 2. `world` is what exists at a moment: a pure function of scenario, seed, speed and time.
+//! 3. `service` turns a request into a response; `server` has the sockets and is given a clock.
+//!
+//! [`Fault`]s decide which calls go wrong. Nothing in a client falls back to the simulator: only an
+//! explicit `endpoint_url` reaches it.
+
+#![warn(missing_docs)]
 
 mod error;
 mod fault;
@@ -25,3 +32,8 @@ pub use world::{
     ComponentView, FailureView, ImageVersionView, ImageView, PLANTED_SECRET, PipelineView,
     PlannedStep, StepView, WorkflowView, World,
 };
+
+/// Runs the examples of the README as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -76,6 +76,7 @@ impl Simulator {
         })
     }
 
+    /// Returns the address that is bound.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -85,6 +86,7 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
+    /// Returns what is simulated, to compare with what a client saw.
     pub fn world(&self) -> Arc<World> {
         Arc::clone(&self.service.world)
     }

@@ -13,6 +13,10 @@ mod plan;
 mod step_timeline;
 mod tempo;
 mod timeline;
+#[expect(
+    missing_docs,
+    reason = "the fields are the members of the service's responses, which its API reference documents"
+)]
 mod view;
 
 use std::time::Duration;
@@ -44,11 +48,17 @@ pub struct World {
 /// A step that a build will have, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedStep {
+    /// The id of the step execution.
     pub id: StepExecutionId,
+    /// The id of its workflow execution.
     pub workflow_execution_id: WorkflowExecutionId,
+    /// The account that owns the image.
     pub account: String,
+    /// The region of the image.
     pub region: String,
+    /// The image build version that is built.
     pub image_arn: String,
+    /// The step's name in its workflow.
     pub name: String,
     /// When its build begins.
     pub build_begins: Timestamp,

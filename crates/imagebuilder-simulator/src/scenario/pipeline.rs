@@ -97,14 +97,18 @@ impl Pipeline {
     }
 }
 
+/// The operating system of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Platform {
+    /// `Linux`
     #[default]
     Linux,
+    /// `Windows`
     Windows,
 }
 
 impl Platform {
+    /// Returns the platform as the service writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Linux => "Linux",
@@ -117,12 +121,15 @@ impl Platform {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ImageKind {
+    /// An AMI.
     #[default]
     Ami,
+    /// A container image.
     Docker,
 }
 
 impl ImageKind {
+    /// Returns the type as the service writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ami => "AMI",

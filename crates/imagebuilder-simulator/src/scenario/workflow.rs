@@ -33,12 +33,16 @@ pub(crate) enum Managed {
     TestImage,
 }
 
+/// The type of a workflow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkflowKind {
+    /// Builds the image.
     #[default]
     Build,
+    /// Tests the image that was built.
     Test,
+    /// Distributes the image.
     Distribution,
 }
 

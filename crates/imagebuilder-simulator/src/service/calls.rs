@@ -16,11 +16,14 @@ pub struct Calls(Arc<Mutex<Counted>>);
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedCall {
+    /// The operation's name, `GetImage`.
     pub operation: &'static str,
     /// As the caller wrote it; of a list, the id whose parts it lists, empty where those are the
     /// account's.
     pub id: String,
+    /// The region that the request was signed for.
     pub region: String,
+    /// When the call came, by the service's clock.
     pub at: Timestamp,
 }
 
