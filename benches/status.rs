@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{
     Image, ImageArn, ImageStatus, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
-    WorkflowExecution, WorkflowStatus,
+    WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 use imagebuilder_exporter::status::{Health, Known, Query, Site, Source, Status, json, page};
 use imagebuilder_exporter::store::{ImageRecord, Phase, StepRecord, Store, WorkflowRecord};
@@ -90,24 +90,19 @@ fn known(steps: usize) -> Known {
 }
 
 /// A build with one execution and its steps.
-#[expect(clippy::too_many_lines, reason = "one record after the other")]
 fn build(store: &Store, at: usize) {
     let image = format!(
         "arn:aws:imagebuilder:{REGION}:111122223333:image/golden-{}/1.0.0/{at}",
         at % 200
     );
-    let image = ImageArn::parse(&image).expect("it is one");
-    let workflow = format!("arn:aws:imagebuilder:{REGION}:aws:workflow/build/build-image/1.0.3/1");
-    let workflow = WorkflowArn::parse(&workflow).expect("it is one");
     let (image_status, status) = match at {
         at if at % 100 == 0 => (ImageStatus::Building, WorkflowStatus::Running),
         at if at % 10 == 1 => (ImageStatus::Failed, WorkflowStatus::Failed),
         _ => (ImageStatus::Available, WorkflowStatus::Completed),
     };
     let begun = NOW.minus(Duration::from_secs(60 + at as u64 * 10));
-    let labels = LabelText::default;
     let told = Image {
-        arn: image.clone(),
+        arn: ImageArn::parse(&image).expect("it is one"),
         status: image_status,
         created: Some(begun),
         failure: None,
@@ -117,45 +112,75 @@ fn build(store: &Store, at: usize) {
         pipeline: None,
         tags: Default::default(),
     };
+    let none = LabelText::default();
     store
         .images
-        .put(ImageRecord::new(&told, labels(), labels(), REGION));
-    let execution = WorkflowExecution {
-        image: Some(image.clone()),
-        workflow: Some(workflow.clone()),
-        start: Some(begun),
-        end: (status != WorkflowStatus::Running).then_some(NOW),
-        ..WorkflowExecution::with_status(status.clone())
-    };
-    let id = format!("wf-00000000-0000-0000-0000-{at:012}")
-        .parse()
-        .expect("it is one");
-    let unseen = WorkflowRecord::unseen(id, labels(), labels());
-    store.workflows.put(unseen.answered(&execution, REGION));
-    for (place, name) in STEPS.iter().enumerate() {
-        let number = at * STEPS.len() + place;
-        let step = format!("step-00000000-0000-0000-0000-{number:012}");
+        .put(ImageRecord::new(&told, none.clone(), none, REGION));
+    execution(store, at, &told.arn, &status, begun);
+    for place in 0..STEPS.len() {
         let failed = status == WorkflowStatus::Failed && place == 1;
-        let answer = StepExecution {
-            name: Some((*name).into()),
-            action: Some("ExecuteComponents".into()),
-            on_failure: Some(OnFailure::Abort),
-            image: Some(image.clone()),
-            workflow: Some(workflow.clone()),
-            workflow_execution_id: Some(id),
-            start: Some(begun.plus(Duration::from_secs(place as u64))),
-            end: Some(begun.plus(Duration::from_secs(place as u64 + 1))),
-            timeout_seconds: Some(4_500),
-            message: failed.then(|| "Document install-agent failed".into()),
-            ..StepExecution::with_status(match failed {
-                true => StepStatus::Failed,
-                false => StepStatus::Completed,
-            })
-        };
-        let unseen = StepRecord::unseen(step.parse().expect("it is one"), labels());
+        let number = at * STEPS.len() + place;
+        let id = format!("step-00000000-0000-0000-0000-{number:012}");
+        let unseen = StepRecord::unseen(id.parse().expect("it is one"), LabelText::default());
+        let answer = step(at, place, &told.arn, begun, failed);
         store.steps.put(StepRecord {
             phase: Phase::Settled,
             ..unseen.answered(answer, REGION, NOW)
         });
+    }
+}
+
+fn workflow() -> WorkflowArn {
+    let workflow = format!("arn:aws:imagebuilder:{REGION}:aws:workflow/build/build-image/1.0.3/1");
+    WorkflowArn::parse(&workflow).expect("it is one")
+}
+
+fn execution_id(at: usize) -> WorkflowExecutionId {
+    let id = format!("wf-00000000-0000-0000-0000-{at:012}");
+    id.parse().expect("it is one")
+}
+
+fn execution(
+    store: &Store,
+    at: usize,
+    image: &ImageArn,
+    status: &WorkflowStatus,
+    begun: Timestamp,
+) {
+    let told = WorkflowExecution {
+        image: Some(image.clone()),
+        workflow: Some(workflow()),
+        start: Some(begun),
+        end: (*status != WorkflowStatus::Running).then_some(NOW),
+        ..WorkflowExecution::with_status(status.clone())
+    };
+    let none = LabelText::default();
+    let unseen = WorkflowRecord::unseen(execution_id(at), none.clone(), none);
+    store.workflows.put(unseen.answered(&told, REGION));
+}
+
+fn step(
+    at: usize,
+    place: usize,
+    image: &ImageArn,
+    begun: Timestamp,
+    failed: bool,
+) -> StepExecution {
+    let status = match failed {
+        true => StepStatus::Failed,
+        false => StepStatus::Completed,
+    };
+    StepExecution {
+        name: Some(STEPS[place].into()),
+        action: Some("ExecuteComponents".into()),
+        on_failure: Some(OnFailure::Abort),
+        image: Some(image.clone()),
+        workflow: Some(workflow()),
+        workflow_execution_id: Some(execution_id(at)),
+        start: Some(begun.plus(Duration::from_secs(place as u64))),
+        end: Some(begun.plus(Duration::from_secs(place as u64 + 1))),
+        timeout_seconds: Some(4_500),
+        message: failed.then(|| "Document install-agent failed".into()),
+        ..StepExecution::with_status(status)
     }
 }

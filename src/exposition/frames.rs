@@ -19,11 +19,11 @@ pub enum Encoding {
 pub struct Frames {
     exposition: Exposition,
     pool: Arc<FramePool>,
-    state: State,
+    encoder: Encoder,
 }
 
 #[derive(Debug)]
-enum State {
+enum Encoder {
     Plain,
     Gzip(Box<Gzip>),
     Ended,
@@ -41,31 +41,31 @@ pub enum Next {
 
 impl Frames {
     pub fn new(exposition: Exposition, encoding: Encoding, pool: Arc<FramePool>) -> Self {
-        let state = match encoding {
-            Encoding::Identity => State::Plain,
-            Encoding::Gzip => State::Gzip(Box::new(Gzip::new(pool.take(), pool.take()))),
+        let encoder = match encoding {
+            Encoding::Identity => Encoder::Plain,
+            Encoding::Gzip => Encoder::Gzip(Box::new(Gzip::new(pool.take(), pool.take()))),
         };
         Self {
             exposition,
             pool,
-            state,
+            encoder,
         }
     }
 
     /// Renders about [`FRAME_SIZE`] bytes of text at most.
     pub fn advance(&mut self) -> Next {
-        match &mut self.state {
-            State::Plain => {
+        match &mut self.encoder {
+            Encoder::Plain => {
                 let mut frame = self.pool.take();
                 if !self.exposition.write(&mut frame.bytes, FRAME_SIZE) {
-                    self.state = State::Ended;
+                    self.encoder = Encoder::Ended;
                 }
                 if frame.bytes.is_empty() {
                     return Next::End;
                 }
                 Next::Frame(frame.into_bytes())
             }
-            State::Gzip(gzip) => {
+            Encoder::Gzip(gzip) => {
                 let ended = gzip.advance(&mut self.exposition);
                 let full = gzip.out.bytes.len() >= FRAME_SIZE;
                 if !ended && !full {
@@ -73,11 +73,11 @@ impl Frames {
                 }
                 let frame = std::mem::replace(&mut gzip.out, self.pool.take());
                 if ended {
-                    self.state = State::Ended;
+                    self.encoder = Encoder::Ended;
                 }
                 Next::Frame(frame.into_bytes())
             }
-            State::Ended => Next::End,
+            Encoder::Ended => Next::End,
         }
     }
 }

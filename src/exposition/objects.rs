@@ -2,7 +2,7 @@
 //!
 //! Owns the labels; which families there are, and their values, stand in `families`.
 
-use super::series::{SeriesWriter, begin, push};
+use super::series::{SeriesWriter, push};
 use super::text::{self, Value};
 use crate::labels::LabelText;
 use crate::model::Timestamp;
@@ -59,84 +59,79 @@ impl Object for PipelineRecord {
     }
 }
 
-impl SeriesWriter<'_> {
-    /// How many of the records are done when `out` holds `enough`.
-    pub(super) fn objects<R: Object>(
-        &mut self,
-        series: &ObjectSeries<R>,
+impl<R: Object> ObjectSeries<R> {
+    /// Writes the series of these records, and returns how many of them are done when `out` holds
+    /// `enough`.
+    pub(super) fn write(
+        &self,
+        writer: &mut SeriesWriter<'_>,
         records: &[R],
         enough: usize,
     ) -> usize {
-        self.each(records, enough, |this, record| {
+        writer.each(records, enough, |writer, record| {
             if let Some(identity) = record.identity() {
-                this.object(series, record, identity);
+                self.write_one(writer, record, identity);
             }
         })
     }
 
-    fn object<R>(&mut self, series: &ObjectSeries<R>, record: &R, identity: [&LabelText; 2]) {
-        match series {
-            ObjectSeries::Value(value) => {
-                if let Some(value) = value(record, self.now) {
-                    begin(self.out, self.family, &identity);
-                    self.end(value);
+    fn write_one(&self, writer: &mut SeriesWriter<'_>, record: &R, identity: [&LabelText; 2]) {
+        match self {
+            Self::Value(value) => {
+                if let Some(value) = value(record, writer.now) {
+                    writer.begin(&identity);
+                    writer.end(value);
                 }
             }
-            ObjectSeries::Status { known, current } => {
+            Self::Status { known, current } => {
                 if let Some(current) = current(record) {
-                    self.status(known, Some(current), |this| {
-                        begin(this.out, this.family, &identity);
-                    });
+                    writer.status(known, Some(current), |writer| writer.begin(&identity));
                 }
             }
-            ObjectSeries::Info(details) => {
+            Self::Info(details) => {
                 if let Some(details) = details(record) {
-                    begin(self.out, self.family, &identity);
-                    text::label(self.out, "target", self.target);
-                    for labels in &details {
-                        push(self.out, labels);
+                    writer.begin(&identity);
+                    text::label(writer.out, "target", writer.target);
+                    for labels in details {
+                        push(writer.out, labels);
                     }
-                    self.end(Value::Flag(true));
+                    writer.end(Value::Flag(true));
                 }
             }
-            ObjectSeries::Detail(labels) => {
+            Self::Detail(labels) => {
                 if let Some(labels) = labels(record) {
-                    begin(self.out, self.family, &identity);
-                    push(self.out, labels);
-                    self.end(Value::Flag(true));
+                    writer.begin(&identity);
+                    push(writer.out, labels);
+                    writer.end(Value::Flag(true));
                 }
             }
-            ObjectSeries::Results(results) => {
+            Self::Results(results) => {
                 if let Some(results) = results(record) {
                     for (result, count) in [
                         ("succeeded", results.succeeded),
                         ("failed", results.failed),
                         ("skipped", results.skipped),
                     ] {
-                        begin(self.out, self.family, &identity);
-                        text::label(self.out, "result", result);
-                        self.end(Value::Count(count.into()));
+                        writer.begin(&identity);
+                        text::label(writer.out, "result", result);
+                        writer.end(Value::Count(count.into()));
                     }
                 }
             }
         }
     }
+}
 
-    /// How many of the records are done when `out` holds `enough`.
-    pub(super) fn selectors(
-        &mut self,
-        value: fn(&SelectorRecord) -> Value,
-        records: &[SelectorRecord],
-        enough: usize,
-    ) -> usize {
-        self.each(records, enough, |this, record| {
-            begin(this.out, this.family, &[this.source_labels, &record.labels]);
-            this.end(value(record));
-        })
-    }
-
-    fn end(&mut self, value: Value) {
-        text::end_labels(self.out);
-        text::value(self.out, value);
-    }
+/// Writes a series for each of these selectors, and returns how many of them are done when `out`
+/// holds `enough`.
+pub(super) fn write_selectors(
+    value: fn(&SelectorRecord) -> Value,
+    writer: &mut SeriesWriter<'_>,
+    records: &[SelectorRecord],
+    enough: usize,
+) -> usize {
+    writer.each(records, enough, |writer, record| {
+        writer.begin(&[writer.source_labels, &record.labels]);
+        writer.end(value(record));
+    })
 }

@@ -6,6 +6,7 @@ use prometheus::proto::MetricFamily;
 
 use super::families::{self, Entry, Series};
 use super::finished;
+use super::objects::write_selectors;
 use super::scrape::Scrape;
 use super::series::SeriesWriter;
 use super::steps::StepSeries;
@@ -23,12 +24,12 @@ pub struct Exposition {
     /// `target` and `region` of each source.
     source_labels: Vec<LabelText>,
     gathered: Vec<MetricFamily>,
-    at: Position,
+    at: Cursor,
 }
 
 /// Where the text goes on. Each number counts within the one before it.
 #[derive(Debug, Default)]
-struct Position {
+struct Cursor {
     family: usize,
     /// Whether the family's comments are written.
     begun: bool,
@@ -40,7 +41,7 @@ struct Position {
     row: usize,
 }
 
-impl Position {
+impl Cursor {
     fn next_family(&mut self) {
         *self = Self {
             family: self.family + 1,
@@ -87,7 +88,7 @@ impl Exposition {
             format,
             source_labels,
             gathered,
-            at: Position::default(),
+            at: Cursor::default(),
         }
     }
 
@@ -129,37 +130,37 @@ impl Exposition {
                 family,
                 |store| store.steps.chunks(),
                 out,
-                |writer, records| writer.steps(series, records, enough),
+                |writer, records| series.write(writer, records, enough),
             ),
             Series::Workflow(series) => self.write_records(
                 family,
                 |store| store.workflows.chunks(),
                 out,
-                |writer, records| writer.objects(series, records, enough),
+                |writer, records| series.write(writer, records, enough),
             ),
             Series::Image(series) => self.write_records(
                 family,
                 |store| store.images.chunks(),
                 out,
-                |writer, records| writer.objects(series, records, enough),
+                |writer, records| series.write(writer, records, enough),
             ),
             Series::ImageName(series) => self.write_records(
                 family,
                 |store| store.image_names.chunks(),
                 out,
-                |writer, records| writer.objects(series, records, enough),
+                |writer, records| series.write(writer, records, enough),
             ),
             Series::Pipeline(series) => self.write_records(
                 family,
                 |store| store.pipelines.chunks(),
                 out,
-                |writer, records| writer.objects(series, records, enough),
+                |writer, records| series.write(writer, records, enough),
             ),
             Series::Selector(value) => self.write_records(
                 family,
                 |store| store.selectors.chunks(),
                 out,
-                |writer, records| writer.selectors(*value, records, enough),
+                |writer, records| write_selectors(*value, writer, records, enough),
             ),
             Series::FinishedCount => self.write_finished(out, enough, |out, shown, series| {
                 finished::count(out, family, series, shown.now);

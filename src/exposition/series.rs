@@ -19,7 +19,8 @@ pub(super) struct SeriesWriter<'a> {
 }
 
 impl SeriesWriter<'_> {
-    /// How many of the records are done when `out` holds `enough`.
+    /// Writes the records one after the other, and returns how many of them are done when `out` holds
+    /// `enough`.
     pub(super) fn each<R>(
         &mut self,
         records: &[R],
@@ -66,9 +67,19 @@ impl SeriesWriter<'_> {
         {
             identity(self);
             text::label(self.out, "status", current);
-            text::end_labels(self.out);
-            text::value(self.out, Value::Flag(true));
+            self.end(Value::Flag(true));
         }
+    }
+
+    /// Begins a sample: the family's name, and labels that come ready.
+    pub(super) fn begin(&mut self, labels: &[&LabelText]) {
+        begin(self.out, self.family, labels);
+    }
+
+    /// Ends a sample with its value.
+    pub(super) fn end(&mut self, value: Value) {
+        text::end_labels(self.out);
+        text::value(self.out, value);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the labels; which families there are, and their values, stand in `families`.
 
-use super::series::{SeriesWriter, begin, push};
+use super::series::{SeriesWriter, push};
 use super::text::{self, Value};
 use crate::model::Timestamp;
 use crate::store::{Observation, StepRecord};
@@ -15,101 +15,82 @@ pub(super) enum StepSeries {
     /// One series about the polling, also of a step never seen.
     Poll(fn(&StepRecord) -> Option<Value>),
     /// One series a known status, or only the current one.
-    Status(Status),
+    Status {
+        known: &'static [&'static str],
+        current: fn(&Observation) -> Option<&str>,
+    },
     /// 1, with what is known of the step as further labels.
     Info,
     /// 1, with the step's message; only where the configuration wants it.
     Message,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Status {
-    pub known: &'static [&'static str],
-    pub current: fn(&Observation) -> Option<&str>,
-}
-
-impl SeriesWriter<'_> {
-    /// How many of the records are done when `out` holds `enough`.
-    pub(super) fn steps(
-        &mut self,
-        series: &StepSeries,
+impl StepSeries {
+    /// Writes the series of these records, and returns how many of them are done when `out` holds
+    /// `enough`.
+    pub(super) fn write(
+        &self,
+        writer: &mut SeriesWriter<'_>,
         records: &[StepRecord],
         enough: usize,
     ) -> usize {
-        match series {
-            StepSeries::Value(value) => {
-                self.each_seen(records, enough, |this, record, observed| {
-                    if let Some(value) = value(record, observed, this.now) {
-                        this.identity(record, observed);
-                        text::end_labels(this.out);
-                        text::value(this.out, value);
+        writer.each(records, enough, |writer, record| {
+            match (self, &record.observed) {
+                (Self::Poll(value), _) => poll(writer, record, value(record)),
+                (_, None) => {}
+                (Self::Value(value), Some(observed)) => {
+                    if let Some(value) = value(record, observed, writer.now) {
+                        identity(writer, record, observed);
+                        writer.end(value);
                     }
-                })
-            }
-            StepSeries::Poll(value) => self.each(records, enough, |this, record| {
-                if let Some(value) = value(record) {
-                    begin(this.out, this.family, &[this.source_labels]);
-                    this.step(record);
-                    text::end_labels(this.out);
-                    text::value(this.out, value);
                 }
-            }),
-            StepSeries::Status(status) => {
-                self.each_seen(records, enough, |this, record, observed| {
-                    let current = (status.current)(observed);
-                    this.status(status.known, current, |this| {
-                        this.identity(record, observed);
+                (Self::Status { known, current }, Some(observed)) => {
+                    writer.status(known, current(observed), |writer| {
+                        identity(writer, record, observed);
                     });
-                })
-            }
-            StepSeries::Info => self.each_seen(records, enough, |this, record, observed| {
-                if !record.full {
-                    return;
                 }
-                this.identity(record, observed);
-                let (definition, subject) = (&observed.definition, &observed.subject);
-                text::label(this.out, "target", this.target);
-                push(this.out, &definition.details);
-                push(this.out, &subject.details);
-                push(this.out, &record.info_labels);
-                text::end_labels(this.out);
-                text::value(this.out, Value::Flag(true));
-            }),
-            StepSeries::Message => self.each_seen(records, enough, |this, record, observed| {
-                if let Some(message) = observed.message.as_deref().filter(|m| !m.is_empty()) {
-                    this.identity(record, observed);
-                    text::free_text_label(this.out, "message", message);
-                    text::end_labels(this.out);
-                    text::value(this.out, Value::Flag(true));
-                }
-            }),
-        }
-    }
-
-    fn each_seen(
-        &mut self,
-        records: &[StepRecord],
-        enough: usize,
-        mut write: impl FnMut(&mut Self, &StepRecord, &Observation),
-    ) -> usize {
-        self.each(records, enough, |this, record| {
-            if let Some(observed) = &record.observed {
-                write(this, record, observed);
+                (Self::Info, Some(observed)) if record.full => info(writer, record, observed),
+                (Self::Info, Some(_)) => {}
+                (Self::Message, Some(observed)) => message(writer, record, observed),
             }
         })
     }
+}
 
-    /// The name, and the labels that every series of a seen step has.
-    fn identity(&mut self, record: &StepRecord, observed: &Observation) {
-        let (subject, definition) = (&observed.subject.identity, &observed.definition.identity);
-        begin(self.out, self.family, &[subject, definition]);
-        self.step(record);
+fn poll(writer: &mut SeriesWriter<'_>, record: &StepRecord, value: Option<Value>) {
+    if let Some(value) = value {
+        writer.begin(&[writer.source_labels]);
+        step(writer.out, record);
+        writer.end(value);
     }
+}
 
-    fn step(&mut self, record: &StepRecord) {
-        self.out.extend_from_slice(b"step_execution_id=\"step-");
-        self.out.extend_from_slice(record.id.uuid_bytes());
-        self.out.extend_from_slice(b"\",");
-        push(self.out, &record.own_labels);
+fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
+    identity(writer, record, observed);
+    text::label(writer.out, "target", writer.target);
+    push(writer.out, &observed.definition.details);
+    push(writer.out, &observed.subject.details);
+    push(writer.out, &record.info_labels);
+    writer.end(Value::Flag(true));
+}
+
+fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
+    if let Some(message) = observed.message.as_deref().filter(|m| !m.is_empty()) {
+        identity(writer, record, observed);
+        text::free_text_label(writer.out, "message", message);
+        writer.end(Value::Flag(true));
     }
+}
+
+/// The name, and the labels that every series of a seen step has.
+fn identity(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
+    writer.begin(&[&observed.subject.identity, &observed.definition.identity]);
+    step(writer.out, record);
+}
+
+fn step(out: &mut Vec<u8>, record: &StepRecord) {
+    out.extend_from_slice(b"step_execution_id=\"step-");
+    out.extend_from_slice(record.id.uuid_bytes());
+    out.extend_from_slice(b"\",");
+    push(out, &record.own_labels);
 }

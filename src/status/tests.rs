@@ -3,6 +3,8 @@
 mod choice;
 mod frame;
 mod hostile;
+mod json;
+mod samples;
 mod search;
 mod shown;
 mod standing;

@@ -1,6 +1,6 @@
 //! Steps.
 
-use super::super::steps::{Status, StepSeries};
+use super::super::steps::StepSeries;
 use super::super::text::Value;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
@@ -59,10 +59,10 @@ pub(super) static FAMILIES: &[Row] = &[
             labels: IDENTITY_AND_STATUS,
             help: "1 for the status the step has, 0 for the others.",
         },
-        Series::Step(StepSeries::Status(Status {
+        Series::Step(StepSeries::Status {
             known: StepStatus::KNOWN,
             current: |observed| Some(observed.status.as_str()),
-        })),
+        }),
     ),
     (
         Family {
@@ -71,7 +71,7 @@ pub(super) static FAMILIES: &[Row] = &[
             labels: IDENTITY_AND_STATUS,
             help: "1 for the status the step's rollback has, 0 for the others, and for all where there is none.",
         },
-        Series::Step(StepSeries::Status(Status {
+        Series::Step(StepSeries::Status {
             known: RollbackStatus::KNOWN,
             current: |observed| {
                 observed
@@ -79,7 +79,7 @@ pub(super) static FAMILIES: &[Row] = &[
                     .as_ref()
                     .map(RollbackStatus::as_str)
             },
-        })),
+        }),
     ),
     value(
         "imagebuilder_workflow_step_start_time_seconds",
