@@ -1,8 +1,8 @@
 //! Random worlds on tokio's paused clock: what /metrics shows is what the world says.
 
 mod discovery;
+mod exposed;
 mod generate;
-mod shown;
 mod truth;
 mod world;
 
@@ -15,8 +15,8 @@ use proptest::prelude::*;
 
 use crate::support::poller::{EPOCH, Polling};
 
+use exposed::{ExposedStep, distinct};
 use generate::workflows;
-use shown::{ShownStep, distinct};
 use world::{Chances, WorldApi};
 
 /// How often a step is polled.
@@ -48,7 +48,7 @@ fn scenario() -> impl Strategy<Value = String> {
     })
 }
 
-/// Watches a world through the exporter. Says what is shown wrongly.
+/// Watches a world through the exporter. Says what is exposed wrongly.
 async fn watch(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCaseError> {
     let world = Scenario::parse(scenario, "random")
         .map_err(|error| TestCaseError::fail(format!("{error}\n{scenario}")))?;
@@ -82,23 +82,23 @@ async fn watch(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCas
         // Not in step with the polls.
         moment += 53.7;
         polling.until(moment).await;
-        let shown = ShownStep::all(&distinct(&polling.metrics())?);
+        let exposed = ExposedStep::all(&distinct(&polling.metrics())?);
         for id in &steps {
             check(
                 &world,
                 id,
-                &shown[&id.to_string()],
+                &exposed[&id.to_string()],
                 polling.now(),
                 fault_rate,
             )?;
         }
     }
     polling.until((watched + SETTLING).as_secs_f64()).await;
-    let shown = ShownStep::all(&distinct(&polling.metrics())?);
+    let exposed = ExposedStep::all(&distinct(&polling.metrics())?);
     let calls = api.log().len();
     for id in &steps {
-        let shown = &shown[&id.to_string()];
-        prop_assert!(shown.settled, "{id} never settles: {shown:?}");
+        let exposed = &exposed[&id.to_string()];
+        prop_assert!(exposed.settled, "{id} never settles: {exposed:?}");
     }
     polling.until((watched + SETTLING * 12).as_secs_f64()).await;
     prop_assert_eq!(api.log().len(), calls, "settled steps are asked for");
@@ -108,11 +108,11 @@ async fn watch(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCas
 fn check(
     world: &World,
     id: &StepExecutionId,
-    shown: &ShownStep,
+    exposed: &ExposedStep,
     now: Timestamp,
     fault_rate: f64,
 ) -> Result<(), TestCaseError> {
-    let Some(last_success) = shown.last_success else {
+    let Some(last_success) = exposed.last_success else {
         prop_assert!(fault_rate > 0.0, "{id} has not been seen");
         return Ok(());
     };
@@ -123,7 +123,7 @@ fn check(
         std::iter::once(&from).chain(within).any(|at| {
             world
                 .step(id, *at)
-                .is_some_and(|view| shown.is(&view.to_model(), now))
+                .is_some_and(|view| exposed.is(&view.to_model(), now))
         })
     };
     let before = |time: Timestamp, by: Duration| {
@@ -131,18 +131,18 @@ fn check(
     };
     prop_assert!(
         was_so_within(before(seen, LATENCY), seen),
-        "{id} shows what was not so when it was seen, {} ms ago: {shown:?}, but {:?}",
+        "{id} shows what was not so when it was seen, {} ms ago: {exposed:?}, but {:?}",
         now.millis_since(seen),
         world.step(id, seen)
     );
-    if shown.settled {
+    if exposed.settled {
         let later = changes.iter().find(|at| **at > seen);
         prop_assert_eq!(later, None, "{} is settled and changes later", id);
     } else if fault_rate == 0.0 {
         // At most an interval and an answer's time late.
         prop_assert!(
             was_so_within(before(now, INTERVAL + LATENCY), now),
-            "{id} shows what has long not been so: {shown:?}"
+            "{id} shows what has long not been so: {exposed:?}"
         );
     }
     Ok(())
@@ -161,7 +161,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_shown_is_what_the_world_says_at_most_an_interval_late(
+    fn what_is_exposed_is_what_the_world_says_at_most_an_interval_late(
         scenario in scenario(),
         seed: u64,
     ) {
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_shown_that_was_not_so_while_calls_fail(scenario in scenario(), seed: u64) {
+    fn nothing_is_exposed_that_was_not_so_while_calls_fail(scenario in scenario(), seed: u64) {
         run(&scenario, seed, 0.3)?;
     }
 }

@@ -26,7 +26,6 @@ const KNOWN_LONG_FILES: &[&str] = &[
     "tests/it/doctor.rs",
     "tests/it/http.rs",
     "tests/it/lifecycle.rs",
-    "tests/it/oracle/discovery.rs",
     "tests/it/status.rs",
     "tests/python/test_deploy_kubernetes.py",
     "tests/python/test_grafana.py",
@@ -41,7 +40,6 @@ const KNOWN_LONG_FUNCTIONS: &[&str] = &[
     "tests/it/demo.rs",
     "tests/it/discovery/appears.rs",
     "tests/it/metrics.rs",
-    "tests/it/oracle/discovery.rs",
     "tests/it/reload.rs",
 ];
 

@@ -139,6 +139,13 @@ impl Truth {
     }
 }
 
+impl ImageTruth {
+    /// Its labels `image` and `image_version`.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.arn.name(), self.arn.version())
+    }
+}
+
 impl WorkflowTruth {
     /// Whether a step of it stays PENDING for ever.
     pub fn leaves_steps_pending(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What a text of /metrics shows, by execution and object.
+//! What a text of `/metrics` exposes, by execution and object.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,9 +18,9 @@ pub fn distinct(text: &str) -> Result<Vec<Sample>, TestCaseError> {
     Ok(samples)
 }
 
-/// What a text shows of one step.
+/// What a text exposes of one step.
 #[derive(Debug, Default)]
-pub struct ShownStep {
+pub struct ExposedStep {
     pub status: Option<String>,
     rollback: Option<String>,
     start: Option<f64>,
@@ -35,32 +35,32 @@ pub struct ShownStep {
     pub full: bool,
 }
 
-impl ShownStep {
-    /// What a text shows, by step.
+impl ExposedStep {
+    /// What a text exposes, by step.
     pub fn all(samples: &[Sample]) -> HashMap<String, Self> {
         let mut all: HashMap<String, Self> = HashMap::new();
         for sample in samples {
             let Some(name) = sample.name.strip_prefix("imagebuilder_workflow_step_") else {
                 continue;
             };
-            // What has finished is shown by step name, not by execution.
+            // What has finished is exposed by step name, not by execution.
             let Some(id) = sample.labels.get("step_execution_id") else {
                 continue;
             };
-            let shown = all.entry(id.clone()).or_default();
+            let exposed = all.entry(id.clone()).or_default();
             let status = || sample.labels.get("status").cloned();
             match name {
-                "info" => shown.full = true,
-                "status" if sample.value == 1.0 => shown.status = status(),
-                "rollback_status" if sample.value == 1.0 => shown.rollback = status(),
-                "start_time_seconds" => shown.start = Some(sample.value),
-                "end_time_seconds" => shown.end = Some(sample.value),
-                "duration_seconds" => shown.duration = Some(sample.value),
-                "timeout_seconds" => shown.timeout = Some(sample.value),
-                "timeout_breached" => shown.breached = Some(sample.value),
-                "attempt" => shown.attempt = Some(sample.value),
-                "last_success_timestamp_seconds" => shown.last_success = Some(sample.value),
-                "settled" => shown.settled = sample.value == 1.0,
+                "info" => exposed.full = true,
+                "status" if sample.value == 1.0 => exposed.status = status(),
+                "rollback_status" if sample.value == 1.0 => exposed.rollback = status(),
+                "start_time_seconds" => exposed.start = Some(sample.value),
+                "end_time_seconds" => exposed.end = Some(sample.value),
+                "duration_seconds" => exposed.duration = Some(sample.value),
+                "timeout_seconds" => exposed.timeout = Some(sample.value),
+                "timeout_breached" => exposed.breached = Some(sample.value),
+                "attempt" => exposed.attempt = Some(sample.value),
+                "last_success_timestamp_seconds" => exposed.last_success = Some(sample.value),
+                "settled" => exposed.settled = sample.value == 1.0,
                 _ => {}
             }
         }
@@ -102,17 +102,17 @@ impl ShownStep {
     }
 }
 
-/// What a text shows of a workflow execution, an image or a pipeline: the status, values by name, the
+/// What a text exposes of a workflow execution, an image or a pipeline: the status, values by name, the
 /// labels of the info series and of the failure.
 #[derive(Clone, Debug, Default)]
-pub struct ShownObject {
+pub struct ExposedObject {
     pub status: Option<String>,
     pub values: BTreeMap<String, f64>,
     pub info: Option<BTreeMap<String, String>>,
     pub failure: Option<BTreeMap<String, String>>,
 }
 
-impl ShownObject {
+impl ExposedObject {
     /// The objects whose families begin with `prefix`, by the values of the labels that are `key`.
     pub fn all(samples: &[Sample], prefix: &str, key: &[&str]) -> HashMap<String, Self> {
         let mut all: HashMap<String, Self> = HashMap::new();
@@ -125,21 +125,21 @@ impl ShownObject {
             if parts.len() < key.len() {
                 continue;
             }
-            let shown = all.entry(parts.join("/")).or_default();
+            let exposed = all.entry(parts.join("/")).or_default();
             let label = |name: &str| sample.labels.get(name).cloned();
             match name {
                 "status" | "last_run_status" if sample.value == 1.0 => {
-                    shown.status = label("status");
+                    exposed.status = label("status");
                 }
                 "status" | "last_run_status" => {}
-                "info" => shown.info = Some(sample.labels.clone()),
-                "failure_info" => shown.failure = Some(sample.labels.clone()),
+                "info" => exposed.info = Some(sample.labels.clone()),
+                "failure_info" => exposed.failure = Some(sample.labels.clone()),
                 _ => {
                     let name = match label("result") {
                         Some(result) => format!("{name} {result}"),
                         None => name.to_owned(),
                     };
-                    shown.values.insert(name, sample.value);
+                    exposed.values.insert(name, sample.value);
                 }
             }
         }
