@@ -1,4 +1,4 @@
-//! The ARNs of answers and of the configuration, taken apart for their labels.
+//! ARNs of images, pipelines and workflows, split into the parts that become labels.
 
 use std::sync::Arc;
 
@@ -29,12 +29,12 @@ impl ImageArn {
         region(&self.arn)
     }
 
-    /// The owner: twelve digits, or `aws` and its kin for an image that Amazon manages.
+    /// The owner: twelve digits, or `aws` or the like for an image that Amazon manages.
     pub fn account_id(&self) -> &str {
         self.resource.owner.of(&self.arn)
     }
 
-    /// The image's name as it stands in the ARN, `golden-linux`.
+    /// The image's name in the ARN, `golden-linux`.
     pub fn name(&self) -> &str {
         self.resource.name.of(&self.arn)
     }
@@ -78,15 +78,15 @@ impl PipelineArn {
         self.owner.of(&self.arn)
     }
 
-    /// The pipeline's name as it stands in the ARN, `golden-linux`.
+    /// The pipeline's name in the ARN, `golden-linux`.
     pub fn name(&self) -> &str {
         self.name.of(&self.arn)
     }
 }
 
 /// The name of the component or recipe that an ARN is of, `golden` of
-/// `arn:aws:imagebuilder:us-west-2:111122223333:image-recipe/golden/1.0.0`; `kinds` are the types of
-/// resources it may be. `None` where the text is no such ARN.
+/// `arn:aws:imagebuilder:us-west-2:111122223333:image-recipe/golden/1.0.0`; `kinds` are the types
+/// of resources it may be. `None` where the text is no such ARN.
 pub fn resource_name<'a>(arn: &'a str, kinds: &[&str]) -> Option<&'a str> {
     let (_, path) = owner_and_path(arn)?;
     let (kind, rest) = path.split_once('/')?;
@@ -94,7 +94,8 @@ pub fn resource_name<'a>(arn: &'a str, kinds: &[&str]) -> Option<&'a str> {
     (kinds.contains(&kind) && is_arn_name(name)).then_some(name)
 }
 
-/// A workflow build version: `arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1`.
+/// A workflow build version:
+/// `arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WorkflowArn {
     arn: Arc<str>,
@@ -130,7 +131,7 @@ impl WorkflowArn {
         self.kind.of(&self.arn)
     }
 
-    /// The workflow's name as it stands in the ARN, `build-image`.
+    /// The workflow's name in the ARN, `build-image`.
     pub fn name(&self) -> &str {
         self.resource.name.of(&self.arn)
     }
@@ -144,7 +145,7 @@ impl WorkflowArn {
 /// The service's `PaginationToken` aside, no text of its model is longer than this.
 const LONGEST: usize = 1024;
 
-/// Where the parts of an ARN stand in its text.
+/// The positions of the parts of an ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Resource {
     owner: Span,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// In the order they must stand in.
+/// From the largest to the smallest, the order that a duration must have.
 const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 24 * 60 * 60 * 1000),
     ("w", 7 * 24 * 60 * 60 * 1000),
@@ -17,7 +17,7 @@ const UNITS: [(&str, u64); 7] = [
 /// What Prometheus can hold: nanoseconds in 63 bits.
 const LONGEST_MILLISECONDS: u64 = i64::MAX as u64 / 1_000_000;
 
-/// Why a text is no duration. Its words don't repeat the text.
+/// Why a text is not a duration. Its message does not repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DurationFault {
     Form,
@@ -45,7 +45,8 @@ impl fmt::Display for DurationFault {
     }
 }
 
-/// Whole numbers with units, the largest first, each once. A bare `0` is one too, as in Prometheus.
+/// Parses whole numbers with units, the largest first, each once. A bare `0` is a duration too, as
+/// in Prometheus.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationFault> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -94,9 +95,9 @@ fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
 }
 
-/// The text [`parse_duration`] reads back; what is under a millisecond is cut off.
+/// Returns the text that [`parse_duration`] reads back, rounded down to milliseconds.
 ///
-/// Of the units above a day none is used: `60d` says more than `8w4d`.
+/// The largest unit is the day: `60d` is clearer than `8w4d`.
 pub fn format_duration(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if rest == 0 {

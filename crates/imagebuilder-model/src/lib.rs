@@ -1,8 +1,9 @@
-//! What the service says, parsed once, at the edge: ids, ARNs, statuses, times and the answers
-//! the exporter lives on: [`StepExecution`], [`WorkflowExecution`], [`Image`] and [`Pipeline`].
+//! The types of EC2 Image Builder: ids, ARNs, statuses, times and the resources that its responses
+//! describe: [`StepExecution`], [`WorkflowExecution`], [`Image`] and [`Pipeline`].
 //!
-//! Owns the meaning of the service's words; knows nothing of the SDK, of polling or of metrics.
-//! Fed by `config` (ids) and `api` (answers); everything later in the flow reads it.
+//! Text is parsed once, at the edge, into these types. They know nothing of the SDK, of polling or
+//! of metrics. The exporter parses the configuration and the responses into them, the simulator its
+//! requests. [`identifier`] and the durations serve both.
 
 mod arn;
 mod duration;
@@ -19,9 +20,9 @@ pub use id::{StepExecutionId, WorkflowExecutionId};
 pub use status::{ImageStatus, OnFailure, RollbackStatus, StepStatus, WorkflowStatus};
 pub use time::Timestamp;
 
-/// One step execution as one answer of `GetWorkflowStepExecution` told it.
+/// A step execution, from one response of `GetWorkflowStepExecution`.
 ///
-/// Every member of the service's answer may be missing; only an answer without a status is no answer.
+/// Every member of the response but the status may be missing.
 /// `inputs` and `outputs` can hold secrets and never come this far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepExecution {
@@ -37,7 +38,7 @@ pub struct StepExecution {
     pub image: Option<ImageArn>,
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
-    /// Seconds, never 0: the service's 0 says that there is no timeout.
+    /// Seconds, never 0: the service sends 0 where there is no timeout.
     pub timeout_seconds: Option<u32>,
     pub attempt: Option<u32>,
     pub max_attempts: Option<u32>,
@@ -67,8 +68,8 @@ impl StepExecution {
     }
 }
 
-/// One workflow execution, as one answer of `GetWorkflowExecution` or one entry of
-/// `ListWorkflowExecutions` told it.
+/// A workflow execution, from one response of `GetWorkflowExecution` or one entry of
+/// `ListWorkflowExecutions`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkflowExecution {
     pub status: WorkflowStatus,
@@ -79,7 +80,7 @@ pub struct WorkflowExecution {
     pub totals: Option<StepTotals>,
     /// The group of test workflows it runs with at the same time.
     pub parallel_group: Option<String>,
-    /// Whether a retry of the image's build superseded it; only the list can tell.
+    /// Whether a retry of the image's build superseded it; only the list has this member.
     pub retried: Option<bool>,
 }
 
@@ -99,23 +100,23 @@ impl WorkflowExecution {
     }
 }
 
-/// How many steps a workflow execution has, and how many of them came to which end.
+/// Numbers of the steps of a workflow execution: all of them, and those of each final status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepTotals {
-    /// Never 0: the service's 0 says that it does not know yet.
+    /// Never 0: the service sends 0 while it does not know the number.
     pub planned: u32,
     pub succeeded: u32,
     pub failed: u32,
     pub skipped: u32,
 }
 
-/// One image build version, as `GetImage` or an entry of `ListImageBuildVersions` told it.
+/// An image build version, from `GetImage` or an entry of `ListImageBuildVersions`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     pub arn: ImageArn,
     pub status: ImageStatus,
     pub created: Option<Timestamp>,
-    /// Why it FAILED, as far as told.
+    /// Where its build failed; present while it is FAILED, as far as known.
     pub failure: Option<ImageFailure>,
     /// `Linux`
     pub platform: Option<String>,
@@ -123,7 +124,7 @@ pub struct Image {
     pub kind: Option<String>,
     /// `SCHEDULED`
     pub build_type: Option<String>,
-    /// The pipeline that built it; only `GetImage` can tell.
+    /// The pipeline that built it; only `GetImage` has this member.
     pub pipeline: Option<PipelineArn>,
     pub tags: Tags,
 }
@@ -150,14 +151,14 @@ impl Image {
 pub struct ImageFailure {
     pub step: Option<String>,
     pub step_execution_id: Option<StepExecutionId>,
-    /// The component's name as it stands in its ARN.
+    /// The component's name in its ARN.
     pub component: Option<String>,
     pub phase: Option<String>,
     pub component_step: Option<String>,
     pub component_action: Option<String>,
 }
 
-/// One pipeline, as an entry of `ListImagePipelines` told it.
+/// A pipeline, from an entry of `ListImagePipelines`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
     pub arn: PipelineArn,
@@ -165,12 +166,12 @@ pub struct Pipeline {
     pub platform: Option<String>,
     /// `cron(0 10 * * ? *)`
     pub schedule: Option<String>,
-    /// What the image of its last run is, or was when that ended.
+    /// The status of the image of its last run.
     pub last_run_status: Option<ImageStatus>,
     pub last_run: Option<Timestamp>,
     pub next_run: Option<Timestamp>,
     pub consecutive_failures: Option<u32>,
-    /// The recipe's name as it stands in its ARN: the name of the images it builds now.
+    /// The recipe's name in its ARN: the name of the images that the pipeline builds now.
     pub recipe: Option<String>,
     pub tags: Tags,
 }

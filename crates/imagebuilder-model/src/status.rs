@@ -96,8 +96,8 @@ open_enum! {
 }
 
 impl StepStatus {
-    /// Whether the step has ended, as far as its own status tells: a FAILED one may be tried again,
-    /// a COMPLETED one rolled back.
+    /// Whether the step has ended, by its own status alone. A FAILED step may be retried, a
+    /// COMPLETED one rolled back.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -107,8 +107,7 @@ impl StepStatus {
 }
 
 impl WorkflowStatus {
-    /// Whether the execution has ended. ROLLBACK_IN_PROGRESS has not, and of an unknown value
-    /// nobody knows.
+    /// Whether the execution has ended. ROLLBACK_IN_PROGRESS and unknown values have not.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -122,7 +121,7 @@ impl WorkflowStatus {
 }
 
 impl ImageStatus {
-    /// Whether its build has ended. Of an unknown value nobody knows.
+    /// Whether its build has ended. With an unknown value it has not.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -136,8 +135,8 @@ impl ImageStatus {
     }
 }
 
-/// What happens when a step fails. The service's answers say `Abort`, its model says `ABORT`: case
-/// is of no meaning.
+/// What happens when a step fails. Responses have `Abort`, the service's model has `ABORT`: case
+/// has no meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OnFailure {
     Abort,

@@ -1,4 +1,4 @@
-//! Points in time as the service writes them.
+//! Points in time, in the formats of the service and of HTTP.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -9,11 +9,11 @@ pub struct ErrorResponse {
     pub status: u16,
     /// The text for a person.
     pub message: String,
-    /// Where the type stands in the response.
+    /// The place of the type in the response.
     pub form: ErrorForm,
 }
 
-/// Where an error's type stands.
+/// The place of an error's type in the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorForm {
@@ -27,7 +27,7 @@ pub enum ErrorForm {
 }
 
 impl ErrorResponse {
-    /// An error of the service's model with the status the model gives it.
+    /// Makes an error of the service's model, with the status of the model.
     pub fn new(kind: &str, message: impl Into<String>) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -43,7 +43,7 @@ pub(crate) fn invalid(message: impl Into<String>) -> ErrorResponse {
     ErrorResponse::new("InvalidRequestException", message)
 }
 
-/// The status the service's model gives an error; 400 for what it does not name.
+/// The HTTP status of an error in the service's model; 400 for other errors.
 pub(crate) fn status_of(kind: &str) -> u16 {
     match kind {
         "ServiceException" => 500,

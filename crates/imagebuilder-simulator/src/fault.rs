@@ -1,4 +1,4 @@
-//! Faults: what goes wrong with which calls, and when.
+//! Faults: rules that make calls go wrong.
 //!
 //! Owns the rules, which tests may replace while the simulator runs, and decides which of them
 //! applies to a call. `service::effect` carries the effect out.
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::error::ErrorResponse;
 use crate::random::{hash, unit};
 
-/// One rule. Of the rules that match a call the first decides.
+/// One rule. The first rule that matches a call decides.
 #[derive(Clone, Debug)]
 pub struct Fault {
     operation: GlobMatcher,
@@ -27,29 +27,29 @@ pub struct Fault {
     effect: Effect,
 }
 
-/// What a call meets instead of its answer.
+/// What happens to a call instead of its response.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Its answer, only later: see [`Fault::latency`].
+    /// The response, later: see [`Fault::latency`].
     Late,
     /// An error response.
     Error(ErrorResponse),
-    /// Nothing, until the caller gives up.
+    /// No response, until the caller gives up.
     NoAnswer,
     /// The connection is reset.
     Reset,
-    /// Half of the answer's JSON, with a length that says it is all.
+    /// Half of the response's JSON, with a length that fits it.
     Truncated,
     /// A page of HTML with 200, as from a proxy.
     Html,
-    /// Members that are left out wherever they stand.
+    /// Members that are removed wherever they occur.
     Missing(Vec<String>),
-    /// Members that say something else, added on top where the answer has none.
+    /// Members with other values wherever they occur, added at the top where they do not.
     Replaced(BTreeMap<String, Value>),
 }
 
 impl Fault {
-    /// A fault of every call of an operation; the name is a glob.
+    /// Makes a fault of every call of an operation; the name is a glob.
     ///
     /// # Errors
     ///
@@ -68,7 +68,8 @@ impl Fault {
         })
     }
 
-    /// Only calls about ids that match this glob; a list's id is what it lists the parts of.
+    /// Restricts the fault to ids that match this glob; a list's id is that of the resource whose
+    /// parts it lists.
     ///
     /// # Errors
     ///
@@ -80,7 +81,7 @@ impl Fault {
         })
     }
 
-    /// Only in regions that match this glob.
+    /// Restricts the fault to regions that match this glob.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl Fault {
         })
     }
 
-    /// Only from this long after the simulator's start, for this long, in real time.
+    /// Restricts the fault to this time after the simulator's start, for this long, in real time.
     pub fn window(self, from: Duration, length: Option<Duration>) -> Self {
         Self {
             from,
@@ -101,7 +102,7 @@ impl Fault {
         }
     }
 
-    /// Only so many calls.
+    /// Restricts the fault to this number of calls.
     pub fn times(self, times: u32) -> Self {
         Self {
             times: Some(times),
@@ -109,7 +110,7 @@ impl Fault {
         }
     }
 
-    /// Only this part of the calls, drawn by the world's seed.
+    /// Restricts the fault to this part of the calls, drawn by the world's seed.
     pub fn probability(self, probability: f64) -> Self {
         Self {
             probability,
@@ -117,7 +118,7 @@ impl Fault {
         }
     }
 
-    /// What the call meets, it meets this much later.
+    /// Delays the effect by this time.
     pub fn latency(self, latency: Duration) -> Self {
         Self { latency, ..self }
     }
@@ -152,7 +153,7 @@ impl Faults {
         })))
     }
 
-    /// Replaces all rules; calls under way keep what they met.
+    /// Replaces all rules; calls in flight keep their effect.
     pub fn set(&self, faults: Vec<Fault>) {
         self.rules().faults = faults;
     }
@@ -162,7 +163,8 @@ impl Faults {
         self.set(Vec::new());
     }
 
-    /// What a call meets that comes `since` after the simulator's start, and how much later.
+    /// Returns the effect and the latency for a call that comes `since` after the simulator's
+    /// start.
     pub(crate) fn meet(&self, call: Call<'_>, since: Duration) -> Option<(Effect, Duration)> {
         let mut rules = self.rules();
         let Rules {
@@ -191,7 +193,7 @@ impl Faults {
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
-        // No rule is ever half written, so a panic elsewhere leaves them good.
+        // No rule is ever half written, so a panic elsewhere leaves them valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

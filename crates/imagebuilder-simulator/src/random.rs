@@ -1,15 +1,15 @@
-//! Chance that is no chance: the same seed and the same place in the world give the same numbers.
+//! Repeatable chance: the same seed and the same place in the world give the same numbers.
 //!
-//! Owns hashing; knows neither scenarios nor times. `ids` and `timeline` draw from it.
+//! Owns hashing; knows neither scenarios nor times.
 
-/// A number for a place in the world, `parts` telling one place from another.
+/// Returns the number of a place in the world, which `parts` identify.
 pub(crate) fn hash(seed: u64, parts: &[u64]) -> u64 {
     parts.iter().fold(mix(seed), |hash, part| {
         mix(hash ^ mix(part.wrapping_add(0x2545_f491_4f6c_dd1d)))
     })
 }
 
-/// A hash as a number in 0..1.
+/// Maps a hash to a number in 0..1.
 pub(crate) fn unit(hash: u64) -> f64 {
     (hash >> 11) as f64 / (1u64 << 53) as f64
 }

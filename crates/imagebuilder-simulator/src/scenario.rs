@@ -1,6 +1,6 @@
 //! The script of a simulated world, as `config/scenarios/README.md` documents it.
 //!
-//! Owns the scenario file's words, their defaults and every mistake that the file alone shows. Only
+//! Owns the keys of the file, their defaults and every mistake that the file alone shows. Only
 //! `file` knows YAML. Read by `world` and by the server.
 
 mod check;

@@ -1,20 +1,17 @@
 //! The simulator's sockets: accepting, serving, resetting, stopping.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::header::{DATE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -47,8 +44,7 @@ impl Simulator {
         Self::over(TcpListener::bind(address).await?, world, clock)
     }
 
-    /// Serves on a socket that is bound already. The scenario's faults count from the world's
-    /// start.
+    /// Serves on a bound socket. The windows of the scenario's faults count from the world's start.
     ///
     /// # Errors
     ///
@@ -81,27 +77,27 @@ impl Simulator {
         self.address
     }
 
-    /// What clients are to be told as `endpoint_url`.
+    /// Returns the `endpoint_url` for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Returns what is simulated, to compare with what a client saw.
+    /// Returns the world, to compare with what a client saw.
     pub fn world(&self) -> Arc<World> {
         Arc::clone(&self.service.world)
     }
 
-    /// The rules of what goes wrong, to be changed while it runs.
+    /// Returns the faults, which a test may replace while the simulator runs.
     pub fn faults(&self) -> Faults {
         self.service.faults.clone()
     }
 
-    /// What has been asked so far, to be read while it runs.
+    /// Returns the counters of the calls, which a test may read while the simulator runs.
     pub fn calls(&self) -> Calls {
         self.service.calls.clone()
     }
 
-    /// Serves until `shutdown`; then every connection is cut and every task has ended.
+    /// Serves until `shutdown` ends; then closes every connection and ends every task.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut connections = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown);
@@ -125,33 +121,30 @@ impl Simulator {
     }
 }
 
-/// Out of file descriptors is the likely reason, and trying on at once would only burn time.
+/// The likely reason is a lack of file descriptors, and an immediate retry would fail too.
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
 async fn serve(stream: TcpStream, service: Arc<Service>, clock: ServiceClock) {
-    let reset = Arc::new(AtomicBool::new(false));
-    let socket = Socket {
-        stream,
-        reset: Arc::clone(&reset),
-    };
-    let answers = service_fn(move |request| {
-        let (service, reset) = (Arc::clone(&service), Arc::clone(&reset));
-        let clock = clock.clone();
-        async move {
-            match service.reply(request, clock.now()).await {
-                Reply::Response(response) => Ok(dated(response, clock.now())),
-                Reply::Reset => {
-                    reset.store(true, Ordering::Relaxed);
-                    Err(io::Error::from(io::ErrorKind::ConnectionReset))
-                }
-            }
+    let reset = AtomicBool::new(false);
+    let respond = async |request| match service.reply(request, clock.now()).await {
+        Reply::Response(response) => Ok(dated(response, clock.now())),
+        Reply::Reset => {
+            reset.store(true, Ordering::Relaxed);
+            Err(io::Error::from(io::ErrorKind::ConnectionReset))
         }
-    });
-    let connection = http1::Builder::new()
+    };
+    let respond = service_fn(|request| Box::pin(respond(request)));
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(socket), answers);
-    // A connection that breaks is its client's doing, or a scripted fault.
-    let _ = connection.await;
+        .serve_connection(TokioIo::new(stream), respond);
+    // A broken connection is the client's doing, or a scripted fault.
+    let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let stream = connection.into_parts().io.into_inner();
+    if reset.load(Ordering::Relaxed) {
+        // The linger time decides whether the end of the connection is a FIN or a RST. A client takes
+        // the FIN for a failed call as well.
+        let _ = stream.set_zero_linger();
+    }
 }
 
 /// Returns the time at the service, which the scenario may have ahead of the machine's or behind.
@@ -181,48 +174,4 @@ fn dated(mut response: HttpResponse, now: Timestamp) -> HttpResponse {
         response.headers_mut().insert(DATE, date);
     }
     response
-}
-
-/// A connection that can be made to end in a reset. hyper drops it when a call fails, and whether
-/// that sends FIN or RST is the socket's linger time.
-struct Socket {
-    stream: TcpStream,
-    reset: Arc<AtomicBool>,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed) {
-            // Without it the client sees an ordinary end, which is a failed call as well.
-            let _ = self.stream.set_zero_linger();
-        }
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

@@ -1,4 +1,4 @@
-//! One call, from its request to its answer.
+//! One call, from its request to its response.
 //!
 //! Owns the order in which a call is judged: its path, its signature, the rate limit, the scripted
 //! faults, then its parameters and the world. Fed by `server` with the moment of the call.
@@ -44,7 +44,7 @@ pub use calls::{Calls, LoggedCall};
 pub(crate) use effect::Reply;
 pub(crate) use response::HttpResponse;
 
-/// Everything the answers depend on beside the request.
+/// Everything that responses depend on beside the request.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) world: Arc<World>,
@@ -89,28 +89,22 @@ impl Service {
             Err(wrong) => return Reply::Response(response::error(&wrong, &request_id)),
         };
         let parameters = Parameters::read(operation, head.uri.query().unwrap_or_default(), &body);
-        let region = scope.as_ref().map_or("", |scope| &scope.region);
-        let _running = self.calls.begin(LoggedCall {
+        let call = LoggedCall {
             operation: operation.name(),
             id: parameters.id().to_owned(),
-            region: region.to_owned(),
+            region: scope.as_ref().map_or("", |scope| &scope.region).to_owned(),
             at: now,
-        });
+        };
+        let _running = self.calls.begin(&call);
         let caller = scope.as_ref().map_err(ErrorResponse::clone);
         let caller = caller.and_then(|scope| self.admit(scope, now));
-        let met = self.meet(operation.name(), parameters.id(), region, now);
-        let effect = match met {
-            Some((effect, latency)) => {
-                tokio::time::sleep(latency).await;
-                effect
-            }
-            None => Effect::Late,
-        };
+        let effect = self.effect_on(&call).await;
         let found = caller.and_then(|caller| find(&self.world, parameters, &caller, now));
         respond(effect, found, &request_id).await
     }
 
-    /// Whether the caller may ask at all: its signature's service, its credentials, its rate.
+    /// Returns the caller, unless the service of its signature, its credentials or its rate forbid
+    /// the call.
     fn admit(&self, scope: &Scope, now: Timestamp) -> Result<Caller, ErrorResponse> {
         if scope.service != "imagebuilder" {
             return Err(ErrorResponse::new(
@@ -137,20 +131,25 @@ impl Service {
         })
     }
 
-    fn meet(
-        &self,
-        operation: &str,
-        id: &str,
-        region: &str,
-        now: Timestamp,
-    ) -> Option<(Effect, Duration)> {
-        let since = now.millis_since(self.world.start()).max(0) as u64;
-        let call = Call {
-            operation,
-            id,
-            region,
+    /// Waits for the latency of the fault that applies to a call, and returns its effect.
+    async fn effect_on(&self, call: &LoggedCall) -> Effect {
+        let since = call
+            .at
+            .millis_since(self.world.start())
+            .max(0)
+            .unsigned_abs();
+        let known = Call {
+            operation: call.operation,
+            id: &call.id,
+            region: &call.region,
         };
-        self.faults.meet(call, Duration::from_millis(since))
+        match self.faults.meet(known, Duration::from_millis(since)) {
+            Some((effect, latency)) => {
+                tokio::time::sleep(latency).await;
+                effect
+            }
+            None => Effect::Late,
+        }
     }
 
     async fn reply_as_sts(
@@ -161,28 +160,20 @@ impl Service {
         request_id: &str,
     ) -> Reply {
         let question = Sts::read(body);
-        let _running = self.calls.begin(LoggedCall {
+        let call = LoggedCall {
             operation: question.operation(),
             id: question.id().to_owned(),
             region: scope.region.clone(),
             at: now,
-        });
-        let met = self.meet(question.operation(), question.id(), &scope.region, now);
-        let answer = |error| {
-            self.sts
-                .answer(&question, scope, &self.world, now, error, request_id)
         };
-        match met {
-            None => Reply::Response(answer(None)),
-            Some((effect, latency)) => {
-                tokio::time::sleep(latency).await;
-                match effect {
-                    Effect::Error(error) => Reply::Response(answer(Some(error))),
-                    Effect::Missing(_) | Effect::Replaced(_) => Reply::Response(answer(None)),
-                    other => disrupt(other, answer(None), request_id).await,
-                }
-            }
-        }
+        let _running = self.calls.begin(&call);
+        let effect = self.effect_on(&call).await;
+        let result = match &effect {
+            Effect::Error(scripted) => Err(scripted.clone()),
+            _ => self.sts.answer(&question, scope, &self.world, now),
+        };
+        let response = sts::response(call.operation, result, request_id);
+        disrupt(effect, response, request_id).await
     }
 
     fn request_id(&self) -> String {

@@ -1,7 +1,7 @@
-//! The simulated world: a pure function of scenario, seed, speed and the moment asked about.
+//! The simulated world: a pure function of scenario, seed, speed and a moment.
 //!
-//! Owns what an id or an ARN stands for; has no clock and does no I/O. Fed by a checked
-//! [`Scenario`]; the server asks it, and so do tests that want to know what a client should see.
+//! Owns the resource that each id and ARN means; has no clock and does no I/O. Made of a checked
+//! [`Scenario`]. The service reads it, and so do tests, to compare with what a client saw.
 
 mod build;
 mod calendar;
@@ -62,7 +62,7 @@ pub struct PlannedStep {
     pub name: String,
     /// When its build begins.
     pub build_begins: Timestamp,
-    /// When it begins itself; `None` where it never does.
+    /// When the step itself begins; `None` where it never does.
     pub begins: Option<Timestamp>,
 }
 
@@ -74,8 +74,11 @@ pub(crate) struct Owner<'a> {
 }
 
 impl World {
-    /// `speed` compresses every duration and timeout of the scenario. `start` is a time of the
-    /// machine's clock; all others are of the service's, which the scenario may have ahead or behind.
+    /// Makes a world that begins at `start`. `speed` divides every duration and timeout of the
+    /// scenario.
+    ///
+    /// `start` is by the machine's clock. All other times are by the service's clock, which the
+    /// scenario may set ahead or behind.
     ///
     /// # Panics
     ///
@@ -99,13 +102,12 @@ impl World {
         self.calendar.tempo.seed
     }
 
-    /// The moment that offsets of the scenario count from.
+    /// Returns the moment that offsets of the scenario count from.
     pub fn start(&self) -> Timestamp {
         self.calendar.start
     }
 
-    /// The step as it stands at `now`; `None` where the service would not know it, never did or
-    /// no more.
+    /// Returns the step at `now`; `None` while the service would not know it.
     pub fn step(&self, id: &StepExecutionId, now: Timestamp) -> Option<StepView> {
         let place = ids::place_of_step(self.seed(), id)?;
         let build = self.calendar.known_build(place, now)?;
@@ -113,7 +115,7 @@ impl World {
         Some(build.step_view(place, now))
     }
 
-    /// The workflow execution as it stands at `now`.
+    /// Returns the workflow execution at `now`.
     pub fn workflow(&self, id: &WorkflowExecutionId, now: Timestamp) -> Option<WorkflowView> {
         let place = ids::place_of_workflow(self.seed(), id)?;
         let build = self.calendar.known_build(place, now)?;
@@ -121,7 +123,7 @@ impl World {
         Some(build.workflow_view(place, now))
     }
 
-    /// Every step of a workflow execution, in the order of the workflow.
+    /// Returns every step of a workflow execution, in the order of the workflow.
     pub fn steps_of(&self, id: &WorkflowExecutionId, now: Timestamp) -> Option<Vec<StepView>> {
         let place = ids::place_of_workflow(self.seed(), id)?;
         let build = self.calendar.known_build(place, now)?;
@@ -129,7 +131,7 @@ impl World {
         Some(places.map(|place| build.step_view(place, now)).collect())
     }
 
-    /// Every workflow execution of an image build version, those of its retries last.
+    /// Returns every workflow execution of an image build version, those of its retries last.
     pub fn workflows_of(&self, image_arn: &str, now: Timestamp) -> Option<Vec<WorkflowView>> {
         let place = self.calendar.place_of_image(image_arn)?;
         let build = self.calendar.known_build(place, now)?;
@@ -143,14 +145,15 @@ impl World {
         Some(views.collect())
     }
 
-    /// The image build version as it stands at `now`, also before the lists tell of it.
+    /// Returns the image build version at `now`, also before it is in the lists.
     pub fn image(&self, arn: &str, now: Timestamp) -> Option<ImageView> {
         let place = self.calendar.place_of_image(arn)?;
         let build = self.calendar.known_image(place, now)?;
         Some(image::view(&build, now))
     }
 
-    /// The newest AVAILABLE build of a version, which may have wildcards: `.../golden/1.x.x`.
+    /// Returns the newest AVAILABLE build of a version, which may have wildcards:
+    /// `.../golden/1.x.x`.
     pub fn newest_available(&self, version_arn: &str, now: Timestamp) -> Option<ImageView> {
         let pipeline = self.calendar.pipeline_of_version(version_arn)?;
         let builds = self.calendar.begun(pipeline, now).rev();
@@ -160,15 +163,15 @@ impl World {
         Some(image::view(&newest, now))
     }
 
-    /// The image build versions that `ListImageBuildVersions` tells of at `now`, in its order.
+    /// Returns the entries of `ListImageBuildVersions` at `now`, in its order.
     pub fn images(&self, region: &str, account: Option<&str>, now: Timestamp) -> Vec<ImageView> {
         let catalog = self.catalog(region, account, now);
         let listed = catalog.builds(|_, _| true).into_iter();
         listed.map(|at| catalog.build(at)).collect()
     }
 
-    /// The images of one pipeline, as far as the lists tell of them; none of a pipeline that is
-    /// unknown or gone.
+    /// Returns the entries of `ListImagePipelineImages` at `now`; none where the pipeline does not
+    /// exist.
     pub fn images_of_pipeline(&self, arn: &str, now: Timestamp) -> Vec<ImageView> {
         let Some(owner) = self.owner_of_pipeline(arn) else {
             return Vec::new();
@@ -178,7 +181,7 @@ impl World {
         listed.into_iter().map(|at| catalog.build(at)).collect()
     }
 
-    /// The semantic versions that `ListImages` tells of at `now`.
+    /// Returns the entries of `ListImages` at `now`.
     pub fn image_versions(
         &self,
         region: &str,
@@ -190,7 +193,7 @@ impl World {
         listed.map(|at| catalog.version(at)).collect()
     }
 
-    /// The pipelines that `ListImagePipelines` tells of at `now`.
+    /// Returns the entries of `ListImagePipelines` at `now`.
     pub fn pipelines(
         &self,
         region: &str,
@@ -202,15 +205,15 @@ impl World {
         listed.map(|at| catalog.pipeline(at)).collect()
     }
 
-    /// The pipeline as it stands at `now`; `None` before it was made and after it is gone.
+    /// Returns the pipeline at `now`; `None` before its creation and after its deletion.
     pub fn pipeline(&self, arn: &str, now: Timestamp) -> Option<PipelineView> {
         let is_it = |plan: &Plan| self.has_pipeline(plan, arn, now);
         let at = self.calendar.find(is_it)?;
         Some(pipeline::view(&self.calendar, at, now))
     }
 
-    /// The steps of every build that begins until `horizon` after the start, by pipeline, build
-    /// and place in the build.
+    /// Returns the steps of every build that begins until `horizon` after the start, by pipeline,
+    /// build and place in the build.
     pub fn planned_steps(&self, horizon: Duration) -> Vec<PlannedStep> {
         let until = self.start().plus(horizon);
         let builds = self.calendar.plans().flat_map(|(pipeline, _)| {
@@ -222,7 +225,7 @@ impl World {
         builds.flat_map(|build| planned_steps(&build)).collect()
     }
 
-    /// Every moment at which the step's answer changes, in order.
+    /// Returns every moment at which the step changes, in order.
     pub fn changes_of_step(&self, id: &StepExecutionId) -> Vec<Timestamp> {
         let changes = || {
             let place = ids::place_of_step(self.seed(), id)?;
@@ -238,19 +241,19 @@ impl World {
         changes().unwrap_or_default()
     }
 
-    /// Every moment at which the image's status changes, in order.
+    /// Returns every moment at which the image's status changes, in order.
     pub fn changes_of_image(&self, arn: &str) -> Vec<Timestamp> {
         let build = self.build_of_image(arn);
         build.map_or_else(Vec::new, |build| image::changes(&build))
     }
 
-    /// From when on the lists tell of an image.
+    /// Returns the moment at which an image appears in the lists.
     pub fn image_listed_from(&self, arn: &str) -> Option<Timestamp> {
         let build = self.build_of_image(arn)?;
         Some(self.calendar.listed_from(build.place))
     }
 
-    /// What a caller from this region and account sees in lists.
+    /// Returns what a caller of this region and account sees in lists.
     pub(crate) fn catalog<'a>(
         &'a self,
         region: &'a str,

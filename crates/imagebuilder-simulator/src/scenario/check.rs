@@ -1,4 +1,4 @@
-//! What a scenario's words can mean but must not.
+//! Mistakes of a scenario that its types allow.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use super::workflow::Workflow;
 const LONGEST_TIMEOUT: Span = Span::from_secs(43_200);
 
 impl Scenario {
-    /// Every mistake, each saying where it is and what would be right.
+    /// Returns every mistake, with its place and how to fix it.
     pub fn check(&self) -> Vec<String> {
         let mut found = Vec::new();
         if !(1..=100).contains(&self.pages.max_size) {
@@ -292,7 +292,7 @@ fn is_resource_name(text: &str) -> bool {
     (3..=128).contains(&text.len()) && text.bytes().all(allowed) && text.trim() == text
 }
 
-/// What the service makes of a name; underscores are let through, as ARNs may have them.
+/// The name that the service puts into an ARN; underscores are valid there.
 fn arn_name(display: &str) -> String {
     display.to_ascii_lowercase().replace([' ', '_'], "-")
 }

@@ -10,7 +10,7 @@ use super::span::Span;
 use crate::error::{ErrorForm, ErrorResponse, status_of};
 use crate::fault::{Effect, Fault};
 
-/// Globs and window, and exactly one effect; `latency` goes with any, or alone.
+/// Globs, a window and exactly one effect; `latency` is valid with any effect, or alone.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct FaultScript {

@@ -1,4 +1,4 @@
-//! What Amazon's managed workflows run, and what its step actions default to.
+//! Amazon's managed workflows, and the defaults of its step actions.
 //!
 //! Source: the managed workflow documents and the page on step actions of the Image Builder user
 //! guide; durations are what such builds commonly take.
@@ -34,11 +34,11 @@ pub(crate) fn steps(managed: Managed) -> &'static [ManagedStep] {
     }
 }
 
-/// What the service fills in for a step that does not say otherwise.
+/// The defaults of an action, for a step that sets nothing else.
 pub(crate) struct ActionDefaults {
     pub(crate) timeout: Span,
     pub(crate) duration: Range,
-    /// What rolling it back comes to; most actions have nothing to roll back.
+    /// The result of a rollback; most actions have nothing to roll back.
     pub(crate) rollback: RollbackOutcome,
 }
 

@@ -1,4 +1,4 @@
-//! What builds images, and what its images are: a pipeline, or somebody without one.
+//! Pipelines, and the images that they build.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use super::workflow::Workflow;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pipeline {
-    /// As it stands in the pipeline's ARN; the image's too, unless `image` says another.
+    /// The name in the pipeline's ARN; the image's too, unless `image` is given.
     pub(crate) name: String,
-    /// As people gave it; the service makes the ARN's from it. The same as `name` if absent.
+    /// The display name, which the service makes the ARN's from; `name` if absent.
     #[serde(default)]
     pub(crate) display_name: Option<String>,
     #[serde(default)]
     pub(crate) description: Option<String>,
     #[serde(default)]
     pub(crate) image: Option<String>,
-    /// The image's name as people gave it.
+    /// The image's display name.
     #[serde(default)]
     pub(crate) image_display_name: Option<String>,
     #[serde(default = "default::version")]
@@ -36,13 +36,13 @@ pub(crate) struct Pipeline {
     pub(crate) os_version: Option<String>,
     #[serde(default, rename = "type")]
     pub(crate) kind: ImageKind,
-    /// There is no pipeline: somebody has the images built one by one.
+    /// There is no pipeline: users build the images one by one.
     #[serde(default)]
     pub(crate) without_pipeline: bool,
-    /// The pipeline has no schedule: somebody starts its builds.
+    /// The pipeline has no schedule: users start its builds.
     #[serde(default)]
     pub(crate) manual: bool,
-    /// What the schedule says; `rate(...)` of `every` if absent.
+    /// The expression of the schedule; `rate(...)` of `every` if absent.
     #[serde(default)]
     pub(crate) schedule: Option<String>,
     #[serde(default)]
@@ -68,16 +68,16 @@ pub(crate) struct Pipeline {
     pub(crate) retries: u8,
     #[serde(default = "default::retry_after")]
     pub(crate) retry_after: Span,
-    /// From when on the pipeline is there, counted like `first`; long before it if absent.
+    /// When the pipeline is created, counted like `first`; long before it if absent.
     #[serde(default)]
     pub(crate) created_at: Option<Span>,
-    /// From when on it is DISABLED and begins no build.
+    /// When it becomes DISABLED and begins no more builds.
     #[serde(default)]
     pub(crate) disabled_at: Option<Span>,
-    /// From when on it is gone; its images stay.
+    /// When it is deleted; its images stay.
     #[serde(default)]
     pub(crate) deleted_at: Option<Span>,
-    /// What becomes of an image that was made.
+    /// The statuses of an image after it became AVAILABLE.
     #[serde(default)]
     pub(crate) lifecycle: Vec<Lifecycle>,
     pub(crate) workflows: Vec<Workflow>,
@@ -117,7 +117,7 @@ impl Platform {
     }
 }
 
-/// What is built.
+/// The type of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ImageKind {

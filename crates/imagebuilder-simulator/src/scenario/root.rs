@@ -1,4 +1,4 @@
-//! The root of a scenario file, and what holds for the whole world.
+//! The root of a scenario file, and the settings of the whole world.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use super::span::{Range, Span};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
-    /// How long before it begins a build can be asked for, all PENDING.
+    /// How long before its begin the service knows a build, all PENDING.
     pub(crate) announce: Span,
-    /// How long after its end a build can be asked for.
+    /// How long after its end the service knows a build.
     pub(crate) keep: Span,
-    /// How long after its begin an image is in the lists, longer than its executions are known.
+    /// How long after its begin the service knows an image, longer than its executions.
     pub(crate) keep_images: Span,
-    /// How long after its begin an image is not yet in the lists, drawn for each.
+    /// How long after its begin an image appears in the lists, drawn for each.
     pub(crate) listed_after: Range,
     /// How far the service's clock is ahead of the machine's; negative where it is behind.
     pub(crate) clock_skew: Span,
@@ -28,7 +28,7 @@ pub struct Scenario {
     pub(crate) rate_limit: Option<RateLimit>,
     /// Which account a static access key belongs to. A key that is not here sees every account.
     pub(crate) access_keys: BTreeMap<String, String>,
-    /// What STS lets in; with an empty list, every role.
+    /// The roles that STS lets callers assume; with an empty list, every role.
     pub(crate) roles: Vec<Role>,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) faults: Vec<FaultScript>,
@@ -56,13 +56,13 @@ impl Default for Scenario {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Pages {
-    /// The most `maxResults` may ask for; more is an `InvalidRequestException`.
+    /// The largest `maxResults`; more is an `InvalidRequestException`.
     pub(crate) max_size: u32,
-    /// Pages hold less than was asked for and still have a token.
+    /// Pages have fewer entries than requested and still a token.
     pub(crate) short: bool,
-    /// Every other page holds nothing and still has a token.
+    /// Every other page is empty and still has a token.
     pub(crate) empty: bool,
-    /// How long a token is good, in real time; for ever if absent.
+    /// How long a token is valid, in real time; for ever if absent.
     pub(crate) token_lifetime: Option<Span>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Role {
     pub(crate) external_id: Option<String>,
     #[serde(default)]
     pub(crate) denied: bool,
-    /// How long its credentials are good, in real time; else as long as the caller asks.
+    /// How long its credentials are valid, in real time; else as long as the request says.
     #[serde(default)]
     pub(crate) lifetime: Option<Span>,
 }

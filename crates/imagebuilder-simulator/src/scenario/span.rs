@@ -1,11 +1,11 @@
-//! Durations as a scenario writes them: `90s`, `1h30m`, `-10m`, and ranges `3m..5m`.
+//! The durations of a scenario, `90s`, `1h30m`, `-10m`, and its ranges, `3m..5m`.
 
 use std::fmt;
 
 use imagebuilder_model::parse_duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// A duration in milliseconds; negative is a time before.
+/// A duration in milliseconds; a negative one leads back in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span(i64);
 

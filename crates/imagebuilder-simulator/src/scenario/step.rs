@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::span::{Range, Span};
 
-/// One step; of a managed workflow's, only what differs from Amazon's.
+/// One step; for a step of a managed workflow, only the differences from Amazon's.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Step {
@@ -27,14 +27,14 @@ pub(crate) struct Step {
     /// The outcome when the build is retried; completed if absent.
     pub(crate) retry_outcome: Option<Outcome>,
     pub(crate) attempts: Option<Attempts>,
-    /// What the service tells when the step does not complete.
+    /// The step's message when it does not complete.
     pub(crate) message: Option<String>,
-    /// What fails in a step that runs components, where it fails.
+    /// The part of a component that fails, where the step runs components and fails.
     pub(crate) component: Option<Component>,
     pub(crate) rollback: Option<RollbackOutcome>,
     pub(crate) rollback_duration: Option<Range>,
-    /// What the status says while the step runs: the guide has WAITING for `WaitForAction`, which
-    /// the service's model does not know.
+    /// The status while the step runs. The user guide has WAITING for `WaitForAction`, which the
+    /// service's model does not have.
     pub(crate) running_status: Option<String>,
 }
 
@@ -54,11 +54,11 @@ pub(crate) enum Outcome {
     Failed,
     /// Runs until its timeout, then FAILED.
     Hang,
-    /// Waits for somebody for its duration, then COMPLETED.
+    /// Waits for a user for its duration, then COMPLETED.
     Wait,
     /// Not run; start and end are the same.
     Skipped,
-    /// Somebody cancels the build while it runs.
+    /// A user cancels the build while the step runs.
     Cancelled,
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Component {
-    /// As it stands in the component's ARN.
+    /// The name in the component's ARN.
     pub(crate) name: String,
     pub(crate) version: String,
     /// The workflow's type if absent.
@@ -89,7 +89,7 @@ impl Default for Component {
     }
 }
 
-/// A step that is tried again when it fails.
+/// The attempts of a step that is retried when it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Attempts {
@@ -97,7 +97,7 @@ pub(crate) struct Attempts {
     /// How many attempts fail before the outcome counts.
     #[serde(default)]
     pub(crate) fails: u32,
-    /// How long it says FAILED before the next attempt.
+    /// How long it is FAILED before the next attempt.
     #[serde(default = "pause")]
     pub(crate) pause: Span,
 }
@@ -108,7 +108,7 @@ pub(crate) enum RollbackOutcome {
     Completed,
     Failed,
     Skipped,
-    /// The answer has no `rollbackStatus`.
+    /// Responses have no `rollbackStatus`.
     None,
 }
 
@@ -116,7 +116,7 @@ fn pause() -> Span {
     Span::from_secs(30)
 }
 
-/// What the service does when something fails.
+/// What the service does when a step or a workflow fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) enum Failure {
     #[default]

@@ -4,14 +4,14 @@ use serde::Deserialize;
 
 use super::step::{Failure, Step};
 
-/// One workflow of a pipeline: a managed one, whose steps can be scripted by name, or an own one.
+/// One workflow of a pipeline: a managed one, whose steps can be changed by name, or a custom one.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Workflow {
     pub(crate) managed: Option<Managed>,
-    /// An own workflow's name.
+    /// A custom workflow's name.
     pub(crate) name: Option<String>,
-    /// An own workflow's type, `build` if absent.
+    /// A custom workflow's type, `build` if absent.
     #[serde(rename = "type")]
     pub(crate) kind: Option<WorkflowKind>,
     pub(crate) version: Option<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Workflow {
     /// `Continue` lets the build go on when this workflow fails.
     pub(crate) on_failure: Failure,
     pub(crate) rollback: RollbackMode,
-    /// What becomes of the steps after the one that failed.
+    /// The status of the steps after the one that failed.
     pub(crate) later: Later,
     pub(crate) steps: Vec<Step>,
 }
@@ -47,7 +47,7 @@ pub enum WorkflowKind {
 }
 
 impl WorkflowKind {
-    /// As it stands in an ARN.
+    /// Returns the type as ARNs have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Build => "build",

@@ -1,15 +1,15 @@
-//! What was asked of the simulator, for tests to count.
+//! The calls that the simulator received, for tests to count.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imagebuilder_model::Timestamp;
 
-/// How many calls the log keeps; a simulator can run for weeks.
+/// The length of the log; a simulator can run for weeks.
 const LOGGED: usize = 200_000;
 
-/// The counters of a running simulator; clones share them. A call counts from the moment its
-/// operation is known, whatever becomes of it.
+/// The counters of a running simulator; clones share them. A call counts as soon as its operation
+/// is known, whatever its outcome.
 #[derive(Clone, Debug, Default)]
 pub struct Calls(Arc<Mutex<Counted>>);
 
@@ -18,8 +18,8 @@ pub struct Calls(Arc<Mutex<Counted>>);
 pub struct LoggedCall {
     /// The operation's name, `GetImage`.
     pub operation: &'static str,
-    /// As the caller wrote it; of a list, the id whose parts it lists, empty where those are the
-    /// account's.
+    /// The id as the caller wrote it; for a list, that of the resource whose parts it lists, empty
+    /// for a list of the account.
     pub id: String,
     /// The region that the request was signed for.
     pub region: String,
@@ -38,44 +38,43 @@ struct Counted {
 }
 
 impl Calls {
-    /// How often an operation was called.
+    /// Returns how often an operation was called.
     pub fn of(&self, operation: &str) -> u64 {
         let counted = self.counted();
         counted.by_operation.get(operation).copied().unwrap_or(0)
     }
 
-    /// How often an operation was called with this id, as far as the log goes back.
+    /// Returns how often an operation was called with this id, as far as the log goes back.
     pub fn of_id(&self, operation: &str, id: &str) -> usize {
         let counted = self.counted();
         let alike = |call: &&LoggedCall| call.operation == operation && call.id == id;
         counted.log.iter().filter(alike).count()
     }
 
-    /// The last calls, the oldest first.
+    /// Returns the last calls, the oldest first.
     pub fn log(&self) -> Vec<LoggedCall> {
         self.counted().log.iter().cloned().collect()
     }
 
-    /// The most calls that ran at once.
+    /// Returns the largest number of calls in flight at once.
     pub fn peak(&self) -> usize {
         self.counted().peak
     }
 
-    /// The most calls of one operation with one id that ran at once; over 1 where something was
-    /// asked for while the same question was still open.
+    /// Returns the largest number of calls in flight at once with the same operation and id.
     pub fn peak_alike(&self) -> usize {
         self.counted().peak_alike
     }
 
-    /// Counts a call, which runs until the guard is dropped.
-    pub(crate) fn begin(&self, call: LoggedCall) -> Running {
+    /// Counts a call, which is in flight until the guard is dropped.
+    pub(crate) fn begin(&self, call: &LoggedCall) -> Running {
         let key = (call.operation, call.id.clone());
         let mut counted = self.counted();
         *counted.by_operation.entry(call.operation).or_default() += 1;
         if counted.log.len() == LOGGED {
             counted.log.pop_front();
         }
-        counted.log.push_back(call);
+        counted.log.push_back(call.clone());
         counted.running += 1;
         counted.peak = counted.peak.max(counted.running);
         let alike = counted.running_alike.entry(key.clone()).or_default();
@@ -95,7 +94,7 @@ impl Calls {
     }
 }
 
-/// A call under way.
+/// A call in flight.
 #[derive(Debug)]
 pub(crate) struct Running {
     calls: Calls,

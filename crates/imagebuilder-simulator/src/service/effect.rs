@@ -87,7 +87,7 @@ fn replace(value: &mut Value, replaced: &BTreeMap<String, Value>) {
     }
 }
 
-/// Sets the member wherever it stands; whether it stood anywhere.
+/// Sets the member wherever it occurs; returns whether it occurred.
 fn set(value: &mut Value, name: &str, new: &Value) -> bool {
     match value {
         Value::Object(members) => {

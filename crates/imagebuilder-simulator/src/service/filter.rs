@@ -1,7 +1,7 @@
-//! The filters of lists: how they are written, and what passes them.
+//! The filters of lists.
 //!
-//! Source: `Filter` of the service's model and its documentation. Every filter must be passed, by
-//! any of its values; only `name` knows a wildcard, at its end or at both of them.
+//! Source: `Filter` of the service's model and its documentation. An entry must match a value of
+//! every filter; only `name` has a wildcard, at its end or at both ends.
 
 use serde_json::{Map, Value};
 
@@ -48,7 +48,7 @@ impl Filters {
         self.0.iter().any(|filter| filter.name == name)
     }
 
-    /// `value` tells what is to be filtered by its members; without the member it does not pass.
+    /// `value` returns a member of an entry; an entry without the member does not pass.
     pub(crate) fn pass<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.0.iter().all(|filter| {
             let value = value(&filter.name);

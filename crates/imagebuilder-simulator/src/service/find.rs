@@ -1,7 +1,7 @@
-//! What is found for a question: the members of the response.
+//! Finds what a request asks for: the members of the response.
 //!
-//! Owns who sees what, and what is said of the unknown. Fed by `service` with a question that the
-//! service's model allows, and with the caller.
+//! Owns which caller sees which resource, and the errors for unknown ones. `service` calls it with
+//! the request and the caller.
 
 use imagebuilder_model::{Timestamp, WorkflowExecutionId};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::error::{ErrorResponse, invalid};
 use crate::random::hash;
 use crate::world::{Catalog, Listed, Owner, Plan, World};
 
-/// A caller's region, and its account where the credentials tell one.
+/// A caller's region, and its account where the credentials have one.
 pub(crate) struct Caller {
     pub(crate) region: String,
     pub(crate) account: Option<String>,
@@ -79,12 +79,12 @@ pub(crate) fn find(
     }
 }
 
-/// What every list needs to know.
+/// What every list is made of.
 struct Search<'a> {
     world: &'a World,
     caller: &'a Caller,
     catalog: Catalog<'a>,
-    /// Tells the tokens of this list from those of others.
+    /// Separates the tokens of this list from those of others.
     list: u64,
 }
 
@@ -194,7 +194,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether an image passes the filters, told without playing its build.
+/// Whether an image passes the filters, without playing its build.
 fn passes(request: &ListRequest, plan: &Plan, build: Option<u32>) -> bool {
     let pipeline = &plan.pipeline;
     let version = match build {
@@ -225,8 +225,8 @@ fn unknown(what: &str, id: &str) -> ErrorResponse {
     invalid(format!("The {what} {id} does not exist."))
 }
 
-/// Nor has that of GetImage and GetImagePipeline, yet the service answers with this one: tools
-/// that manage its resources tell by it that one is gone.
+/// Nor has that of GetImage and GetImagePipeline, yet the service responds with this one: tools
+/// that manage its resources rely on it.
 fn no_resource(arn: &str) -> ErrorResponse {
     ErrorResponse::new(
         "ResourceNotFoundException",

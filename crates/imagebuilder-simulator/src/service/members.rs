@@ -51,13 +51,13 @@ pub(crate) fn workflow(view: &WorkflowView) -> Members {
         "imageBuildVersionArn".to_owned(),
         view.image_arn.as_str().into(),
     );
-    // Only the list tells whether a retry superseded it.
+    // Only the list has the member.
     workflow.remove("retried");
     workflow
 }
 
-/// The members of one of `ListWorkflowExecutions`' workflow executions; the list says of which image
-/// they are, once for all.
+/// The members of one of `ListWorkflowExecutions`' workflow executions; the image is a
+/// member of the list.
 pub(crate) fn workflow_metadata(view: &WorkflowView) -> Members {
     members(json!({
         "workflowBuildVersionArn": view.workflow_arn,
@@ -79,7 +79,7 @@ pub(crate) fn workflow_metadata(view: &WorkflowView) -> Members {
 /// The members of `GetImage`.
 pub(crate) fn image(view: &ImageView) -> Members {
     let mut image = image_summary(view);
-    // Only the recipe tells whose it is.
+    // Only the recipe has the owner.
     image.remove("owner");
     let recipe = json!({
         "arn": view.recipe_arn,
@@ -95,7 +95,8 @@ pub(crate) fn image(view: &ImageView) -> Members {
     image.extend(members(json!({
         "enhancedImageMetadataEnabled": view.enhanced_metadata,
         "imageTestsConfiguration": tests(),
-        // The service no longer tells the pipeline's name for new images, and says so in its model.
+        // `sourcePipelineName` is missing: by its model, the service no longer sends it for new
+        // images.
         "sourcePipelineArn": view.pipeline_arn,
         member: recipe,
     })));
@@ -125,7 +126,7 @@ pub(crate) fn image_summary(view: &ImageView) -> Members {
     }))
 }
 
-/// The members of one of `ListImages`' image versions; of all versions of a name where asked for.
+/// The members of one of `ListImages`' image versions; with `by_name`, of all versions of a name.
 pub(crate) fn image_version(view: &ImageVersionView, by_name: bool) -> Members {
     let (arn, version) = match view.arn.strip_suffix(&view.version) {
         // The model has no wildcard for the version, so there is none.
@@ -234,7 +235,7 @@ fn outputs(view: &ImageView) -> Option<Value> {
     })
 }
 
-/// The ARNs that stand for the newest of this version, this minor one, this major one, and of all.
+/// The ARNs of the newest image of this version, this minor one, this major one, and of all.
 fn references(view: &ImageView) -> Value {
     let name = view.arn.strip_suffix(&view.version).unwrap_or_default();
     let semantic = semantic(&view.version);
@@ -257,7 +258,7 @@ fn semantic(version: &str) -> &str {
     version.split('/').next().unwrap_or(version)
 }
 
-/// What the service fills in where nobody says otherwise.
+/// The service's default.
 fn tests() -> Value {
     json!({"imageTestsEnabled": true, "timeoutMinutes": 720})
 }

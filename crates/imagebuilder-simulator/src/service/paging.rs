@@ -1,4 +1,4 @@
-//! How lists are cut into pages, and the tokens that say where the next one begins.
+//! Cuts lists into pages, and makes the tokens of the next pages.
 
 use imagebuilder_model::Timestamp;
 
@@ -6,30 +6,30 @@ use crate::error::{ErrorResponse, invalid};
 use crate::random::hash;
 use crate::scenario::Pages;
 
-/// The service's pages where the caller does not ask for a size.
+/// The size of a page where the request has none.
 const DEFAULT_SIZE: usize = 25;
 
-/// What a caller asks for, as it wrote it.
+/// The page that a request asks for, unchecked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PageRequest {
     pub(crate) max_results: Option<i64>,
     pub(crate) next_token: Option<String>,
 }
 
-/// What a token stands for: where in which list, and when it was given out.
+/// The content of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cursor {
-    /// The least key that is still to come.
+    /// The smallest key of the next page.
     from: u64,
     page: u32,
     issued: i64,
 }
 
-/// The items of the page asked for, and the token of the next.
+/// Returns the items of the requested page, and the token of the next.
 ///
 /// # Errors
 ///
-/// A size that is not allowed, or a token that this list did not give out or that is too old.
+/// An invalid size, or a token of another list or one that has expired.
 pub(crate) fn page<T>(
     items: Vec<T>,
     request: &PageRequest,
@@ -42,8 +42,8 @@ pub(crate) fn page<T>(
     Ok((items.into_iter().map(|(_, item)| item).collect(), token))
 }
 
-/// As [`page`], of items in the order of their keys: what comes and goes while the pages are read
-/// moves no other item from one page to the next.
+/// Does the same as [`page`] for items in the order of their keys: an item that appears or
+/// disappears between two pages moves no other item to another page.
 ///
 /// # Errors
 ///
@@ -111,8 +111,8 @@ fn is_expired(cursor: &Cursor, pages: &Pages, now: Timestamp) -> bool {
         .is_some_and(|lifetime| now.millis() - cursor.issued >= lifetime.millis())
 }
 
-/// Four words of hexadecimal: key, page, time, and the check. The first three are masked so that
-/// nobody reads meaning into a token.
+/// Four words of hexadecimal: key, page, time, and the check. The first three are masked, so that
+/// tokens are opaque.
 fn seal(cursor: Cursor, list: u64) -> String {
     let (page, issued) = (u64::from(cursor.page), cursor.issued as u64);
     let check = hash(list, &[cursor.from, page, issued]);

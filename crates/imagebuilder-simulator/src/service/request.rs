@@ -1,4 +1,4 @@
-//! What a request asks for, told from its path and parameters alone.
+//! Parses requests by the service's model.
 
 use bytes::Bytes;
 use hyper::Method;
@@ -12,7 +12,7 @@ use super::paging::PageRequest;
 use super::resource;
 use crate::error::{ErrorResponse, invalid};
 
-/// The members of a request, from its query or its body, not yet judged.
+/// The members of a request, from its query or its body, unchecked.
 #[derive(Debug)]
 pub(crate) struct Parameters {
     operation: Operation,
@@ -35,14 +35,14 @@ pub(crate) enum Question {
     ImagesOf(String, ListRequest),
 }
 
-/// What the lists of images and pipelines have in common.
+/// The members that the lists of images and pipelines share.
 #[derive(Debug)]
 pub(crate) struct ListRequest {
     pub(crate) filters: Filters,
     pub(crate) page: PageRequest,
-    /// Whose images are asked for, not the caller's own: the simulator has none of them.
+    /// The request is for images of other owners, of which the simulator has none.
     pub(crate) foreign: bool,
-    /// One entry for each name, not for each version.
+    /// The response has an entry for each name, not for each version.
     pub(crate) by_name: bool,
 }
 
@@ -67,7 +67,7 @@ impl Parameters {
             .unwrap_or_default()
     }
 
-    /// What a token is good for: this operation with these members.
+    /// Identifies the list that a token belongs to: this operation with these members.
     pub(crate) fn list(&self) -> String {
         let mut members = self.members.clone().unwrap_or_default();
         members.remove("nextToken");
@@ -122,7 +122,7 @@ impl Parameters {
     }
 }
 
-/// `Ownership` of the model; the first is what nobody needs to ask for.
+/// `Ownership` of the model; the first is the default.
 const OWNERSHIP: [&str; 5] = ["Self", "Shared", "Amazon", "ThirdParty", "AWSMarketplace"];
 
 fn list(operation: Operation, members: &Map<String, Value>) -> Result<ListRequest, ErrorResponse> {

@@ -2,7 +2,8 @@
 
 use imagebuilder_model::{ImageArn, PipelineArn};
 
-/// `ImageVersionArnOrBuildVersionArn`: `.../golden/1.0.0/1`, `.../golden/1.0.0`, `.../golden/1.x.x`.
+/// `ImageVersionArnOrBuildVersionArn`: `.../golden/1.0.0/1`, `.../golden/1.0.0`,
+/// `.../golden/1.x.x`.
 pub(crate) fn is_image(arn: &str) -> bool {
     let exact = || {
         let (image, version) = arn.rsplit_once('/')?;

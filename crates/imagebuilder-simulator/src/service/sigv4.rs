@@ -1,13 +1,14 @@
-//! The form of a signed request. The signature itself is not checked: the simulator has no secrets.
+//! Signed requests. Their form is checked; the signature is not, as the simulator has no secrets.
 
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use imagebuilder_model::Timestamp;
+use imagebuilder_model::identifier::is_number;
 
 use crate::error::ErrorResponse;
 
-/// Who asks, and whom.
+/// What a signature is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub(crate) access_key: String,
@@ -70,7 +71,8 @@ pub(crate) fn scope(headers: &HeaderMap) -> Result<Scope, ErrorResponse> {
     })
 }
 
-/// `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders=..., Signature=...`
+/// `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders=...,
+/// Signature=...`
 fn parse(authorization: &str, date: &str, session_token: Option<String>) -> Option<Scope> {
     let parts = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?;
     let part = |name: &str| {
@@ -104,22 +106,13 @@ fn parse(authorization: &str, date: &str, session_token: Option<String>) -> Opti
 
 /// `20260909T191223Z`
 fn time_of(text: &str) -> Option<Timestamp> {
-    let well_formed = text.len() == 16
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 => byte == b'T',
-            15 => byte == b'Z',
-            _ => byte.is_ascii_digit(),
-        });
-    if !well_formed {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    if date.len() != 8 || time.len() != 6 || !is_number(date) || !is_number(time) {
         return None;
     }
-    let ((year, month, day), (hours, minutes, seconds)) = (
-        (&text[..4], &text[4..6], &text[6..8]),
-        (&text[9..11], &text[11..13], &text[13..15]),
-    );
-    Timestamp::parse(&format!(
-        "{year}-{month}-{day}T{hours}:{minutes}:{seconds}Z"
-    ))
+    let (year, month, day) = (&date[..4], &date[4..6], &date[6..]);
+    let (hour, minute, second) = (&time[..2], &time[2..4], &time[4..]);
+    Timestamp::parse(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ struct Credentials {
 /// What every access key of a simulated session begins with.
 const KEY_PREFIX: &str = "ASIASIM";
 
-/// How long credentials that have expired are remembered, so that their use is told as such.
+/// How long expired credentials are remembered, so that their use gets its own error.
 const REMEMBERED_MILLIS: i64 = 3_600_000;
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Sts {
     ///
     /// # Errors
     ///
-    /// Credentials of a session that is unknown or over, or a caller whose clock is far off.
+    /// Credentials of an unknown or expired session, or a caller whose clock is far off.
     pub(crate) fn account_of(
         &self,
         scope: &Scope,
@@ -129,40 +129,32 @@ impl Sts {
         }
     }
 
-    /// `scripted` is the error of a fault, which comes before everything else.
+    /// Returns the members of the response, in XML.
     pub(crate) fn answer(
         &self,
         question: &StsQuestion,
         scope: &Scope,
         world: &World,
         now: Timestamp,
-        scripted: Option<ErrorResponse>,
-        request_id: &str,
-    ) -> HttpResponse {
-        let result = match (scripted, question) {
-            (Some(error), _) => Err(error),
-            (None, StsQuestion::CallerIdentity) => self.caller_identity(scope, world, now),
-            (None, StsQuestion::Other(name)) => Err(ErrorResponse::new(
+    ) -> Result<String, ErrorResponse> {
+        match question {
+            StsQuestion::CallerIdentity => self.caller_identity(scope, world, now),
+            StsQuestion::Other(name) => Err(ErrorResponse::new(
                 "InvalidAction",
                 format!("Could not find operation {name} for version 2011-06-15"),
             )),
-            (
-                None,
-                StsQuestion::AssumeRole {
-                    arn,
-                    session,
-                    external_id,
-                    seconds,
-                },
-            ) => self
-                .account_of(scope, world, now)
-                .and_then(|_| admit(&world.scenario().roles, arn, external_id.as_deref()))
-                .and_then(|role| {
-                    let seconds = lifetime(role, seconds.as_deref())?;
-                    self.assume(arn, session, seconds, now)
-                }),
-        };
-        render(question.operation(), result, request_id)
+            StsQuestion::AssumeRole {
+                arn,
+                session,
+                external_id,
+                seconds,
+            } => {
+                self.account_of(scope, world, now)?;
+                let role = admit(&world.scenario().roles, arn, external_id.as_deref())?;
+                let lifetime = lifetime(role, seconds.as_deref())?;
+                self.assume(arn, session, lifetime, now)
+            }
+        }
     }
 
     fn caller_identity(
@@ -246,26 +238,24 @@ impl Sts {
     }
 }
 
-fn render(
+/// Makes the response of an operation, or its error response.
+pub(crate) fn response(
     operation: &str,
     result: Result<String, ErrorResponse>,
     request_id: &str,
 ) -> HttpResponse {
-    match result {
-        Ok(body) => response::raw(
+    let (status, body) = match result {
+        Ok(body) => (
             200,
-            "text/xml",
             format!(
                 "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
                      <{operation}Result>{body}</{operation}Result>\
                      <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
                      </{operation}Response>"
             ),
-            request_id,
         ),
-        Err(error) => response::raw(
+        Err(error) => (
             error.status,
-            "text/xml",
             format!(
                 "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
                      <Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>\
@@ -273,9 +263,9 @@ fn render(
                 escape(&error.kind),
                 escape(&error.message)
             ),
-            request_id,
         ),
-    }
+    };
+    response::raw(status, "text/xml", body, request_id)
 }
 
 /// The scripted role, if it is let in; `None` where the scenario scripts none and all are.

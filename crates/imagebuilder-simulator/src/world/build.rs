@@ -1,7 +1,6 @@
-//! One build on the calendar: its timeline, its ids, and what each execution of it looks like at a
-//! moment.
+//! One build on the calendar: its timeline, its ids, and its executions at a moment.
 //!
-//! Made by `World` for one question and dropped after it.
+//! Made by the calendar for one question and dropped after it.
 
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Which builds exist, and when each begins.
 //!
-//! Owns the plans of the scenario's pipelines and their place in time. It plays a build only where
-//! one is asked for, so a world without end costs nothing.
+//! Owns the plans of the scenario's pipelines and their place in time. Plays a build only when one
+//! is needed, so a world without end costs nothing.
 
 use std::ops::Range;
 
@@ -61,7 +61,7 @@ impl Calendar {
         })
     }
 
-    /// The place's build, where the place's run can be asked for at `now`.
+    /// The place's build, where the service knows the place's run at `now`.
     pub(crate) fn known_build(&self, place: Place, now: Timestamp) -> Option<Build<'_>> {
         let build = self.build(place)?;
         let run = build.timeline.runs.get(usize::from(place.run))?;
@@ -74,7 +74,7 @@ impl Calendar {
         (from <= now && now < until).then_some(build)
     }
 
-    /// The place's build, where its image can be asked for at `now`.
+    /// The place's build, where the service knows its image at `now`.
     pub(crate) fn known_image(&self, place: Place, now: Timestamp) -> Option<Build<'_>> {
         let build = self.build(place)?;
         let announced = self.tempo.scaled(self.scenario.announce);
@@ -91,7 +91,7 @@ impl Calendar {
         Some(Place::first(pipeline, build))
     }
 
-    /// The pipeline whose images a version is of, which may have wildcards: `.../golden/1.x.x`.
+    /// The pipeline of a version, which may have wildcards: `.../golden/1.x.x`.
     pub(crate) fn pipeline_of_version(&self, arn: &str) -> Option<u16> {
         let (image, asked) = arn.rsplit_once('/')?;
         self.find(|plan| {
@@ -122,7 +122,7 @@ impl Calendar {
         self.moment(plan.pipeline.first).plus_millis(offset)
     }
 
-    /// The builds that have begun and whose images are still kept, without playing any.
+    /// The builds that have begun and whose images still exist, without playing any.
     pub(crate) fn begun(&self, pipeline: u16, now: Timestamp) -> Range<u32> {
         let plan = self.plan(pipeline);
         let since = now.millis_since(self.begin_of(plan, 0));

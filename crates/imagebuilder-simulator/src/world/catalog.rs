@@ -1,7 +1,7 @@
-//! What the lists of a region hold at a moment, as an account sees them.
+//! The lists of a region at a moment, as an account sees them.
 //!
-//! The order of a list has no meaning, but stays the same while its pages are read. An entry is
-//! made into a view only once it is on the page that is asked for.
+//! The order of a list has no meaning, but stays the same while its pages are read. Only the
+//! entries of the requested page are made into views.
 
 use imagebuilder_model::Timestamp;
 
@@ -30,7 +30,8 @@ pub(crate) struct Listed {
 }
 
 impl<'a> Catalog<'a> {
-    /// Returns the builds of the list, without playing them; `wanted` is called with a build's index.
+    /// Returns the builds of the list, without playing them; `wanted` is called with a build's
+    /// index.
     pub(crate) fn builds(self, wanted: impl Fn(&Plan, u32) -> bool) -> Vec<Listed> {
         let wanted = &wanted;
         self.in_order(self.plans().flat_map(|(pipeline, plan)| {
@@ -42,7 +43,8 @@ impl<'a> Catalog<'a> {
         }))
     }
 
-    /// Returns the versions of the list; `wanted` is called with what all builds of a version share.
+    /// Returns the versions of the list; `wanted` is called with what all builds of a version
+    /// share.
     pub(crate) fn versions(self, wanted: impl Fn(&Plan) -> bool) -> Vec<Listed> {
         self.in_order(self.plans().filter_map(|(pipeline, plan)| {
             let builds = self.calendar.begun(pipeline, self.now);

@@ -1,14 +1,13 @@
-//! Ids that look like the service's and can be read back.
+//! Ids in the service's form that can be read back.
 //!
-//! An id is the place of its execution in the world, enciphered with the seed. So a world without
-//! end needs no table of what it has given out, and an id that was never given out is told by its
-//! check bits.
+//! An id is the place of its execution in the world, encrypted with the seed. So a world without
+//! end needs no table of its ids, and check bits reveal an id that does not belong to the world.
 
 use imagebuilder_model::{StepExecutionId, WorkflowExecutionId};
 
 use crate::random::hash;
 
-/// Where an execution stands: the pipeline in the scenario, its build, the run of that build (a
+/// The place of an execution: the pipeline in the scenario, its build, the run of that build (a
 /// retry is another run), the workflow of the run and the step of the workflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -137,7 +136,7 @@ fn place(seed: u64, kind: u64, text: &str) -> Option<Place> {
         workflow: left as u8,
         step: (right >> 56) as u8,
     };
-    // Ids are compared as text, so one in capitals is not one that was given out.
+    // The service compares ids as text, so one in capitals is unknown.
     (plain(seed, kind, place) == (left, right) && uuid(seed, kind, place) == text).then_some(place)
 }
 

@@ -18,7 +18,7 @@ struct Phase {
     /// Milliseconds from the build's begin.
     at: i64,
     status: ImageStatus,
-    /// The step whose failure it is.
+    /// The step that failed, where the status is FAILED.
     failed: Option<Place>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn status(build: &Build<'_>, now: Timestamp) -> ImageStatus {
     phase(build, now).status
 }
 
-/// Returns the image as it stands at `now`.
+/// Returns the image at `now`.
 pub(crate) fn view(build: &Build<'_>, now: Timestamp) -> ImageView {
     let (plan, pipeline) = (build.plan, &build.plan.pipeline);
     let Phase { status, failed, .. } = phase(build, now);
@@ -149,7 +149,7 @@ fn stage(kind: WorkflowKind) -> ImageStatus {
     }
 }
 
-/// The first step whose failure ended the run.
+/// The first step that failed and so ended the run.
 fn failed_step(
     plans: &[WorkflowPlan],
     timelines: &[WorkflowTimeline],
@@ -164,7 +164,7 @@ fn failed_step(
         })
 }
 
-/// The step whose failure ended its workflow.
+/// The step that failed and so ended its workflow.
 fn first_failure(timeline: &WorkflowTimeline, plan: &WorkflowPlan) -> Option<usize> {
     let mut steps = timeline.steps.iter().zip(&plan.steps);
     steps.position(|(timeline, plan)| {
@@ -232,7 +232,7 @@ fn failure(build: &Build<'_>, at: Place) -> FailureView {
     }
 }
 
-/// As the page of the user guide on failure context has it.
+/// The text that the user guide's page on failure context shows.
 fn reason(failure: &FailureView) -> String {
     let what = match &failure.component {
         Some(component) => format!("Document {} failed!", component.arn),

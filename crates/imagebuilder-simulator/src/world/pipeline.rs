@@ -1,4 +1,4 @@
-//! What a pipeline looks like at a moment.
+//! The view of a pipeline at a moment.
 
 use imagebuilder_model::{ImageStatus, Timestamp};
 
@@ -7,7 +7,7 @@ use super::ids::Place;
 use super::image;
 use super::view::PipelineView;
 
-/// How long before the simulator's start a pipeline was made that says nothing else.
+/// Milliseconds from the creation of a pipeline to the simulator's start, by default.
 const OLD: i64 = 90 * 24 * 3_600_000;
 
 /// Returns the view of a pipeline, which exists at `now`.

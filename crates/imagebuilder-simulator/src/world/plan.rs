@@ -1,7 +1,7 @@
-//! A pipeline with everything filled in: what the scenario says laid over what the managed
-//! workflows and the actions' defaults say.
+//! A pipeline with everything filled in: the scenario over the managed workflows and the defaults
+//! of the actions.
 //!
-//! Made once when a world is made; `timeline` plays it.
+//! Made once, with the world; `timeline` plays it.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ impl Plan {
         self.arn(&format!("image/{name}/{version}"))
     }
 
-    /// `None` for images that somebody builds without one.
+    /// `None` for images that are built without a pipeline.
     pub(crate) fn pipeline_arn(&self) -> Option<String> {
         let name = &self.pipeline.name;
         (!self.pipeline.without_pipeline).then(|| self.arn(&format!("image-pipeline/{name}")))
@@ -96,7 +96,7 @@ impl Plan {
         self.arn(&format!("{kind}/{name}/{version}"))
     }
 
-    /// The ARN of what the pipeline's account has there.
+    /// The ARN of a resource of the pipeline's account.
     pub(crate) fn arn(&self, resource: &str) -> String {
         let pipeline = &self.pipeline;
         let (partition, region) = (&pipeline.partition, &pipeline.region);
@@ -104,7 +104,7 @@ impl Plan {
         format!("arn:{partition}:imagebuilder:{region}:{account}:{resource}")
     }
 
-    /// The image's name as people gave it.
+    /// The image's display name.
     pub(crate) fn image_display_name(&self) -> &str {
         let pipeline = &self.pipeline;
         let own = pipeline.image_display_name.as_deref();
@@ -114,7 +114,7 @@ impl Plan {
         })
     }
 
-    /// The pipeline's name as people gave it.
+    /// The pipeline's display name.
     pub(crate) fn display_name(&self) -> &str {
         let pipeline = &self.pipeline;
         pipeline.display_name.as_deref().unwrap_or(&pipeline.name)
@@ -133,7 +133,7 @@ impl Plan {
         own.unwrap_or(&self.pipeline.tags)
     }
 
-    /// What its schedule says; `None` where somebody starts the builds.
+    /// The expression of its schedule; `None` where users start the builds.
     pub(crate) fn schedule(&self) -> Option<String> {
         let pipeline = &self.pipeline;
         if pipeline.manual || pipeline.without_pipeline {

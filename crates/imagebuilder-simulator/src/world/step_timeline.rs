@@ -1,4 +1,4 @@
-//! What one step goes through: its outcome, its attempts, and how long each takes.
+//! The timeline of one step: its outcome, its attempts, and how long each takes.
 
 use imagebuilder_model::StepStatus;
 
@@ -18,7 +18,7 @@ pub(crate) struct StepPhase {
     pub(crate) message: Option<String>,
 }
 
-/// The phases of one step that begins at `start`, through all its attempts; never none.
+/// Returns the phases of one step that begins at `start`, through all its attempts; at least one.
 pub(crate) fn play_step(plan: &StepPlan, tempo: Tempo, place: Place, start: i64) -> Vec<StepPhase> {
     let outcome = decide(plan, tempo, place);
     let phase = |at, status, start, end, attempt, message| StepPhase {

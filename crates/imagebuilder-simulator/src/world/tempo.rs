@@ -7,7 +7,7 @@ use crate::scenario::{Range, Span};
 /// Between one step, workflow or rollback and the next.
 pub(crate) const GAP: Span = Span::from_secs(2);
 
-/// What a build is played with.
+/// The seed and the speed of a world.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tempo {
     pub(crate) seed: u64,
@@ -20,7 +20,7 @@ impl Tempo {
         (span.millis() as f64 / self.speed).round() as i64
     }
 
-    /// The compressed timeout in whole seconds, as answers tell it; 0 is none.
+    /// The compressed timeout in whole seconds, as in responses; 0 is none.
     pub(crate) fn timeout_seconds(self, span: Span) -> u32 {
         let seconds = (span.millis() as f64 / 1000.0 / self.speed).ceil();
         (seconds as u32).min(43_200)
@@ -38,7 +38,7 @@ impl Tempo {
     }
 }
 
-// Salts tell the draws for one place apart. Those of a step's attempts count from 1.
+// Salts separate the draws for one place. Those of a step's attempts count from 1.
 pub(crate) const SALT_OUTCOME: u64 = 1 << 32;
 pub(crate) const SALT_ROLLBACK: u64 = SALT_OUTCOME + 1;
 pub(crate) const SALT_LISTED: u64 = 1 << 33;

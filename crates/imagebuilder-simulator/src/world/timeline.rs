@@ -1,7 +1,7 @@
-//! What one build goes through, from its begin to its end.
+//! The timeline of one build, from its begin to its end.
 //!
-//! A pure function of plan, seed and speed; times are milliseconds from the build's begin. Knows
-//! no clock and no ids: `World` puts a timeline on the calendar and looks things up in it.
+//! A pure function of plan, seed and speed; times are milliseconds from the build's begin. Knows no
+//! clock and no ids: the calendar gives a timeline its place in time.
 
 use imagebuilder_model::{RollbackStatus, StepStatus, WorkflowStatus};
 
@@ -46,7 +46,7 @@ pub(crate) struct StepTimeline {
     pub(crate) rollback: Vec<(i64, RollbackStatus)>,
 }
 
-/// Why a run went on no further.
+/// Why a run stopped early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     Failed,
@@ -185,7 +185,7 @@ fn finish(workflow: &mut WorkflowTimeline, at: i64, status: WorkflowStatus) -> i
     at
 }
 
-/// Undoes what completed, the last step first, and says when that is done.
+/// Rolls back the completed steps, the last one first, and returns when that ends.
 fn roll_back(
     plan: &WorkflowPlan,
     tempo: Tempo,

@@ -1,6 +1,6 @@
-//! What an execution looks like at one moment, with every member the service's answers have.
+//! Resources at one moment, with every member of the service's responses.
 //!
-//! Made by `World`; turned into JSON by `answer` and into the exporter's own types here.
+//! Made by `World`; `service::members` turns them into JSON.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use imagebuilder_model::{
 
 use crate::scenario::{ImageKind, Platform, WorkflowKind};
 
-/// What stands in the inputs and outputs of every simulated step: where a test finds it in a
-/// metric, a log or a page, something leaks that can hold secrets.
+/// The secret in the inputs and outputs of every simulated step. A test that finds it in a metric,
+/// a log or a page has found a leak.
 pub const PLANTED_SECRET: &str = "planted-secret-that-must-not-leak";
 
 /// A step execution at one moment.
@@ -42,7 +42,7 @@ pub struct StepView {
 }
 
 impl StepView {
-    /// What the exporter is to make of `GetWorkflowStepExecution`'s answer.
+    /// Returns what a client should read from `GetWorkflowStepExecution`.
     pub fn to_model(&self) -> StepExecution {
         StepExecution {
             status: self.status.clone(),
@@ -84,7 +84,7 @@ pub struct WorkflowView {
 }
 
 impl WorkflowView {
-    /// What the exporter is to make of `GetWorkflowExecution`'s answer.
+    /// Returns what a client should read from `GetWorkflowExecution`.
     pub fn to_model(&self) -> WorkflowExecution {
         WorkflowExecution {
             workflow: WorkflowArn::parse(&self.workflow_arn),
@@ -107,7 +107,7 @@ impl WorkflowView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageView {
     pub arn: String,
-    /// As people gave it, not as it stands in the ARN.
+    /// The display name, not the name in the ARN.
     pub name: String,
     /// `1.0.0/1`
     pub version: String,
@@ -124,7 +124,7 @@ pub struct ImageView {
     /// Of the pipeline that built it.
     pub pipeline_arn: Option<String>,
     pub recipe_arn: String,
-    /// Built by the pipeline's schedule, not because somebody asked for it.
+    /// Whether the pipeline's schedule started the build, not a user.
     pub scheduled: bool,
     pub enhanced_metadata: bool,
     pub tags: BTreeMap<String, String>,
@@ -133,7 +133,7 @@ pub struct ImageView {
 }
 
 impl ImageView {
-    /// What the exporter is to make of `GetImage`'s answer; `None` where the ARN is none.
+    /// Returns what a client should read from `GetImage`; `None` where the ARN is malformed.
     pub fn to_model(&self) -> Option<Image> {
         Some(Image {
             arn: ImageArn::parse(&self.arn)?,
@@ -161,7 +161,7 @@ pub(crate) fn build_type(scheduled: bool) -> &'static str {
 /// Where a build failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailureView {
-    /// What the image was when it failed.
+    /// The image's status before it failed.
     pub stage: ImageStatus,
     pub workflow_execution_id: WorkflowExecutionId,
     pub workflow_arn: String,
@@ -189,7 +189,7 @@ impl FailureView {
     }
 }
 
-/// Where in a component's document.
+/// The place in a component's document where a step failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComponentView {
     pub arn: String,
@@ -218,7 +218,7 @@ pub struct ImageVersionView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineView {
     pub arn: String,
-    /// As people gave it, not as it stands in the ARN.
+    /// The display name, not the name in the ARN.
     pub name: String,
     pub description: Option<String>,
     pub platform: Platform,
@@ -226,7 +226,7 @@ pub struct PipelineView {
     pub recipe_arn: String,
     pub infrastructure_arn: String,
     pub distribution_arn: String,
-    /// `None` where somebody starts its builds.
+    /// `None` where users start its builds.
     pub schedule: Option<String>,
     pub timezone: Option<String>,
     pub enabled: bool,
@@ -236,15 +236,15 @@ pub struct PipelineView {
     pub last_run: Option<Timestamp>,
     pub last_run_status: Option<ImageStatus>,
     pub next_run: Option<Timestamp>,
-    /// Of its scheduled builds, the last ones.
+    /// Of its scheduled builds.
     pub consecutive_failures: u32,
     pub tags: BTreeMap<String, String>,
     pub image_tags: BTreeMap<String, String>,
 }
 
 impl PipelineView {
-    /// What the exporter is to make of an entry of `ListImagePipelines`; `None` where the ARN is
-    /// none.
+    /// Returns what a client should read from an entry of `ListImagePipelines`; `None` where the
+    /// ARN is malformed.
     pub fn to_model(&self) -> Option<Pipeline> {
         let recipe = resource_name(&self.recipe_arn, &["image-recipe", "container-recipe"]);
         Some(Pipeline {
@@ -261,7 +261,7 @@ impl PipelineView {
         })
     }
 
-    /// `PipelineStatus` of the service's model.
+    /// Returns the `PipelineStatus` of the service's model.
     pub fn status(&self) -> &'static str {
         if self.enabled { "ENABLED" } else { "DISABLED" }
     }
