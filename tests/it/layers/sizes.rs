@@ -24,8 +24,6 @@ const KNOWN_LONG_FILES: &[&str] = &[
     "src/schedule/plan/tests.rs",
     "src/schedule/plan/whole.rs",
     "tests/it/doctor.rs",
-    "tests/it/http.rs",
-    "tests/it/lifecycle.rs",
     "tests/it/status.rs",
     "tests/python/test_deploy_kubernetes.py",
     "tests/python/test_grafana.py",
