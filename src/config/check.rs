@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::Config;
+use super::keys::Config;
 
 /// Prints for each file `FILE: OK`, or a line for every problem; warnings come before the `OK`.
 /// Answers whether all files are right; fails only where the output does.

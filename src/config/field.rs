@@ -117,8 +117,8 @@ impl<'a> Field<'a> {
     }
 
     /// As [`Field::problem`], where the value repeats what stands at `first`.
-    pub(super) fn repeats<T>(&self, message: impl AsRef<str>, first: Place) -> Option<T> {
-        let message = self.with_path(message.as_ref());
+    fn repeats<T>(&self, message: &str, first: Place) -> Option<T> {
+        let message = self.with_path(message);
         self.reading.note_repeated(self.place(), &message, first);
         None
     }
@@ -136,13 +136,62 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The items of a list.
-    pub(super) fn items(&self, wanted: &str) -> Option<Vec<Field<'_>>> {
-        let Value::Sequence(nodes) = self.value else {
-            return self.wrong_kind(wanted);
+    /// Notes a value whose key stands in the scope already. `{}` in the message is the value.
+    pub(super) fn once(&self, scope: &str, key: String, repeated: &str) -> Option<()> {
+        let Some(first) = self.reading.first(scope, key, self.place()) else {
+            return Some(());
+        };
+        self.repeats(&repeated.replace("{}", &self.quoted()), first)
+    }
+
+    /// The value as it is written.
+    pub(super) fn quoted(&self) -> String {
+        match self.value {
+            Value::Text(written) => quoted(written),
+            other => other.described(),
+        }
+    }
+
+    /// The path of the list or mapping that it stands in, as a scope.
+    pub(super) fn list(&self) -> String {
+        match self.way {
+            Way::Top => String::new(),
+            Way::Key { of, .. } | Way::Item { of, .. } => of.way.to_string(),
+        }
+    }
+
+    /// The value of a mapping's key; the first where the key stands twice.
+    pub(super) fn find<'b>(&'b self, key: &'b str) -> Option<Field<'b>> {
+        let Value::Mapping(nodes) = self.value else {
+            return None;
+        };
+        let is_key = |node: &Node| matches!(&node.value, Value::Text(name) if **name == *key);
+        let (node, value) = nodes.iter().find(|(node, _)| is_key(node))?;
+        let way = Way::Key {
+            of: self,
+            name: key,
+            at: node.at,
+        };
+        Some(self.inner(value, way))
+    }
+
+    /// Reads it without noting problems.
+    pub(super) fn quietly<T>(&self, read: impl FnOnce(Field<'_>) -> Option<T>) -> Option<T> {
+        let reading = self.reading.scratch();
+        read(Field {
+            reading: &reading,
+            ..*self
+        })
+    }
+
+    /// The items of a list; none where it is no list.
+    pub(super) fn items(&self) -> impl Iterator<Item = Field<'_>> {
+        let nodes: &[Node] = match self.value {
+            Value::Sequence(nodes) => nodes,
+            _ => &[],
         };
         let item = |(index, node)| self.inner(node, Way::Item { of: self, index });
-        Some(nodes.iter().enumerate().map(item).collect())
+        nodes.iter().enumerate().map(item)
     }
 
     /// Reads every item, so that each one's problems are noted.
@@ -151,7 +200,10 @@ impl<'a> Field<'a> {
         wanted: &str,
         mut read: impl FnMut(Field<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let read: Vec<Option<T>> = self.items(wanted)?.into_iter().map(&mut read).collect();
+        let Value::Sequence(_) = self.value else {
+            return self.wrong_kind(wanted);
+        };
+        let read: Vec<Option<T>> = self.items().map(&mut read).collect();
         read.into_iter().collect()
     }
 

@@ -1,8 +1,10 @@
-//! Label names of the user's own, and those that are taken.
+//! Labels of the user's own, and label names that are taken.
 
-use std::collections::BTreeMap;
-
-use super::field::Field;
+use super::lists::Map;
+use super::names::TAG_KEY;
+use super::section::Kind;
+use super::shape::Shape;
+use super::values::{Fault, Single, Text};
 
 /// Label names that a configuration may not use: every one of ours, also of metrics still to come,
 /// and those that Prometheus gives a meaning.
@@ -58,52 +60,74 @@ pub const RESERVED_LABELS: &[&str] = &[
 /// What the labels of tags begin with, and no other.
 const TAG_PREFIX: &str = "tag_";
 
-/// The label that a tag becomes: `tag_cost_center` of `cost-center`.
-pub(super) fn tag_label(key: &str) -> String {
-    let letter = |c: char| match c.is_ascii_alphanumeric() {
-        true => c,
-        false => '_',
-    };
-    TAG_PREFIX.chars().chain(key.chars().map(letter)).collect()
+/// A tag, and the label it becomes: `cost-center` and `tag_cost_center`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagLabel {
+    pub key: String,
+    pub label: String,
 }
 
-/// Names and values of labels, all of them strings.
-pub(super) fn labels(field: Field<'_>) -> Option<BTreeMap<String, String>> {
-    let entries = field.entries("a mapping of label names to values, such as {team: platform}")?;
-    let read: Vec<Option<(String, String)>> = entries
-        .into_iter()
-        .map(|(name, field)| {
-            let name_is_right = name_is_right(name, field);
-            let value = value(field)?;
-            name_is_right.then(|| (name.to_owned(), value))
-        })
-        .collect();
-    read.into_iter().collect()
-}
-
-fn name_is_right(name: &str, field: Field<'_>) -> bool {
-    let message = if !is_label_name(name) {
-        "this is not a label name; one is made of letters, digits and _, and no digit comes first"
-    } else if name.starts_with("__") {
-        "label names that begin with __ are Prometheus's own; choose another"
-    } else if name.starts_with(TAG_PREFIX) {
-        "label names that begin with tag_ are those of metrics.tag_labels; choose another"
-    } else if RESERVED_LABELS.contains(&name) {
-        "this label name is taken, by the exporter or by Prometheus; choose another"
-    } else {
-        return true;
-    };
-    field.key_problem(message);
-    false
-}
-
-fn value(field: Field<'_>) -> Option<String> {
-    let text = field.text("a string")?;
-    if text.value.is_empty() {
-        return field
-            .problem("is empty, which to Prometheus is no label; give it a value or take it out");
+impl TagLabel {
+    pub(super) fn of(key: String) -> Self {
+        let letter = |c: char| match c.is_ascii_alphanumeric() {
+            true => c,
+            false => '_',
+        };
+        let label = TAG_PREFIX.chars().chain(key.chars().map(letter)).collect();
+        Self { key, label }
     }
-    Some(text.value.into_owned())
+}
+
+/// Keys of tags that become labels, no two of them the same.
+pub(super) const TAG_LABELS: Single<Vec<TagLabel>> = Single {
+    read: |field| {
+        field.each("a list of the keys of tags, such as [Team]", |item| {
+            let tag = TagLabel::of(TAG_KEY.read(item)?);
+            item.once(
+                &(item.list() + "labels"),
+                tag.label.clone(),
+                "this tag gives the same label as another, all characters but letters, digits and _ becoming _; keep one",
+            )?;
+            Some(tag)
+        })
+    },
+    write: |tags| tags.iter().map(|tag| TAG_KEY.write(&tag.key)).collect(),
+    shape: || Shape::List {
+        of: Box::new(TAG_KEY.shape()),
+        least: 0,
+        most: None,
+        unique: true,
+    },
+};
+
+/// Labels of the user's own.
+pub(super) const LABELS: Map<Text<String>> = Map {
+    of: Text::like("a string", "", |text| match text.text.as_ref() {
+        "" => Err(Fault::Says(
+            "is empty, which to Prometheus is no label; give it a value or take it out".to_owned(),
+        )),
+        text => Ok(text.to_owned()),
+    }),
+    wanted: "a mapping of label names to values, such as {team: platform}",
+    key_fault: name_fault,
+    empty: None,
+    shape: Shape::Labels,
+};
+
+fn name_fault(name: &str) -> Option<&'static str> {
+    if !is_label_name(name) {
+        Some(
+            "this is not a label name; one is made of letters, digits and _, and no digit comes first",
+        )
+    } else if name.starts_with("__") {
+        Some("label names that begin with __ are Prometheus's own; choose another")
+    } else if name.starts_with(TAG_PREFIX) {
+        Some("label names that begin with tag_ are those of metrics.tag_labels; choose another")
+    } else if RESERVED_LABELS.contains(&name) {
+        Some("this label name is taken, by the exporter or by Prometheus; choose another")
+    } else {
+        None
+    }
 }
 
 fn is_label_name(name: &str) -> bool {

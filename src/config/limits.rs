@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::keys::{Config, Polling, RateLimit, Target};
 use super::reading::Place;
-use super::{Config, Polling, RateLimit, Target};
 use crate::model::format_duration;
 
 /// What AWS counts calls by, as far as a configuration knows: whose they are, and where they go.

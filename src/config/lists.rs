@@ -1,346 +1,185 @@
-//! What a target follows: its lists, and what chooses among what they name.
+//! The kinds of values that hold others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use globset::Glob;
+use serde_yaml::Value as Yaml;
 
-use super::document::document;
 use super::field::Field;
-use super::labels::labels;
-use super::names::{name_glob_once, name_globs, tags};
 use super::node::Value;
-use super::reading::Reading;
-use super::section::{self, Section};
-use super::step_files::{Pattern, StepFile};
-use super::targets::Seen;
-use super::{Exclude, ListedStep, PipelineSelector, keys};
-use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
+use super::section::{Kind, Settings, mapping};
+use super::shape::Shape;
+use super::values::{DURATION, Single, Text};
+use crate::model::format_duration;
 
-/// Of which a target needs at least one.
-const LISTS: [&str; 6] = [
-    "step_executions",
-    "step_executions_files",
-    "workflow_executions",
-    "image_build_versions",
-    "pipelines",
-    "images",
-];
+/// A value that there may be none of.
+pub(super) struct Optional<K>(pub K);
 
-/// What a target follows.
-pub(super) struct Followed {
-    pub step_executions: Vec<ListedStep>,
-    pub workflow_executions: Vec<WorkflowExecutionId>,
-    pub image_build_versions: Vec<ImageArn>,
-    pub pipelines: Vec<PipelineSelector>,
-    pub images: Vec<Glob>,
-    pub tags: BTreeMap<String, Glob>,
-    pub exclude: Exclude,
-}
+impl<K: Kind> Kind for Optional<K> {
+    type Value = Option<K::Value>;
 
-/// Reads the lists of a target; `interval` is that of polling, `regions` are the target's, where
-/// they could be read.
-pub(super) fn followed(
-    section: &Section<'_>,
-    interval: Option<Duration>,
-    regions: Option<&[String]>,
-    seen: &mut Seen,
-) -> Option<Followed> {
-    let step_executions = section.optional("step_executions", |field| {
-        let one_region = one_region(section, field);
-        let wanted =
-            "a list of step execution ids, such as [step-01234567-89ab-cdef-0123-456789abcdef]";
-        let steps = at_least_one(field, wanted, "step execution id", |item| {
-            listed_step(item, interval, seen)
-        })?;
-        one_region.map(|()| steps)
-    });
-    let steps_of_files = section.optional("step_executions_files", |field| {
-        let one_region = one_region(section, field);
-        let steps = steps_of_files(field, interval, seen)?;
-        one_region.map(|()| steps)
-    });
-    let workflow_executions = section.optional("workflow_executions", |field| {
-        let one_region = one_region(section, field);
-        let wanted =
-            "a list of workflow execution ids, such as [wf-01234567-89ab-cdef-0123-456789abcdef]";
-        let workflows = at_least_one(field, wanted, "workflow execution id", |item| {
-            workflow_id(item, seen)
-        })?;
-        one_region.map(|()| workflows)
-    });
-    let image_build_versions = section.optional("image_build_versions", |field| {
-        let wanted = format!("a list of the ARNs of image build versions, such as [{IMAGE_ARN}]");
-        at_least_one(field, &wanted, "ARN of an image build version", |item| {
-            image_arn(item, regions, seen)
-        })
-    });
-    let pipelines = section.optional("pipelines", |field| pipelines(field, regions, seen));
-    let images = section.optional("images", |field| name_globs(field, "images"));
-    let chooses = section.find("pipelines").is_some() || section.find("images").is_some();
-    let tags = section.optional("tags", |field| {
-        chooses_among_something(field, chooses);
-        tags(field)
-    });
-    let exclude = section.optional("exclude", |field| {
-        chooses_among_something(field, chooses);
-        section::read(field, &keys::EXCLUDE, exclude)
-    });
-    if LISTS.iter().all(|list| section.find(list).is_none()) {
-        return section.field.problem(format!(
-            "nothing is followed; add at least one of {}, such as pipelines: [\"*\"] for all that pipelines build",
-            keys::listed(&LISTS)
-        ));
+    fn read(&self, field: Field<'_>) -> Option<Self::Value> {
+        self.0.read(field).map(Some)
     }
-    let mut step_executions = step_executions?.unwrap_or_default();
-    step_executions.extend(steps_of_files?.unwrap_or_default());
-    Some(Followed {
-        step_executions,
-        workflow_executions: workflow_executions?.unwrap_or_default(),
-        image_build_versions: image_build_versions?.unwrap_or_default(),
-        pipelines: pipelines?.unwrap_or_default(),
-        images: images?.unwrap_or_default(),
-        tags: tags?.unwrap_or_default(),
-        exclude: exclude?.unwrap_or_default(),
-    })
-}
 
-/// An empty list follows nothing: a slip more often than a wish.
-fn at_least_one<T>(
-    field: Field<'_>,
-    wanted: &str,
-    what: &str,
-    read: impl FnMut(Field<'_>) -> Option<T>,
-) -> Option<Vec<T>> {
-    let items = field.each(wanted, read)?;
-    if items.is_empty() {
-        return field.problem(format!("is empty; list at least one {what}"));
+    fn write(&self, value: &Self::Value) -> Yaml {
+        value
+            .as_ref()
+            .map_or(Yaml::Null, |value| self.0.write(value))
     }
-    Some(items)
-}
 
-/// An id names no region, so a target with listed ones must leave no choice.
-fn one_region(section: &Section<'_>, list: Field<'_>) -> Option<()> {
-    let Some(Value::Sequence(regions)) = section.find("regions").map(|regions| regions.value)
-    else {
-        return Some(());
-    };
-    // That one stands twice is told elsewhere.
-    let different = (0..regions.len())
-        .filter(|at| !regions[..*at].contains(&regions[*at]))
-        .count();
-    if different <= 1 {
-        return Some(());
-    }
-    list.problem(format!(
-        "listed ids need exactly one region, but this target has {different}; make a target of each region"
-    ))
-}
-
-/// Notes a key that would do nothing.
-fn chooses_among_something(field: Field<'_>, chooses: bool) {
-    if !chooses {
-        field.key_problem(
-            "chooses among what pipelines and images name, and this target has neither; add one of them, or take this out",
-        );
+    fn shape(&self) -> Shape {
+        self.0.shape()
     }
 }
 
-fn exclude(section: &Section<'_>) -> Option<Exclude> {
-    let pipelines = section.optional("pipelines", |field| name_globs(field, "pipelines"));
-    let images = section.optional("images", |field| name_globs(field, "images"));
-    let tags = section.optional("tags", tags);
-    if matches!(section.field.value, Value::Mapping(entries) if entries.is_empty()) {
-        return section.field.problem(format!(
-            "is empty; add at least one of {}, or take it out",
-            keys::EXCLUDE.listed()
-        ));
-    }
-    Some(Exclude {
-        pipelines: pipelines?.unwrap_or_default(),
-        images: images?.unwrap_or_default(),
-        tags: tags?.unwrap_or_default(),
-    })
+/// A list of values.
+pub(super) struct List<K> {
+    pub of: K,
+    pub wanted: &'static str,
+    /// What is said of an empty list, where none may be.
+    pub empty: Option<&'static str>,
 }
 
-/// The steps of all files that the patterns name; a file that several of them name is read once.
-fn steps_of_files(
-    field: Field<'_>,
-    interval: Option<Duration>,
-    seen: &mut Seen,
-) -> Option<Vec<ListedStep>> {
-    let own = field.place();
-    let wanted = "a list of paths, such as [\"steps.d/*.yaml\"]";
-    let steps = at_least_one(field, wanted, "path, such as steps.d/*.yaml", |item| {
-        let text = item.text("a path, such as steps.d/*.yaml")?;
-        let pattern = match Pattern::new(&item.reading.folder, &text.value) {
-            Ok(pattern) => pattern,
-            Err(fault) => return item.problem(format!("{} {fault}", text.quoted())),
-        };
-        let files = match item.reading.step_files(pattern) {
-            Ok(files) => files,
-            Err(fault) => return item.problem(fault),
-        };
-        let read: Vec<Option<Vec<ListedStep>>> = files
-            .into_iter()
-            .map(|file| {
-                match seen.files.get(&file.path) {
-                    // Another pattern of this list.
-                    Some((list, _)) if *list == own => return Some(Vec::new()),
-                    Some((_, first)) => {
-                        return item.repeats(
-                            format!("another target names {} too; keep one", file.path.display()),
-                            *first,
-                        );
-                    }
-                    None => {}
-                }
-                let mention = (own, item.place());
-                seen.files.insert(file.path.clone(), mention);
-                steps_of_file(file, item.reading, interval, seen)
-            })
-            .collect();
-        read.into_iter().collect::<Option<Vec<_>>>()
-    })?;
-    Some(steps.into_iter().flatten().flatten().collect())
-}
+impl<K: Kind> Kind for List<K> {
+    type Value = Vec<K::Value>;
 
-fn steps_of_file(
-    file: StepFile,
-    reading: &Reading<'_>,
-    interval: Option<Duration>,
-    seen: &mut Seen,
-) -> Option<Vec<ListedStep>> {
-    let name = file.path.display().to_string();
-    document(reading, name, file.bytes, |top| match top.value {
-        Value::Sequence(_) => top.each("a list", |item| listed_step(item, interval, seen)),
-        // So looks what is just being written, too.
-        Value::Null => top.problem(
-            "the file is empty; write a list of step executions, or [] where there are none",
-        ),
-        other => top.problem(format!(
-            "the file must be a list of step executions, each with a dash before it, not {}",
-            other.described()
-        )),
-    })
-}
-
-fn listed_step(item: Field<'_>, interval: Option<Duration>, seen: &mut Seen) -> Option<ListedStep> {
-    match item.value {
-        Value::Mapping(_) => section::read(item, &keys::LISTED_STEP, |section| {
-            let id = section.get("id", |field| step_id(field, seen));
-            let own = section.optional("interval", |field| field.duration());
-            let labels = section.optional("labels", labels);
-            Some(ListedStep {
-                id: id?,
-                interval: own?.or(interval)?,
-                labels: labels?.unwrap_or_default(),
-            })
-        }),
-        Value::Text(_) => Some(ListedStep {
-            id: step_id(item, seen)?,
-            interval: interval?,
-            labels: Default::default(),
-        }),
-        _ => item.wrong_kind(&format!(
-            "a step execution id or a mapping with {}",
-            keys::LISTED_STEP.listed()
-        )),
-    }
-}
-
-fn step_id(field: Field<'_>, seen: &mut Seen) -> Option<StepExecutionId> {
-    let text = field.text("a step execution id")?;
-    let Ok(id) = text.value.parse::<StepExecutionId>() else {
-        return field.problem(format!(
-            "{} is not a step execution id; one looks like step-01234567-89ab-cdef-0123-456789abcdef",
-            text.quoted()
-        ));
-    };
-    once(field, id.to_string(), "step execution", seen)?;
-    Some(id)
-}
-
-fn workflow_id(field: Field<'_>, seen: &mut Seen) -> Option<WorkflowExecutionId> {
-    let text = field.text("a workflow execution id")?;
-    let Ok(id) = text.value.parse::<WorkflowExecutionId>() else {
-        return field.problem(format!(
-            "{} is not a workflow execution id; one looks like wf-01234567-89ab-cdef-0123-456789abcdef",
-            text.quoted()
-        ));
-    };
-    once(field, id.to_string(), "workflow execution", seen)?;
-    Some(id)
-}
-
-/// Examples of what messages ask for.
-const IMAGE_ARN: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1";
-const PIPELINE_ARN: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden";
-
-fn image_arn(field: Field<'_>, regions: Option<&[String]>, seen: &mut Seen) -> Option<ImageArn> {
-    let text = field.text("the ARN of an image build version")?;
-    let Some(arn) = ImageArn::parse(&text.value) else {
-        return field.problem(format!(
-            "{} is not the ARN of an image build version; one looks like {IMAGE_ARN}",
-            text.quoted()
-        ));
-    };
-    once(field, arn.as_str().to_owned(), "image build version", seen)?;
-    of_the_target(field, &text.quoted(), arn.region(), regions)?;
-    Some(arn)
-}
-
-fn pipelines(
-    field: Field<'_>,
-    regions: Option<&[String]>,
-    seen: &mut Seen,
-) -> Option<Vec<PipelineSelector>> {
-    let mut globs = HashMap::new();
-    let wanted = "a list of globs over the names of pipelines, such as [golden-*], or of ARNs";
-    at_least_one(field, wanted, "glob or ARN, such as golden-*", |item| {
-        let text = match item.value {
-            Value::Text(_) => item.text("a glob such as golden-*")?,
-            _ => return item.wrong_kind("a glob such as golden-*, or an ARN"),
-        };
-        if !text.value.starts_with("arn:") {
-            return name_glob_once(item, &mut globs).map(PipelineSelector::Name);
+    fn read(&self, field: Field<'_>) -> Option<Self::Value> {
+        let values = field.each(self.wanted, |item| self.of.read(item))?;
+        match self.empty.filter(|_| values.is_empty()) {
+            Some(empty) => field.problem(empty),
+            None => Some(values),
         }
-        let Some(arn) = PipelineArn::parse(&text.value) else {
-            return item.problem(format!(
-                "{} is not the ARN of a pipeline; one looks like {PIPELINE_ARN}, and globs are over names alone, such as golden-*",
-                text.quoted()
-            ));
-        };
-        once(item, arn.as_str().to_owned(), "pipeline", seen)?;
-        of_the_target(item, &text.quoted(), arn.region(), regions)?;
-        Some(PipelineSelector::Arn(arn))
-    })
-}
+    }
 
-/// Notes what another place of the file lists as well.
-fn once(field: Field<'_>, id: String, what: &str, seen: &mut Seen) -> Option<()> {
-    // Both cases of a UUID are one; nothing of an ARN that is parsed may be of upper case.
-    let id = id.to_ascii_lowercase();
-    match seen.ids.get(&id) {
-        Some(first) => field.repeats(format!("this {what} is listed twice; keep one"), *first),
-        None => {
-            seen.ids.insert(id, field.place());
-            Some(())
+    fn write(&self, value: &Self::Value) -> Yaml {
+        value.iter().map(|value| self.of.write(value)).collect()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List {
+            of: Box::new(self.of.shape()),
+            least: self.empty.is_some().into(),
+            most: None,
+            unique: true,
         }
     }
 }
 
-/// Notes an ARN of a region that the target doesn't ask in.
-fn of_the_target(
-    field: Field<'_>,
-    quoted: &str,
-    region: &str,
-    regions: Option<&[String]>,
-) -> Option<()> {
-    match regions {
-        Some(regions) if regions.iter().all(|known| known != region) => field.problem(format!(
-            "{quoted} is of a region that this target doesn't have; add the region to regions, or list this in a target of that region"
-        )),
-        _ => Some(()),
+/// A mapping whose keys are the user's own.
+pub(super) struct Map<K> {
+    pub of: K,
+    pub wanted: &'static str,
+    /// What is wrong with a key.
+    pub key_fault: fn(&str) -> Option<&'static str>,
+    /// What is said of an empty mapping, where none may be.
+    pub empty: Option<&'static str>,
+    pub shape: Shape,
+}
+
+impl<K: Kind> Kind for Map<K> {
+    type Value = BTreeMap<String, K::Value>;
+
+    fn read(&self, field: Field<'_>) -> Option<Self::Value> {
+        let entries = field.entries(self.wanted)?;
+        if let Some(empty) = self.empty.filter(|_| entries.is_empty()) {
+            return field.problem(empty);
+        }
+        let read = entries.into_iter().map(|(key, field)| {
+            let fault = (self.key_fault)(key);
+            if let Some(fault) = fault {
+                field.key_problem(fault);
+            }
+            let value = self.of.read(field)?;
+            fault.is_none().then(|| (key.to_owned(), value))
+        });
+        let read: Vec<Option<(String, K::Value)>> = read.collect();
+        read.into_iter().collect()
+    }
+
+    fn write(&self, value: &Self::Value) -> Yaml {
+        let entries = value.iter();
+        let entries = entries.map(|(key, value)| (key.as_str().into(), self.of.write(value)));
+        Yaml::Mapping(entries.collect())
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape.clone()
     }
 }
+
+/// A section, or the text of its first key where nothing else is to be said.
+pub(super) struct TextOr<V, T> {
+    pub text: Text<V>,
+    pub alone: fn(V) -> T,
+}
+
+impl<V, T: Settings> Kind for TextOr<V, T> {
+    type Value = T;
+
+    fn read(&self, field: Field<'_>) -> Option<T> {
+        match field.value {
+            Value::Mapping(_) => mapping().read(field),
+            Value::Text(_) => self.text.read(field).map(self.alone),
+            _ => field.wrong_kind(&format!(
+                "{} or a mapping with {}",
+                self.text.wanted,
+                T::SECTION.listed()
+            )),
+        }
+    }
+
+    fn write(&self, value: &T) -> Yaml {
+        let mut keys = value.write();
+        match keys.len() {
+            1 => keys.remove(T::SECTION.keys[0].name).unwrap_or_default(),
+            _ => Yaml::Mapping(keys),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::TextOrMapping(self.text.rule, T::SECTION)
+    }
+}
+
+/// Each is series by the thousand: what nobody needs is more likely a slip.
+const MOST_BUCKETS: usize = 50;
+
+/// The buckets of a histogram, in their order.
+pub(super) const BUCKETS: Single<Vec<Duration>> = Single {
+    read: |field| {
+        let mut last = Duration::ZERO;
+        let buckets = field.each("a list of durations, such as [30s, 5m, 1h]", |item| {
+            let bucket = DURATION.read(item)?;
+            let before = std::mem::replace(&mut last, bucket);
+            let (written, longer) = (format_duration(bucket), format_duration(before));
+            if bucket < before {
+                return item.problem(format!(
+                    "{written} stands after {longer}; list the buckets from the shortest to the longest"
+                ));
+            }
+            let repeated = "the bucket {} is listed twice; keep one";
+            item.once(&item.list(), written, repeated)?;
+            Some(bucket)
+        })?;
+        match buckets.len() {
+            0 => field.problem("is empty; list at least one duration, such as [30s, 5m, 1h]"),
+            1..=MOST_BUCKETS => Some(buckets),
+            count => field.problem(format!(
+                "has {count} buckets, each of them a series for every step's name; list {MOST_BUCKETS} at most"
+            )),
+        }
+    },
+    write: |buckets| {
+        buckets
+            .iter()
+            .map(|bucket| DURATION.write(bucket))
+            .collect()
+    },
+    shape: || Shape::List {
+        of: Box::new(DURATION.shape()),
+        least: 1,
+        most: Some(MOST_BUCKETS),
+        unique: true,
+    },
+};

@@ -1,65 +1,135 @@
-//! Names as they stand in ARNs, and the tags of what has such a name: globs over them.
+//! Globs over names and tags.
 
-use std::collections::{BTreeMap, HashMap};
+use globset::{Glob, GlobBuilder};
 
-use globset::Glob;
+use super::lists::{List, Map};
+use super::shape::{Rule, Shape};
+use super::substitution::Substituted;
+use super::values::{Fault, Once, Text, right};
 
-use super::field::Field;
-use super::reading::Place;
+/// Names have 128 characters at most; what is much longer might compile to more than a matcher can
+/// hold, which only whoever compiles it would find.
+const LONGEST_GLOB: usize = 256;
 
-/// What a tag's key is, for whoever wrote something else.
-pub(super) const TAG_KEY: &str = "the key of a tag, which is 1 to 128 characters";
+/// The key of a tag, as far as a text can tell.
+pub(super) const TAG_KEY: Text<String> = Text {
+    once: |_| Once::InList("the tag {} is listed twice; keep one"),
+    ..Text::like(
+        "the key of a tag, which is 1 to 128 characters",
+        r"^[^\x00-\x1f\x7f-\x9f]{1,128}$",
+        |text| right(text, is_tag_key),
+    )
+};
 
-/// What the service takes as the key of a tag, as far as a text can tell.
-pub(super) fn is_tag_key(text: &str) -> bool {
+fn is_tag_key(text: &str) -> bool {
     (1..=128).contains(&text.chars().count()) && !text.contains(char::is_control)
 }
 
-/// Globs over names, each once.
-pub(super) fn name_globs(field: Field<'_>, what: &str) -> Option<Vec<Glob>> {
-    let mut seen = HashMap::new();
-    let wanted = format!("a list of globs over the names of {what}, such as [golden-*]");
-    let globs = field.each(&wanted, |item| name_glob_once(item, &mut seen))?;
-    if globs.is_empty() {
-        return field.problem("is empty; list at least one glob, such as [golden-*]");
-    }
-    Some(globs)
-}
+/// Tags, each with a glob over its value.
+pub(super) const TAGS: Map<Text<Glob>> = Map {
+    of: Text {
+        wanted: "a glob over the tag's value, such as platform",
+        // An empty one matches an empty value.
+        parse: glob,
+        ..GLOB
+    },
+    wanted: "a mapping of the keys of tags to globs, such as {Team: platform}",
+    key_fault: |key| {
+        let fault = "this is not the key of a tag, which is 1 to 128 characters";
+        (!is_tag_key(key)).then_some(fault)
+    },
+    empty: Some("is empty; name at least one tag, such as {Team: platform}"),
+    shape: Shape::Tags,
+};
 
-/// As [`name_glob`], where no other of `seen` reads the same.
-pub(super) fn name_glob_once(field: Field<'_>, seen: &mut HashMap<String, Place>) -> Option<Glob> {
-    let glob = name_glob(field)?;
-    match seen.get(glob.glob()) {
-        Some(first) => field.repeats("this glob is listed twice; keep one", *first),
-        None => {
-            seen.insert(glob.glob().to_owned(), field.place());
-            Some(glob)
+/// A glob over names, which are never empty.
+pub(super) const GLOB: Text<Glob> = Text {
+    rule: Rule {
+        name: "glob",
+        pattern: r"^[\s\S]{1,256}$",
+        wanted: "a glob of 256 characters at most",
+    },
+    wanted: "a glob such as golden-*",
+    parse: |text| match text.text.is_empty() {
+        true => {
+            let fault = "is empty and matches nothing; write * for every name";
+            Err(Fault::Says(fault.to_owned()))
         }
+        false => glob(text),
+    },
+    text: |glob| glob.glob().to_owned(),
+    once: |_| Once::Never,
+};
+
+/// Globs over names as they stand in ARNs, each once.
+pub(super) const fn name_globs(wanted: &'static str) -> List<Text<Glob>> {
+    List {
+        of: Text {
+            rule: Rule {
+                name: "glob",
+                // A class may have any character.
+                pattern: r"^(?=[\s\S]{1,256}$)([a-z0-9_*?{},-]|\\[a-z0-9_-]|\[[!^]?[\s\S][^\]]*\])+$",
+                wanted: "a glob over names as they stand in ARNs, such as golden-*",
+            },
+            parse: name_glob,
+            once: |_| GLOB_ONCE,
+            ..GLOB
+        },
+        wanted,
+        empty: Some("is empty; list at least one glob, such as [golden-*]"),
     }
 }
 
-/// A glob over names as they stand in ARNs; one that can match none of them is refused.
-fn name_glob(field: Field<'_>) -> Option<Glob> {
-    let glob = field.glob()?;
+pub(super) const GLOB_ONCE: Once = Once::InList("the glob {} is listed twice; keep one");
+
+/// Refuses a glob that can match no name as it stands in an ARN.
+pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
+    let glob = (GLOB.parse)(text)?;
     if literals(glob.glob()).all(may_stand_in_a_name) {
-        return Some(glob);
+        return Ok(glob);
     }
-    let text = field.text("a glob such as golden-*")?;
+    let quoted = text.quoted();
     if glob.glob().starts_with("arn:") {
-        return field.problem(format!(
-            "{} is an ARN, and names are matched here; write the name that stands in it, such as golden-linux",
-            text.quoted()
-        ));
+        return Err(Fault::Says(format!(
+            "{quoted} is an ARN, and names are matched here; write the name that stands in it, such as golden-linux"
+        )));
     }
     let right = match text.from_environment {
         // What the environment holds is not told.
         true => "it as it stands there, such as golden-linux".to_owned(),
         false => format!("{}, as it stands there", as_in_an_arn(glob.glob())),
     };
-    field.problem(format!(
-        "{} can never match: names in ARNs have lower-case letters, digits, - and _ alone; write {right}",
-        text.quoted()
-    ))
+    Err(Fault::Says(format!(
+        "{quoted} can never match: names in ARNs have lower-case letters, digits, - and _ alone; write {right}"
+    )))
+}
+
+/// A name holds no `/`, but if one ever did, `*` should still match it.
+fn glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
+    if text.text.len() > LONGEST_GLOB {
+        return Err(Fault::Says(format!(
+            "is longer than {LONGEST_GLOB} characters; shorten it with *, or make two entries of it"
+        )));
+    }
+    let glob = GlobBuilder::new(&text.text).backslash_escape(true).build();
+    glob.map_err(|error| {
+        let fault = glob_fault(error.kind());
+        Fault::Says(format!("{} is not a glob: {fault}", text.quoted()))
+    })
+}
+
+fn glob_fault(kind: &globset::ErrorKind) -> &'static str {
+    use globset::ErrorKind::*;
+    match kind {
+        UnclosedClass => "a [ is not closed; close it with ], or write [[] for the character [",
+        InvalidRange(..) => "a range in [] runs backwards; write its lower end first, as in [a-z]",
+        UnopenedAlternates => "a } closes nothing; write [}] for the character }",
+        UnclosedAlternates => {
+            "a { is not closed; close it with }, or write [{] for the character {"
+        }
+        DanglingEscape => "it ends in a backslash; write two for the character",
+        _ => "write names with *, ?, [a-z] or {one,other}",
+    }
 }
 
 /// The characters that a glob takes as they are, outside of `[]`.
@@ -102,28 +172,6 @@ fn as_in_an_arn(glob: &str) -> String {
         _ => '-',
     };
     glob.trim().chars().map(letter).collect()
-}
-
-/// Keys of tags, each with a glob over its value.
-pub(super) fn tags(field: Field<'_>) -> Option<BTreeMap<String, Glob>> {
-    let entries =
-        field.entries("a mapping of the keys of tags to globs, such as {Team: platform}")?;
-    if entries.is_empty() {
-        return field.problem("is empty; name at least one tag, such as {Team: platform}");
-    }
-    let read: Vec<Option<(String, Glob)>> = entries
-        .into_iter()
-        .map(|(key, field)| {
-            let right = is_tag_key(key);
-            if !right {
-                field.key_problem(&format!("this is not {TAG_KEY}"));
-            }
-            let text = field.text("a glob over the tag's value, such as platform")?;
-            let glob = field.glob_of(&text)?;
-            right.then(|| (key.to_owned(), glob))
-        })
-        .collect();
-    read.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -4,10 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::document::document;
+use super::effective::effective;
+use super::field::Field;
+use super::keys::{Config, LISTED_STEP, POLLING_INTERVAL};
+use super::limits;
+use super::node::Value;
 use super::problem::{Problem, unreadable};
-use super::reading::Reading;
+use super::reading::{Place, Reading};
+use super::section::{Kind, Settings, mapping};
+use super::shape::{Section, Shape};
 use super::step_files::StepFiles;
-use super::{Config, limits, sections};
 
 /// A configuration without mistakes.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,9 +76,9 @@ impl Origin {
     ///
     /// Every problem of the text and of its step files, in their order.
     pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Vec<Problem>> {
-        let reading = Reading::new(env, self.folder());
+        let reading = Reading::new(env, self.folder(), Config::SECTION);
         let bytes = Ok(self.bytes.to_vec());
-        let read = document(&reading, self.name.clone(), bytes, sections::file);
+        let read = document(&reading, self.name.clone(), bytes, file);
         let Some((config, places)) = read.filter(|_| reading.is_right()) else {
             return Err(reading.done().0);
         };
@@ -94,7 +100,50 @@ impl Origin {
     }
 }
 
+/// Reads the top of the file; returns where each target stands too.
+fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
+    match top.value {
+        Value::Mapping(_) => {}
+        Value::Null => return top.problem("the file is empty; it needs at least the key targets"),
+        other => {
+            return top.problem(format!(
+                "the file must be a mapping with the keys {}, not {}",
+                Config::SECTION.listed(),
+                other.described()
+            ));
+        }
+    }
+    let mut config: Config = mapping().read(top)?;
+    for target in &mut config.targets {
+        for step in &mut target.step_executions {
+            if step.interval == POLLING_INTERVAL {
+                step.interval = config.polling.interval;
+            }
+        }
+    }
+    let targets = top.find("targets")?;
+    let places = targets.items().map(|target| target.place()).collect();
+    Some((config, places))
+}
+
+/// Describes the file, all of its sections and keys.
+pub fn file_section() -> &'static Section {
+    Config::SECTION
+}
+
+/// Describes an item of a step file.
+pub fn step_shape() -> Shape {
+    LISTED_STEP.shape()
+}
+
 impl Config {
+    /// The whole configuration as YAML, in the order of the reference. Once its secrets are put in it
+    /// can be read, and is the same; only of a target whose step files hold nothing it can't say so,
+    /// and says that it lists nothing.
+    pub fn effective(&self) -> String {
+        effective(self)
+    }
+
     /// Reads the file at the path, as [`Origin::read`] does.
     ///
     /// # Errors

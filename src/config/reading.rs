@@ -1,10 +1,13 @@
 //! One reading of a configuration: what it may refer to, and the problems found on the way.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use super::node::Position;
 use super::problem::Problem;
+use super::shape::Section;
 use super::step_files::{Gathering, Pattern, StepFile, StepFiles};
 
 /// A place in one of the files of a configuration.
@@ -21,6 +24,10 @@ pub(super) struct Reading<'e> {
     pub env: &'e dyn Fn(&str) -> Option<String>,
     /// What the paths of step files are relative to.
     pub folder: PathBuf,
+    /// What the file may hold.
+    pub section: &'static Section,
+    /// Where the first of those stands that may stand once: by its scope and what it is there.
+    seen: RefCell<HashMap<(String, String), Place>>,
     /// The names of the files read so far.
     files: RefCell<Vec<String>>,
     problems: RefCell<Vec<(Place, String)>>,
@@ -28,14 +35,25 @@ pub(super) struct Reading<'e> {
 }
 
 impl<'e> Reading<'e> {
-    pub(super) fn new(env: &'e dyn Fn(&str) -> Option<String>, folder: PathBuf) -> Self {
+    pub(super) fn new(
+        env: &'e dyn Fn(&str) -> Option<String>,
+        folder: PathBuf,
+        section: &'static Section,
+    ) -> Self {
         Self {
             env,
             folder,
+            section,
+            seen: RefCell::default(),
             files: RefCell::default(),
             problems: RefCell::default(),
             step_files: RefCell::default(),
         }
+    }
+
+    /// A reading of the same configuration whose problems nobody asks for.
+    pub(super) fn scratch(&self) -> Self {
+        Self::new(self.env, self.folder.clone(), self.section)
     }
 
     /// Adds a file; returns its number.
@@ -43,6 +61,17 @@ impl<'e> Reading<'e> {
         let mut files = self.files.borrow_mut();
         files.push(name);
         files.len() - 1
+    }
+
+    /// Returns the first place with this key in the scope, if there was one before.
+    pub(super) fn first(&self, scope: &str, key: String, place: Place) -> Option<Place> {
+        match self.seen.borrow_mut().entry((scope.to_owned(), key)) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(none) => {
+                none.insert(place);
+                None
+            }
+        }
     }
 
     pub(super) fn note(&self, place: Place, message: String) {

@@ -1,114 +1,263 @@
-//! A mapping whose keys the table knows.
+//! Declares mappings whose keys are known, and reads and writes them.
+//!
+//! A key is declared once, in a [`section!`]: its name, meaning, [`Kind`] and what it means to leave it
+//! out. The field of the struct, the reading, the writing and the description come from that.
 
-use std::cell::Cell;
+use std::marker::PhantomData;
+
+use serde_yaml::{Mapping as YamlMapping, Value as Yaml};
 
 use super::field::Field;
-use super::keys::{Default, GROUPS, Group, Key};
 use super::node::Value;
+use super::shape::{Section, Shape};
 use super::suggestion::nearest;
+use super::tree::Tree;
 
-/// Reads a mapping whose keys the table knows.
-pub(super) fn read<T>(
-    field: Field<'_>,
-    group: &'static Group,
-    read: impl FnOnce(&Section<'_>) -> Option<T>,
-) -> Option<T> {
-    if !matches!(field.value, Value::Mapping(_)) {
-        let wanted = format!("a mapping with {}", group.listed());
-        return match field.value {
-            Value::Null => field.problem(format!("has no value; write {wanted}, or take it out")),
-            _ => field.wrong_kind(&wanted),
-        };
+/// What a value has to be like, how it is read and how it is written.
+pub(super) trait Kind {
+    type Value;
+
+    /// Reads the value; notes all that is wrong with it.
+    fn read(&self, field: Field<'_>) -> Option<Self::Value>;
+
+    /// Returns what is read as the same value.
+    fn write(&self, value: &Self::Value) -> Yaml;
+
+    fn shape(&self) -> Shape;
+}
+
+/// A struct whose fields are the keys of a section.
+pub(super) trait Settings: Sized {
+    const SECTION: &'static Section;
+
+    fn read(entries: &Entries<'_>) -> Option<Self>;
+
+    fn write(&self) -> YamlMapping;
+}
+
+/// What it means to leave a key of the kind out.
+pub(super) trait Fallback<K: Kind> {
+    fn value(&self, section: &Field<'_>, name: &str, kind: &K) -> Option<K::Value>;
+
+    /// `None` for what is left out of a file.
+    fn write(&self, kind: &K, value: &K::Value) -> Option<Yaml> {
+        Some(kind.write(value))
     }
-    let entries = field.entries("a mapping")?;
-    for (name, entry) in &entries {
-        if group.keys.iter().all(|key| key.name != *name) {
-            entry.key_problem(&unknown(name, group));
+}
+
+/// A mistake; with an example of the key.
+pub(super) struct Required(pub &'static str);
+
+/// The value is the `Default` of its type; with words for what this means.
+pub(super) struct Absent(
+    #[expect(
+        dead_code,
+        reason = "the words stand in `LeftOut` too, for the reference"
+    )]
+    pub &'static str,
+);
+
+/// The same as this value, as the file writes it.
+pub(super) struct Default(pub &'static str);
+
+impl<K: Kind> Fallback<K> for Required {
+    fn value(&self, section: &Field<'_>, name: &str, _: &K) -> Option<K::Value> {
+        section.problem(format!("{name} is missing; add it, as in {}", self.0))
+    }
+}
+
+impl<K: Kind<Value: std::default::Default + PartialEq>> Fallback<K> for Absent {
+    fn value(&self, _: &Field<'_>, _: &str, _: &K) -> Option<K::Value> {
+        Some(K::Value::default())
+    }
+
+    fn write(&self, kind: &K, value: &K::Value) -> Option<Yaml> {
+        (*value != K::Value::default()).then(|| kind.write(value))
+    }
+}
+
+impl<K: Kind> Fallback<K> for Default {
+    fn value(&self, section: &Field<'_>, name: &str, kind: &K) -> Option<K::Value> {
+        kind.read(section.left_out(name, &Tree::read(self.0).root?.value))
+    }
+}
+
+/// A mapping that is read key by key.
+pub(super) struct Entries<'a> {
+    pub field: &'a Field<'a>,
+    entries: Vec<(&'a str, Field<'a>)>,
+}
+
+impl<'a> Entries<'a> {
+    /// Notes whatever is no key of the section.
+    fn new(field: &'a Field<'a>, section: &Section) -> Option<Self> {
+        if !matches!(field.value, Value::Mapping(_)) {
+            let wanted = format!("a mapping with {}", section.listed());
+            return match field.value {
+                Value::Null => {
+                    field.problem(format!("has no value; write {wanted}, or take it out"))
+                }
+                _ => field.wrong_kind(&wanted),
+            };
+        }
+        let entries = field.entries("a mapping")?;
+        for (name, entry) in &entries {
+            if section.keys.iter().all(|key| key.name != *name) {
+                entry.key_problem(&unknown(name, section, field.reading.section));
+            }
+        }
+        Some(Self { field, entries })
+    }
+
+    /// Reads a key's value, or what it means to leave it out.
+    pub(super) fn read<K: Kind>(
+        &self,
+        name: &str,
+        kind: &K,
+        left_out: &impl Fallback<K>,
+    ) -> Option<K::Value> {
+        match self.find(name) {
+            Some(field) => kind.read(field),
+            None => left_out.value(self.field, name, kind),
         }
     }
-    let section = Section {
-        field,
-        group,
-        entries,
-        asked: Cell::new(0),
-    };
-    let value = read(&section);
-    debug_assert_eq!(
-        section.asked.get().count_ones() as usize,
-        group.keys.len(),
-        "a key of {:?} is accepted and ignored",
-        group.path,
-    );
-    value
+
+    pub(super) fn find(&self, name: &str) -> Option<Field<'a>> {
+        let entry = self.entries.iter().find(|(key, _)| *key == name);
+        entry.map(|(_, field)| *field)
+    }
 }
-fn unknown(name: &str, group: &Group) -> String {
+
+/// What is said of a key that the section does not have.
+fn unknown(name: &str, section: &Section, file: &'static Section) -> String {
     if name == "<<" {
         return "merge keys are not read; write the values out".to_owned();
     }
-    if let Some(near) = nearest(name, group.keys.iter().map(|key| key.name)) {
+    if let Some(near) = nearest(name, section.keys.iter().map(|key| key.name)) {
         return format!("there is no such key; did you mean {near}?");
     }
-    let known = group.listed();
-    let home = GROUPS
-        .iter()
-        .find(|other| other.keys.iter().any(|key| key.name == name));
-    match home.map(|home| home.path) {
-        Some("") => format!("this key belongs to the top of the file; the keys here are {known}"),
-        Some(home) => format!("this key belongs to {home}; the keys here are {known}"),
+    let known = section.listed();
+    let mut homes = file.all().into_iter();
+    let home = homes.find(|(_, home)| home.keys.iter().any(|key| key.name == name));
+    match home {
+        Some((path, _)) if path.is_empty() => {
+            format!("this key belongs to the top of the file; the keys here are {known}")
+        }
+        Some((path, _)) => format!("this key belongs to {path}; the keys here are {known}"),
         None => format!("there is no such key; the keys here are {known}"),
     }
 }
 
-/// A mapping whose keys the table knows.
-pub(super) struct Section<'a> {
-    pub field: Field<'a>,
-    group: &'static Group,
-    entries: Vec<(&'a str, Field<'a>)>,
-    /// A bit for each key of the table that was asked for.
-    asked: Cell<u32>,
+/// A section.
+pub(super) struct Mapping<T>(PhantomData<T>);
+
+pub(super) const fn mapping<T: Settings>() -> Mapping<T> {
+    Mapping(PhantomData)
 }
 
-impl<'a> Section<'a> {
-    pub fn find(&self, name: &str) -> Option<Field<'a>> {
-        self.row(name);
-        let entry = self.entries.iter().find(|(key, _)| *key == name);
-        entry.map(|(_, field)| *field)
+impl<T: Settings> Kind for Mapping<T> {
+    type Value = T;
+
+    fn read(&self, field: Field<'_>) -> Option<T> {
+        T::read(&Entries::new(&field, T::SECTION)?)
     }
 
-    fn row(&self, name: &str) -> &'static Key {
-        let at = self.group.keys.iter().position(|key| key.name == name);
-        let at = at.expect("readers ask for keys of their own table alone");
-        self.asked.set(self.asked.get() | 1 << at);
-        &self.group.keys[at]
+    fn write(&self, value: &T) -> Yaml {
+        Yaml::Mapping(value.write())
     }
 
-    /// Reads the key's value, or its default; a required one must be there.
-    pub fn get<T>(&self, name: &str, read: impl FnOnce(Field<'_>) -> Option<T>) -> Option<T> {
-        let key = self.row(name);
-        if let Some(field) = self.find(name) {
-            return read(field);
+    fn shape(&self) -> Shape {
+        Shape::Mapping(T::SECTION)
+    }
+}
+
+/// Returns the kind's shape; its value is that of a field.
+pub(super) fn shape_of<V, K: Kind<Value = V>>(kind: &K) -> Shape {
+    kind.shape()
+}
+
+/// Returns both lists in one, where both could be read.
+pub(super) fn joined<T>(first: Option<Vec<T>>, second: Option<Vec<T>>) -> Option<Vec<T>> {
+    let (mut all, more) = first.zip(second)?;
+    all.extend(more);
+    Some(all)
+}
+
+/// Declares a struct whose fields are the keys of a section of the file.
+///
+/// A row is `name: type = kind, left out;` under its meaning, where `left out` is [`Required`],
+/// [`Absent`] or [`Default`]. A row in `and {}` below it adds to the same field.
+macro_rules! section {
+    (
+        $(#[doc = $section_meaning:literal])+
+        struct $name:ident $(: $derived:ident)? $(, checked by $rules:path)? {
+            $(
+                $(#[doc = $meaning:literal])+
+                $key:ident: $type:ty = $kind:expr, $left_out:ident($words:expr);
+                $(and {
+                    $(#[doc = $more_meaning:literal])+
+                    $more:ident = $more_kind:expr, $more_left_out:ident($more_words:expr);
+                })?
+            )+
         }
-        let Some(value) = key.default.value() else {
-            let example = match key.default {
-                Default::Required(example) => example,
-                other => unreachable!("{name} is read as if it had a default, but has {other:?}"),
+    ) => {
+        $(#[doc = $section_meaning])+
+        #[derive(Clone, Debug, PartialEq $(, $derived)?)]
+        pub struct $name {
+            $(
+                $(#[doc = $meaning])+
+                pub $key: $type,
+            )+
+        }
+
+        impl Settings for $name {
+            const SECTION: &'static Section = &Section {
+                name: stringify!($name),
+                meaning: concat!($($section_meaning),+).trim_ascii_start(),
+                keys: &[
+                    $(
+                        Key {
+                            name: stringify!($key),
+                            meaning: concat!($($meaning),+).trim_ascii_start(),
+                            left_out: LeftOut::$left_out($words),
+                            shape: || shape_of::<$type, _>(&$kind),
+                        },
+                        $(
+                            Key {
+                                name: stringify!($more),
+                                meaning: concat!($($more_meaning),+).trim_ascii_start(),
+                                left_out: LeftOut::$more_left_out($more_words),
+                                shape: || shape_of::<$type, _>(&$more_kind),
+                            },
+                        )?
+                    )+
+                ],
             };
-            return self
-                .field
-                .problem(format!("{name} is missing; add it, as in {example}"));
-        };
-        read(self.field.left_out(name, &value))
-    }
 
-    /// Reads the key's value where there is one: `Some(None)` where there isn't.
-    pub fn optional<T>(
-        &self,
-        name: &str,
-        read: impl FnOnce(Field<'_>) -> Option<T>,
-    ) -> Option<Option<T>> {
-        match self.find(name) {
-            Some(field) => read(field).map(Some),
-            None => Some(None),
+            fn read(entries: &Entries<'_>) -> Option<Self> {
+                $(
+                    let $key: Option<$type> =
+                        entries.read(stringify!($key), &$kind, &$left_out($words));
+                    $(
+                        let more = $more_left_out($more_words);
+                        let more = entries.read(stringify!($more), &$more_kind, &more);
+                        let $key = joined($key, more);
+                    )?
+                )+
+                $($rules(entries);)?
+                Some(Self { $($key: $key?),+ })
+            }
+
+            fn write(&self) -> YamlMapping {
+                let mut keys = YamlMapping::new();
+                $(
+                    if let Some(value) = $left_out($words).write(&$kind, &self.$key) {
+                        keys.insert(stringify!($key).into(), value);
+                    }
+                )+
+                keys
+            }
         }
-    }
+    };
 }
+pub(super) use section;

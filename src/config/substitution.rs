@@ -2,12 +2,23 @@
 
 use std::borrow::Cow;
 
-/// A string value after substitution.
+use super::node::quoted;
+
+/// Text after substitution.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Substituted<'a> {
     pub text: Cow<'a, str>,
-    /// Something of it may have come from the environment, and so may be a secret.
+    /// As it stands in the file. This alone is ever quoted: what the environment holds may be a secret.
+    pub written: &'a str,
+    /// Whether some of it may come from the environment.
     pub from_environment: bool,
+}
+
+impl Substituted<'_> {
+    /// The text as a message quotes it.
+    pub(super) fn quoted(&self) -> String {
+        quoted(self.written)
+    }
 }
 
 /// Replaces what asks for it; every mistake is told, none repeats a value of the environment.
@@ -22,6 +33,7 @@ pub(super) fn substitute<'a>(
         None => {
             return Ok(Substituted {
                 text: Cow::Borrowed(written),
+                written,
                 from_environment: false,
             });
         }
@@ -70,6 +82,7 @@ pub(super) fn substitute<'a>(
     }
     Ok(Substituted {
         text: Cow::Owned(text),
+        written,
         from_environment,
     })
 }

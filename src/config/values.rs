@@ -1,263 +1,276 @@
-//! The kinds of single values: text, numbers, durations, globs. Each reads one [`Field`].
+//! The kinds of single values: texts, numbers, durations.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use globset::{Glob, GlobBuilder};
+use serde_yaml::Value as Yaml;
 
 use super::field::Field;
-use super::node::{Value, quoted};
-use super::substitution::substitute;
-use crate::model::{DurationFault, parse_duration};
+use super::node::Value;
+use super::section::Kind;
+use super::shape::{Rule, Shape};
+use super::substitution::{Substituted, substitute};
+use crate::model::{DurationFault, format_duration, parse_duration};
 
-/// Names have 128 characters at most; what is much longer might compile to more than a matcher can
-/// hold, which only whoever compiles it would find.
-const LONGEST_GLOB: usize = 256;
-
-/// A string value: what it says, and how a message may quote it.
-pub(super) struct Text<'a> {
-    pub value: Cow<'a, str>,
-    written: &'a str,
-    /// A value of the environment may be a secret; only the text as written is ever quoted.
-    pub from_environment: bool,
+/// A kind made of functions.
+pub(super) struct Single<V> {
+    pub read: fn(Field<'_>) -> Option<V>,
+    pub write: fn(&V) -> Yaml,
+    pub shape: fn() -> Shape,
 }
 
-impl Text<'_> {
-    /// The text as it stands in the file.
-    pub fn quoted(&self) -> String {
-        quoted(self.written)
+impl<V> Kind for Single<V> {
+    type Value = V;
+
+    fn read(&self, field: Field<'_>) -> Option<V> {
+        (self.read)(field)
+    }
+
+    fn write(&self, value: &V) -> Yaml {
+        (self.write)(value)
+    }
+
+    fn shape(&self) -> Shape {
+        (self.shape)()
     }
 }
 
-impl<'a> Field<'a> {
-    /// A string, substituted. `wanted` says what it should be, for whoever wrote something else.
-    pub fn text(&self, wanted: &str) -> Option<Text<'a>> {
-        let written = match self.value {
-            Value::Text(written) => written,
-            Value::Integer(_) | Value::Float(_) | Value::Switch(_) => {
-                return self.problem(format!(
-                    "must be {wanted}, not {}; quote it if it is meant as text",
-                    self.value.described()
-                ));
-            }
-            _ => return self.wrong_kind(wanted),
+/// A text with a meaning.
+pub(super) struct Text<V> {
+    pub rule: Rule,
+    /// What to write, for whoever wrote something else.
+    pub wanted: &'static str,
+    pub parse: fn(&Substituted<'_>) -> Result<V, Fault>,
+    /// What is parsed as the same value.
+    pub text: fn(&V) -> String,
+    pub once: fn(&V) -> Once,
+}
+
+/// Why a text is not right.
+pub(super) enum Fault {
+    /// It is not what the rule wants.
+    Unlike,
+    /// In words.
+    Says(String),
+}
+
+/// Where a text may stand once, with what is said of the others: `{}` in it is the text.
+pub(super) enum Once {
+    /// It may stand anywhere.
+    Never,
+    InList(&'static str),
+    InFile(&'static str),
+    /// Both cases of a letter are one.
+    IdInFile(&'static str),
+}
+
+impl Text<String> {
+    /// A text that is right by a predicate.
+    pub(super) const fn like(
+        wanted: &'static str,
+        pattern: &'static str,
+        parse: fn(&Substituted<'_>) -> Result<String, Fault>,
+    ) -> Self {
+        Self {
+            rule: Rule::string(pattern, wanted),
+            wanted,
+            parse,
+            text: String::clone,
+            once: |_| Once::Never,
+        }
+    }
+}
+
+/// Returns the text where it is right.
+pub(super) fn right(text: &Substituted<'_>, is_right: fn(&str) -> bool) -> Result<String, Fault> {
+    let text = text.text.as_ref();
+    is_right(text).then(|| text.to_owned()).ok_or(Fault::Unlike)
+}
+
+impl<V> Text<V> {
+    fn unlike(&self, text: &Substituted<'_>) -> String {
+        let (quoted, wanted) = (text.quoted(), self.wanted);
+        let example = self.rule.wanted.strip_prefix(wanted);
+        match example.and_then(|example| example.strip_prefix(", such as ")) {
+            Some(example) => format!("{quoted} is not {wanted}; one looks like {example}"),
+            None => format!("{quoted} is not {}", self.rule.wanted),
+        }
+    }
+}
+
+impl<V> Kind for Text<V> {
+    type Value = V;
+
+    fn read(&self, field: Field<'_>) -> Option<V> {
+        let text = text(field, self.wanted)?;
+        let value = match (self.parse)(&text) {
+            Ok(value) => value,
+            Err(Fault::Says(fault)) => return field.problem(fault),
+            Err(Fault::Unlike) => return field.problem(self.unlike(&text)),
         };
-        match substitute(written, self.reading.env) {
-            Ok(substituted) => Some(Text {
-                value: substituted.text,
-                written,
-                from_environment: substituted.from_environment,
-            }),
-            Err(faults) => {
-                for fault in faults {
-                    self.problem::<()>(fault);
-                }
-                None
-            }
+        let key = (self.text)(&value);
+        match (self.once)(&value) {
+            Once::Never => {}
+            Once::InList(repeated) => field.once(&field.list(), key, repeated)?,
+            Once::InFile(repeated) => field.once(repeated, key, repeated)?,
+            Once::IdInFile(repeated) => field.once(repeated, key.to_ascii_lowercase(), repeated)?,
         }
+        Some(value)
     }
 
-    /// A string that `is_right`; else `wanted` says what would be.
-    pub fn text_that(&self, wanted: &str, is_right: impl FnOnce(&str) -> bool) -> Option<String> {
-        let text = self.text(wanted)?;
-        if is_right(&text.value) {
-            return Some(text.value.into_owned());
-        }
-        self.problem(format!("{} is not {wanted}", text.quoted()))
+    fn write(&self, value: &V) -> Yaml {
+        // Nothing of it is substituted when it is read.
+        (self.text)(value).replace('$', "$$").into()
     }
 
-    /// What the node says once a substitution is done: a number or a switch may come out of one,
-    /// and then it is read as if it stood there; a quoted number stays text.
-    fn resolved(&self, wanted: &str) -> Option<Resolved<'a>> {
-        let Value::Text(_) = self.value else {
-            return Some(Resolved {
-                value: Cow::Borrowed(self.value),
-                quoted: self.value.described(),
-            });
-        };
-        let text = self.text(wanted)?;
-        let value = match text.from_environment {
-            true => Cow::Owned(plain(&text.value)),
-            false => Cow::Borrowed(self.value),
-        };
-        Some(Resolved {
-            value,
-            quoted: self.value.described(),
-        })
+    fn shape(&self) -> Shape {
+        Shape::Text(self.rule)
     }
+}
 
-    pub fn switch(&self) -> Option<bool> {
-        let wanted = "true or false";
-        let resolved = self.resolved(wanted)?;
-        match *resolved.value {
-            Value::Switch(value) => Some(value),
-            Value::Null => self.wrong_kind(wanted),
-            _ => self.problem(format!("must be {wanted}, not {}", resolved.quoted)),
-        }
-    }
-
-    /// A whole number of the range.
-    pub fn count(&self, range: RangeInclusive<u32>) -> Option<u32> {
-        let wanted = match *range.end() {
-            u32::MAX => format!("a whole number, at least {}", range.start()),
-            end => format!("a whole number from {} to {end}", range.start()),
-        };
-        let resolved = self.resolved(&wanted)?;
-        match *resolved.value {
-            Value::Integer(value) => {
-                let value = u32::try_from(value).ok();
-                if let Some(value) = value.filter(|value| range.contains(value)) {
-                    return Some(value);
-                }
-            }
-            Value::Null => return self.wrong_kind(&wanted),
-            _ => {}
-        }
-        self.problem(format!("must be {wanted}, not {}", resolved.quoted))
-    }
-
-    /// A number, whole or not, at least `least`.
-    pub fn number(&self, least: f64) -> Option<f64> {
-        let wanted = format!("a finite number, at least {least}");
-        let resolved = self.resolved(&wanted)?;
-        let value = match *resolved.value {
-            Value::Integer(value) => Some(value as f64),
-            Value::Float(value) => Some(value),
-            Value::Null => return self.wrong_kind(&wanted),
-            _ => None,
-        };
-        match value.filter(|value| value.is_finite() && *value >= least) {
-            Some(value) => Some(value),
-            None => self.problem(format!("must be {wanted}, not {}", resolved.quoted)),
-        }
-    }
-
-    /// A duration above 0.
-    pub fn duration(&self) -> Option<Duration> {
-        let duration = self.duration_above("above 0, such as 30s or 500ms")?;
-        if duration > Duration::ZERO {
-            return Some(duration);
-        }
-        match self.value {
-            Value::Text(written) => self.problem(format!(
-                "{} is no time at all; a duration here must be above 0, such as 30s",
-                quoted(written)
-            )),
-            _ => self.problem(format!(
-                "must be a duration above 0, such as 30s or 500ms, not {}",
-                self.value.described()
-            )),
-        }
-    }
-
-    /// A duration that may be none at all, `0s`.
-    pub fn duration_or_none(&self) -> Option<Duration> {
-        self.duration_above("of at least 0s, such as 30s or 500ms")
-    }
-
-    /// Any duration; `wanted` says which are right, for whoever wrote something else.
-    fn duration_above(&self, wanted: &str) -> Option<Duration> {
-        match self.value {
-            Value::Integer(0) => return Some(Duration::ZERO),
-            Value::Integer(number) if *number > 0 => {
-                return self.problem(no_unit(&number.to_string()));
-            }
-            Value::Integer(_) | Value::Float(_) => {
-                return self.problem(format!(
-                    "must be a duration {wanted}, not {}",
-                    self.value.described()
-                ));
-            }
-            _ => {}
-        }
-        let text = self.text("a duration such as 30s, 5m or 1h30m")?;
-        match parse_duration(&text.value) {
-            Ok(duration) => Some(duration),
-            Err(DurationFault::Sign) => {
-                let wanted = wanted.split(" or ").next().unwrap_or(wanted);
-                self.problem(format!(
-                    "{} is negative; a duration here must be {wanted}",
-                    text.quoted()
-                ))
-            }
-            Err(DurationFault::NoUnit) if text.value.bytes().all(|b| b.is_ascii_digit()) => {
-                self.problem(no_unit(text.written))
-            }
-            Err(fault) => self.problem(format!("{} {fault}", text.quoted())),
-        }
-    }
-
-    /// One of a few words.
-    pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let wanted = words.join(" or ");
-        let text = self.text(&wanted)?;
-        let choice = choices.iter().find(|(word, _)| *word == text.value);
-        match choice {
-            Some((_, value)) => Some(*value),
-            None => self.problem(format!("must be {wanted}, not {}", text.quoted())),
-        }
-    }
-
-    /// A glob over names. A name holds no `/`, but if one ever did, `*` should still match it.
-    pub fn glob(&self) -> Option<Glob> {
-        let text = self.text("a glob such as golden-*")?;
-        if text.value.is_empty() {
-            return self.problem("is empty and matches nothing; write * for every name");
-        }
-        self.glob_of(&text)
-    }
-
-    /// A glob over whatever text; an empty one matches where there is none.
-    pub fn glob_of(&self, text: &Text<'_>) -> Option<Glob> {
-        if text.value.len() > LONGEST_GLOB {
-            return self.problem(format!(
-                "is longer than {LONGEST_GLOB} characters; shorten it with *, or make two entries of it"
+/// Reads any text; `wanted` says what to write, for whoever wrote something else.
+pub(super) fn text<'a>(field: Field<'a>, wanted: &str) -> Option<Substituted<'a>> {
+    let written = match field.value {
+        Value::Text(written) => written,
+        Value::Integer(_) | Value::Float(_) | Value::Switch(_) => {
+            return field.problem(format!(
+                "must be {wanted}, not {}; quote it if it is meant as text",
+                field.value.described()
             ));
         }
-        match GlobBuilder::new(&text.value).backslash_escape(true).build() {
-            Ok(glob) => Some(glob),
-            Err(error) => self.problem(format!(
-                "{} is not a glob: {}",
-                text.quoted(),
-                glob_fault(error.kind())
-            )),
+        _ => return field.wrong_kind(wanted),
+    };
+    let substituted = substitute(written, field.reading.env);
+    substituted
+        .map_err(|faults| {
+            for fault in faults {
+                field.problem::<()>(fault);
+            }
+        })
+        .ok()
+}
+
+/// Reads what `convert` takes out of a number or a switch.
+///
+/// Either may come out of a substitution, and is then read as if it stood there; a quoted number stays
+/// text.
+fn converted<V>(
+    field: Field<'_>,
+    wanted: &str,
+    convert: impl FnOnce(&Value) -> Option<V>,
+) -> Option<V> {
+    let mut value = Cow::Borrowed(field.value);
+    if let Value::Text(_) = field.value {
+        let text = text(field, wanted)?;
+        let plain = text.text.trim();
+        match (plain, plain.parse(), plain.parse()) {
+            _ if !text.from_environment => {}
+            ("true", ..) => value = Cow::Owned(Value::Switch(true)),
+            ("false", ..) => value = Cow::Owned(Value::Switch(false)),
+            (_, Ok(number), _) => value = Cow::Owned(Value::Integer(number)),
+            (_, _, Ok(number)) => value = Cow::Owned(Value::Float(number)),
+            _ => {}
         }
+    }
+    convert(&value).or_else(|| field.wrong_kind(wanted))
+}
+
+pub(super) const SWITCH: Single<bool> = Single {
+    read: |field| {
+        converted(field, "true or false", |value| match *value {
+            Value::Switch(value) => Some(value),
+            _ => None,
+        })
+    },
+    write: |value| (*value).into(),
+    shape: || Shape::Switch,
+};
+
+/// Reads a whole number of a range.
+pub(super) fn count(field: Field<'_>, least: u32, most: u32) -> Option<u32> {
+    let wanted = match most {
+        u32::MAX => format!("a whole number, at least {least}"),
+        most => format!("a whole number from {least} to {most}"),
+    };
+    converted(field, &wanted, |value| match *value {
+        Value::Integer(value) => {
+            let value = u32::try_from(value).ok();
+            value.filter(|value| (least..=most).contains(value))
+        }
+        _ => None,
+    })
+}
+
+/// Reads a finite number, whole or not.
+pub(super) fn number(field: Field<'_>, least: f64) -> Option<f64> {
+    converted(
+        field,
+        &format!("a finite number, at least {least}"),
+        |value| {
+            let value = match *value {
+                Value::Integer(value) => value as f64,
+                Value::Float(value) => value,
+                _ => return None,
+            };
+            (value.is_finite() && value >= least).then_some(value)
+        },
+    )
+}
+
+/// Writes a number as a person does: a whole one without a fraction.
+pub(super) fn written_number(value: f64) -> Yaml {
+    const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    match value.fract() == 0.0 && value < EXACT {
+        true => (value as u64).into(),
+        false => value.into(),
     }
 }
 
-/// A value of the environment, read as the file would be if it stood there.
-fn plain(text: &str) -> Value {
-    let text = text.trim();
-    match (text, text.parse::<i128>(), text.parse::<f64>()) {
-        ("true", ..) => Value::Switch(true),
-        ("false", ..) => Value::Switch(false),
-        (_, Ok(value), _) => Value::Integer(value),
-        (_, _, Ok(value)) => Value::Float(value),
-        _ => Value::Text(text.into()),
-    }
-}
+/// A duration above 0.
+pub(super) const DURATION: Single<Duration> = Single {
+    read: |field| {
+        duration(field, "above 0, such as 30s", |duration| {
+            !duration.is_zero()
+        })
+    },
+    write: |value| format_duration(*value).into(),
+    shape: || Shape::Duration { may_be_zero: false },
+};
 
-struct Resolved<'a> {
-    value: Cow<'a, Value>,
-    quoted: String,
-}
+/// A duration, `0s` too.
+pub(super) const DURATION_OR_ZERO: Single<Duration> = Single {
+    read: |field| duration(field, "of at least 0s, such as 30s", |_| true),
+    shape: || Shape::Duration { may_be_zero: true },
+    ..DURATION
+};
 
-fn no_unit(number: &str) -> String {
-    format!("{number} has no unit; write {number}s for seconds or {number}m for minutes")
-}
-
-fn glob_fault(kind: &globset::ErrorKind) -> &'static str {
-    use globset::ErrorKind::*;
-    match kind {
-        UnclosedClass => "a [ is not closed; close it with ], or write [[] for the character [",
-        InvalidRange(..) => "a range in [] runs backwards; write its lower end first, as in [a-z]",
-        UnopenedAlternates => "a } closes nothing; write [}] for the character }",
-        UnclosedAlternates => {
-            "a { is not closed; close it with }, or write [{] for the character {"
+fn duration(field: Field<'_>, wanted: &str, is_right: fn(&Duration) -> bool) -> Option<Duration> {
+    let without_unit = |number: &str| {
+        field.problem(format!(
+            "{number} has no unit; write {number}s for seconds or {number}m for minutes"
+        ))
+    };
+    match field.value {
+        Value::Integer(0) if is_right(&Duration::ZERO) => return Some(Duration::ZERO),
+        Value::Integer(number) if *number > 0 => return without_unit(&number.to_string()),
+        Value::Integer(_) | Value::Float(_) => {
+            return field.wrong_kind(&format!("a duration {wanted} or 500ms"));
         }
-        DanglingEscape => "it ends in a backslash; write two for the character",
-        _ => "write names with *, ?, [a-z] or {one,other}",
+        _ => {}
+    }
+    let text = text(field, "a duration such as 30s, 5m or 1h30m")?;
+    let quoted = text.quoted();
+    match parse_duration(&text.text) {
+        Ok(duration) if is_right(&duration) => Some(duration),
+        Ok(_) => field.problem(format!(
+            "{quoted} is no time at all; a duration here must be {wanted}"
+        )),
+        Err(DurationFault::Sign) => field.problem(format!(
+            "{quoted} is negative; a duration here must be {wanted}"
+        )),
+        Err(DurationFault::NoUnit) if text.text.bytes().all(|b| b.is_ascii_digit()) => {
+            without_unit(text.written)
+        }
+        Err(fault) => field.problem(format!("{quoted} {fault}")),
     }
 }

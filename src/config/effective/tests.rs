@@ -1,13 +1,18 @@
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
 
-use globset::GlobBuilder;
+use globset::{Glob, GlobBuilder};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::TagLabel;
-use crate::config::labels::tag_label;
+use crate::config::target::SECRET;
+use crate::config::{
+    AssumeRole, DurationBudget, Exclude, ListedStep, Metrics, PipelineSelector, Polling, RateLimit,
+    StatusFormat, TagLabel, Target,
+};
 use crate::model::{ImageArn, PipelineArn};
 
 const EXTERNAL_ID: &str = "the-external-id";
@@ -238,7 +243,8 @@ fn targets(at: usize, interval: Duration) -> impl Strategy<Value = Target> {
             tags: chosen.0,
             exclude: chosen.1,
         };
-        if follows_nothing(&target) && target.step_executions.is_empty() {
+        let lists = target.write();
+        if LISTS.iter().all(|list| !lists.contains_key(list)) {
             target.images.push(built("*").unwrap());
         }
         if target.pipelines.is_empty() && target.images.is_empty() {
@@ -259,7 +265,7 @@ prop_compose! {
         tag_labels in vec("\\PC{1,9}", 0..3),
         message_labels: bool,
     ) -> Metrics {
-        let tags = tag_labels.into_iter().map(|key| TagLabel { label: tag_label(&key), key });
+        let tags = tag_labels.into_iter().map(TagLabel::of);
         Metrics {
             status_format: if sparse { StatusFormat::Sparse } else { StatusFormat::Stateset },
             retention,

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use imagebuilder_exporter::config::Config;
-use imagebuilder_exporter::config::keys::{Default, GROUPS, Kind};
+use imagebuilder_exporter::config::shape::{LeftOut, Section, Shape};
+use imagebuilder_exporter::config::{Config, file_section};
+use serde_yaml::Value;
 
 use super::{assert_kept, lines, root};
 
@@ -20,8 +21,8 @@ fn the_shipped_files_are_accepted_without_an_environment() {
 #[test]
 fn the_shipped_file_shows_every_key_and_its_default() {
     let text = fs::read_to_string(root().join("config/imagebuilder_exporter.yaml")).unwrap();
-    for group in GROUPS {
-        for key in group.keys {
+    for (path, section) in file_section().all() {
+        for key in section.keys {
             let written = text
                 .lines()
                 .map(|line| line.split(" #").next().unwrap_or_default())
@@ -29,7 +30,7 @@ fn the_shipped_file_shows_every_key_and_its_default() {
                     line.split([' ', '{', ','])
                         .any(|word| word == format!("{}:", key.name))
                 });
-            assert!(written, "{}.{} is not in the file", group.path, key.name);
+            assert!(written, "{path}.{} is not in the file", key.name);
         }
     }
     for default in [
@@ -63,55 +64,25 @@ fn the_reference_has_every_key_of_the_table() {
 }
 
 fn reference() -> String {
+    let sections = file_section().all();
+    let path = |section: &Section| {
+        let mut all = sections.iter();
+        let (path, _) = all.find(|(_, one)| one.name == section.name).unwrap();
+        path.clone()
+    };
     let mut text = String::new();
-    for group in GROUPS {
-        let heading = match group.path {
+    for (at, section) in &sections {
+        let heading = match at.as_str() {
             "" => "The file".to_owned(),
             path => format!("`{path}`"),
         };
         text += &format!(
             "\n### {heading}\n\n{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n",
-            group.meaning
+            section.meaning
         );
-        for key in group.keys {
-            let kind = match key.kind {
-                Kind::Text => "string".to_owned(),
-                Kind::Duration => "duration".to_owned(),
-                Kind::Count => "whole number".to_owned(),
-                Kind::Number => "number".to_owned(),
-                Kind::Switch => "`true` or `false`".to_owned(),
-                Kind::Choice(words) => words
-                    .iter()
-                    .map(|word| format!("`{word}`"))
-                    .collect::<Vec<_>>()
-                    .join(" or "),
-                Kind::Glob => "glob".to_owned(),
-                Kind::Labels => "label names to strings".to_owned(),
-                Kind::Texts => "list of strings".to_owned(),
-                Kind::Durations => "list of durations".to_owned(),
-                Kind::Globs => "list of globs".to_owned(),
-                Kind::GlobsOrArns => "list of globs or ARNs".to_owned(),
-                Kind::Tags => "keys of tags to globs".to_owned(),
-                Kind::Mapping(inner) => format!("mapping, see `{}`", inner.path),
-                Kind::Mappings(inner) => format!("list of mappings, see `{}`", inner.path),
-                Kind::TextsOrMappings(inner) => {
-                    format!("list of strings or mappings, see `{}`", inner.path)
-                }
-            };
-            let default = match key.default {
-                Default::Required(_) => "required".to_owned(),
-                Default::Absent(words) => words.to_owned(),
-                Default::Text(text) => format!("`{text}`"),
-                Default::Texts([]) => "none".to_owned(),
-                Default::Texts(texts) => texts
-                    .iter()
-                    .map(|text| format!("`{text}`"))
-                    .collect::<Vec<_>>()
-                    .join(" "),
-                Default::Number(number) => format!("`{number}`"),
-                Default::Switch(value) => format!("`{value}`"),
-                Default::Group => "its own defaults".to_owned(),
-            };
+        for key in section.keys {
+            let kind = named(&(key.shape)(), "", &path);
+            let default = left_out(key.left_out);
             text += &format!(
                 "| `{}` | {kind} | {default} | {} |\n",
                 key.name, key.meaning
@@ -119,4 +90,57 @@ fn reference() -> String {
         }
     }
     text + "\n"
+}
+
+fn named(shape: &Shape, s: &str, path: &dyn Fn(&Section) -> String) -> String {
+    match shape {
+        Shape::Text(rule) => {
+            let names: Vec<String> = rule
+                .name
+                .split(" or ")
+                .map(|name| format!("{name}{s}"))
+                .collect();
+            names.join(" or ")
+        }
+        Shape::Duration { .. } => format!("duration{s}"),
+        Shape::Count { .. } => "whole number".to_owned(),
+        Shape::Number { .. } => "number".to_owned(),
+        Shape::Switch => "`true` or `false`".to_owned(),
+        Shape::Choice(words) => code(words, " or "),
+        Shape::Labels => "label names to strings".to_owned(),
+        Shape::Tags => "keys of tags to globs".to_owned(),
+        Shape::Mapping(section) => format!("mapping{s}, see `{}`", path(section)),
+        Shape::TextOrMapping(_, section) => {
+            format!("string{s} or mapping{s}, see `{}`", path(section))
+        }
+        Shape::List { of, .. } => format!("list of {}", named(of, "s", path)),
+    }
+}
+
+fn left_out(left_out: LeftOut) -> String {
+    let default = match left_out {
+        LeftOut::Required(_) => return "required".to_owned(),
+        LeftOut::Absent(words) => return words.to_owned(),
+        LeftOut::Default(default) => serde_yaml::from_str(default).unwrap(),
+    };
+    match default {
+        Value::Mapping(_) => "its own defaults".to_owned(),
+        Value::Sequence(items) if items.is_empty() => "none".to_owned(),
+        Value::Sequence(items) => {
+            let items: Vec<&str> = items.iter().map(|item| item.as_str().unwrap()).collect();
+            code(&items, " ")
+        }
+        other => code(
+            &[serde_yaml::to_string(&other)
+                .unwrap()
+                .trim()
+                .trim_matches('\'')],
+            "",
+        ),
+    }
+}
+
+fn code(words: &[&str], between: &str) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(between)
 }

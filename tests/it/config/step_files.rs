@@ -103,8 +103,8 @@ steps.d/c.yaml:1:1: the file is empty; write a list of step executions, or [] wh
 steps.d/d.yaml:1:1: the file must be a list of step executions, each with a dash before it, not a mapping
 steps.d/e.yaml:2:1: this isn't YAML; look at the indentation, the quotes and the brackets here
 steps.d/f.yaml:2:1: a second document begins here; a file holds one
-steps.d/g.yaml:1:3: [0]: this step execution is listed twice; keep one; the first is at steps.d/a.yaml:1:3
-steps.d/g.yaml:2:3: [1]: this step execution is listed twice; keep one; the first is at config.yaml:5:23
+steps.d/g.yaml:1:3: [0]: the step execution \"step-00000000-0000-0000-0000-000000000002\" is listed twice; keep one; the first is at steps.d/a.yaml:1:3
+steps.d/g.yaml:2:3: [1]: the step execution \"step-00000000-0000-0000-0000-000000000001\" is listed twice; keep one; the first is at config.yaml:5:23
 steps.d/h.yaml:1:3: this byte is not UTF-8; save the file in that encoding
 "
     );
