@@ -15,6 +15,7 @@ import urllib.parse
 import boto3
 import pytest
 from botocore.config import Config
+from browser import chromium, exporting
 from judge import judge
 from processes import (
     PATIENCE,
@@ -27,6 +28,7 @@ from processes import (
     until,
 )
 from prometheus_server import running_prometheus
+from status_page import WORLD, all_is_known
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "config" / "scenarios"
@@ -207,6 +209,20 @@ def demo_prometheus(demo, tmp_path_factory):
     directory = tmp_path_factory.mktemp("demo-prometheus")
     with running_prometheus(address, configuration, directory) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def exporter(simulate, tmp_path):
+    """An exporter for the status page, which knows all builds of its simulated account."""
+    with exporting(simulate(WORLD), tmp_path) as exporter:
+        exporter.until("all builds are there", all_is_known)
+        yield exporter
 
 
 def announced(process, what, log):

@@ -1,9 +1,11 @@
-"""What Grafana makes of a dashboard before Prometheus is asked, and of the answers."""
+"""What Grafana makes of a dashboard before it queries Prometheus, and of the responses."""
 
 import json
 import re
 
+import pytest
 from conftest import ROOT
+from prometheus_server import refusal
 
 FOLDER = ROOT / "deploy" / "grafana"
 BOARDS = {
@@ -14,6 +16,29 @@ BOARDS = {
 SCRAPE_INTERVAL = 1
 RANGE = 3600
 INTERVAL = 5
+
+# The variables' values where somebody chooses some.
+CHOICES = {
+    "account": ["111122223333"],
+    "region": ["us-west-2"],
+    "image": ["golden-linux", "golden-windows"],
+    "workflow": ["build-image"],
+    "step": ["ApplyBuildComponents", "CreateOutputAMI"],
+    "target": ["production"],
+}
+
+# Where a table links an id to.
+PAGE_OF_AN_ID = "${status_page}/?q=${__value.text}"
+
+# What may find nothing in the demo, and why.
+MAY_BE_EMPTY = {
+    "overview: What runs now E": "attempts are reported of one step alone, which need not run",
+    "overview: Steps that failed F": "attempts are reported of one step alone, which need not fail",
+    "overview: Steps that failed G": "the demo has message_labels off",
+    "workflow-step: Executions F": "attempts are reported of one step alone, which need not be",
+    "workflow-step: Executions G": "attempts are reported of one step alone, which need not be",
+    "workflow-step: Attempts A": "attempts are reported of one step alone, which need not be",
+}
 
 VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::\w+)?\}|(?P<plain>[a-zA-Z_]\w*))")
 
@@ -96,3 +121,60 @@ def columns(answers):
             found |= one["metric"].keys()
         found.add(f"Value #{letter}" if len(answers) > 1 else "Value")
     return found
+
+
+def asked(server, board, target, values, now):
+    """The response to a query as Grafana sends it."""
+    interval = steps_of(target)
+    expression = interpolated(target["expr"], values, now, interval)
+    refused = refusal(server, expression)
+    assert not refused, f"{refused}\n{expression}"
+    if target.get("instant"):
+        return server.query(expression, time=now)
+    return server.api("query_range", query=expression, start=now - RANGE, end=now, step=interval)[
+        "result"
+    ]
+
+
+def renamed(panel):
+    """The columns of a table, as Grafana names them, with their titles."""
+    organize = next(step for step in panel["transformations"] if step["id"] == "organize")
+    return organize["options"]["renameByName"]
+
+
+def overrides(panel):
+    """What differs by field: properties by the name that they are for."""
+    return {
+        override["matcher"]["options"]: {
+            entry["id"]: entry["value"] for entry in override["properties"]
+        }
+        for override in panel["fieldConfig"]["overrides"]
+    }
+
+
+def everywhere(value, name):
+    """The values of a member, however deep."""
+    if isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for inner in value.values():
+            yield from everywhere(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from everywhere(inner, name)
+
+
+def each(find):
+    """A parameter for each thing found in each dashboard."""
+    return [
+        pytest.param(board, *found, id=title(board, *found))
+        for board in BOARDS.values()
+        for found in find(board)
+    ]
+
+
+EACH_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS.keys())
+EACH_PANEL = pytest.mark.parametrize(
+    "board, panel", each(lambda board: [(panel,) for panel in panels(board)])
+)
+EACH_QUERY = pytest.mark.parametrize("board, panel, target", each(queries))

@@ -26,9 +26,7 @@ const KNOWN_LONG_FILES: &[&str] = &[
     "tests/it/doctor.rs",
     "tests/it/status.rs",
     "tests/python/test_deploy_kubernetes.py",
-    "tests/python/test_grafana.py",
     "tests/python/test_quickstart.py",
-    "tests/python/test_status_page.py",
 ];
 
 /// The files with functions for which clippy allows more lines than clippy.toml does.
