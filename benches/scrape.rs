@@ -28,14 +28,15 @@ use imagebuilder_exporter::exposition::{
     Encoding, Exposition, Format, FramePool, Frames, Next, Scrape, Source,
 };
 use imagebuilder_exporter::finished::FinishedSnapshot;
+use imagebuilder_exporter::health::HealthView;
 use imagebuilder_exporter::http::{Exporter, Reload, Server, bind};
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{
     ImageArn, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
 };
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::snapshot::{Phase, Records, StepRecord, StepTable};
 use imagebuilder_exporter::status::{self, Known, Site};
-use imagebuilder_exporter::store::{Phase, StepRecord, StepStore, StoreSnapshot};
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -315,7 +316,7 @@ fn serve_prebuilt(runtime: &Runtime, body: Bytes) -> SocketAddr {
 
 /// A program that knows so many steps.
 struct Program {
-    steps: StepStore,
+    records: Records,
     metrics: Arc<PollerMetrics>,
     process: Arc<ProcessMetrics>,
 }
@@ -323,7 +324,10 @@ struct Program {
 impl Program {
     fn with_steps(count: usize) -> Self {
         Self {
-            steps: StepStore::new((0..count).map(record)),
+            records: Records {
+                steps: StepTable::new((0..count).map(record)),
+                ..Records::default()
+            },
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             process: Arc::new(ProcessMetrics::new(&[])),
         }
@@ -339,10 +343,7 @@ impl Exporter for Program {
             sources: vec![Source {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                store: StoreSnapshot {
-                    steps: self.steps.snapshot(),
-                    ..StoreSnapshot::default()
-                },
+                snapshot: self.records.snapshot(),
                 up: Some(true),
                 metrics: self.metrics.clone(),
             }],
@@ -363,11 +364,8 @@ impl Exporter for Program {
             sources: vec![status::Source {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                store: StoreSnapshot {
-                    steps: self.steps.snapshot(),
-                    ..StoreSnapshot::default()
-                },
-                health: status::Health::default(),
+                snapshot: self.records.snapshot(),
+                health: HealthView::default(),
             }],
         }
     }

@@ -13,13 +13,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use imagebuilder_exporter::health::HealthView;
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{
     Image, ImageArn, ImageStatus, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
     WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
-use imagebuilder_exporter::status::{Health, Known, Query, Site, Source, Status, json, page};
-use imagebuilder_exporter::store::{ImageRecord, Phase, StepRecord, Store, WorkflowRecord};
+use imagebuilder_exporter::snapshot::{ImageRecord, Phase, Records, StepRecord, WorkflowRecord};
+use imagebuilder_exporter::status::{Known, Query, Site, Source, Status, json, page};
 
 const STEPS: [&str; 7] = [
     "LaunchBuildInstance",
@@ -72,9 +73,9 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn known(steps: usize) -> Known {
-    let store = Store::default();
+    let mut store = Records::default();
     for at in 0..steps.div_ceil(STEPS.len()) {
-        build(&store, at);
+        build(&mut store, at);
     }
     Known {
         now: NOW,
@@ -83,14 +84,14 @@ fn known(steps: usize) -> Known {
         sources: vec![Source {
             target: Arc::from("production"),
             region: Arc::from(REGION),
-            store: store.snapshot(),
-            health: Health::default(),
+            snapshot: store.snapshot(),
+            health: HealthView::default(),
         }],
     }
 }
 
 /// A build with one execution and its steps.
-fn build(store: &Store, at: usize) {
+fn build(store: &mut Records, at: usize) {
     let image = format!(
         "arn:aws:imagebuilder:{REGION}:111122223333:image/golden-{}/1.0.0/{at}",
         at % 200
@@ -141,7 +142,7 @@ fn execution_id(at: usize) -> WorkflowExecutionId {
 }
 
 fn execution(
-    store: &Store,
+    store: &mut Records,
     at: usize,
     image: &ImageArn,
     status: &WorkflowStatus,

@@ -4,24 +4,23 @@ mod live;
 mod pollers;
 mod reload;
 mod sharing;
+mod source;
 mod step_files;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::api::aws::Aws;
-use crate::cli::ConfigArgs;
+use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Checked, MISSING_FILE, Problem};
 use crate::finished::Finished;
@@ -32,14 +31,12 @@ use crate::status::Site;
 use live::{Live, ReloadRequest};
 use pollers::Pollers;
 use reload::{Configuration, lines};
+pub use source::{ConfigSource, Lookup};
 
 /// How long answers under way may take after SIGTERM, so that all ends within 5 seconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long `/-/ready` waits at most for the first attempts.
 const READY_AFTER: Duration = Duration::from_secs(120);
-
-/// Looks up an environment variable.
-pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// How the exporter is to run, as the command line tells.
 pub struct Settings {
@@ -53,27 +50,6 @@ pub struct Settings {
     pub shard: Shard,
     pub aws: Aws,
     pub clock: Clock,
-}
-
-/// Where the configuration is read from, at the start and at each reload.
-#[derive(Clone, Debug)]
-pub enum ConfigSource {
-    File(PathBuf),
-    Text {
-        name: &'static str,
-        text: &'static str,
-    },
-    /// No file: every pipeline and image of these regions, with the default credentials.
-    Regions(Vec<String>),
-}
-
-impl From<ConfigArgs> for ConfigSource {
-    fn from(args: ConfigArgs) -> Self {
-        match args.aws_regions.is_empty() {
-            true => Self::File(args.config_file),
-            false => Self::Regions(args.aws_regions),
-        }
-    }
 }
 
 /// Why the exporter did not start.
@@ -298,6 +274,3 @@ async fn until_true(mut flag: watch::Receiver<bool>) {
     // A sender that is gone stops as well.
     let _ = flag.wait_for(|flag| *flag).await;
 }
-
-/// What a reload came to.
-type ReloadAnswer = oneshot::Sender<Result<(), String>>;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use tokio::sync::watch;
 
-use crate::api::aws::Aws;
 use crate::app::{App, ConfigSource, Settings, StartError};
+use crate::aws::Aws;
 use crate::cli::WebArgs;
 use crate::clock::Clock;
 use crate::shard::Shard;

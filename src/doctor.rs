@@ -24,11 +24,11 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::api::aws::Aws;
 use crate::api::{Answer, Caller, ImageBuilder, ServiceClock};
+use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Checked, Config, LimitKey, RateLimit, Target};
-use crate::schedule::RateLimiter;
+use crate::poller::RateLimiter;
 
 pub use estimate::{Estimate, Seen};
 pub use examine::examine;

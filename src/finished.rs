@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::labels::{LabelText, push_label};
 use crate::model::{StepStatus, Timestamp};
-use crate::store::{Observation, Rows, Snapshot, StepRecord};
+use crate::snapshot::{Chunks, Observation, StepRecord, Table};
 
 use memory::Memory;
 pub use series::{Durations, FinishedSeries};
@@ -45,7 +45,7 @@ pub struct Finished {
 
 #[derive(Clone, Debug)]
 struct Inner {
-    rows: Rows<FinishedSeries>,
+    rows: Table<FinishedSeries>,
     memory: Memory,
 }
 
@@ -56,7 +56,7 @@ impl Finished {
             warmup: settings.warmup,
             bounds: settings.buckets.clone().into(),
             inner: Mutex::new(Inner {
-                rows: Rows::default(),
+                rows: Table::default(),
                 memory: Memory::new(started, settings.keep),
             }),
         }
@@ -77,7 +77,7 @@ impl Finished {
     ) -> Self {
         let mut inner = self.lock().clone();
         inner.memory.configure(settings.keep, now);
-        let snapshot = inner.rows.snapshot();
+        let snapshot = inner.rows.records().clone();
         let other_buckets = *self.bounds != *settings.buckets;
         for series in snapshot.iter() {
             let goes_on = |owner: &Arc<str>| {
@@ -164,7 +164,7 @@ impl Finished {
     /// All series as they are now; later changes do not reach it.
     pub fn snapshot(&self) -> FinishedSnapshot {
         FinishedSnapshot {
-            series: self.lock().rows.snapshot(),
+            series: self.lock().rows.records().clone(),
             bounds: self.bounds.clone(),
         }
     }
@@ -236,7 +236,7 @@ fn saw_end(before: &StepRecord, after: &Observation) -> bool {
 /// The series of [`Finished`] at one moment.
 #[derive(Clone, Debug)]
 pub struct FinishedSnapshot {
-    pub series: Snapshot<FinishedSeries>,
+    pub series: Chunks<FinishedSeries>,
     /// The upper bounds of the histograms' buckets, ascending.
     pub bounds: Arc<[Duration]>,
 }
@@ -244,7 +244,7 @@ pub struct FinishedSnapshot {
 impl Default for FinishedSnapshot {
     fn default() -> Self {
         Self {
-            series: Snapshot::default(),
+            series: Chunks::default(),
             bounds: Arc::from([]),
         }
     }

@@ -10,8 +10,8 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use imagebuilder_exporter::api::aws::Aws;
 use imagebuilder_exporter::app::{self, App, Lookup, Settings};
+use imagebuilder_exporter::aws::Aws;
 use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::{config, demo, doctor, logging, simulate};

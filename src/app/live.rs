@@ -3,17 +3,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::ReloadAnswer;
-use crate::clock::{Clock, Now};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::exposition::{Scrape, Source};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
-use crate::schedule::{RateLimiter, Shown, lock};
+use crate::poller::{Published, RateLimiter};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::shard::Shard;
 use crate::status::{self, Known};
@@ -32,41 +30,13 @@ pub(super) struct View {
 pub(super) struct Polled {
     pub target: Arc<str>,
     pub region: Arc<str>,
-    pub shown: Shown,
+    pub published: Arc<Published>,
     pub metrics: Arc<PollerMetrics>,
     pub limiter: Arc<RateLimiter>,
 }
 
-impl Polled {
-    fn health(&self, now: Now, interval: Duration) -> status::Health {
-        let health = lock(&self.shown.health);
-        let up = health.is_up(now.instant, interval);
-        let fault = health.newest_fault().map(|fault| status::Fault {
-            at: fault.at,
-            operation: fault.operation.as_str(),
-            result: fault.kind.as_str(),
-            message: fault.message.clone(),
-            over: health.has_recovered(),
-        });
-        let denied = health.denied().map(|denial| status::Denied {
-            operation: denial.operation.as_str(),
-            since: denial.since,
-            again: denial
-                .left_alone
-                .map(|until| now.time.plus(until.saturating_duration_since(now.instant))),
-        });
-        status::Health {
-            up,
-            since: health.since(up),
-            last_success: health.last_success(),
-            newest_fault: fault,
-            denied: denied.collect(),
-            unknown: health.unknown().clone(),
-            behind: health.behind(now.instant),
-            slowed_to: self.limiter.slowed_to(now.instant),
-        }
-    }
-}
+/// What a reload came to.
+type ReloadAnswer = oneshot::Sender<Result<(), String>>;
 
 /// Somebody asked over HTTP for a reload.
 #[derive(Debug)]
@@ -127,12 +97,16 @@ impl Exporter for Live {
     fn scrape(&self) -> Scrape {
         let view = self.view();
         let now = self.clock.now();
-        let source = |polled: &Polled| Source {
-            target: polled.target.clone(),
-            region: polled.region.clone(),
-            store: polled.shown.store.snapshot(),
-            up: lock(&polled.shown.health).is_up(now.instant, view.config.polling.interval),
-            metrics: polled.metrics.clone(),
+        let source = |polled: &Polled| {
+            let published = polled.published.get();
+            let interval = view.config.polling.interval;
+            Source {
+                target: polled.target.clone(),
+                region: polled.region.clone(),
+                up: published.health.is_up(now.instant, interval),
+                snapshot: published.snapshot,
+                metrics: polled.metrics.clone(),
+            }
         };
         let metrics = &view.config.metrics;
         Scrape {
@@ -152,11 +126,15 @@ impl Exporter for Live {
     fn status(&self) -> Known {
         let view = self.view();
         let now = self.clock.now();
-        let source = |polled: &Polled| status::Source {
-            target: polled.target.clone(),
-            region: polled.region.clone(),
-            store: polled.shown.store.snapshot(),
-            health: polled.health(now, view.config.polling.interval),
+        let source = |polled: &Polled| {
+            let published = polled.published.get();
+            let slowed_to = polled.limiter.slowed_to(now.instant);
+            status::Source {
+                target: polled.target.clone(),
+                region: polled.region.clone(),
+                health: published.health(now, view.config.polling.interval, slowed_to),
+                snapshot: published.snapshot,
+            }
         };
         Known {
             now: now.time,

@@ -11,14 +11,15 @@ use tokio::time::Instant;
 use super::live::{Polled, View};
 use super::sharing::Sharing;
 use crate::api::ImageBuilder;
-use crate::api::aws::Aws;
+use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Config, LimitKey, Metrics, Target};
 use crate::finished::{Finished, Settings};
 use crate::labels::LabelText;
-use crate::schedule::{Assignment, Claims, Poller, RateLimiter, Tools, own_labels};
+use crate::poller::{Claims, Poller, RateLimiter, Tools};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::shard::Shard;
+use crate::tracker::{Assignment, own_labels};
 
 /// How long it is waited for all clients together: they are made at once unless the shared AWS
 /// configuration cannot be read, and then their calls wait instead.
@@ -89,7 +90,7 @@ impl Pollers {
             polled.push(Polled {
                 target: name,
                 region,
-                shown: poller.shown().clone(),
+                published: poller.published().clone(),
                 metrics: poller.tools().metrics.clone(),
                 limiter: poller.tools().limiter.clone(),
             });

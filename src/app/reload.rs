@@ -4,8 +4,8 @@ use tracing::{error, info, warn};
 
 use super::live::Live;
 use super::pollers::Pollers;
+use super::source::{ConfigSource, Lookup};
 use super::step_files::{Reread, StepFilesWatch};
-use super::{ConfigSource, Lookup};
 use crate::clock::Clock;
 use crate::config::{Checked, Config, Origin, Problem};
 

@@ -3,8 +3,8 @@
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::schedule::Assignment;
 use crate::shard::Shard;
+use crate::tracker::Assignment;
 
 /// How many targets and regions a line of the log names.
 const NAMED: usize = 50;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::Lookup;
+use super::source::Lookup;
 use crate::config::{Checked, Origin, Problem, StepFiles};
 
 /// What changed is in force two to three times later.

@@ -7,7 +7,8 @@ use tracing::debug;
 
 use crate::api::{Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, ServiceClock, within};
 use crate::clock::Clock;
-use crate::schedule::{LARGE_PAGE, RateLimiter, SMALL_PAGE};
+use crate::poller::RateLimiter;
+use crate::tracker::{LARGE_PAGE, SMALL_PAGE};
 
 /// How often a call is made that the service throttles.
 const TRIES: usize = 5;

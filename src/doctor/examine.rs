@@ -15,7 +15,8 @@ use crate::api::{ApiError, Caller, ErrorKind, Operation, Parsed, within};
 use crate::clock::Clock;
 use crate::config::{Config, PipelineSelector, Target};
 use crate::model::{Image, WorkflowExecution};
-use crate::schedule::{LARGE_PAGE, RateLimiter, Selection, needed_operations};
+use crate::poller::RateLimiter;
+use crate::tracker::{LARGE_PAGE, Selection, needed_operations};
 
 /// One target in one region, while it is examined.
 pub(super) struct Examination<'a> {

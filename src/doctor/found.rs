@@ -9,7 +9,7 @@ use crate::model::{
     Image, ImageArn, ImageStatus, Pipeline, StepExecution, StepExecutionId, Timestamp,
     WorkflowExecution, WorkflowExecutionId,
 };
-use crate::schedule::Selection;
+use crate::tracker::Selection;
 
 /// What is there, as far as it was read.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::findings::{Findings, Outcome, SKEW_REFUSED, SKEW_TO_WARN_OF};
 use crate::api::ErrorKind;
 use crate::config::{Polling, Target};
 use crate::model::format_duration;
-use crate::schedule::without;
+use crate::tracker::without;
 
 /// Of a text of the service, or of what answers in its place, so many characters are shown.
 const LONGEST_TEXT: usize = 700;

@@ -6,7 +6,7 @@ use super::series::{SeriesWriter, push};
 use super::text::{self, Value};
 use crate::labels::LabelText;
 use crate::model::Timestamp;
-use crate::store::{
+use crate::snapshot::{
     ImageNameRecord, ImageRecord, PipelineRecord, SelectorRecord, StepResults, WorkflowRecord,
 };
 

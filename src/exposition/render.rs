@@ -1,7 +1,5 @@
 //! The table's rows turned into text, in pieces: each call continues where the one before stopped.
 
-use std::sync::Arc;
-
 use prometheus::proto::MetricFamily;
 
 use super::families::{self, Entry, Series};
@@ -14,7 +12,7 @@ use super::text::{self, Format};
 use crate::family::Family;
 use crate::finished::FinishedSeries;
 use crate::labels::LabelText;
-use crate::store::StoreSnapshot;
+use crate::snapshot::{Chunks, Snapshot};
 
 /// A scrape on its way into text.
 #[derive(Debug)]
@@ -57,8 +55,8 @@ impl Cursor {
 
     /// Goes on through the chunks; `write` tells how many of the records it is given are done.
     /// Whether all are.
-    fn through<R>(&mut self, chunks: &[Arc<Vec<R>>], mut write: impl FnMut(&[R]) -> usize) -> bool {
-        while let Some(chunk) = chunks.get(self.chunk) {
+    fn through<R>(&mut self, records: &Chunks<R>, mut write: impl FnMut(&[R]) -> usize) -> bool {
+        while let Some(chunk) = records.chunk(self.chunk) {
             self.row += write(&chunk[self.row..]);
             if self.row < chunk.len() {
                 return false;
@@ -128,37 +126,37 @@ impl Exposition {
         match entry.series {
             Series::Step(series) => self.write_records(
                 family,
-                |store| store.steps.chunks(),
+                |snapshot| snapshot.steps.records(),
                 out,
                 |writer, records| series.write(writer, records, enough),
             ),
             Series::Workflow(series) => self.write_records(
                 family,
-                |store| store.workflows.chunks(),
+                |snapshot| &snapshot.workflows,
                 out,
                 |writer, records| series.write(writer, records, enough),
             ),
             Series::Image(series) => self.write_records(
                 family,
-                |store| store.images.chunks(),
+                |snapshot| &snapshot.images,
                 out,
                 |writer, records| series.write(writer, records, enough),
             ),
             Series::ImageName(series) => self.write_records(
                 family,
-                |store| store.image_names.chunks(),
+                |snapshot| &snapshot.image_names,
                 out,
                 |writer, records| series.write(writer, records, enough),
             ),
             Series::Pipeline(series) => self.write_records(
                 family,
-                |store| store.pipelines.chunks(),
+                |snapshot| &snapshot.pipelines,
                 out,
                 |writer, records| series.write(writer, records, enough),
             ),
             Series::Selector(value) => self.write_records(
                 family,
-                |store| store.selectors.chunks(),
+                |snapshot| &snapshot.selectors,
                 out,
                 |writer, records| write_selectors(*value, writer, records, enough),
             ),
@@ -178,12 +176,12 @@ impl Exposition {
         }
     }
 
-    /// Of all sources, the `records` of their store; `write` tells how many of those it is given are
+    /// Of all sources, the `records` of their snapshot; `write` tells how many of those it is given are
     /// done. Whether the family is done.
     fn write_records<R>(
         &mut self,
         family: &'static Family,
-        records: fn(&StoreSnapshot) -> &[Arc<Vec<R>>],
+        records: fn(&Snapshot) -> &Chunks<R>,
         out: &mut Vec<u8>,
         write: impl Fn(&mut SeriesWriter<'_>, &[R]) -> usize,
     ) -> bool {
@@ -197,7 +195,7 @@ impl Exposition {
                 source_labels: &self.source_labels[at.source],
                 out,
             };
-            if !at.through(records(&source.store), |records| {
+            if !at.through(records(&source.snapshot), |records| {
                 write(&mut writer, records)
             }) {
                 return false;
@@ -215,7 +213,7 @@ impl Exposition {
         write: impl Fn(&mut Vec<u8>, &Scrape, &FinishedSeries),
     ) -> bool {
         let scrape = &self.scrape;
-        self.at.through(scrape.finished.series.chunks(), |records| {
+        self.at.through(&scrape.finished.series, |records| {
             for (done, series) in records.iter().enumerate() {
                 if out.len() >= enough {
                     return done;

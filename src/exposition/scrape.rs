@@ -6,7 +6,7 @@ use crate::config::StatusFormat;
 use crate::finished::FinishedSnapshot;
 use crate::model::Timestamp;
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::store::StoreSnapshot;
+use crate::snapshot::Snapshot;
 
 /// What one scrape shows.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Scrape {
 pub struct Source {
     pub target: Arc<str>,
     pub region: Arc<str>,
-    pub store: StoreSnapshot,
+    pub snapshot: Arc<Snapshot>,
     /// Whether the service can be used; `None` before the first outcome.
     pub up: Option<bool>,
     pub metrics: Arc<PollerMetrics>,

@@ -5,7 +5,7 @@
 use super::series::{SeriesWriter, push};
 use super::text::{self, Value};
 use crate::model::Timestamp;
-use crate::store::{Observation, StepRecord};
+use crate::snapshot::{Observation, StepRecord};
 
 /// The families of a step: how its series are labelled, and the function that has their value.
 #[derive(Clone, Copy, Debug)]

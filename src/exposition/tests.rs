@@ -24,7 +24,7 @@ use crate::model::{
     WorkflowArn,
 };
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::store::{Observation, Phase, StepRecord, StepStore, StoreSnapshot};
+use crate::snapshot::{Observation, Phase, Records, Snapshot, StepRecord, StepTable};
 
 const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 const IDENTITY: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
@@ -83,11 +83,13 @@ fn ended(status: StepStatus, millis: u64) -> StepRecord {
     })
 }
 
-fn store_of(records: impl IntoIterator<Item = StepRecord>) -> StoreSnapshot {
-    StoreSnapshot {
-        steps: StepStore::new(records).snapshot(),
-        ..StoreSnapshot::default()
-    }
+fn snapshot_of(records: impl IntoIterator<Item = StepRecord>) -> Arc<Snapshot> {
+    let steps = StepTable::new(records);
+    let records = Records {
+        steps,
+        ..Records::default()
+    };
+    records.snapshot()
 }
 
 fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scrape {
@@ -98,7 +100,7 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
         sources: vec![Source {
             target: "production".into(),
             region: "us-west-2".into(),
-            store: store_of(records),
+            snapshot: snapshot_of(records),
             up: None,
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
         }],

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::{StepExecutionId, Timestamp};
-use crate::store::Observation;
+use crate::snapshot::Observation;
 
 /// The memory is gone through this many times while one entry stays.
 const SWEEPS: u32 = 16;

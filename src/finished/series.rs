@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::labels::LabelText;
 use crate::model::Timestamp;
-use crate::store::Record;
+use crate::snapshot::Record;
 
 /// What has finished with one status, of one step of the workflows of one image name.
 ///

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{StepExecution, StepExecutionId};
-use crate::store::Phase;
+use crate::snapshot::Phase;
 
 /// When the process started.
 const STARTED: Timestamp = Timestamp::from_millis(1_788_981_000_000);

@@ -8,7 +8,7 @@ use crate::model::{
     ImageArn, ImageStatus, OnFailure, StepStatus, Timestamp, WorkflowArn, WorkflowExecutionId,
     WorkflowStatus,
 };
-use crate::store::{ImageRecord, Observation, Phase, StepRecord, WorkflowObservation};
+use crate::snapshot::{ImageRecord, Observation, Phase, StepRecord, WorkflowObservation};
 
 /// An image build version, or what is not known to be of one.
 #[derive(Clone, Debug)]
@@ -60,20 +60,22 @@ impl Standing {
 pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
     let mut grouping = Grouping::default();
     for source in &known.sources {
-        for image in source.store.images.iter() {
+        for image in source.snapshot.images.iter() {
             let at = grouping.build(source, &image.arn);
             grouping.builds[at].image = Some(image);
         }
-        for workflow in source.store.workflows.iter() {
-            let observed = workflow.observed.as_ref();
-            let image = observed.and_then(|observed| observed.image.as_ref());
+        for workflow in source.snapshot.workflows.iter() {
+            let Some(observed) = &workflow.observed else {
+                continue;
+            };
+            let image = observed.image.as_ref();
             let execution = grouping.execution(source, workflow.id, image);
-            execution.observed = observed;
+            execution.observed = Some(observed);
             execution.source = source;
         }
     }
     for source in &known.sources {
-        for record in source.store.steps.iter() {
+        for record in source.snapshot.steps.iter() {
             grouping.step(Step { source, record });
         }
     }

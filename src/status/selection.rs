@@ -4,7 +4,7 @@ use super::builds::{Build, Execution, Standing, Step, group};
 use super::known::{Known, Source};
 use super::query::{GONE, OTHER, Query, STATUSES, UNSEEN};
 use crate::model::{ImageArn, ImageStatus};
-use crate::store::{ImageRecord, Phase, StepRecord};
+use crate::snapshot::{ImageRecord, Phase, StepRecord};
 
 /// What is shown: of what matches the query, one page.
 #[derive(Debug)]

@@ -11,18 +11,20 @@ mod standing;
 mod targets;
 mod timeline;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::text::LONGEST_MESSAGE;
 use super::*;
+use crate::api::{ErrorKind, Operation};
+use crate::health::{Denial, Fault, HealthView};
 use crate::labels::LabelText;
 use crate::model::{
     Image, ImageArn, ImageFailure, ImageStatus, OnFailure, StepExecution, StepStatus, Timestamp,
     WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
-use crate::store::{ImageRecord, Phase, StepRecord, Store, WorkflowRecord};
+use crate::snapshot::{ImageRecord, Phase, Records, StepRecord, WorkflowRecord};
 
 const REGION: &str = "us-west-2";
 const NOW: i64 = 1_788_981_143_418;
@@ -47,10 +49,10 @@ fn workflow_arn(name: &str) -> WorkflowArn {
     WorkflowArn::parse(&arn).unwrap()
 }
 
-/// A target's store as a test fills it.
+/// What is known of a target, as a test fills it.
 #[derive(Default)]
 struct World {
-    store: Store,
+    store: RefCell<Records>,
     steps: u32,
 }
 
@@ -63,10 +65,10 @@ impl World {
         Source {
             target: Arc::from(target),
             region: Arc::from(REGION),
-            store: self.store.snapshot(),
-            health: Health {
+            snapshot: self.store.borrow().snapshot(),
+            health: HealthView {
                 up: Some(true),
-                ..Health::default()
+                ..HealthView::default()
             },
         }
     }
@@ -82,7 +84,7 @@ impl World {
     fn put_image(&self, image: &Image) {
         let labels = LabelText::new([("team", "platform")]);
         let record = ImageRecord::new(image, labels, LabelText::default(), REGION);
-        self.store.images.put(record);
+        self.store.borrow_mut().images.put(record);
     }
 
     /// An execution of `build-image`, for a build of this name.
@@ -95,6 +97,7 @@ impl World {
         let labels = LabelText::default();
         let unseen = WorkflowRecord::unseen(workflow_id(id), labels.clone(), labels);
         self.store
+            .borrow_mut()
             .workflows
             .put(unseen.answered(&execution, REGION));
     }
@@ -108,7 +111,7 @@ impl World {
             ..step
         };
         let record = self.unseen_step().answered(step, REGION, ago(10));
-        self.store.steps.put(record.clone());
+        self.store.borrow_mut().steps.put(record.clone());
         record
     }
 
@@ -116,7 +119,7 @@ impl World {
         self.steps += 1;
         let id = format!("step-00000000-0000-0000-0000-{:012}", self.steps);
         let record = StepRecord::unseen(id.parse().unwrap(), LabelText::default());
-        self.store.steps.put(record.clone());
+        self.store.borrow_mut().steps.put(record.clone());
         record
     }
 }
@@ -184,31 +187,31 @@ fn text_of(page: &str) -> String {
 }
 
 /// A target with every trouble there is.
-fn troubled() -> Health {
-    Health {
+fn troubled() -> HealthView {
+    HealthView {
         up: Some(false),
         since: Some(ago(90)),
         last_success: Some(ago(120)),
         newest_fault: Some(Fault {
             at: ago(5),
-            operation: "GetImage",
-            result: "network",
+            operation: Operation::GetImage,
+            kind: ErrorKind::Network,
             message: "connection <refused>".into(),
-            over: false,
         }),
+        recovered: false,
         denied: vec![
-            Denied {
-                operation: "ListWorkflowExecutions",
+            Denial {
+                operation: Operation::ListWorkflowExecutions,
                 since: ago(600),
                 again: Some(ago(-3_000)),
             },
-            Denied {
-                operation: "ListImagePipelines",
+            Denial {
+                operation: Operation::ListImagePipelines,
                 since: ago(600),
                 again: None,
             },
         ],
-        unknown: BTreeMap::from([("wf-1".to_owned(), ago(900))]),
+        unknown: Arc::new([("wf-1".to_owned(), ago(900))].into()),
         behind: Duration::from_secs(75),
         slowed_to: Some(2.5),
     }

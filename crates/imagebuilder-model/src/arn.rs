@@ -1,5 +1,6 @@
 //! ARNs of images, pipelines and workflows, split into the parts that become labels.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::identifier::{is_account_id, is_arn_name, is_number, is_partition, is_semantic_version};
@@ -51,6 +52,12 @@ pub struct PipelineArn {
     arn: Arc<str>,
     owner: Span,
     name: Span,
+}
+
+impl fmt::Display for ImageArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.arn)
+    }
 }
 
 impl PipelineArn {

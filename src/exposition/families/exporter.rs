@@ -4,7 +4,7 @@ use super::super::series::begin;
 use super::super::text::{self, Value};
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
-use crate::store::Phase;
+use crate::snapshot::Phase;
 
 pub(super) static FAMILIES: &[Row] = &[
     (
@@ -30,7 +30,7 @@ pub(super) static FAMILIES: &[Row] = &[
             help: "When what is there to follow was last looked for with success, as Unix time in seconds.",
         },
         Series::Source(|family, source, labels, out| {
-            if let Some(at) = source.store.discovered {
+            if let Some(at) = source.snapshot.discovered {
                 begin(out, family, &[labels]);
                 text::end_labels(out);
                 text::value(out, time(at));
@@ -73,7 +73,10 @@ pub(super) static FAMILIES: &[Row] = &[
                 begin(out, family, &[labels]);
                 text::label(out, "state", phase.as_str());
                 text::end_labels(out);
-                text::value(out, Value::Count(source.store.steps.in_phase(phase) as u64));
+                text::value(
+                    out,
+                    Value::Count(source.snapshot.steps.in_phase(phase) as u64),
+                );
             }
         }),
     ),

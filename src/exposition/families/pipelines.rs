@@ -5,7 +5,7 @@ use super::super::text::Value;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{ImageStatus, Timestamp};
-use crate::store::PipelineRecord;
+use crate::snapshot::PipelineRecord;
 
 pub(super) static FAMILIES: &[Row] = &[
     (

@@ -7,7 +7,9 @@ use super::super::text::Value;
 use crate::family::Family;
 use crate::labels::LabelText;
 use crate::model::Timestamp;
-use crate::store::{ImageNameRecord, ImageRecord, PipelineRecord, SelectorRecord, WorkflowRecord};
+use crate::snapshot::{
+    ImageNameRecord, ImageRecord, PipelineRecord, SelectorRecord, WorkflowRecord,
+};
 
 pub(super) type Row = (Family, Series);
 

@@ -5,7 +5,7 @@ use super::super::text::Value;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{RollbackStatus, StepStatus, Timestamp};
-use crate::store::{Observation, Phase, StepRecord};
+use crate::snapshot::{Observation, Phase, StepRecord};
 
 const IDENTITY: &[&str] = &[
     "account_id",

@@ -5,7 +5,7 @@ use super::super::text::Value;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{Timestamp, WorkflowStatus};
-use crate::store::WorkflowRecord;
+use crate::snapshot::WorkflowRecord;
 
 const IDENTITY: &[&str] = &[
     "account_id",

@@ -7,8 +7,8 @@ use crate::model::{
     Image, ImageFailure, ImageStatus, Pipeline, PipelineArn, StepTotals, WorkflowExecution,
     WorkflowExecutionId, WorkflowStatus,
 };
-use crate::store::{
-    ImageName, ImageNameRecord, ImageRecord, PipelineRecord, SelectorKind, SelectorRecord, Store,
+use crate::snapshot::{
+    ImageName, ImageNameRecord, ImageRecord, PipelineRecord, Records, SelectorKind, SelectorRecord,
     WorkflowRecord,
 };
 
@@ -95,8 +95,8 @@ fn pipeline() -> Pipeline {
 }
 
 /// Of every kind some, with this text wherever there can be any.
-pub(super) fn store(target: usize, count: usize, own: &str, text: &str, status: &str) -> Store {
-    let store = Store::default();
+pub(super) fn store(target: usize, count: usize, own: &str, text: &str, status: &str) -> Records {
+    let mut store = Records::default();
     let own = LabelText::new([("team", own)]);
     for at in 0..count {
         let number = target * 100 + at + 1;
@@ -145,16 +145,16 @@ pub(super) fn store(target: usize, count: usize, own: &str, text: &str, status: 
         let selector = format!("{at}{text}");
         let record = SelectorRecord::new(SelectorKind::Images, &selector, at);
         store.selectors.put(record);
-        store.discovered(START);
+        store.discovered = Some(START);
     }
     store
 }
 
-fn scrape_of(fill: impl FnOnce(&Store)) -> Scrape {
-    let store = Store::default();
-    fill(&store);
+fn scrape_of(fill: impl FnOnce(&mut Records)) -> Scrape {
+    let mut store = Records::default();
+    fill(&mut store);
     let mut scrape = scrape([], after(1_250));
-    scrape.sources[0].store = store.snapshot();
+    scrape.sources[0].snapshot = store.snapshot();
     scrape
 }
 
@@ -318,7 +318,7 @@ fn sources_show_when_they_last_looked_and_what_was_chosen() {
     let scrape = scrape_of(|store| {
         let globs = SelectorRecord::new(SelectorKind::Pipelines, "golden-\\*", 0);
         store.selectors.put(globs);
-        store.discovered(START);
+        store.discovered = Some(START);
     });
     let source = "target=\"production\",region=\"us-west-2\"";
     assert_eq!(

@@ -81,7 +81,7 @@ prop_compose! {
     ) -> Scrape {
         let source = |target: usize| {
             let name = format!("target{target}");
-            let store = discovery::store(target, objects, &own, &text, &status);
+            let mut store = discovery::store(target, objects, &own, &text, &status);
             let records = answers.iter().enumerate().map(|(at, answer)| {
                 let own_labels = LabelText::new([("team", own.as_str())]);
                 let record = StepRecord::unseen(id(at * 2 + target), own_labels);
@@ -94,11 +94,9 @@ prop_compose! {
                     },
                 }
             });
+            store.steps = StepTable::new(records);
             Source {
-                store: StoreSnapshot {
-                    steps: StepStore::new(records).snapshot(),
-                    ..store.snapshot()
-                },
+                snapshot: store.snapshot(),
                 metrics: Arc::new(PollerMetrics::new(&name, "us-west-2")),
                 target: name.into(),
                 region: "us-west-2".into(),

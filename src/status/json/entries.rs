@@ -13,7 +13,7 @@ use super::super::text::bounded;
 use super::super::time::seconds;
 use crate::labels::LabelText;
 use crate::model::{ImageArn, OnFailure, Timestamp};
-use crate::store::StepRecord;
+use crate::snapshot::StepRecord;
 
 #[derive(Serialize)]
 pub(super) struct ImageEntry<'a> {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::known::{Denied, Fault, Source};
+use super::super::known::Source;
 use super::super::text::bounded;
 use super::super::time::seconds;
+use crate::health::{Denial, Fault};
 use crate::model::Timestamp;
-use crate::store::Phase;
+use crate::snapshot::Phase;
 
 #[derive(Serialize)]
 pub(super) struct TargetEntry<'a> {
@@ -62,16 +63,16 @@ struct UnknownEntry<'a> {
 
 impl<'a> TargetEntry<'a> {
     pub(super) fn of(source: &'a Source) -> Self {
-        let (health, steps) = (&source.health, &source.store.steps);
+        let (health, steps) = (&source.health, &source.snapshot.steps);
         let fault = |fault: &'a Fault| FaultEntry {
             time: fault.at.rfc3339(),
-            operation: fault.operation,
-            result: fault.result,
+            operation: fault.operation.as_str(),
+            result: fault.kind.as_str(),
             message: bounded(&fault.message).0,
         };
-        let denied = |denied: &Denied| DeniedEntry {
-            operation: denied.operation,
-            action: format!("imagebuilder:{}", denied.operation),
+        let denied = |denied: &Denial| DeniedEntry {
+            operation: denied.operation.as_str(),
+            action: format!("imagebuilder:{}", denied.operation.as_str()),
             since: denied.since.rfc3339(),
             tried_again_time: denied.again.and_then(Timestamp::rfc3339),
         };
@@ -88,7 +89,7 @@ impl<'a> TargetEntry<'a> {
             newest_fault: health.newest_fault.as_ref().map(fault),
             denied: health.denied.iter().map(denied).collect(),
             unknown: unknown.collect(),
-            discovery_last_success_time: source.store.discovered.and_then(Timestamp::rfc3339),
+            discovery_last_success_time: source.snapshot.discovered.and_then(Timestamp::rfc3339),
             behind_seconds: seconds(health.behind.as_millis() as i64),
             slowed_to_requests_per_second: health.slowed_to,
             tracked_steps: { Phase::ALL.into_iter() }

@@ -12,14 +12,15 @@ use super::super::time::Span;
 use super::parts::{fact, nothing, since, status_word, time, with_sub};
 use super::steps;
 use super::timeline::Axis;
+use crate::api::Operation;
 use crate::labels::LabelText;
 use crate::model::{ImageArn, Timestamp};
-use crate::store::WorkflowObservation;
+use crate::snapshot::WorkflowObservation;
 
 /// The operation that tells of an image's workflow executions.
-const LISTS_EXECUTIONS: &str = "ListWorkflowExecutions";
+const LISTS_EXECUTIONS: Operation = Operation::ListWorkflowExecutions;
 /// And that of a workflow execution's steps.
-const LISTS_STEPS: &str = "ListWorkflowStepExecutions";
+const LISTS_STEPS: Operation = Operation::ListWorkflowStepExecutions;
 
 pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Markup {
     let now = status.known.now;
@@ -64,10 +65,12 @@ fn may_be_outdated(source: &Source, now: Timestamp) -> Markup {
 }
 
 /// Of a build or an execution nothing is known, maybe for want of a permission.
-fn none_known(what: &str, source: &Source, operation: &str) -> Markup {
+fn none_known(what: &str, source: &Source, operation: Operation) -> Markup {
     let mut denied = source.health.denied.iter();
     let is_denied = denied.any(|denied| denied.operation == operation);
-    nothing(html! { "None of its " (what) @if is_denied { ": " (operation) " is denied" } "." })
+    nothing(
+        html! { "None of its " (what) @if is_denied { ": " (operation.as_str()) " is denied" } "." },
+    )
 }
 
 fn facts(build: &Build<'_>, now: Timestamp) -> Markup {

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::super::time::Span;
 use crate::api::ErrorKind;
 use crate::model::{OnFailure, RollbackStatus, StepStatus, Timestamp};
-use crate::store::{Failing, Observation, Phase, StepRecord};
+use crate::snapshot::{Failing, Observation, Phase, StepRecord};
 
 /// The part of its timeout from which on a step is near it.
 const NEAR: f64 = 0.8;

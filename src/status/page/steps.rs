@@ -10,7 +10,7 @@ use super::notes::notes;
 use super::parts::{excerpt, since, status_word, time};
 use super::timeline::Axis;
 use crate::model::{OnFailure, StepStatus, Timestamp};
-use crate::store::Phase;
+use crate::snapshot::Phase;
 
 /// A step of an execution that `owner` shows.
 pub(super) fn step(step: &Step<'_>, owner: &Source, axis: Option<Axis>, now: Timestamp) -> Markup {

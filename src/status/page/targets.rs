@@ -2,12 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::super::known::{Denied, Fault, Health, Source};
+use super::super::known::Source;
 use super::super::selection::Status;
 use super::super::time::Span;
 use super::parts::{excerpt, fact, nothing, since, state, time, with_sub};
+use crate::health::{Denial, Fault, HealthView};
 use crate::model::Timestamp;
-use crate::store::Phase;
+use crate::snapshot::Phase;
 
 /// More healthy targets than this are folded away.
 const UNFOLDED: usize = 8;
@@ -53,14 +54,14 @@ fn list(class: &str, sources: &[&Source], now: Timestamp) -> Markup {
     }
 }
 
-fn is_troubled(health: &Health, now: Timestamp) -> bool {
+fn is_troubled(health: &HealthView, now: Timestamp) -> bool {
     health.up != Some(true)
         || !health.denied.is_empty()
         || !health.unknown.is_empty()
         || health.slowed_to.is_some()
         || health.behind.as_millis() > LATE
         || recent_fault(health, now)
-            .is_some_and(|fault| !fault.over || now.millis_since(fault.at) < OVER)
+            .is_some_and(|fault| !health.recovered || now.millis_since(fault.at) < OVER)
 }
 
 /// Whether there may be more than is known of it.
@@ -68,7 +69,7 @@ pub(super) fn is_blind(source: &Source) -> bool {
     source.health.up != Some(true) || !source.health.denied.is_empty()
 }
 
-fn recent_fault(health: &Health, now: Timestamp) -> Option<&Fault> {
+fn recent_fault(health: &HealthView, now: Timestamp) -> Option<&Fault> {
     let fault = health.newest_fault.as_ref()?;
     // What is denied is told by itself.
     let denied = health
@@ -99,14 +100,14 @@ fn target(source: &Source, now: Timestamp) -> Markup {
 }
 
 fn facts(source: &Source, now: Timestamp) -> Markup {
-    let (health, steps) = (&source.health, &source.store.steps);
+    let (health, steps) = (&source.health, &source.snapshot.steps);
     let last_success = health.last_success.filter(|_| health.up != Some(true));
     let pending = steps.in_phase(Phase::Pending);
     let active = steps.in_phase(Phase::Active);
     html! {
         @if let Some(at) = health.since { (fact(html! { "for " (since(at, now)) })) }
         @if let Some(at) = last_success { (fact(html! { "last answer " (since(at, now)) " ago" })) }
-        @if let Some(at) = source.store.discovered {
+        @if let Some(at) = source.snapshot.discovered {
             (fact(html! { "lists read " (since(at, now)) " ago" }))
         }
         (fact(html! { (active) @if active == 1 { " step" } @else { " steps" } }))
@@ -114,9 +115,9 @@ fn facts(source: &Source, now: Timestamp) -> Markup {
     }
 }
 
-fn troubles(health: &Health, now: Timestamp) -> Markup {
+fn troubles(health: &HealthView, now: Timestamp) -> Markup {
     html! {
-        @if let Some(fault) = recent_fault(health, now) { p.trouble { (failed(fault, now)) } }
+        @if let Some(fault) = recent_fault(health, now) { p.trouble { (failed(fault, health.recovered, now)) } }
         @for denied in &health.denied { p.trouble { (denied_since(denied, now)) } }
         @if let Some(first) = health.unknown.values().min() {
             p.trouble { (unknown(health, *first, now)) }
@@ -134,18 +135,19 @@ fn troubles(health: &Health, now: Timestamp) -> Markup {
     }
 }
 
-fn failed(fault: &Fault, now: Timestamp) -> Markup {
+fn failed(fault: &Fault, recovered: bool, now: Timestamp) -> Markup {
     html! {
-        b { (fault.operation) } " failed " (since(fault.at, now)) " ago (" (fault.result) "): "
+        b { (fault.operation.as_str()) } " failed " (since(fault.at, now)) " ago ("
+        (fault.kind.as_str()) "): "
         span.message dir="auto" { (excerpt(&fault.message)) }
-        @if fault.over { " It has worked since." }
+        @if recovered { " It has worked since." }
     }
 }
 
-fn denied_since(denied: &Denied, now: Timestamp) -> Markup {
+fn denied_since(denied: &Denial, now: Timestamp) -> Markup {
     html! {
-        b { (denied.operation) } " has been denied since " (time(denied.since, now))
-        "; allow " code { "imagebuilder:" (denied.operation) }
+        b { (denied.operation.as_str()) } " has been denied since " (time(denied.since, now))
+        "; allow " code { "imagebuilder:" (denied.operation.as_str()) }
         @match denied.again.filter(|again| *again > now) {
             Some(again) => { ". Tried again at " (time(again, now)) }
             None => ". It is still tried",
@@ -155,7 +157,7 @@ fn denied_since(denied: &Denied, now: Timestamp) -> Markup {
 }
 
 /// What the configuration names and the service does not know, `first` since when.
-fn unknown(health: &Health, first: Timestamp, now: Timestamp) -> Markup {
+fn unknown(health: &HealthView, first: Timestamp, now: Timestamp) -> Markup {
     let more = health.unknown.len().saturating_sub(UNKNOWN);
     html! {
         "The service doesn’t know"

@@ -58,16 +58,15 @@ fn untrusted(texts: &[String]) -> Known {
     };
     world.step(1, &arn, step);
     let mut known = world.known();
-    known.sources[0].health = Health {
+    known.sources[0].health = HealthView {
         up: Some(false),
         newest_fault: Some(Fault {
             at: ago(1),
-            operation: "GetImage",
-            result: "network",
+            operation: Operation::GetImage,
+            kind: ErrorKind::Network,
             message: text(1).unwrap().into(),
-            over: false,
         }),
-        ..Health::default()
+        ..HealthView::default()
     };
     known
 }

@@ -42,7 +42,7 @@ pub(super) fn with_step(
     world.put_image(&failed);
     world.execution(1, &arn, execution(WorkflowStatus::Failed, 4_600));
     let record = world.step(1, &arn, step);
-    world.store.steps.put(change(record));
+    world.store.borrow_mut().steps.put(change(record));
     world.known()
 }
 
@@ -90,9 +90,10 @@ pub(super) fn everything_known() -> Known {
     }
     world
         .store
+        .borrow_mut()
         .steps
         .put(record.unanswered(ErrorKind::Timeout, ago(5)));
-    world.store.discovered(ago(125));
+    world.store.borrow_mut().discovered = Some(ago(125));
     let mut known = world.known();
     known.sources[0].health = troubled();
     known.shard = Some((1, 3));

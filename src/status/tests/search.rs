@@ -45,7 +45,7 @@ fn step_is_found_by_its_status_and_by_being_gone() {
     let mut world = World::default();
     let arn = image_arn("golden", 1);
     let running = world.step(1, &arn, named("Gone", StepStatus::Running));
-    world.store.steps.put(StepRecord {
+    world.store.borrow_mut().steps.put(StepRecord {
         phase: Phase::Gone,
         ..running
     });
@@ -103,7 +103,7 @@ fn listed_step_that_nobody_has_seen_is_found_by_what_the_configuration_says_of_i
     let mut world = World::default();
     let mut unseen = world.unseen_step();
     unseen.own_labels = LabelText::new([("change", "CHG0042")]);
-    world.store.steps.put(unseen.clone());
+    world.store.borrow_mut().steps.put(unseen.clone());
     let known = world.known();
     let id = unseen.id.to_string();
     for word in ["production", "us-west-2", "chg0042", &id] {

@@ -142,7 +142,7 @@ fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for
         let failed = { polls.iter() }.fold(unseen, |record, (kind, seconds)| {
             record.unanswered(*kind, ago(*seconds))
         });
-        world.store.steps.put(failed);
+        world.store.borrow_mut().steps.put(failed);
         let known = world.known();
         let json = json_of(&known, "")["steps"][0].take();
         (text_of(&page_of(&known, "")), json)
@@ -250,7 +250,7 @@ fn what_was_never_seen_is_not_out_of_date() {
 
 #[test]
 fn nothing_is_taken_for_no_builds_only_where_all_could_be_asked() {
-    let said = |change: fn(&mut Health)| {
+    let said = |change: fn(&mut HealthView)| {
         let mut known = World::default().known();
         change(&mut known.sources[0].health);
         text_of(&page_of(&known, ""))
@@ -330,15 +330,15 @@ fn execution_without_steps_says_where_asking_for_them_is_denied() {
     let mut known = world.known();
     let none = "None of its steps is known yet";
     assert!(text_of(&page_of(&known, "")).contains(&format!("{none}.")));
-    let operation = "ListWorkflowStepExecutions";
+    let operation = Operation::ListWorkflowStepExecutions;
     let denied = &mut known.sources[0].health.denied;
-    denied.push(Denied {
+    denied.push(Denial {
         operation,
         since: ago(600),
         again: None,
     });
     let text = text_of(&page_of(&known, ""));
-    assert!(text.contains(&format!("{none}: {operation} is denied.")));
+    assert!(text.contains(&format!("{none}: {} is denied.", operation.as_str())));
 }
 
 #[test]

@@ -92,7 +92,11 @@ fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_m
             let arn = image_arn("golden", 1);
             world.step(1, &arn, completed());
             let record = world.step(1, &arn, step.clone());
-            world.store.steps.put(StepRecord { phase, ..record });
+            world
+                .store
+                .borrow_mut()
+                .steps
+                .put(StepRecord { phase, ..record });
             world
         };
         assert_eq!(standing(world()), expected, "{what}");

@@ -20,7 +20,7 @@ fn shown(told: WorkflowExecution, step: StepExecution, budget: Option<i64>) -> S
     if let Some(observed) = &mut record.observed {
         observed.budget_millis = budget.map(|seconds| seconds * 1_000);
     }
-    world.store.steps.put(record);
+    world.store.borrow_mut().steps.put(record);
     page_of(&world.known(), "")
 }
 
@@ -278,7 +278,7 @@ fn what_is_settled_was_not_last_seen_at_a_time_that_matters() {
     let record = world.step(1, &image_arn("golden", 1), ended);
     assert!(page_of(&world.known(), "").contains("Last seen"));
     let world = World::default();
-    world.store.steps.put(StepRecord {
+    world.store.borrow_mut().steps.put(StepRecord {
         phase: Phase::Settled,
         ..record
     });

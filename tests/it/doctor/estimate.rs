@@ -6,7 +6,7 @@ use std::time::Duration;
 use imagebuilder_exporter::api::{ApiError, Caller, ErrorKind, Parsed, ServiceClock};
 use imagebuilder_exporter::config::Config;
 use imagebuilder_exporter::doctor::{Access, Estimate, examine};
-use imagebuilder_exporter::schedule::RateLimiter;
+use imagebuilder_exporter::poller::RateLimiter;
 use tokio::time::Instant;
 
 use super::Run;

@@ -1,13 +1,13 @@
 //! How soon a change is exposed and how many calls that takes, against an exporter that Gets every step.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{ApiError, ErrorKind, ImageBuilder, Operation};
 use imagebuilder_exporter::config::RateLimit;
 use imagebuilder_exporter::model::{StepExecutionId, StepStatus};
-use imagebuilder_exporter::schedule::RateLimiter;
+use imagebuilder_exporter::poller::RateLimiter;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -75,12 +75,12 @@ impl Contest {
     async fn ours(self) -> Measured {
         let fleet = Fleet::start(1, self.shape(), NO_LIMIT);
         let mut detection = Detection::new(&fleet.accounts, self.shape());
-        detection.watch(&fleet.shown, Self::FOUND).await;
+        detection.watch(&fleet.published, Self::FOUND).await;
         fleet.configure(self.limit);
-        detection.watch(&fleet.shown, self.begins()).await;
+        detection.watch(&fleet.published, self.begins()).await;
         fleet.accounts[0].begin_record();
         detection.lags.clear();
-        detection.watch(&fleet.shown, self.ends()).await;
+        detection.watch(&fleet.published, self.ends()).await;
         let record = fleet.accounts[0].record();
         let refreshed = record.refreshed + record.of(Operation::GetWorkflowStepExecution);
         let measured = self.measured(record, &detection, refreshed);
@@ -219,8 +219,12 @@ fn slow_down(ended: Result<(), ApiError>, limiter: &RateLimiter) {
 }
 
 impl Shows for Naive {
-    fn status(&self, id: &StepExecutionId) -> Option<StepStatus> {
-        self.known.lock().unwrap().get(id).cloned()
+    fn statuses(&self, of: &HashSet<StepExecutionId>) -> HashMap<StepExecutionId, StepStatus> {
+        let known = self.known.lock().unwrap();
+        let known = of
+            .iter()
+            .filter_map(|id| Some((*id, known.get(id)?.clone())));
+        known.collect()
     }
 }
 

@@ -6,18 +6,19 @@ use std::sync::{Arc, Condvar, Mutex};
 use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{Scrape, Source};
 use imagebuilder_exporter::finished::FinishedSnapshot;
+use imagebuilder_exporter::health::HealthView;
 use imagebuilder_exporter::http::{Exporter, Reload};
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{StepExecution, StepStatus, Timestamp};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::snapshot::{Records, StepRecord, StepTable};
 use imagebuilder_exporter::status::{self, Known};
-use imagebuilder_exporter::store::{StepRecord, StepStore, StoreSnapshot};
 use tokio::sync::Notify;
 
 use super::LONG;
 
 pub struct Program {
-    steps: StepStore,
+    records: Records,
     pub ready: AtomicBool,
     /// The result of a reload; `None` where reloading is off.
     reload: Option<Result<(), String>>,
@@ -49,7 +50,10 @@ impl Program {
             }
         });
         Self {
-            steps: StepStore::new(records),
+            records: Records {
+                steps: StepTable::new(records),
+                ..Records::default()
+            },
             ready: AtomicBool::new(false),
             reload: None,
             reload_may_end: Arc::new(Notify::new()),
@@ -99,10 +103,7 @@ impl Exporter for Program {
             sources: vec![Source {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                store: StoreSnapshot {
-                    steps: self.steps.snapshot(),
-                    ..StoreSnapshot::default()
-                },
+                snapshot: self.records.snapshot(),
                 up: Some(true),
                 metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             }],
@@ -124,11 +125,8 @@ impl Exporter for Program {
             sources: vec![status::Source {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                store: StoreSnapshot {
-                    steps: self.steps.snapshot(),
-                    ..StoreSnapshot::default()
-                },
-                health: status::Health::default(),
+                snapshot: self.records.snapshot(),
+                health: HealthView::default(),
             }],
         }
     }

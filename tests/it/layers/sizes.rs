@@ -17,12 +17,6 @@ const KNOWN_LONG_FILES: &[&str] = &[
     "benches/scrape.rs",
     "deploy/grafana/boards/exporter.py",
     "src/finished/tests.rs",
-    "src/schedule.rs",
-    "src/schedule/plan.rs",
-    "src/schedule/plan/image.rs",
-    "src/schedule/plan/round.rs",
-    "src/schedule/plan/tests.rs",
-    "src/schedule/plan/whole.rs",
     "tests/it/doctor.rs",
     "tests/it/status.rs",
     "tests/python/test_deploy_kubernetes.py",
@@ -40,7 +34,6 @@ const KNOWN_LONG_FUNCTIONS: &[&str] = &[
 ];
 
 /// The types with methods in more files.
-const KNOWN_SCATTERED_TYPES: &[&str] = &["src/schedule.rs: Poller", "src/schedule/plan.rs: Plan"];
 
 #[test]
 fn no_file_is_longer_than_a_reader_can_take_in() {

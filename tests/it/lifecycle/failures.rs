@@ -2,7 +2,7 @@
 
 use imagebuilder_exporter::api::ErrorKind;
 use imagebuilder_exporter::model::StepStatus;
-use imagebuilder_exporter::store::Failing;
+use imagebuilder_exporter::snapshot::Failing;
 
 use super::{
     A, B, HOUR, INTERVAL, at, elsewhere, exposed, id, play, status_is, step, tracked, workflow_id,

@@ -1,7 +1,7 @@
 //! Exporters that follow the pipelines of many accounts, and how soon they show what changes there.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use imagebuilder_exporter::config::{Config, RateLimit};
 use imagebuilder_exporter::finished::{Finished, Settings};
 use imagebuilder_exporter::model::{StepExecutionId, StepStatus};
-use imagebuilder_exporter::schedule::{Assignment, Claims, Poller, RateLimiter, Shown, Tools};
+use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::tracker::Assignment;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -25,21 +26,28 @@ pub const RETENTION: Duration = Duration::from_secs(30 * 60);
 
 /// Who shows how steps stand.
 pub trait Shows {
-    /// The last status known.
-    fn status(&self, id: &StepExecutionId) -> Option<StepStatus>;
+    /// The last statuses known of these steps, as far as they are known.
+    fn statuses(&self, of: &HashSet<StepExecutionId>) -> HashMap<StepExecutionId, StepStatus>;
 }
 
-impl Shows for Shown {
-    fn status(&self, id: &StepExecutionId) -> Option<StepStatus> {
-        let record = self.store.steps.get(id)?;
-        Some(record.observed?.status)
+impl Shows for Arc<Published> {
+    fn statuses(&self, of: &HashSet<StepExecutionId>) -> HashMap<StepExecutionId, StepStatus> {
+        let snapshot = self.get().snapshot;
+        let records = snapshot
+            .steps
+            .iter()
+            .filter(|record| of.contains(&record.id));
+        let observed = records.filter_map(|record| Some((record.id, record.observed.as_ref()?)));
+        observed
+            .map(|(id, observed)| (id, observed.status.clone()))
+            .collect()
     }
 }
 
 /// Running exporters' cores, one for each of some accounts.
 pub struct Fleet {
     pub accounts: Vec<BusyAccount>,
-    pub shown: Vec<Shown>,
+    pub published: Vec<Arc<Published>>,
     finished: Arc<Finished>,
     limiters: Vec<Arc<RateLimiter>>,
     /// Dropped, it ends the pollers.
@@ -81,7 +89,7 @@ impl Fleet {
         let stop = watch::Sender::new(false);
         let mut fleet = Self {
             accounts: Vec::new(),
-            shown: Vec::new(),
+            published: Vec::new(),
             finished: finished.clone(),
             limiters: Vec::new(),
             stop,
@@ -105,7 +113,7 @@ impl Fleet {
             let poller = Poller::new(assignment, tools);
             let (attempted, _) = watch::channel(false);
             fleet.accounts.push(account);
-            fleet.shown.push(poller.shown().clone());
+            fleet.published.push(poller.published().clone());
             let running = poller.run(fleet.stop.subscribe(), attempted);
             fleet.tasks.push(tokio::spawn(running));
         }
@@ -113,7 +121,7 @@ impl Fleet {
     }
 
     pub fn kept(&self) -> Kept {
-        let stores = self.shown.iter().map(|shown| shown.store.snapshot());
+        let stores = self.published.iter().map(|one| one.get().snapshot);
         let none = Kept {
             steps: 0,
             workflows: 0,
@@ -206,20 +214,30 @@ impl Detection {
             let last = build.steps.last().expect("a build has steps");
             self.next.push(Reverse((last.ends, account, pipeline)));
         }
+        let mut begun = Vec::new();
         while let Some(Reverse(change)) = self.coming.peek().copied()
             && change.at <= now
         {
             self.coming.pop();
-            // One that is not known is still to be found: that takes a round of discovery.
-            if shown[change.account].status(&change.step).is_some() {
-                self.open.push(change);
-            }
+            begun.push(change);
         }
+        if begun.is_empty() && self.open.is_empty() {
+            return;
+        }
+        let mut watched = vec![HashSet::new(); shown.len()];
+        for change in self.open.iter().chain(&begun) {
+            watched[change.account].insert(change.step);
+        }
+        let statuses = shown.iter().zip(&watched);
+        let statuses: Vec<_> = statuses.map(|(one, of)| one.statuses(of)).collect();
+        // One that is not known is still to be found: that takes a discovery pass.
+        begun.retain(|change| statuses[change.account].contains_key(&change.step));
+        self.open.extend(begun);
         let lags = &mut self.lags;
         self.open.retain(|change| {
-            let status = shown[change.account].status(&change.step);
+            let status = statuses[change.account].get(&change.step);
             let is_shown = status.is_none_or(|status| {
-                status.is_terminal() || (!change.ended && status == StepStatus::Running)
+                status.is_terminal() || (!change.ended && *status == StepStatus::Running)
             });
             if is_shown {
                 lags.push(now - change.at);

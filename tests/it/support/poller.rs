@@ -9,9 +9,10 @@ use imagebuilder_exporter::config::Config;
 use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, Source};
 use imagebuilder_exporter::finished::{Finished, Settings};
 use imagebuilder_exporter::model::Timestamp;
-use imagebuilder_exporter::schedule::{Assignment, Poller, RateLimiter, Shown, Tools, own_labels};
+use imagebuilder_exporter::poller::{Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
-use imagebuilder_exporter::store::Failing;
+use imagebuilder_exporter::snapshot::Failing;
+use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ pub struct Polling {
     config: Config,
     clock: Clock,
     started: Instant,
-    shown: Shown,
+    published: Arc<Published>,
     metrics: Arc<PollerMetrics>,
     process: Arc<ProcessMetrics>,
     finished: Arc<Finished>,
@@ -69,7 +70,7 @@ impl Polling {
         let stop = watch::Sender::new(false);
         let (attempt, attempted) = watch::channel(false);
         Self {
-            shown: poller.shown().clone(),
+            published: poller.published().clone(),
             task: tokio::spawn(poller.run(stop.subscribe(), attempt)),
             config,
             clock,
@@ -113,7 +114,8 @@ impl Polling {
     /// Since when, and why, polls of this step fail.
     pub fn failing(&self, step: &str) -> Option<Failing> {
         let id = step.parse().expect("it is an id");
-        let record = self.shown.store.steps.get(&id);
+        let snapshot = self.published.get().snapshot;
+        let record = snapshot.steps.iter().find(|record| record.id == id);
         record.expect("the step is tracked").failing
     }
 
@@ -121,7 +123,7 @@ impl Polling {
     pub fn metrics(&self) -> String {
         let now = self.clock.now();
         let interval = self.config.polling.interval;
-        let health = self.shown.health.lock().unwrap();
+        let published = self.published.get();
         let scrape = Scrape {
             now: now.time,
             status_format: self.config.metrics.status_format,
@@ -129,8 +131,8 @@ impl Polling {
             sources: vec![Source {
                 target: Arc::from("t"),
                 region: Arc::from("us-west-2"),
-                store: self.shown.store.snapshot(),
-                up: health.is_up(now.instant, interval),
+                up: published.health.is_up(now.instant, interval),
+                snapshot: published.snapshot,
                 metrics: self.metrics.clone(),
             }],
             finished: self.finished.snapshot(),

@@ -81,10 +81,10 @@ impl Simulation {
         let fleet = Fleet::start(self.targets, SHAPE, first);
         let mut detection = Detection::new(&fleet.accounts, SHAPE);
         if let Some((_, until)) = self.at_first {
-            detection.watch(&fleet.shown, until).await;
+            detection.watch(&fleet.published, until).await;
             fleet.configure(self.limit);
         }
-        detection.watch(&fleet.shown, self.warm_up).await;
+        detection.watch(&fleet.published, self.warm_up).await;
         let before: usize = { fleet.accounts.iter() }
             .map(|account| account.record().all())
             .sum();
@@ -95,7 +95,7 @@ impl Simulation {
         let (mut running, mut pending) = (0, 0);
         for part in 1..=parts {
             let until = self.warm_up + (self.length - self.warm_up) * part / parts;
-            detection.watch(&fleet.shown, until).await;
+            detection.watch(&fleet.published, until).await;
             kept.push(fleet.kept());
             for account in &fleet.accounts {
                 let (runs, waits) = account.standing();

@@ -1,0 +1,30 @@
+//! Where the configuration comes from.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cli::ConfigArgs;
+
+/// Looks up an environment variable.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Where the configuration is read from, at the start and at each reload.
+#[derive(Clone, Debug)]
+pub enum ConfigSource {
+    File(PathBuf),
+    Text {
+        name: &'static str,
+        text: &'static str,
+    },
+    /// No file: every pipeline and image of these regions, with the default credentials.
+    Regions(Vec<String>),
+}
+
+impl From<ConfigArgs> for ConfigSource {
+    fn from(args: ConfigArgs) -> Self {
+        match args.aws_regions.is_empty() {
+            true => Self::File(args.config_file),
+            false => Self::Regions(args.aws_regions),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The SDK's outputs, parsed into the model: every member may be missing, and one that makes no
+//! sense counts as missing and is named.
+
+mod catalog;
+mod members;
+
+use aws_sdk_imagebuilder::operation::get_workflow_execution::GetWorkflowExecutionOutput;
+use aws_sdk_imagebuilder::operation::get_workflow_step_execution::GetWorkflowStepExecutionOutput;
+use aws_sdk_imagebuilder::operation::list_workflow_executions::ListWorkflowExecutionsOutput;
+use aws_sdk_imagebuilder::operation::list_workflow_step_executions::ListWorkflowStepExecutionsOutput;
+
+pub(super) use catalog::{image, image_page, pipeline_page};
+use members::{Members, Written, WrittenWorkflow, check_id, check_status, present};
+
+use crate::api::{ApiError, Parsed, StepPage, WorkflowPage};
+use crate::model::{
+    ImageArn, OnFailure, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
+};
+
+/// # Errors
+///
+/// [`ErrorKind::Parse`] where the answer has no status or speaks of another step.
+pub(super) fn step_execution(
+    output: GetWorkflowStepExecutionOutput,
+    asked_for: StepExecutionId,
+) -> Result<Parsed<StepExecution>, ApiError> {
+    check_id("stepExecutionId", output.step_execution_id(), asked_for)?;
+    let status = check_status(output.status().map(|status| status.as_str()))?;
+    let mut members = Members::default();
+    let written = Written {
+        rollback_status: output.rollback_status().map(|status| status.as_str()),
+        name: output.name(),
+        action: output.action(),
+        message: output.message(),
+        start_time: output.start_time(),
+        end_time: output.end_time(),
+        attempt_number: output.attempt_number(),
+        max_attempts: output.max_attempts(),
+    };
+    let value = StepExecution {
+        workflow_execution_id: members.workflow_execution_id(output.workflow_execution_id()),
+        workflow: members.workflow(output.workflow_build_version_arn()),
+        image: members.image(output.image_build_version_arn()),
+        timeout_seconds: members
+            .count("timeoutSeconds", output.timeout_seconds())
+            .filter(|seconds| *seconds > 0),
+        on_failure: present(output.on_failure()).map(OnFailure::parse),
+        ..members.step(status, written)
+    };
+    Ok(members.parsed(value))
+}
+
+/// # Errors
+///
+/// [`ErrorKind::Parse`] where the answer speaks of another workflow execution.
+pub(super) fn step_page(
+    output: ListWorkflowStepExecutionsOutput,
+    asked_for: WorkflowExecutionId,
+) -> Result<Parsed<StepPage>, ApiError> {
+    check_id(
+        "workflowExecutionId",
+        output.workflow_execution_id(),
+        asked_for,
+    )?;
+    let mut members = Members::default();
+    let workflow = members.workflow(output.workflow_build_version_arn());
+    let image = members.image(output.image_build_version_arn());
+    let mut steps = Vec::new();
+    for step in output.steps() {
+        let parse = |id: &str| id.parse().ok();
+        let Some(id) = members.read("stepExecutionId", step.step_execution_id(), parse) else {
+            continue;
+        };
+        let written = Written {
+            rollback_status: step.rollback_status().map(|status| status.as_str()),
+            name: step.name(),
+            action: step.action(),
+            message: step.message(),
+            start_time: step.start_time(),
+            end_time: step.end_time(),
+            attempt_number: step.attempt_number(),
+            max_attempts: step.max_attempts(),
+        };
+        let status = step.status().map(|status| status.as_str());
+        let told = present(status).map(|status| StepExecution {
+            workflow_execution_id: Some(asked_for),
+            workflow: workflow.clone(),
+            image: image.clone(),
+            ..members.step(status, written)
+        });
+        steps.push((id, told));
+    }
+    Ok(members.page(steps, output.next_token))
+}
+
+/// # Errors
+///
+/// [`ErrorKind::Parse`] where the answer has no status or speaks of another execution.
+pub(super) fn workflow_execution(
+    output: GetWorkflowExecutionOutput,
+    asked_for: WorkflowExecutionId,
+) -> Result<Parsed<WorkflowExecution>, ApiError> {
+    check_id(
+        "workflowExecutionId",
+        output.workflow_execution_id(),
+        asked_for,
+    )?;
+    let status = check_status(output.status().map(|status| status.as_str()))?;
+    let mut members = Members::default();
+    let written = WrittenWorkflow {
+        workflow_arn: output.workflow_build_version_arn(),
+        start_time: output.start_time(),
+        end_time: output.end_time(),
+        parallel_group: output.parallel_group(),
+        totals: [
+            output.total_step_count(),
+            output.total_steps_succeeded(),
+            output.total_steps_failed(),
+            output.total_steps_skipped(),
+        ],
+    };
+    let value = WorkflowExecution {
+        image: members.image(output.image_build_version_arn()),
+        ..members.workflow_execution(status, written)
+    };
+    Ok(members.parsed(value))
+}
+
+/// # Errors
+///
+/// [`ErrorKind::Parse`] where the answer speaks of another image.
+pub(super) fn workflow_page(
+    output: ListWorkflowExecutionsOutput,
+    asked_for: &ImageArn,
+) -> Result<Parsed<WorkflowPage>, ApiError> {
+    check_id(
+        "imageBuildVersionArn",
+        output.image_build_version_arn(),
+        asked_for.as_str(),
+    )?;
+    let mut members = Members::default();
+    let mut workflows = Vec::new();
+    for workflow in output.workflow_executions() {
+        let id = workflow.workflow_execution_id();
+        let Some(id) = members.workflow_execution_id(id) else {
+            continue;
+        };
+        let written = WrittenWorkflow {
+            workflow_arn: workflow.workflow_build_version_arn(),
+            start_time: workflow.start_time(),
+            end_time: workflow.end_time(),
+            parallel_group: workflow.parallel_group(),
+            totals: [
+                workflow.total_step_count(),
+                workflow.total_steps_succeeded(),
+                workflow.total_steps_failed(),
+                workflow.total_steps_skipped(),
+            ],
+        };
+        let status = workflow.status().map(|status| status.as_str());
+        let told = present(status).map(|status| WorkflowExecution {
+            image: Some(asked_for.clone()),
+            // Of one that was not superseded the service says nothing.
+            retried: Some(workflow.retried().unwrap_or_default()),
+            ..members.workflow_execution(status, written)
+        });
+        workflows.push((id, told));
+    }
+    Ok(members.page(workflows, output.next_token))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_imagebuilder::types::WorkflowStepExecutionStatus;
+
+    use super::*;
+    use crate::api::ErrorKind;
+    use crate::model::StepStatus;
+    const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
+
+    #[test]
+    fn answer_without_a_status_is_no_answer() {
+        let output = GetWorkflowStepExecutionOutput::builder().build();
+        let error = step_execution(output, ID.parse().unwrap()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Parse);
+    }
+
+    #[test]
+    fn answer_about_another_step_is_no_answer() {
+        let output = GetWorkflowStepExecutionOutput::builder()
+            .step_execution_id("step-00000000-657c-4b7e-8706-ff24da9afa01")
+            .status(WorkflowStepExecutionStatus::Running)
+            .build();
+        let error = step_execution(output, ID.parse().unwrap()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Parse);
+    }
+
+    #[test]
+    fn members_that_make_no_sense_count_as_missing_and_are_named() {
+        let output = GetWorkflowStepExecutionOutput::builder()
+            .status(WorkflowStepExecutionStatus::from("RESTING"))
+            .start_time("yesterday")
+            .end_time("")
+            .image_build_version_arn("arn:aws:s3:::bucket")
+            .timeout_seconds(-1)
+            .attempt_number(2)
+            .build();
+        let parsed = step_execution(output, ID.parse().unwrap()).unwrap();
+        assert_eq!(
+            parsed.unparsable,
+            ["imageBuildVersionArn", "timeoutSeconds", "startTime"]
+        );
+        assert_eq!(
+            parsed.value,
+            StepExecution {
+                attempt: Some(2),
+                ..StepExecution::with_status(StepStatus::parse("RESTING"))
+            }
+        );
+    }
+
+    #[test]
+    fn timeout_of_zero_is_no_timeout() {
+        let output = GetWorkflowStepExecutionOutput::builder()
+            .status(WorkflowStepExecutionStatus::Running)
+            .timeout_seconds(0)
+            .build();
+        let parsed = step_execution(output, ID.parse().unwrap()).unwrap();
+        assert_eq!(parsed.value.timeout_seconds, None);
+        assert!(parsed.unparsable.is_empty());
+    }
+}

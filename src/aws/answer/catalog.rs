@@ -1,0 +1,160 @@
+//! Images and pipelines.
+
+use std::collections::HashMap;
+
+use aws_sdk_imagebuilder::operation::get_image::GetImageOutput;
+use aws_sdk_imagebuilder::operation::list_image_build_versions::ListImageBuildVersionsOutput;
+use aws_sdk_imagebuilder::operation::list_image_pipelines::ListImagePipelinesOutput;
+use aws_sdk_imagebuilder::types::{ImagePipeline, ImageState, PipelineStatus};
+
+use super::members::{Members, check_id, check_status, present};
+use crate::api::{ApiError, ErrorKind, ListPage, Parsed};
+use crate::model::{
+    Image, ImageArn, ImageFailure, ImageStatus, Pipeline, PipelineArn, Tags, Timestamp,
+    resource_name,
+};
+
+/// Entries without a status or a readable ARN are left out.
+pub(in crate::aws) fn image_page(output: ListImageBuildVersionsOutput) -> Parsed<ListPage<Image>> {
+    let mut members = Members::default();
+    let mut images = Vec::new();
+    for summary in output.image_summary_list.unwrap_or_default() {
+        let Some(arn) = members.read("arn", summary.arn(), ImageArn::parse) else {
+            continue;
+        };
+        let Some(status) = status(summary.state()) else {
+            continue;
+        };
+        images.push(Image {
+            arn,
+            created: members.read("dateCreated", summary.date_created(), Timestamp::parse),
+            failure: members.failure(summary.state()),
+            platform: summary
+                .platform()
+                .map(|platform| platform.as_str().to_owned()),
+            kind: summary.r#type().map(|kind| kind.as_str().to_owned()),
+            build_type: summary.build_type().map(|kind| kind.as_str().to_owned()),
+            pipeline: None,
+            tags: tags(summary.tags),
+            status,
+        });
+    }
+    members.page(images, output.next_token)
+}
+
+/// # Errors
+///
+/// [`ErrorKind::Parse`] where the answer has no status or speaks of another image.
+pub(in crate::aws) fn image(
+    output: GetImageOutput,
+    asked_for: &ImageArn,
+) -> Result<Parsed<Image>, ApiError> {
+    let Some(image) = output.image else {
+        return Err(ApiError::new(ErrorKind::Parse, "the answer has no image"));
+    };
+    check_id("arn", image.arn(), asked_for.as_str())?;
+    let written = image.state().and_then(|state| state.status());
+    let status = ImageStatus::parse(check_status(written.map(|status| status.as_str()))?);
+    let mut members = Members::default();
+    let value = Image {
+        arn: asked_for.clone(),
+        created: members.read("dateCreated", image.date_created(), Timestamp::parse),
+        failure: members.failure(image.state()),
+        platform: image
+            .platform()
+            .map(|platform| platform.as_str().to_owned()),
+        kind: image.r#type().map(|kind| kind.as_str().to_owned()),
+        build_type: image.build_type().map(|kind| kind.as_str().to_owned()),
+        pipeline: members.read(
+            "sourcePipelineArn",
+            image.source_pipeline_arn(),
+            PipelineArn::parse,
+        ),
+        tags: tags(image.tags),
+        status,
+    };
+    Ok(members.parsed(value))
+}
+
+/// Entries without a readable ARN are left out.
+pub(in crate::aws) fn pipeline_page(
+    output: ListImagePipelinesOutput,
+) -> Parsed<ListPage<Pipeline>> {
+    let mut members = Members::default();
+    let mut pipelines = Vec::new();
+    for pipeline in output.image_pipeline_list.unwrap_or_default() {
+        let Some(arn) = members.read("arn", pipeline.arn(), PipelineArn::parse) else {
+            continue;
+        };
+        let schedule = pipeline.schedule();
+        let schedule = schedule.and_then(|schedule| schedule.schedule_expression());
+        let last_status = pipeline.last_run_status().map(|status| status.as_str());
+        pipelines.push(Pipeline {
+            arn,
+            enabled: pipeline
+                .status()
+                .map(|status| *status == PipelineStatus::Enabled),
+            schedule: present(schedule).map(str::to_owned),
+            last_run_status: present(last_status).map(ImageStatus::parse),
+            last_run: members.read("dateLastRun", pipeline.date_last_run(), Timestamp::parse),
+            next_run: members.read("dateNextRun", pipeline.date_next_run(), Timestamp::parse),
+            consecutive_failures: members
+                .count("consecutiveFailures", pipeline.consecutive_failures()),
+            recipe: members.recipe(&pipeline),
+            platform: pipeline
+                .platform()
+                .map(|platform| platform.as_str().to_owned()),
+            tags: tags(pipeline.tags),
+        });
+    }
+    members.page(pipelines, output.next_token)
+}
+
+impl Members {
+    fn failure(&mut self, state: Option<&ImageState>) -> Option<ImageFailure> {
+        let context = state?.failure_context()?;
+        let component = context.component_failure();
+        let arn = component.and_then(|component| component.component_arn());
+        let name = |arn: &str| resource_name(arn, &["component"]).map(str::to_owned);
+        let text = |text: Option<&str>| present(text).map(str::to_owned);
+        Some(ImageFailure {
+            step: text(context.failed_step()),
+            step_execution_id: self.read("stepExecutionId", context.step_execution_id(), |id| {
+                id.parse().ok()
+            }),
+            component: self.read("componentArn", arn, name),
+            phase: text(component.and_then(|component| component.phase_name())),
+            component_step: text(component.and_then(|component| component.step_name())),
+            component_action: text(component.and_then(|component| component.action())),
+        })
+    }
+
+    fn recipe(&mut self, pipeline: &ImagePipeline) -> Option<String> {
+        let image = (
+            "imageRecipeArn",
+            "image-recipe",
+            pipeline.image_recipe_arn(),
+        );
+        let container = (
+            "containerRecipeArn",
+            "container-recipe",
+            pipeline.container_recipe_arn(),
+        );
+        [image, container]
+            .into_iter()
+            .find_map(|(member, kind, arn)| {
+                self.read(member, arn, |arn| {
+                    resource_name(arn, &[kind]).map(str::to_owned)
+                })
+            })
+    }
+}
+
+fn status(state: Option<&ImageState>) -> Option<ImageStatus> {
+    let status = state?.status().map(|status| status.as_str());
+    present(status).map(ImageStatus::parse)
+}
+
+fn tags(tags: Option<HashMap<String, String>>) -> Tags {
+    tags.unwrap_or_default().into_iter().collect()
+}

@@ -1,0 +1,236 @@
+//! The loop that drives a tracker: takes tokens, makes calls, and applies what their responses change.
+//!
+//! Owns the waiting, the deadlines of calls, and everything that leaves: the published snapshot, log
+//! lines, counters. It decides nothing that a plain function can decide; those are in
+//! [`crate::tracker`]. Run by `app`, one for each target and region.
+
+mod limiter;
+mod news;
+mod ownership;
+mod published;
+mod report;
+mod tools;
+
+use std::future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use limiter::RateLimiter;
+pub use ownership::Claims;
+use ownership::Owners;
+pub use published::{Publication, Published};
+use report::Reporter;
+pub use tools::Tools;
+
+use crate::api::{Call, ImageBuilder, Page, Response, within};
+use crate::clock::{Clock, Now};
+use crate::health::Health;
+use crate::labels::LabelText;
+use crate::tracker::{Assignment, DueCall, Tracker, own_labels};
+
+/// Polls one target in one region.
+#[derive(Debug)]
+pub struct Poller {
+    tools: Tools,
+    tracker: Tracker,
+    owners: Owners,
+    health: Arc<Health>,
+    published: Arc<Published>,
+    in_flight: JoinSet<(Response, Now)>,
+    /// The token that was taken for the next call.
+    token: Option<Token>,
+    reporter: Reporter,
+    /// The target's own labels.
+    target_labels: LabelText,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Token {
+    /// Since when the call waits for it.
+    asked: Instant,
+    /// From when on it may be used.
+    ready: Instant,
+}
+
+impl Poller {
+    pub fn new(assignment: Assignment, tools: Tools) -> Self {
+        let owners = owners(&assignment, &tools);
+        let reporter = Reporter::new(&assignment.target.name, &assignment.region);
+        let target_labels = own_labels(&assignment.target, None);
+        let now = tools.clock.now();
+        let poller = Self {
+            tracker: Tracker::new(assignment, tools.seed, &owners, now),
+            owners,
+            health: Arc::default(),
+            published: Arc::default(),
+            in_flight: JoinSet::new(),
+            token: None,
+            reporter,
+            target_labels,
+            tools,
+        };
+        poller.publish();
+        poller
+    }
+
+    /// Goes on with another assignment of the same target and region. What both select keeps its
+    /// state; calls in flight go on. What was published before is no longer replaced.
+    pub fn reassign(&mut self, assignment: Assignment, tools: Tools) {
+        // When a token may be used was computed by the limit there was: the new one says again.
+        let now = tools.clock.now();
+        if let Some(token) = self.token.take_if(|token| token.ready > now.instant) {
+            self.tools.limiter.give_back();
+            self.tools
+                .metrics
+                .rate_limit_wait(now.instant - token.asked);
+        }
+        self.owners = owners(&assignment, &tools);
+        self.target_labels = own_labels(&assignment.target, None);
+        self.tools = tools;
+        self.tracker.configure(assignment, &self.owners, now);
+        self.published = Arc::default();
+        self.publish();
+    }
+
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    pub fn assignment(&self) -> &Assignment {
+        self.tracker.assignment()
+    }
+
+    pub fn published(&self) -> &Arc<Published> {
+        &self.published
+    }
+
+    /// Polls until `stop` turns true or its sender is gone. `attempted` turns true when the first
+    /// attempt for every step has ended, well or not.
+    pub async fn run(
+        mut self,
+        mut stop: watch::Receiver<bool>,
+        attempted: watch::Sender<bool>,
+    ) -> Self {
+        let mut claims = self.tools.claims.news();
+        let mut all_attempted = false;
+        loop {
+            let now = self.tools.clock.now();
+            self.tracker.handle_timeout(now);
+            if !all_attempted && self.tracker.all_attempted() {
+                all_attempted = true;
+                attempted.send_replace(true);
+            }
+            let expiry = self.tracker.next_expiry(now);
+            let wake = self.start_due_calls().into_iter().chain(expiry).min();
+            self.publish();
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return self,
+                Some(returned) = self.in_flight.join_next() => match returned {
+                    Ok((response, at)) => self.handle(response, at),
+                    Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+                },
+                Ok(()) = claims.changed() => {
+                    let now = self.tools.clock.now();
+                    let changes = self.tracker.review_ownership(&self.owners, now);
+                    self.reporter.changed(changes, None, &self.tools, &self.target_labels, now);
+                }
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Starts what is due as far as tokens and places allow. Returns when to try again, if not
+    /// earlier for a response.
+    fn start_due_calls(&mut self) -> Option<Instant> {
+        loop {
+            let polling = &self.tracker.assignment().polling;
+            if self.in_flight.len() >= polling.max_concurrent_requests.get() {
+                return None;
+            }
+            let timeout = polling.request_timeout;
+            let now = self.tools.clock.now().instant;
+            let due = self.tracker.next_due()?;
+            if due > now {
+                return Some(due);
+            }
+            let limiter = &self.tools.limiter;
+            let token = *self.token.get_or_insert_with(|| Token {
+                asked: now,
+                ready: limiter.reserve(now),
+            });
+            if token.ready > now {
+                return Some(token.ready);
+            }
+            if let Some((DueCall { call, due, .. }, page)) = self.tracker.next_call(now) {
+                self.token = None;
+                self.tools.metrics.rate_limit_wait(now - token.asked);
+                self.tools.metrics.poll_lag(now - due);
+                let (api, clock) = (self.tools.api.clone(), self.tools.clock);
+                self.in_flight
+                    .spawn(respond(call, page, api, timeout, now, clock));
+            }
+        }
+    }
+
+    /// Counts a response, and applies what it changes.
+    fn handle(&mut self, response: Response, at: Now) {
+        let interval = self.tracker.assignment().polling.interval;
+        let health = Arc::make_mut(&mut self.health);
+        self.reporter
+            .responded(&response, at, &self.tools, health, interval);
+        let error = response.result.as_ref().err().cloned();
+        let changes = self.tracker.handle(response, &self.owners, at);
+        self.reporter.changed(
+            changes,
+            error.as_ref(),
+            &self.tools,
+            &self.target_labels,
+            at,
+        );
+    }
+
+    fn publish(&self) {
+        self.published.replace(Publication {
+            snapshot: Arc::new(self.tracker.snapshot()),
+            health: self.health.clone(),
+        });
+    }
+}
+
+/// Makes a call, one attempt of it, within its deadline.
+async fn respond(
+    call: Call,
+    page: Page,
+    api: Arc<dyn ImageBuilder>,
+    timeout: Duration,
+    asked: Instant,
+    clock: Clock,
+) -> (Response, Now) {
+    let result = within(timeout, call.clone().send(&*api, page.clone())).await;
+    let response = Response {
+        call,
+        page,
+        asked,
+        result,
+    };
+    (response, clock.now())
+}
+
+fn owners(assignment: &Assignment, tools: &Tools) -> Owners {
+    Owners {
+        claims: tools.claims.clone(),
+        rank: assignment.rank,
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => future::pending().await,
+    }
+}

@@ -1,0 +1,174 @@
+//! What is worth a line in the log when a step was seen: said once, when it is first seen so.
+
+use tracing::info;
+
+use crate::clock::Now;
+use crate::model::{RollbackStatus, StepStatus};
+use crate::snapshot::StepRecord;
+use crate::tracker::StepChange;
+
+/// Characters of the service's message that a log line carries.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A change that somebody may have to act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    Failed,
+    FailedByTimeout,
+    TimeoutBreached,
+    RollbackBegan,
+    RollbackFailed,
+}
+
+impl News {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Failed => "step failed",
+            Self::FailedByTimeout => "step failed at its timeout",
+            Self::TimeoutBreached => "step runs past its timeout",
+            Self::RollbackBegan => "step is rolled back",
+            Self::RollbackFailed => "rollback of step failed",
+        }
+    }
+}
+
+/// Logs what has changed for the worse between two records of a step, the earlier of which is as
+/// old as the last successful poll.
+pub(super) fn log(target: &str, region: &str, change: &StepChange, now: Now) {
+    let StepChange { before, after, .. } = change;
+    let Some(observed) = &after.observed else {
+        return;
+    };
+    for news in between(before, after, now) {
+        let image = observed.subject.image.as_ref();
+        let workflow = observed.subject.workflow.as_ref();
+        info!(
+            target = target,
+            region = region,
+            account_id = image.map(|arn| arn.account_id()),
+            image = image.map(|arn| arn.name()),
+            workflow = workflow.map(|arn| arn.name()),
+            step = observed.definition.name.as_deref(),
+            step_execution_id = %after.id,
+            status = observed.status.as_str(),
+            rollback_status = observed.rollback_status.as_ref().map(|status| status.as_str()),
+            attempt = observed.attempt,
+            service_message = observed.message.as_deref().map(shortened),
+            "{}", news.text()
+        );
+    }
+}
+
+fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {
+    let status = |record: &StepRecord| record.observed.as_ref().map(|seen| seen.status.clone());
+    let attempt = |record: &StepRecord| record.observed.as_ref().and_then(|seen| seen.attempt);
+    let start = |record: &StepRecord| record.observed.as_ref().and_then(|seen| seen.start);
+    let rollback = |record: &StepRecord| {
+        let seen = record.observed.as_ref()?;
+        seen.rollback_status.clone()
+    };
+    // As of the last poll, which told it then: now it may be breached for want of a poll.
+    let breached_then = before
+        .last_success
+        .is_some_and(|then| before.timeout_breached(then) == Some(true));
+    let breached = after.timeout_breached(now.time) == Some(true);
+    let failed = status(after) == Some(StepStatus::Failed);
+    // An answer that lacks the number of the attempt tells of no other one.
+    let same_attempt = match (attempt(before), attempt(after)) {
+        (Some(one), Some(other)) => one == other,
+        _ => start(before) == start(after),
+    };
+    let failed_before = status(before) == Some(StepStatus::Failed) && same_attempt;
+
+    let mut news = Vec::new();
+    if failed && !failed_before {
+        news.push(if breached {
+            News::FailedByTimeout
+        } else {
+            News::Failed
+        });
+    } else if breached && !breached_then && !failed {
+        news.push(News::TimeoutBreached);
+    }
+    let (rolled, rolls) = (rollback(before), rollback(after));
+    if rolled != rolls {
+        match rolls {
+            Some(RollbackStatus::Failed) => news.push(News::RollbackFailed),
+            Some(RollbackStatus::Running | RollbackStatus::Completed) if rolled.is_none() => {
+                news.push(News::RollbackBegan);
+            }
+            _ => {}
+        }
+    }
+    news
+}
+
+fn shortened(message: &str) -> &str {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => &message[..end],
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::LabelText;
+    use crate::model::{StepExecution, Timestamp};
+
+    #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
+    fn now() -> Now {
+        Now {
+            instant: tokio::time::Instant::now(),
+            time: Timestamp::from_millis(1_788_981_143_000),
+        }
+    }
+
+    /// What is told of a step that is seen FAILED in these attempts, one after the other.
+    fn told(attempts: &[Option<u32>]) -> usize {
+        let id = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
+        let mut record = StepRecord::unseen(id, LabelText::new([]));
+        let mut told = 0;
+        for attempt in attempts {
+            let failed = StepExecution {
+                attempt: *attempt,
+                start: Some(Timestamp::from_millis(1_788_981_000_000)),
+                ..StepExecution::with_status(StepStatus::Failed)
+            };
+            let after = record.answered(failed, "us-west-2", now().time);
+            told += between(&record, &after, now()).len();
+            record = after;
+        }
+        told
+    }
+
+    #[test]
+    fn failure_is_told_once_for_each_attempt() {
+        assert_eq!(told(&[Some(1), Some(1), Some(2), Some(2)]), 2);
+        assert_eq!(told(&[None, None]), 1);
+    }
+
+    #[test]
+    fn timeout_that_becomes_known_after_the_failure_tells_nothing_anew() {
+        let id = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
+        let listed = StepExecution {
+            start: Some(Timestamp::from_millis(1_788_981_000_000)),
+            end: Some(Timestamp::from_millis(1_788_981_060_000)),
+            ..StepExecution::with_status(StepStatus::Failed)
+        };
+        let unseen = StepRecord::unseen(id, LabelText::new([]));
+        let before = unseen.answered(listed.clone(), "us-west-2", now().time);
+        let gotten = StepExecution {
+            timeout_seconds: Some(60),
+            ..listed
+        };
+        let after = before.answered(gotten, "us-west-2", now().time);
+        assert_eq!(after.timeout_breached(now().time), Some(true));
+        assert_eq!(between(&before, &after, now()), []);
+    }
+
+    #[test]
+    fn answer_that_lacks_the_attempt_tells_no_failure_anew() {
+        assert_eq!(told(&[Some(1), None, Some(1)]), 1);
+    }
+}

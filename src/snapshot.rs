@@ -1,0 +1,106 @@
+//! What is known of one target and region at one moment: the value that a scrape and the page read.
+//!
+//! Owns the records of steps, workflow executions, images and pipelines, and the copy-on-write
+//! sequences that hold them. The tracker makes a snapshot, the poller publishes it in one swap, and
+//! whoever reads one sees everything as of the same moment.
+
+mod chunks;
+mod execution;
+mod image;
+mod pipeline;
+mod selector;
+mod step;
+mod steps;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use chunks::Chunks;
+pub use execution::{StepResults, WorkflowObservation, WorkflowRecord};
+pub use image::{ImageName, ImageNameRecord, ImageRecord};
+pub use pipeline::PipelineRecord;
+pub use selector::{SelectorKind, SelectorRecord};
+pub use step::{Definition, Failing, Observation, Phase, StepRecord, Subject};
+pub use steps::{StepSnapshot, StepTable};
+pub use table::{Record, Table};
+
+use crate::api::Operation;
+use crate::model::Timestamp;
+
+/// What is known of one target and region.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub steps: StepSnapshot,
+    /// Also executions of which nothing was observed: those have no series.
+    pub workflows: Chunks<WorkflowRecord>,
+    pub images: Chunks<ImageRecord>,
+    pub pipelines: Chunks<PipelineRecord>,
+    /// Without retention: an image name keeps its record for as long as the target is polled.
+    pub image_names: Chunks<ImageNameRecord>,
+    pub selectors: Chunks<SelectorRecord>,
+    /// When a discovery pass last succeeded.
+    pub discovered: Option<Timestamp>,
+    /// Resources that the configuration names and the service does not know, and since when.
+    pub unknown: Arc<BTreeMap<String, Timestamp>>,
+    /// Until when denied operations are not called.
+    pub denied_until: Vec<(Operation, Instant)>,
+    /// When the earliest call that waits is due.
+    pub next_due: Option<Instant>,
+}
+
+impl Snapshot {
+    /// How long the call has waited that is due longest.
+    pub fn behind(&self, now: Instant) -> Duration {
+        let due = self.next_due;
+        due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due))
+    }
+}
+
+/// Records that make up a snapshot without a tracker, for tests and benchmarks of what reads one.
+#[derive(Debug, Default)]
+pub struct Records {
+    pub steps: StepTable,
+    pub workflows: Table<WorkflowRecord>,
+    pub images: Table<ImageRecord>,
+    pub pipelines: Table<PipelineRecord>,
+    pub image_names: Table<ImageNameRecord>,
+    pub selectors: Table<SelectorRecord>,
+    pub discovered: Option<Timestamp>,
+}
+
+impl Records {
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::new(Snapshot {
+            steps: self.steps.snapshot(),
+            workflows: self.workflows.records().clone(),
+            images: self.images.records().clone(),
+            pipelines: self.pipelines.records().clone(),
+            image_names: self.image_names.records().clone(),
+            selectors: self.selectors.records().clone(),
+            discovered: self.discovered,
+            ..Snapshot::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(30);
+
+    #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
+    #[test]
+    fn behind_is_how_long_a_call_that_is_due_has_waited() {
+        let now = Instant::now();
+        let mut snapshot = Snapshot::default();
+        assert_eq!(snapshot.behind(now), Duration::ZERO);
+        snapshot.next_due = Some(now + INTERVAL);
+        assert_eq!(snapshot.behind(now), Duration::ZERO);
+        assert_eq!(snapshot.behind(now + INTERVAL * 3), INTERVAL * 2);
+    }
+}

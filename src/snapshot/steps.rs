@@ -1,0 +1,184 @@
+//! The steps: a table that knows how many are in each phase and keeps shared values once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::chunks::Chunks;
+use super::step::{Definition, Phase, StepRecord, Subject};
+use super::table::Table;
+use crate::model::StepExecutionId;
+
+/// The steps of one target and region, each with a state that only the table's owner sees.
+#[derive(Debug)]
+pub struct StepTable<S = ()> {
+    rows: Table<StepRecord, S>,
+    /// How many records are in each [`Phase`], in the order of its variants.
+    by_phase: [usize; Phase::ALL.len()],
+    subjects: Shared<Subject>,
+    definitions: Shared<Definition>,
+}
+
+impl<S> Default for StepTable<S> {
+    fn default() -> Self {
+        Self {
+            rows: Table::default(),
+            by_phase: Default::default(),
+            subjects: Shared::default(),
+            definitions: Shared::default(),
+        }
+    }
+}
+
+impl<S: Default> StepTable<S> {
+    /// A table of these steps.
+    pub fn new(records: impl IntoIterator<Item = StepRecord>) -> Self {
+        let mut table = Self::default();
+        for record in records {
+            table.put(record);
+        }
+        table
+    }
+
+    /// Replaces the record of a step, or adds a row.
+    pub fn put(&mut self, record: StepRecord) {
+        match self.rows.contains(&record.id) {
+            true => self.replace(record),
+            false => self.insert(record, S::default()),
+        }
+    }
+}
+
+impl<S> StepTable<S> {
+    pub fn insert(&mut self, record: StepRecord, state: S) {
+        self.remove(&record.id);
+        let record = self.shared(record);
+        self.by_phase[record.phase as usize] += 1;
+        self.rows.insert(record, state);
+    }
+
+    /// Replaces the record of a step, if there is one.
+    pub fn replace(&mut self, record: StepRecord) {
+        let phase = record.phase;
+        let record = self.shared(record);
+        if let Some(replaced) = self.rows.replace(record) {
+            self.by_phase[replaced.phase as usize] -= 1;
+            self.by_phase[phase as usize] += 1;
+        }
+    }
+
+    pub fn remove(&mut self, id: &StepExecutionId) -> Option<(StepRecord, S)> {
+        let (record, state) = self.rows.remove(id)?;
+        self.by_phase[record.phase as usize] -= 1;
+        Some((record, state))
+    }
+
+    pub fn rows(&self) -> &Table<StepRecord, S> {
+        &self.rows
+    }
+
+    pub fn state_mut(&mut self, id: &StepExecutionId) -> Option<&mut S> {
+        self.rows.state_mut(id)
+    }
+
+    /// All records as they are now; later changes do not reach it.
+    pub fn snapshot(&self) -> StepSnapshot {
+        StepSnapshot {
+            records: self.rows.records().clone(),
+            by_phase: self.by_phase,
+        }
+    }
+
+    fn shared(&mut self, mut record: StepRecord) -> StepRecord {
+        if let Some(observed) = &mut record.observed {
+            observed.subject = self.subjects.one(&observed.subject);
+            observed.definition = self.definitions.one(&observed.definition);
+        }
+        record
+    }
+}
+
+/// The records of a [`StepTable`] at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct StepSnapshot {
+    records: Chunks<StepRecord>,
+    by_phase: [usize; Phase::ALL.len()],
+}
+
+impl StepSnapshot {
+    /// How many records are in this phase.
+    pub fn in_phase(&self, phase: Phase) -> usize {
+        self.by_phase[phase as usize]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &StepRecord> {
+        self.records.iter()
+    }
+
+    /// The records, for a scrape that goes through them chunk by chunk.
+    pub fn records(&self) -> &Chunks<StepRecord> {
+        &self.records
+    }
+}
+
+/// One copy of each equal value that is in use: the steps of a workflow execution share its names.
+#[derive(Debug)]
+struct Shared<T> {
+    values: HashSet<Arc<T>>,
+    /// The size at which values that nobody uses any more are looked for.
+    sweep_at: usize,
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self {
+            values: HashSet::new(),
+            sweep_at: 64,
+        }
+    }
+}
+
+impl<T: Eq + std::hash::Hash> Shared<T> {
+    fn one(&mut self, value: &Arc<T>) -> Arc<T> {
+        if let Some(known) = self.values.get(value) {
+            return known.clone();
+        }
+        if self.values.len() >= self.sweep_at {
+            self.values.retain(|value| Arc::strong_count(value) > 1);
+            self.sweep_at = 64.max(self.values.len() * 2);
+        }
+        self.values.insert(value.clone());
+        value.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::LabelText;
+
+    #[test]
+    fn removed_step_is_counted_in_no_phase() {
+        let [one, other] = [1, 2].map(|at| {
+            let id: StepExecutionId = format!("step-00000000-0000-0000-0000-{at:012}")
+                .parse()
+                .unwrap();
+            StepRecord::unseen(id, LabelText::new([]))
+        });
+        let mut store: StepTable = StepTable::new([one.clone(), other.clone()]);
+        store.put(StepRecord {
+            phase: Phase::Settled,
+            ..one.clone()
+        });
+        let before = store.snapshot();
+        assert!(store.remove(&one.id).is_some());
+        assert!(store.remove(&one.id).is_none());
+        let after = store.snapshot();
+        assert_eq!(
+            [&before, &after].map(|snapshot| snapshot.in_phase(Phase::Settled)),
+            [1, 0]
+        );
+        assert_eq!(after.in_phase(Phase::Pending), 1);
+        assert!(after.iter().eq([&other]));
+        assert_eq!(before.iter().count(), 2);
+    }
+}

@@ -1,0 +1,63 @@
+//! The core: all that is known of one target and region, and when to poll it.
+//!
+//! A [`Tracker`] is a state machine without I/O, locks, logs or metrics. The time, responses and the
+//! owners of resources come in as arguments; calls to make, [`Changes`] and a [`Snapshot`] come out.
+//! The poller drives it, and any order of events can be tested without a runtime:
+//!
+//! ```text
+//! configure(assignment)  --+                      +--> next_wakeup, next_call
+//! handle(response)       --+--> steps, executions +--> Changes   (what happened)
+//! handle_timeout         --+    images, pipelines +--> snapshot  (what is known)
+//! review_ownership       --+
+//! ```
+//!
+//! To read it: `steps`, `executions`, `images` and `pipelines` each own their records and the rules
+//! about a single one of them. `workflows` (with `step_events`) has the rules that concern steps and
+//! executions together, `polling` how they are polled. `discovery` reads the account's lists. `queue`
+//! holds the calls that are due, `retention` what expires; `pager` and `retry` serve all calls.
+//! What crosses from workflows to images and back is in this file and in `responses`.
+
+mod assignment;
+mod budget;
+mod changes;
+mod context;
+mod discovery;
+mod executions;
+mod image;
+mod image_executions;
+mod images;
+mod labels;
+mod listed;
+mod machine;
+mod needs;
+mod observations;
+mod ownership;
+mod pace;
+mod page_size;
+mod pager;
+mod pipelines;
+mod polling;
+mod queue;
+mod responses;
+mod retention;
+mod retry;
+mod selection;
+mod step;
+mod step_list;
+mod steps;
+mod workflows;
+
+#[cfg(test)]
+mod tests;
+
+pub use assignment::Assignment;
+pub use budget::Budgets;
+pub use changes::{Changes, Notice, StepChange};
+pub use labels::own_labels;
+pub use listed::Listed;
+pub use machine::Tracker;
+pub use needs::{needed_operations, without};
+pub use ownership::{Ownership, Resource};
+pub use page_size::{LARGE as LARGE_PAGE, SMALL as SMALL_PAGE};
+pub use queue::{DueCall, Urgency};
+pub use selection::Selection;

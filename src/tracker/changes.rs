@@ -1,0 +1,52 @@
+//! What a response changed: the only thing that leaves the tracker beside its snapshot.
+
+use crate::api::Operation;
+use crate::model::{StepExecutionId, WorkflowExecutionId};
+use crate::snapshot::{SelectorKind, StepRecord};
+
+/// What happened. The poller logs and counts it, each thing once; what is known afterwards is in
+/// the tracker's snapshot.
+#[derive(Debug, Default)]
+#[must_use = "the poller logs and counts what changed"]
+pub struct Changes {
+    /// Every successful poll of a step, also one that told nothing new.
+    pub steps: Vec<StepChange>,
+    pub notices: Vec<Notice>,
+}
+
+/// A step before and after a successful poll.
+#[derive(Debug)]
+pub struct StepChange {
+    pub before: StepRecord,
+    pub after: StepRecord,
+    /// The step was discovered, and had ended before the tracker began: a restart does not log
+    /// yesterday's failures again.
+    pub is_old: bool,
+}
+
+/// Something that a person may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The operation is denied, and was not when it was last called.
+    Denied(Operation),
+    /// Listed steps are polled without their workflow execution, which cannot be polled.
+    ExecutionsDenied,
+    /// The service does not know the step, and this is the first response that says so.
+    StepUnknown(StepExecutionId),
+    /// The service has not known the step for an hour.
+    StepGone(StepExecutionId),
+    /// The service has not known the workflow execution for an hour.
+    ExecutionGone(WorkflowExecutionId),
+    /// The service does not know a resource that the configuration names.
+    NamedUnknown(String),
+    /// A list of the account could not be read.
+    PassFailed(Operation),
+    /// A list of the account was read to its end.
+    PassEnded(Operation),
+    /// How many resources a selector matched in a discovery pass.
+    SelectorMatched {
+        kind: SelectorKind,
+        selector: String,
+        matches: usize,
+    },
+}

@@ -1,0 +1,397 @@
+//! Discovery passes: the lists of the account's images and pipelines, read to their ends again and
+//! again, and what is selected of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio::time::Instant;
+
+use super::image::ImageState;
+use super::pace::Pace;
+use super::pager::Pager;
+use super::queue::{Queue, Slot, Urgency};
+use super::retry::Policy;
+use super::selection::Selection;
+use crate::api::{Account, Call, ErrorKind, Operation};
+use crate::clock::Now;
+use crate::model::{Image, ImageStatus, Pipeline, PipelineArn, Timestamp};
+use crate::snapshot::{Chunks, SelectorKind, SelectorRecord, Table};
+
+/// Account and name of an image.
+pub(super) type ImageKey = (String, String);
+
+/// One of the two lists of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AccountList {
+    Images,
+    Pipelines,
+}
+
+/// What is selected, and how far it has been looked for.
+#[derive(Debug, Default)]
+pub(super) struct Discovery {
+    selection: Selection,
+    pub images: Pass,
+    pub pipelines: Pass,
+    /// The account's pipelines, and whether each is selected; `None` until they were listed.
+    known: Option<HashMap<PipelineArn, bool>>,
+    /// The images that the selected pipelines build.
+    recipes: BTreeSet<ImageKey>,
+    /// The images that were tracked, whoever builds them now.
+    tracked: BTreeSet<ImageKey>,
+    /// When the newest AVAILABLE build of each image was made, as the last whole list told; `None`
+    /// until there was one. Which of them matter, the pipelines may tell later.
+    available: Option<HashMap<ImageKey, Available>>,
+    tally: Tally,
+    selectors: Table<SelectorRecord>,
+    /// When all lists that are wanted were last read, or the older one of them.
+    succeeded: Option<Timestamp>,
+}
+
+/// How far a list has been read, and how often.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    wanted: bool,
+    number: u64,
+    /// When its first page was due. All of its pages are overdue since then: where the rate limit
+    /// does not suffice, a page that began to wait when the one before it was read would wait as
+    /// long as that did, and a pass of ten pages take ten times as long.
+    due: Option<Instant>,
+    pager: Pager,
+    attempted: bool,
+    succeeded: Option<Timestamp>,
+}
+
+/// What a pass has come across so far.
+#[derive(Debug, Default)]
+struct Tally {
+    available: HashMap<ImageKey, Available>,
+    /// Of each selector of images, the names it matches.
+    names: Vec<BTreeSet<String>>,
+    pipelines: HashMap<PipelineArn, bool>,
+    recipes: BTreeSet<ImageKey>,
+    /// Of each selector of pipelines, how many it matches.
+    matches: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Available {
+    any: Option<Timestamp>,
+    /// Of the builds that are selected as images.
+    selected: Option<Timestamp>,
+}
+
+impl AccountList {
+    pub(super) fn call(self) -> Call {
+        match self {
+            Self::Images => Call::ListImageBuildVersions(Account),
+            Self::Pipelines => Call::ListImagePipelines(Account),
+        }
+    }
+
+    pub(super) fn operation(self) -> Operation {
+        self.call().operation()
+    }
+
+    fn kind(self) -> SelectorKind {
+        match self {
+            Self::Images => SelectorKind::Images,
+            Self::Pipelines => SelectorKind::Pipelines,
+        }
+    }
+}
+
+impl Pass {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn wanted(&self) -> bool {
+        self.wanted
+    }
+
+    pub(super) fn pager(&self) -> &Pager {
+        &self.pager
+    }
+
+    /// Whether the list need not be read, or a first attempt to read it has ended.
+    fn attempted(&self) -> bool {
+        self.attempted || !self.wanted
+    }
+}
+
+impl Discovery {
+    pub(super) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    pub(super) fn selectors(&self) -> &Chunks<SelectorRecord> {
+        self.selectors.records()
+    }
+
+    pub(super) fn succeeded(&self) -> Option<Timestamp> {
+        self.succeeded
+    }
+
+    pub(super) fn attempted(&self) -> bool {
+        self.images.attempted() && self.pipelines.attempted()
+    }
+
+    pub(super) fn pass(&mut self, list: AccountList) -> &mut Pass {
+        match list {
+            AccountList::Images => &mut self.images,
+            AccountList::Pipelines => &mut self.pipelines,
+        }
+    }
+
+    /// Selects what the configuration selects from now on. Begins new passes where that is another
+    /// selection than before.
+    pub(super) fn select(&mut self, selection: Selection, queue: &mut Queue, now: Instant) {
+        if self.selection == selection {
+            return;
+        }
+        let kept = |record: &SelectorRecord| {
+            let (kind, selector) = &record.key;
+            match kind {
+                SelectorKind::Pipelines => {
+                    selection.pipeline_selectors().any(|one| one == &**selector)
+                }
+                SelectorKind::Images => selection.image_selectors().any(|one| one == &**selector),
+            }
+        };
+        let dropped = self.selectors.records().iter().filter(|one| !kept(one));
+        let dropped: Vec<_> = dropped.map(|record| record.key.clone()).collect();
+        for key in dropped {
+            self.selectors.remove(&key);
+        }
+        self.images.wanted = selection.asks_for_images();
+        self.pipelines.wanted = selection.asks_for_pipelines();
+        self.selection = selection;
+        // Which pipelines are selected is to be told again.
+        self.known = None;
+        self.available = None;
+        self.tracked.clear();
+        if !self.pipelines.wanted {
+            self.recipes.clear();
+        }
+        if !self.images.wanted {
+            self.succeeded = None;
+        }
+        for list in [AccountList::Pipelines, AccountList::Images] {
+            self.begin_pass(list, now, queue);
+        }
+    }
+
+    pub(super) fn begin_pass(&mut self, list: AccountList, due: Instant, queue: &mut Queue) {
+        let call = list.call();
+        let in_flight = queue.in_flight(&call);
+        let pass = self.pass(list);
+        pass.pager.restart();
+        pass.pager.again = in_flight;
+        pass.due = Some(due);
+        pass.number += 1;
+        if !pass.wanted {
+            queue.remove(&call);
+        } else if !in_flight {
+            queue.put(call, Slot::new(due, Urgency::Discovery));
+        }
+        match list {
+            AccountList::Images => {
+                self.tally.available.clear();
+                let count = self.selection.image_selectors().count();
+                self.tally.names = vec![BTreeSet::new(); count];
+            }
+            AccountList::Pipelines => {
+                self.tally.pipelines.clear();
+                self.tally.recipes.clear();
+                self.tally.matches = vec![0; self.selection.pipeline_selectors().count()];
+            }
+        }
+    }
+
+    /// Whether an image is to be tracked; `None` where that is not known yet.
+    pub(super) fn selects(&self, image: &ImageState) -> Option<bool> {
+        if image.named {
+            return Some(true);
+        }
+        let told = image.told.as_ref()?;
+        if self.selection.chooses_image(told) {
+            return Some(true);
+        }
+        if !self.selection.asks_for_pipelines() || self.selection.excludes_image(told) {
+            return Some(false);
+        }
+        match &told.pipeline {
+            Some(pipeline) => self.selects_builds_of(pipeline),
+            None if image.full => Some(false),
+            None => None,
+        }
+    }
+
+    fn selects_builds_of(&self, pipeline: &PipelineArn) -> Option<bool> {
+        let selected = self.known.as_ref()?.get(pipeline).copied();
+        Some(selected.unwrap_or_else(|| self.selection.chose_pipeline(pipeline)))
+    }
+
+    /// Counts an image that the list told of, whether it is to be tracked or not.
+    pub(super) fn tally_image(&mut self, image: &Image) {
+        let Self {
+            selection, tally, ..
+        } = self;
+        let name = image.arn.name();
+        let mut selected = false;
+        for place in selection.choosing_image(image) {
+            selected = true;
+            tally.names[place].insert(name.to_owned());
+        }
+        if image.status == ImageStatus::Available && !selection.excludes_image(image) {
+            let key = (image.arn.account_id().to_owned(), name.to_owned());
+            let available = tally.available.entry(key).or_default();
+            available.any = available.any.max(image.created);
+            if selected {
+                available.selected = available.selected.max(image.created);
+            }
+        }
+    }
+
+    /// Counts a pipeline that the list told of. Returns whether it is selected.
+    pub(super) fn tally_pipeline(&mut self, pipeline: &Pipeline) -> bool {
+        let Self {
+            selection, tally, ..
+        } = self;
+        let mut selected = false;
+        for place in selection.choosing_pipeline(pipeline) {
+            selected = true;
+            tally.matches[place] += 1;
+        }
+        if selected && let Some(recipe) = &pipeline.recipe {
+            let account = pipeline.arn.account_id().to_owned();
+            tally.recipes.insert((account, recipe.clone()));
+        }
+        tally.pipelines.insert(pipeline.arn.clone(), selected);
+        selected
+    }
+
+    /// A page was read, and each of its entries counted. Returns whether the pass ended with it.
+    pub(super) fn page_read(
+        &mut self,
+        list: AccountList,
+        next: Option<String>,
+        queue: &mut Queue,
+        now: Now,
+    ) -> bool {
+        let pass = self.pass(list);
+        if !pass.wanted {
+            return false;
+        }
+        if pass.pager.again {
+            self.begin_pass(list, now.instant, queue);
+            return false;
+        }
+        if !pass.pager.read(next) {
+            let due = pass.due.unwrap_or(now.instant);
+            queue.put(list.call(), Slot::new(due, Urgency::Discovery));
+            return false;
+        }
+        pass.attempted = true;
+        pass.succeeded = Some(now.time);
+        true
+    }
+
+    /// The pass over the images has ended; those of these names are tracked.
+    pub(super) fn images_read(&mut self, tracked: impl IntoIterator<Item = ImageKey>) {
+        self.tracked.extend(tracked);
+        self.available = Some(std::mem::take(&mut self.tally.available));
+    }
+
+    /// The pass over the pipelines has ended. Returns those that are selected.
+    pub(super) fn pipelines_read(&mut self) -> BTreeSet<PipelineArn> {
+        self.recipes = std::mem::take(&mut self.tally.recipes);
+        let pipelines = std::mem::take(&mut self.tally.pipelines);
+        let selected = pipelines.iter().filter(|(_, selected)| **selected);
+        let selected = selected.map(|(arn, _)| arn.clone()).collect();
+        self.known = Some(pipelines);
+        selected
+    }
+
+    /// Ends a pass that was read to its end and schedules the next one. Returns what each selector
+    /// of the list matched.
+    pub(super) fn end_pass(
+        &mut self,
+        list: AccountList,
+        queue: &mut Queue,
+        pace: Pace,
+        now: Now,
+    ) -> Vec<(SelectorKind, String, usize)> {
+        let kind = list.kind();
+        let (selectors, matches): (Vec<&str>, Vec<usize>) = match list {
+            AccountList::Images => (
+                self.selection.image_selectors().collect(),
+                self.tally.names.iter().map(BTreeSet::len).collect(),
+            ),
+            AccountList::Pipelines => (
+                self.selection.pipeline_selectors().collect(),
+                self.tally.matches.clone(),
+            ),
+        };
+        let mut matched = Vec::new();
+        for (selector, matches) in selectors.into_iter().zip(matches) {
+            self.selectors
+                .put(SelectorRecord::new(kind, selector, matches));
+            matched.push((kind, selector.to_owned(), matches));
+        }
+        let passes = [&self.images, &self.pipelines];
+        let wanted = passes.into_iter().filter(|pass| pass.wanted);
+        let all: Option<Vec<Timestamp>> = wanted.map(|pass| pass.succeeded).collect();
+        if let Some(oldest) = all.and_then(|all| all.into_iter().min()) {
+            self.succeeded = Some(oldest);
+        }
+        let wait = queue.jitter.nearly(pace.discovery_interval);
+        self.begin_pass(list, now.instant + wait, queue);
+        matched
+    }
+
+    /// Of the images that matter, when the newest AVAILABLE build was made; `None` until a list told.
+    pub(super) fn available(&self) -> Option<BTreeMap<ImageKey, Timestamp>> {
+        let matters = |(key, available): (&ImageKey, &Available)| {
+            let any = self.recipes.contains(key) || self.tracked.contains(key);
+            let at = match any {
+                true => available.any,
+                false => available.selected,
+            };
+            Some((key.clone(), at?))
+        };
+        Some(
+            self.available
+                .as_ref()?
+                .iter()
+                .filter_map(matters)
+                .collect(),
+        )
+    }
+
+    /// A page could not be read.
+    pub(super) fn page_failed(
+        &mut self,
+        list: AccountList,
+        kind: ErrorKind,
+        queue: &mut Queue,
+        pace: Pace,
+        now: Instant,
+    ) {
+        let policy = Policy {
+            interval: pace.discovery_interval,
+            gone_after: None,
+            denied_hourly: false,
+            restarts_at_once: true,
+        };
+        let pass = self.pass(list);
+        pass.attempted = true;
+        let failure = pass.pager.failed(kind, policy, &mut queue.jitter, now);
+        let due = now + failure.wait;
+        if failure.restarted {
+            self.begin_pass(list, due, queue);
+        } else if pass.wanted {
+            queue.put(list.call(), Slot::new(due, Urgency::Discovery));
+        }
+    }
+}

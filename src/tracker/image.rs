@@ -1,0 +1,171 @@
+//! What is known of one image build version, and whether it is tracked.
+
+use crate::clock::Now;
+use crate::model::{Image, ImageStatus, Timestamp};
+
+use super::pager::Pager;
+use super::queue::Urgency;
+use super::retry::Retries;
+use tokio::time::Instant;
+
+/// The operation that told of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ImageSource {
+    /// The list of the account, which does not tell the pipeline.
+    List,
+    Get,
+}
+
+/// What is to be done about an image that a response told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// It is to be tracked, if no other target owns it.
+    Track,
+    /// It was this target's or was to be, and is no longer selected.
+    Untrack,
+    /// It is not selected, or that is not known yet; what is tracked stays so until it is known.
+    Leave,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is not known yet whether the image is selected.
+    #[default]
+    Undecided,
+    Unselected,
+    /// Another target owns it.
+    Foreign,
+    Tracked,
+    /// It was tracked, and its retention has expired.
+    Evicted,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct ImageState {
+    /// The configuration names it.
+    pub named: bool,
+    pub standing: Standing,
+    /// This target owns it. An evicted one stays owned: executions of it that failed may be kept.
+    pub held: bool,
+    /// What was last told of it, with its pipeline once that is known.
+    pub told: Option<Image>,
+    /// Whether a Get succeeded.
+    pub full: bool,
+    /// Whether it changed since its executions were last listed.
+    pub changed: bool,
+    /// Since when its build has been known to be over.
+    pub over_since: Option<Now>,
+    /// When the last of its known executions ended, whether that is still tracked or not.
+    pub last_end: Option<Timestamp>,
+    pub listing: ExecutionsListing,
+    /// Gets that failed in a row.
+    pub get: Retries,
+    /// The discovery pass that last told of it.
+    pub pass: u64,
+    /// When it is evicted, once all has settled.
+    pub expires: Option<Timestamp>,
+}
+
+/// The list of an image's executions: how far it has been read, and how often.
+#[derive(Debug, Default)]
+pub(super) struct ExecutionsListing {
+    pub pager: Pager,
+    /// The service last said that it does not know the image, or that the call is denied.
+    pub refused: bool,
+    pub attempted: bool,
+    /// When the last one that was read to its end began.
+    pub read: Option<Instant>,
+    /// How often it was read since the image changed.
+    pub times: u32,
+}
+
+impl ImageState {
+    pub(super) fn failed(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|image| image.status == ImageStatus::Failed)
+    }
+
+    /// Whether its build is under way, as far as is known.
+    pub(super) fn moves(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|image| !image.status.is_terminal())
+    }
+
+    pub(super) fn is_tracked(&self) -> bool {
+        self.standing == Standing::Tracked
+    }
+
+    pub(super) fn is_evicted(&self) -> bool {
+        self.standing == Standing::Evicted
+    }
+
+    /// Whether it is this target's, or is to be once the target that owns it gives it up.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.held || self.standing == Standing::Foreign
+    }
+
+    /// How urgent the calls about it are.
+    pub(super) fn urgency(&self) -> Urgency {
+        match self.moves() {
+            true => Urgency::Waiting,
+            false => Urgency::Discovery,
+        }
+    }
+
+    /// Whether everything that was to be asked about it first has been asked; `denied` says that
+    /// GetImage is.
+    pub(super) fn attempted(&self, denied: bool) -> bool {
+        match self.standing {
+            Standing::Tracked => self.listing.attempted,
+            Standing::Undecided => self.full || self.get.failures > 0 || denied,
+            _ => true,
+        }
+    }
+
+    /// Takes in what a response tells. Returns whether its executions may be others than before.
+    pub(super) fn observe(&mut self, mut image: Image, source: ImageSource, pass: u64, now: Now) {
+        let changed = match &self.told {
+            Some(before) => {
+                image.pipeline = image.pipeline.or_else(|| before.pipeline.clone());
+                has_changed(before, &image)
+            }
+            None => true,
+        };
+        self.changed |= changed;
+        match source {
+            ImageSource::List => self.pass = pass,
+            ImageSource::Get => self.full = true,
+        }
+        let moves = !image.status.is_terminal();
+        self.over_since = match moves {
+            true => None,
+            false => self.over_since.or(Some(now)),
+        };
+        // A short retry may have failed again before the list told of it.
+        if self.is_evicted() && (moves || changed) {
+            self.standing = Standing::Undecided;
+        }
+        self.told = Some(image);
+    }
+
+    /// It is not tracked, so that all is read again should it be.
+    pub(super) fn stop(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.held = false;
+        self.changed = true;
+        self.listing = ExecutionsListing::default();
+    }
+}
+
+/// Whether an image's executions may be others than when it was told of before. Growing old is no
+/// such change.
+fn has_changed(before: &Image, now: &Image) -> bool {
+    let done = |image: &Image| {
+        image.status.is_terminal()
+            && !matches!(image.status, ImageStatus::Failed | ImageStatus::Cancelled)
+    };
+    let same = before.status == now.status && before.failure == now.failure;
+    let only_older = done(before) && done(now);
+    !same && !only_older
+}

@@ -1,0 +1,109 @@
+//! The list of an image's workflow executions: when it is read, and what a page of it means.
+
+use tokio::time::Instant;
+
+use super::image::Standing;
+use super::images::{ImageContext, Images, policy};
+use super::queue::Urgency;
+use crate::api::{ErrorKind, Operation};
+use crate::model::{ImageArn, Timestamp};
+
+/// An image whose build goes on, and that has no execution that runs, has its executions listed as
+/// often as steps are polled, so many times; then at the discovery interval.
+const SOON: u32 = 10;
+/// The executions of an image whose build goes on are listed after the first discovery pass that
+/// ends so many discovery intervals after the last time, whatever its steps suggest; as passes
+/// come a little early, that is the sixth.
+const AT_LEAST: u32 = 5;
+
+impl Images {
+    /// A page of an image's executions was read, and each of them taken in.
+    pub(super) fn executions_read(
+        &mut self,
+        arn: &ImageArn,
+        next: Option<String>,
+        asked: Instant,
+        c: &mut ImageContext<'_>,
+    ) {
+        let now = c.now.instant;
+        let Some(image) = self.get_mut(arn) else {
+            return;
+        };
+        let (moves, urgency) = (image.moves(), image.urgency());
+        let listing = &mut image.listing;
+        listing.refused = false;
+        if !listing.pager.read(next) {
+            return self.list_executions(arn, now, urgency, c);
+        }
+        listing.attempted = true;
+        listing.read = Some(asked);
+        listing.times = listing.times.saturating_add(1);
+        let soon = listing.times < SOON;
+        if std::mem::take(&mut listing.pager.again) {
+            self.list_executions(arn, now, urgency, c);
+        }
+        self.settle(arn, c);
+        if moves && soon && !c.executions.any_live(arn) {
+            // One has ended and the next one has not begun.
+            let next = asked + c.queue.jitter.nearly(c.pace.interval);
+            self.list_executions(arn, next.max(now), Urgency::Waiting, c);
+        }
+        self.request_get(arn, c);
+    }
+
+    /// A page of an image's executions could not be read. Returns whether such lists are newly
+    /// denied.
+    pub(super) fn executions_failed(
+        &mut self,
+        arn: &ImageArn,
+        kind: ErrorKind,
+        c: &mut ImageContext<'_>,
+    ) -> bool {
+        let Some(image) = self.get_mut(arn) else {
+            return false;
+        };
+        let (urgency, now) = (image.urgency(), c.now.instant);
+        let listing = &mut image.listing;
+        let policy = policy(c.pace);
+        let failure = listing.pager.failed(kind, policy, &mut c.queue.jitter, now);
+        listing.attempted = true;
+        listing.refused =
+            !failure.half_read && matches!(kind, ErrorKind::Client | ErrorKind::Forbidden);
+        self.list_executions(arn, now + failure.wait, urgency, c);
+        self.settle(arn, c);
+        kind == ErrorKind::Forbidden && c.queue.deny(Operation::ListWorkflowExecutions, now)
+    }
+
+    /// The account's images were listed once more: requests what the steps alone do not tell.
+    pub(super) fn list_overdue_executions(&mut self, c: &mut ImageContext<'_>) {
+        let old = c.pace.discovery_interval * AT_LEAST;
+        let now = c.now.instant;
+        let due = self.iter().filter(|(arn, image)| {
+            let long_ago = image.listing.read.is_some_and(|read| now >= read + old);
+            image.is_tracked() && image.moves() && (long_ago || !c.executions.any_live(arn))
+        });
+        let due: Vec<ImageArn> = due.map(|(arn, _)| arn.clone()).collect();
+        for arn in due {
+            self.list_executions(&arn, now, Urgency::Discovery, c);
+        }
+    }
+
+    /// An execution of the image has ended then.
+    pub(super) fn execution_ended(&mut self, arn: &ImageArn, ended: Timestamp) {
+        if let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) {
+            image.last_end = Some(image.last_end.map_or(ended, |last| last.max(ended)));
+        }
+    }
+
+    /// Resources are kept for another time: schedules each eviction again.
+    pub(super) fn settle_again(&mut self, c: &mut ImageContext<'_>) {
+        for arn in self.arns(|_| true) {
+            self.settle(&arn, c);
+            // What was evicted may have been so too early.
+            if let Some(image) = self.get_mut(&arn).filter(|image| image.is_evicted()) {
+                image.standing = Standing::Undecided;
+                image.changed = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The image build versions: which are tracked, when their executions are listed, when they expire.
+//!
+//! Owns the rules about a single image. Whether an image is selected `discovery` knows; which target
+//! owns it is asked by the tracker.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::discovery::Discovery;
+use super::executions::Executions;
+use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Standing};
+use super::labels::Labels;
+use super::pace::{HOUR, Pace, SELDOM};
+use super::queue::{Queue, Slot, Urgency};
+use super::retention::{Expiring, Retention};
+use super::retry::{Policy, Retries};
+use super::selection::Selection;
+use crate::api::{Call, ErrorKind, Operation};
+use crate::clock::Now;
+use crate::model::{Image, ImageArn, ImageStatus, Tags, Timestamp};
+use crate::snapshot::{Chunks, ImageRecord, Table};
+
+/// How long before its end a build may have begun, as far as it is looked for: the list tells when
+/// an image was created, and not when its build ended.
+const LONGEST_BUILD: Duration = Duration::from_secs(12 * 60 * 60);
+/// The images of one assignment.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    all: HashMap<ImageArn, ImageState>,
+    exposed: Table<ImageRecord>,
+}
+
+/// What a rule about images works with beside them.
+pub(super) struct ImageContext<'a> {
+    pub queue: &'a mut Queue,
+    pub retention: &'a mut Retention,
+    pub executions: &'a Executions,
+    pub pace: Pace,
+    pub now: Now,
+}
+
+impl Images {
+    pub(super) fn get(&self, arn: &ImageArn) -> Option<&ImageState> {
+        self.all.get(arn)
+    }
+
+    pub(super) fn get_mut(&mut self, arn: &ImageArn) -> Option<&mut ImageState> {
+        self.all.get_mut(arn)
+    }
+
+    pub(super) fn contains(&self, arn: &ImageArn) -> bool {
+        self.all.contains_key(arn)
+    }
+
+    pub(super) fn is_tracked(&self, arn: &ImageArn) -> bool {
+        self.get(arn).is_some_and(ImageState::is_tracked)
+    }
+
+    pub(super) fn failed(&self, arn: &ImageArn) -> bool {
+        self.get(arn).is_some_and(ImageState::failed)
+    }
+
+    /// Whether this target owns the image.
+    pub(super) fn is_held(&self, arn: &ImageArn) -> bool {
+        self.get(arn).is_some_and(|image| image.held)
+    }
+
+    /// Since when the image's build has been known to be over.
+    pub(super) fn over_since(&self, arn: &ImageArn) -> Option<Now> {
+        self.get(arn)?.over_since
+    }
+
+    /// The tags of an image, as last told.
+    pub(super) fn tags(&self, arn: &ImageArn) -> Option<&Tags> {
+        Some(&self.get(arn)?.told.as_ref()?.tags)
+    }
+
+    /// The images for which `chosen` holds.
+    pub(super) fn arns(&self, chosen: impl Fn(&ImageState) -> bool) -> Vec<ImageArn> {
+        let chosen = self.all.iter().filter(|(_, image)| chosen(image));
+        chosen.map(|(arn, _)| arn.clone()).collect()
+    }
+
+    /// The images that another selection than before does not select, as far as is known, and that
+    /// are not named.
+    pub(super) fn deselected(
+        &self,
+        selection: &Selection,
+        executions: &Executions,
+    ) -> Vec<ImageArn> {
+        let dropped = self.all.iter().filter(|(arn, image)| {
+            let told = image.told.as_ref();
+            let stays = told.is_some_and(|told| {
+                let by = told.pipeline.as_ref();
+                let may = by.is_some_and(|by| selection.names_pipeline(by));
+                selection.chooses_image(told) || (may && !selection.excludes_image(told))
+            });
+            // Of an evicted one, executions that failed may still be there.
+            let executions = !executions.of_image(arn).is_empty();
+            let known = image.is_tracked() || image.is_evicted() || executions;
+            !(image.named || stays && known)
+        });
+        dropped.map(|(arn, _)| arn.clone()).collect()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&ImageArn, &ImageState)> {
+        self.all.iter()
+    }
+
+    pub(super) fn exposed(&self) -> &Chunks<ImageRecord> {
+        self.exposed.records()
+    }
+
+    /// Tracks just these images by their names in the configuration. Whether one that was named
+    /// before stays, as the lists tell of it, is decided next.
+    pub(super) fn name(&mut self, arns: &[ImageArn], c: &mut ImageContext<'_>) {
+        for (arn, image) in &mut self.all {
+            image.named &= arns.contains(arn);
+        }
+        for arn in arns {
+            let image = self.all.entry(arn.clone()).or_default();
+            image.named = true;
+            if image.standing == Standing::Unselected {
+                image.standing = Standing::Undecided;
+            }
+            // The lists that told of it so far may no longer be read.
+            if !image.is_evicted() {
+                let slot = Slot::new(c.now.instant, Urgency::Waiting);
+                c.queue.request(Call::GetImage(arn.clone()), slot);
+            }
+        }
+    }
+
+    /// Takes in what a response tells of an image, and decides about it.
+    pub(super) fn observe(
+        &mut self,
+        image: &Image,
+        source: ImageSource,
+        discovery: &Discovery,
+        c: &mut ImageContext<'_>,
+    ) -> Decision {
+        if !self.contains(&image.arn) && !may_matter(image, c) {
+            return Decision::Leave;
+        }
+        let state = self.all.entry(image.arn.clone()).or_default();
+        state.observe(image.clone(), source, discovery.images.number(), c.now);
+        self.decide(&image.arn, discovery, c)
+    }
+
+    /// Decides whether an image is to be tracked, as far as is known now.
+    pub(super) fn decide(
+        &mut self,
+        arn: &ImageArn,
+        discovery: &Discovery,
+        c: &mut ImageContext<'_>,
+    ) -> Decision {
+        let Some(image) = self.all.get_mut(arn).filter(|image| image.told.is_some()) else {
+            return Decision::Leave;
+        };
+        let selected = discovery.selects(image);
+        if image.is_evicted() {
+            // Executions of it that failed may be there still.
+            return match selected {
+                Some(false) if image.is_claimed() => Decision::Untrack,
+                _ => Decision::Leave,
+            };
+        }
+        image.standing = match selected {
+            // Who owns it is asked next.
+            Some(true) => return Decision::Track,
+            Some(false) if image.is_claimed() => return Decision::Untrack,
+            // After a reload, until the pipelines are known again.
+            None if image.is_tracked() => return Decision::Track,
+            Some(false) => Standing::Unselected,
+            None => Standing::Undecided,
+        };
+        // A Get that failed waits for its next attempt.
+        let call = Call::GetImage(arn.clone());
+        if selected.is_none() && !image.full && !c.queue.is_waiting(&call) {
+            let slot = Slot::new(c.now.instant, image.urgency());
+            c.queue.request(call, slot);
+        }
+        Decision::Leave
+    }
+
+    /// An image that is to be tracked is this target's. Returns whether it changed since its
+    /// executions were last listed.
+    pub(super) fn track(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) -> bool {
+        let Some(image) = self.all.get_mut(arn) else {
+            return false;
+        };
+        image.standing = Standing::Tracked;
+        image.held = true;
+        let changed = std::mem::take(&mut image.changed);
+        let (moves, urgency) = (image.moves(), image.urgency());
+        let unread = image.listing.read.is_none();
+        if changed {
+            image.listing.times = 0;
+        }
+        if changed || moves {
+            let expires = image.expires.take();
+            c.retention.cancel(&Expiring::Image(arn.clone()), expires);
+        }
+        if changed || unread {
+            self.list_executions(arn, c.now.instant, urgency, c);
+        }
+        // Of one that has ended it may turn out that it ended too long ago.
+        if moves || !unread {
+            self.request_get(arn, c);
+        }
+        changed
+    }
+
+    /// The image is not this target's or not selected: nothing is asked about it. Returns whether it
+    /// was owned.
+    pub(super) fn stop(
+        &mut self,
+        arn: &ImageArn,
+        standing: Standing,
+        c: &mut ImageContext<'_>,
+    ) -> bool {
+        forget_calls(arn, c.queue);
+        self.exposed.remove(arn);
+        let Some(image) = self.all.get_mut(arn) else {
+            return false;
+        };
+        let held = image.held;
+        image.stop(standing);
+        let expires = image.expires.take();
+        c.retention.cancel(&Expiring::Image(arn.clone()), expires);
+        held
+    }
+
+    /// The image has expired; it is remembered so that the next list does not bring it back.
+    pub(super) fn evict(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) {
+        forget_calls(arn, c.queue);
+        self.exposed.remove(arn);
+        if let Some(image) = self.all.get_mut(arn) {
+            image.standing = Standing::Evicted;
+            image.expires = None;
+            image.listing = ExecutionsListing::default();
+        }
+    }
+
+    /// Neither tracks nor remembers the image. Returns whether it was owned or wanted.
+    pub(super) fn remove(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) -> bool {
+        forget_calls(arn, c.queue);
+        self.exposed.remove(arn);
+        let Some(image) = self.all.remove(arn) else {
+            return false;
+        };
+        c.retention
+            .cancel(&Expiring::Image(arn.clone()), image.expires);
+        image.is_claimed()
+    }
+
+    /// Exposes the image where it is tracked: one that ended once it is known that it did not end
+    /// too long ago.
+    pub(super) fn expose(&mut self, arn: &ImageArn, labels: &Labels, c: &ImageContext<'_>) {
+        let denied = c
+            .queue
+            .denied(Operation::ListWorkflowExecutions, c.now.instant);
+        let image = self.all.get(arn).filter(|image| {
+            let known = image.moves() || image.listing.read.is_some() || denied.is_some();
+            let stays = image.expires.is_none_or(|expires| expires > c.now.time);
+            image.is_tracked() && known && stays
+        });
+        let Some(told) = image.and_then(|image| image.told.as_ref()) else {
+            self.exposed.remove(arn);
+            return;
+        };
+        let tags = labels.tags(&told.tags);
+        let mut record = match self.exposed.get(arn) {
+            Some(record) => record.answered(told),
+            None => ImageRecord::new(told, labels.target(), tags.clone(), labels.region()),
+        };
+        record.info_labels = tags;
+        record.own_labels = labels.target();
+        self.exposed.put(record);
+    }
+
+    /// A Get of an image failed. Returns whether GetImage is newly denied.
+    pub(super) fn get_failed(
+        &mut self,
+        arn: &ImageArn,
+        kind: ErrorKind,
+        c: &mut ImageContext<'_>,
+    ) -> bool {
+        let Some(image) = self.all.get_mut(arn) else {
+            return false;
+        };
+        if image.named && image.told.is_none() {
+            image.listing.attempted = true;
+        }
+        let (policy, now) = (policy(c.pace), c.now.instant);
+        let wait = image.get.failed(kind, policy, &mut c.queue.jitter, now);
+        let slot = Slot::new(now + wait, image.urgency());
+        c.queue.request(Call::GetImage(arn.clone()), slot);
+        kind == ErrorKind::Forbidden && c.queue.deny(Operation::GetImage, now)
+    }
+
+    /// A Get of an image succeeded, and what it told was taken in. `discovers` says whether the
+    /// list of the account tells of images too.
+    pub(super) fn got(&mut self, arn: &ImageArn, discovers: bool, c: &mut ImageContext<'_>) {
+        let Some(image) = self.all.get_mut(arn) else {
+            return;
+        };
+        image.get = Retries::default();
+        if image.named && !discovers && !image.is_evicted() {
+            let times = if image.moves() { 1 } else { SELDOM };
+            let wait = c.queue.jitter.nearly(c.pace.discovery_interval * times);
+            let slot = Slot::new(c.now.instant + wait, Urgency::Discovery);
+            c.queue.request(Call::GetImage(arn.clone()), slot);
+        }
+    }
+
+    /// Requests what the lists do not tell of a tracked image, where that is not known.
+    pub(super) fn request_get(&self, arn: &ImageArn, c: &mut ImageContext<'_>) {
+        let image = self.get(arn).filter(|image| image.is_tracked());
+        if image.is_some_and(|image| !image.full && image.get.failures == 0) {
+            let slot = Slot::new(c.now.instant, Urgency::Discovery);
+            c.queue.request(Call::GetImage(arn.clone()), slot);
+        }
+    }
+
+    /// Lists the executions of an image no later than then.
+    pub(super) fn list_executions(
+        &mut self,
+        arn: &ImageArn,
+        due: Instant,
+        urgency: Urgency,
+        c: &mut ImageContext<'_>,
+    ) {
+        let call = Call::ListWorkflowExecutions(arn.clone());
+        let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) else {
+            return;
+        };
+        match c.queue.in_flight(&call) {
+            // What the response is about to tell may be stale already.
+            true => image.listing.pager.again = true,
+            false => c.queue.no_later(call, Slot::new(due, urgency)),
+        }
+    }
+
+    /// Schedules the eviction of the image, where nothing of it can change any more.
+    pub(super) fn settle(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) {
+        let Some(image) = self.all.get_mut(arn) else {
+            return;
+        };
+        let listing = &image.listing;
+        // What is about to be listed may tell of an execution that began and ended between two lists.
+        let pending = c
+            .queue
+            .is_pending(&Call::ListWorkflowExecutions(arn.clone()));
+        let read = listing.read.is_some() && listing.pager.retries.failures == 0 && !pending;
+        let known = read || listing.refused;
+        if !image.is_tracked() || image.moves() || !known || !c.executions.all_settled(arn) {
+            return;
+        }
+        let created = image.told.as_ref().and_then(|told| told.created);
+        let Some(ended) = image.last_end.or(created) else {
+            return;
+        };
+        let expires = ended.plus(c.pace.retention(image.failed()));
+        let before = image.expires.replace(expires);
+        let what = Expiring::Image(arn.clone());
+        c.retention.schedule(what, expires, before);
+    }
+}
+
+/// How Gets of an image and lists of its executions are repeated.
+pub(super) fn policy(pace: Pace) -> Policy {
+    Policy {
+        interval: pace.discovery_interval,
+        gone_after: Some(HOUR),
+        denied_hourly: true,
+        restarts_at_once: true,
+    }
+}
+
+fn forget_calls(arn: &ImageArn, queue: &mut Queue) {
+    queue.remove(&Call::ListWorkflowExecutions(arn.clone()));
+    queue.remove(&Call::GetImage(arn.clone()));
+}
+
+/// Whether an image that is not known yet can be one to expose: its build goes on, or ended not too
+/// long ago, as far as its creation tells.
+fn may_matter(image: &Image, c: &ImageContext<'_>) -> bool {
+    let retention = c.pace.retention(image.status == ImageStatus::Failed);
+    let recent = |created: Timestamp| created.plus(LONGEST_BUILD + retention) > c.now.time;
+    !image.status.is_terminal() || image.created.is_some_and(recent)
+}

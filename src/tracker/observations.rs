@@ -1,0 +1,344 @@
+//! What a response about a step or a workflow execution means for both.
+
+use tokio::time::Instant;
+
+use super::changes::Notice;
+use super::context::{Context, ImageSignal, is_failed};
+use super::pace::HOUR;
+use super::polling::SLOWLY;
+use super::queue::{Slot, Urgency};
+use super::retention::Expiring;
+use super::retry::{Policy, Retries};
+use super::step::{ExecutionEnd, ObservedBy};
+use super::workflows::Workflows;
+use crate::api::{ApiError, Call, ErrorKind, Operation};
+use crate::model::{
+    ImageArn, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
+    WorkflowStatus,
+};
+use crate::snapshot::Phase;
+
+impl Workflows {
+    /// The list of an image's executions tells of one. One that ended too long ago is not tracked.
+    pub(super) fn execution_found(
+        &mut self,
+        id: WorkflowExecutionId,
+        image: &ImageArn,
+        answer: &WorkflowExecution,
+        asked: Instant,
+        c: &mut Context<'_>,
+    ) {
+        if !c.images.is_tracked(image) {
+            return;
+        }
+        let failed = c.images.failed(image) || is_failed(&answer.status);
+        if answer.status.is_terminal() {
+            let ended = answer.end.unwrap_or(c.now.time);
+            let expired = ended.plus(c.pace.retention(failed)) <= c.now.time;
+            if expired && !self.executions.tracks_all_steps(id) {
+                return;
+            }
+        }
+        self.track_all_steps(id, c);
+        self.executions.set_image(id, Some(image.clone()));
+        if !self.executions.is_outdated(id, answer, asked) {
+            self.observe_execution(id, answer, c);
+        } else if self.executions.status(id).is_none() {
+            // While only some of its steps were tracked, its end was all that was observed.
+            c.signals.push(ImageSignal::List {
+                image: image.clone(),
+                due: c.now.instant,
+                urgency: Urgency::Waiting,
+            });
+        }
+    }
+
+    /// A poll of the execution by itself succeeded.
+    pub(super) fn execution_polled(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        asked: Instant,
+        c: &mut Context<'_>,
+    ) {
+        let Some(schedule) = self.executions.schedule_mut(id) else {
+            return;
+        };
+        schedule.retries = Retries::default();
+        schedule.unavailable = false;
+        if let Some(all) = &mut schedule.all_steps {
+            all.polled = Some(asked);
+            return self.tracked_execution_polled(id, answer, asked, c);
+        }
+        if answer.status.is_terminal() {
+            self.execution_ended(id, answer, c);
+        } else if let Some(wait) = self.polling(c).execution_interval(id) {
+            let next = (asked + c.queue.jitter.nearly(wait)).max(c.now.instant);
+            let slot = Slot::new(next, Urgency::Waiting);
+            c.queue.put(Call::GetWorkflowExecution(id), slot);
+        }
+    }
+
+    fn tracked_execution_polled(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        asked: Instant,
+        c: &mut Context<'_>,
+    ) {
+        if self.executions.image_of(id).is_none() {
+            self.executions.set_image(id, answer.image.clone());
+        }
+        let current = !self.executions.is_outdated(id, answer, asked);
+        let ended = current && self.observe_execution(id, answer, c);
+        if let Some(image) = c.known_image(&self.executions, id) {
+            if ended {
+                c.signals.push(ImageSignal::List {
+                    image,
+                    due: c.now.instant,
+                    urgency: Urgency::Running,
+                });
+            }
+        } else if !answer.status.is_terminal() {
+            let wait = c.queue.jitter.nearly(c.pace.interval * SLOWLY);
+            let slot = Slot::new(asked + wait, Urgency::Waiting);
+            c.queue.no_later(Call::GetWorkflowExecution(id), slot);
+        }
+        if self.executions.has_ended(id) {
+            let now = c.now.instant;
+            self.polling(c).poll_named_seldom(id, now);
+        }
+    }
+
+    /// Takes in how an execution is, whatever response told it. Returns whether it has ended, as it
+    /// had not before.
+    fn observe_execution(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        c: &mut Context<'_>,
+    ) -> bool {
+        let now = c.now.instant;
+        let info_labels = c.info_labels(&self.executions, id);
+        let changed = self.executions.observe(id, answer, c.labels, info_labels);
+        let unlisted = self
+            .executions
+            .all_steps(id)
+            .is_none_or(|all| all.listed.is_none());
+        let terminal = answer.status.is_terminal();
+        let had_ended = self.executions.has_ended(id);
+        let ended = terminal && !had_ended;
+        if ended {
+            self.execution_ended(id, answer, c);
+            let ended = answer.end.unwrap_or(c.now.time);
+            let expires = ended.plus(c.retention_of(&self.executions, id));
+            if unlisted && expires <= c.now.time {
+                // A reload still names it, though its retention expired long ago.
+                self.expire_at(id, expires, c);
+                return true;
+            }
+        } else if !terminal && answer.status != WorkflowStatus::Pending && had_ended {
+            self.reopen(id, c);
+        }
+        let urgency = match terminal || answer.status == WorkflowStatus::Pending {
+            true => Urgency::Waiting,
+            false => Urgency::Running,
+        };
+        if changed || unlisted {
+            let mut polling = self.polling(c);
+            if polling.may_list(id, now) {
+                polling.list_no_later(id, Slot::new(now, urgency));
+            } else {
+                polling.list_when_allowed(id, now);
+                self.settle(id, c);
+            }
+        }
+        if changed && let Some(image) = self.executions.image_of(id) {
+            let executions = self.executions.of_image(image).to_vec();
+            self.polling(c).list_released(&executions, now);
+        }
+        ended
+    }
+
+    /// An execution has ended: each of its steps may have changed since it was last polled.
+    fn execution_ended(
+        &mut self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        c: &mut Context<'_>,
+    ) {
+        let now = c.now;
+        let Some(schedule) = self.executions.schedule_mut(id) else {
+            return;
+        };
+        schedule.end = Some(ExecutionEnd {
+            noticed: now.instant,
+            ended: answer.end.unwrap_or(now.time),
+            quiet_since: (answer.status == WorkflowStatus::Failed).then_some(now.instant),
+        });
+        for step in schedule.unsettled.clone() {
+            self.polling(c).poll_no_later(step, now.instant);
+        }
+    }
+
+    /// An execution that was taken for ended goes on.
+    fn reopen(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+        let Some(schedule) = self.executions.schedule_mut(id) else {
+            return;
+        };
+        schedule.end = None;
+        let Some(all) = &mut schedule.all_steps else {
+            return;
+        };
+        let expires = all.expires.take();
+        c.retention.cancel(&Expiring::Execution(id), expires);
+        let phase = |step: &StepExecutionId| Some(self.steps.record(step)?.phase);
+        let settled = all.steps.iter().copied();
+        let settled: Vec<_> = settled
+            .filter(|step| phase(step) == Some(Phase::Settled))
+            .collect();
+        schedule.unsettled.extend(&settled);
+        for step in settled {
+            self.steps.set_phase(&step, Phase::Active);
+            let now = c.now.instant;
+            self.polling(c).poll_at(step, now);
+        }
+    }
+
+    /// A poll of the execution by itself failed.
+    pub(super) fn execution_failed(
+        &mut self,
+        id: WorkflowExecutionId,
+        kind: ErrorKind,
+        c: &mut Context<'_>,
+    ) {
+        let now = c.now.instant;
+        let Some(interval) = self.polling(c).smallest_interval(id) else {
+            return;
+        };
+        let image = c.known_image(&self.executions, id);
+        let Some(schedule) = self.executions.schedule_mut(id) else {
+            return;
+        };
+        let policy = Policy {
+            interval,
+            gone_after: Some(HOUR),
+            denied_hourly: true,
+            restarts_at_once: false,
+        };
+        let mut wait = schedule
+            .retries
+            .failed(kind, policy, &mut c.queue.jitter, now);
+        let denied = kind == ErrorKind::Forbidden;
+        let newly_denied = match &mut schedule.all_steps {
+            Some(all) => {
+                all.attempted = true;
+                denied && c.queue.deny(Operation::GetWorkflowExecution, now)
+            }
+            None => denied && !schedule.unavailable,
+        };
+        if newly_denied {
+            c.changes.notices.push(Notice::ExecutionsDenied);
+        }
+        if let Some(image) = image {
+            // The list of the image's executions tells the same, and more.
+            let (due, urgency) = (now, Urgency::Waiting);
+            return c.signals.push(ImageSignal::List {
+                image,
+                due,
+                urgency,
+            });
+        }
+        if let Some(schedule) = self.executions.schedule_mut(id) {
+            schedule.unavailable |= schedule.retries.gone || denied;
+            if schedule.unavailable && schedule.all_steps.is_none() {
+                wait = c.queue.jitter.nearly(HOUR);
+            }
+        }
+        let slot = Slot::new(now + wait, Urgency::Waiting);
+        c.queue.put(Call::GetWorkflowExecution(id), slot);
+    }
+
+    /// A response to a call that began at `asked` told of a step.
+    pub(super) fn step_observed(
+        &mut self,
+        id: StepExecutionId,
+        answer: StepExecution,
+        by: ObservedBy,
+        asked: Instant,
+        c: &mut Context<'_>,
+    ) {
+        let Some(observed) = self.steps.observe(&id, answer, by, c.labels, c.now) else {
+            return;
+        };
+        self.leave_execution(id, observed.left, c);
+        self.join_execution(id, c);
+        let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+        let schedule = execution.and_then(|execution| self.executions.schedule_mut(execution));
+        let end = schedule.and_then(|schedule| schedule.end.as_mut());
+        if let Some(since) = end.and_then(|end| end.quiet_since.as_mut())
+            && observed.rolls
+        {
+            // Other steps may follow.
+            *since = c.now.instant;
+        }
+        let facts = self.polling(c).facts_for(&id);
+        if self.steps.is_settled(&id, facts, asked, c.now) {
+            self.steps.set_phase(&id, Phase::Settled);
+            if !self.polling(c).lacks_get(&id) {
+                c.queue.remove(&Call::GetWorkflowStepExecution(id));
+            }
+            self.leave_execution(id, execution, c);
+        } else {
+            let jitter = &mut c.queue.jitter;
+            let next = self.steps.next_poll(&id, facts, asked, c.now, jitter);
+            self.polling(c).poll_at(id, next);
+        }
+        let now = c.now.instant;
+        self.polling(c).request_get(id, now);
+        let change = self.steps.change_since(observed.before, c.since);
+        c.changes.steps.extend(change);
+    }
+
+    /// A poll of a step by itself failed.
+    pub(super) fn step_failed(
+        &mut self,
+        id: StepExecutionId,
+        error: &ApiError,
+        c: &mut Context<'_>,
+    ) {
+        let now = c.now.instant;
+        if self.polling(c).get_only_completes(&id, now) {
+            return self.completion_failed(id, error.about_operation(), c);
+        }
+        let jitter = &mut c.queue.jitter;
+        let Some(failure) = self.steps.fail(&id, error.kind, jitter, c.now) else {
+            return;
+        };
+        c.queue
+            .put(Call::GetWorkflowStepExecution(id), failure.slot);
+        if failure.became_gone {
+            c.changes.notices.push(Notice::StepGone(id));
+        } else if failure.became_unknown {
+            c.changes.notices.push(Notice::StepUnknown(id));
+        }
+    }
+
+    /// A Get that was to complete what is known of a step failed: the rest is as true as before.
+    fn completion_failed(&mut self, id: StepExecutionId, kind: ErrorKind, c: &mut Context<'_>) {
+        let now = c.now.instant;
+        let Some(schedule) = self.steps.schedule_mut(&id) else {
+            return;
+        };
+        let policy = schedule.completion_policy();
+        let jitter = &mut c.queue.jitter;
+        let wait = schedule.completion.failed(kind, policy, jitter, now);
+        if let Some(slot) = self.steps.slot(&id, now + wait) {
+            c.queue.put(Call::GetWorkflowStepExecution(id), slot);
+        }
+        let operation = Operation::GetWorkflowStepExecution;
+        if kind == ErrorKind::Forbidden && c.queue.deny(operation, now) {
+            c.changes.notices.push(Notice::Denied(operation));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The pages of a list: which one is next, and what a page that fails means.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::retry::{Jitter, Policy, Retries};
+use crate::api::{ErrorKind, Page};
+
+/// How often in a row a page is requested again before the list is read from its beginning. In a
+/// large account a list of many pages would hardly ever end if each failure began it again.
+const PAGE_ATTEMPTS: u32 = 3;
+
+/// How far one list has been read.
+#[derive(Debug, Default)]
+pub(super) struct Pager {
+    /// Token of the next page; `None` at the first.
+    token: Option<String>,
+    /// How often in a row the next page failed.
+    page_failures: u32,
+    /// Failures since the list was last read to its end.
+    pub(super) retries: Retries,
+    /// What is read was requested again while a page of it was in flight, so that it can be stale.
+    pub(super) again: bool,
+}
+
+/// What follows from a page that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PageFailure {
+    pub wait: Duration,
+    /// The next page is the first; otherwise the same page is requested again.
+    pub restarted: bool,
+    /// The list had been read in part, so that a client error may speak of its token.
+    pub half_read: bool,
+}
+
+impl Pager {
+    /// The page to request next.
+    pub(super) fn page(&self, size: u16) -> Page {
+        Page {
+            size,
+            token: self.token.clone(),
+        }
+    }
+
+    /// Whether pages were read and others are to come.
+    pub(super) fn is_half_read(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// A page was read; `next` is the token of the one after it. Returns whether it was the last.
+    pub(super) fn read(&mut self, next: Option<String>) -> bool {
+        self.page_failures = 0;
+        self.token = next;
+        let ended = self.token.is_none();
+        self.retries = Retries {
+            failures: if ended { 0 } else { self.retries.failures },
+            ..Retries::default()
+        };
+        ended
+    }
+
+    /// The next page is the first.
+    pub(super) fn restart(&mut self) {
+        self.token = None;
+        self.page_failures = 0;
+    }
+
+    /// A page failed. A token can expire between two pages.
+    pub(super) fn failed(
+        &mut self,
+        kind: ErrorKind,
+        policy: Policy,
+        jitter: &mut Jitter,
+        now: Instant,
+    ) -> PageFailure {
+        let half_read = self.is_half_read();
+        let again = half_read && !matches!(kind, ErrorKind::Client | ErrorKind::Forbidden);
+        if again && !self.again && self.page_failures < PAGE_ATTEMPTS {
+            self.page_failures += 1;
+            return PageFailure {
+                wait: jitter.after_failure(kind, policy.interval, self.page_failures),
+                restarted: false,
+                half_read,
+            };
+        }
+        self.restart();
+        let expired = half_read && kind == ErrorKind::Client;
+        let policy = match expired {
+            true => Policy {
+                gone_after: None,
+                ..policy
+            },
+            false => policy,
+        };
+        let wait = self.retries.failed(kind, policy, jitter, now);
+        let at_once = expired && policy.restarts_at_once && self.retries.failures == 1;
+        let wait = if at_once { Duration::ZERO } else { wait };
+        PageFailure {
+            wait,
+            restarted: true,
+            half_read,
+        }
+    }
+}

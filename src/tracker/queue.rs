@@ -1,0 +1,270 @@
+//! The calls to make: what is due when and how urgently, what is in flight, what is denied.
+//!
+//! A call waits at most once, and never while it is in flight.
+//!
+//! While the rate limit suffices nothing waits longer than it must. Where it doesn't, looks at steps
+//! near their timeout, and at failed ones of which a List has told, go first, and the others by how
+//! late they are, weighed by their urgency: what runs is late half as long as what waits, that half as
+//! long as discovery. Lateness grows while something waits, so nothing waits for ever.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use tokio::time::Instant;
+
+use super::pace::HOUR;
+use super::retry::Jitter;
+use crate::api::{Call, Operation};
+
+/// How much it matters that a call is made in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// It sees a running step whose timeout comes before the look after this one, or asks for the
+    /// first time for one that FAILED.
+    Hurried,
+    /// It sees a step that runs, or one of which nobody knows whether it does.
+    Running,
+    /// It sees what waits or has ended.
+    Waiting,
+    /// It looks for what isn't known yet.
+    Discovery,
+}
+
+impl Urgency {
+    const ALL: [Self; 4] = [Self::Hurried, Self::Running, Self::Waiting, Self::Discovery];
+
+    /// Calls of two urgencies that have waited for times in this proportion are on a par.
+    fn patience(self) -> u32 {
+        match self {
+            Self::Hurried | Self::Running => 1,
+            Self::Waiting => 2,
+            Self::Discovery => 4,
+        }
+    }
+}
+
+/// A call that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueCall {
+    pub call: Call,
+    /// When it became due.
+    pub due: Instant,
+    pub urgency: Urgency,
+}
+
+/// After so many hurried calls in a row another one has its turn: where more steps are near their
+/// timeouts, or have failed, than the rate limit lets be seen, the others are still seen.
+const HURRIED_IN_A_ROW: u32 = 4;
+
+/// When a call is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub due: Instant,
+    pub urgency: Urgency,
+    /// From when on it is hurried.
+    pub hurried_from: Option<Instant>,
+}
+
+impl Slot {
+    pub(super) fn new(due: Instant, urgency: Urgency) -> Self {
+        Self {
+            due,
+            urgency,
+            hurried_from: None,
+        }
+    }
+
+    /// As early, as urgent and as hurried as either.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            due: self.due.min(other.due),
+            urgency: self.urgency.min(other.urgency),
+            hurried_from: self
+                .hurried_from
+                .into_iter()
+                .chain(other.hurried_from)
+                .min(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) jitter: Jitter,
+    /// Of each urgency, in the order of [`Urgency::ALL`].
+    by_due: [BTreeSet<(Instant, Call)>; Urgency::ALL.len()],
+    /// Calls that will be hurried.
+    by_hurry: BTreeSet<(Instant, Call)>,
+    slots: HashMap<Call, Slot>,
+    /// Hurried calls taken in a row while others were due.
+    in_a_row: u32,
+    /// Calls that were taken and have not returned.
+    in_flight: HashSet<Call>,
+    /// Until when operations are not called, as they are denied.
+    denied_until: BTreeMap<Operation, Instant>,
+}
+
+impl Queue {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            jitter: Jitter::new(seed),
+            by_due: Default::default(),
+            by_hurry: BTreeSet::new(),
+            slots: HashMap::new(),
+            in_a_row: 0,
+            in_flight: HashSet::new(),
+            denied_until: BTreeMap::new(),
+        }
+    }
+
+    /// Waits from now on for `slot`, whatever it waited for before.
+    pub(super) fn put(&mut self, call: Call, slot: Slot) {
+        self.remove(&call);
+        self.by_due[slot.urgency as usize].insert((slot.due, call.clone()));
+        if let Some(from) = slot.hurried_from {
+            self.by_hurry.insert((from, call.clone()));
+        }
+        self.slots.insert(call, slot);
+    }
+
+    /// Waits for `slot`, or for what it waits for already where that is earlier.
+    pub(super) fn no_later(&mut self, call: Call, slot: Slot) {
+        let slot = match self.slots.get(&call) {
+            Some(waiting) => waiting.or(slot),
+            None => slot,
+        };
+        self.put(call, slot);
+    }
+
+    /// As [`Self::no_later`], but for a call that is in flight.
+    pub(super) fn request(&mut self, call: Call, slot: Slot) {
+        if !self.in_flight(&call) {
+            self.no_later(call, slot);
+        }
+    }
+
+    /// Returns what the call waited for, if it did.
+    pub(super) fn remove(&mut self, call: &Call) -> Option<Slot> {
+        let slot = self.slots.remove(call)?;
+        self.by_due[slot.urgency as usize].remove(&(slot.due, call.clone()));
+        if let Some(from) = slot.hurried_from {
+            self.by_hurry.remove(&(from, call.clone()));
+        }
+        Some(slot)
+    }
+
+    pub(super) fn due(&self, call: &Call) -> Option<Instant> {
+        self.slots.get(call).map(|slot| slot.due)
+    }
+
+    pub(super) fn in_flight(&self, call: &Call) -> bool {
+        self.in_flight.contains(call)
+    }
+
+    /// Whether the call waits or is in flight.
+    pub(super) fn is_pending(&self, call: &Call) -> bool {
+        self.is_waiting(call) || self.in_flight(call)
+    }
+
+    /// The call is made now.
+    pub(super) fn begin(&mut self, call: Call) {
+        self.in_flight.insert(call);
+    }
+
+    /// The call has returned, however it went.
+    pub(super) fn end(&mut self, call: &Call) {
+        self.in_flight.remove(call);
+    }
+
+    /// Until when the operation is not called, where it is denied.
+    pub(super) fn denied(&self, operation: Operation, now: Instant) -> Option<Instant> {
+        let until = self.denied_until.get(&operation).copied();
+        until.filter(|until| *until > now)
+    }
+
+    /// Whether the operation was denied when it was last called.
+    pub(super) fn was_denied(&self, operation: Operation) -> bool {
+        self.denied_until.contains_key(&operation)
+    }
+
+    /// The operation was denied. Returns whether it was not denied before.
+    pub(super) fn deny(&mut self, operation: Operation, now: Instant) -> bool {
+        self.denied_until.insert(operation, now + HOUR).is_none()
+    }
+
+    /// The operation succeeded.
+    pub(super) fn allow(&mut self, operation: Operation) {
+        self.denied_until.remove(&operation);
+    }
+
+    pub(super) fn denied_until(&self) -> impl Iterator<Item = (Operation, Instant)> {
+        { self.denied_until.iter() }.map(|(operation, until)| (*operation, *until))
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_in_flight(&self) -> &HashSet<Call> {
+        &self.in_flight
+    }
+
+    #[cfg(test)]
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.slots.keys()
+    }
+
+    pub(super) fn is_waiting(&self, call: &Call) -> bool {
+        self.slots.contains_key(call)
+    }
+
+    /// When the first call is due.
+    pub(super) fn first_due(&self) -> Option<Instant> {
+        let first = self.by_due.iter().filter_map(BTreeSet::first);
+        first.map(|(due, _)| *due).min()
+    }
+
+    /// Takes the call whose turn it is among those that are due.
+    pub(super) fn take(&mut self, now: Instant) -> Option<DueCall> {
+        self.hurry(now);
+        let mut turn: Option<(u128, Urgency)> = None;
+        for urgency in Urgency::ALL {
+            let first = self.by_due[urgency as usize].first();
+            let Some((due, _)) = first.filter(|(due, _)| *due <= now) else {
+                continue;
+            };
+            if urgency == Urgency::Hurried && self.in_a_row < HURRIED_IN_A_ROW {
+                turn = Some((u128::MAX, urgency));
+                break;
+            }
+            // Lateness over patience, as whole numbers: the patiences divide 4.
+            let late = (now - *due).as_nanos() * 4 / u128::from(urgency.patience());
+            if turn.is_none_or(|(latest, _)| late > latest) {
+                turn = Some((late, urgency));
+            }
+        }
+        let (_, urgency) = turn?;
+        self.in_a_row = match urgency {
+            Urgency::Hurried => (self.in_a_row + 1).min(HURRIED_IN_A_ROW),
+            _ => 0,
+        };
+        let (due, call) = self.by_due[urgency as usize].first()?.clone();
+        self.remove(&call);
+        Some(DueCall { call, due, urgency })
+    }
+
+    /// Hurries those whose time for it has come.
+    fn hurry(&mut self, now: Instant) {
+        while let Some((from, _)) = self.by_hurry.first()
+            && *from <= now
+        {
+            let Some((_, call)) = self.by_hurry.pop_first() else {
+                return;
+            };
+            if let Some(slot) = self.slots.get(&call) {
+                let slot = Slot {
+                    urgency: Urgency::Hurried,
+                    hurried_from: None,
+                    ..*slot
+                };
+                self.put(call, slot);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A single step: its schedule beside its record, what it is expected to do next, and when its
+//! timeout comes.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::pace::HOUR;
+use super::queue::Slot;
+use super::retry::{Policy, Retries};
+use crate::model::{RollbackStatus, StepStatus, Timestamp, WorkflowExecutionId};
+use crate::snapshot::{Observation, StepRecord};
+
+/// How soon after its timeout a step is polled: the service needs a moment to fail it.
+const AFTER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The operation that told of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ObservedBy {
+    Get,
+    /// Everything but `timeoutSeconds` and `onFailure`.
+    List,
+}
+
+/// What a step is expected to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It waits for its turn.
+    Waiting,
+    /// It runs or rolls back, or has a status that is not known.
+    Moving,
+    /// It FAILED and has attempts left.
+    Retrying,
+    /// It has ended, and only its workflow execution can change that.
+    Ended,
+}
+
+impl State {
+    pub(super) fn of(observed: &Observation) -> Self {
+        if observed.rollback_status == Some(RollbackStatus::Running) {
+            Self::Moving
+        } else if observed.will_be_retried() {
+            Self::Retrying
+        } else if observed.status.is_terminal() {
+            Self::Ended
+        } else if observed.status == StepStatus::Pending {
+            Self::Waiting
+        } else {
+            Self::Moving
+        }
+    }
+}
+
+/// The schedule of a step, beside its record.
+#[derive(Clone, Debug)]
+pub(super) struct StepSchedule {
+    /// The configuration lists the step by itself.
+    pub listed: bool,
+    pub interval: Duration,
+    /// Whether the first attempt to poll it has ended, well or not.
+    pub attempted: bool,
+    /// The List of its workflow execution leaves it out.
+    pub left_out: bool,
+    /// Polls that failed in a row.
+    pub retries: Retries,
+    /// Gets that were to complete what Lists tell, and failed in a row.
+    pub completion: Retries,
+    /// The workflow execution that it is polled with.
+    pub execution: Option<WorkflowExecutionId>,
+    /// When its state began, as the service says or else as it was noticed.
+    pub changed: Timestamp,
+    /// When a running step is polled for its timeout.
+    pub times_out: Option<Instant>,
+}
+
+/// What the rules of a step need to know of its workflow execution, where that can be polled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExecutionFacts {
+    pub end: Option<ExecutionEnd>,
+    /// The largest polling interval among its steps.
+    pub interval: Duration,
+}
+
+/// The end of a workflow execution.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExecutionEnd {
+    /// When the response that said so arrived. A step polled before may have changed since.
+    pub noticed: Instant,
+    /// When it ended, as the service says or else as it was noticed.
+    pub ended: Timestamp,
+    /// Of a FAILED one, since when none of its steps was seen rolling back: the service rolls one
+    /// back after the other, and may say FAILED before it begins.
+    pub quiet_since: Option<Instant>,
+}
+
+/// What a response changed of a step, beyond its record.
+#[derive(Debug)]
+pub(super) struct Observed {
+    pub before: StepRecord,
+    /// The workflow execution that it was polled with until now.
+    pub left: Option<WorkflowExecutionId>,
+    /// It rolls back, or its rollback began or ended.
+    pub rolls: bool,
+}
+
+/// What a failed poll of a step means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StepFailure {
+    /// When it is polled again.
+    pub slot: Slot,
+    /// The service said, for the first time in a row, that it does not know the step.
+    pub became_unknown: bool,
+    /// The service has said so for an hour.
+    pub became_gone: bool,
+}
+
+impl StepSchedule {
+    pub(super) fn new(interval: Duration, listed: bool) -> Self {
+        Self {
+            listed,
+            interval,
+            attempted: false,
+            left_out: false,
+            retries: Retries::default(),
+            completion: Retries::default(),
+            execution: None,
+            changed: Timestamp::from_millis(0),
+            times_out: None,
+        }
+    }
+
+    /// The next poll after a failure: the one right after the timeout is not given up for it.
+    pub(super) fn before_timeout(&self, next: Instant, now: Instant) -> Instant {
+        match self.times_out {
+            Some(moment) if moment > now => moment.min(next),
+            _ => next,
+        }
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            interval: self.interval,
+            gone_after: Some(HOUR),
+            denied_hourly: false,
+            restarts_at_once: false,
+        }
+    }
+
+    /// How Gets that only complete what a List tells are repeated: what is known is as true as
+    /// before, so that a refusal is believed at once.
+    pub(super) fn completion_policy(&self) -> Policy {
+        Policy {
+            interval: self.interval,
+            gone_after: Some(Duration::ZERO),
+            denied_hourly: true,
+            restarts_at_once: false,
+        }
+    }
+}
+
+/// When a running step is polled for its timeout.
+pub(super) fn times_out(observed: &Observation) -> Option<Timestamp> {
+    if observed.status != StepStatus::Running {
+        return None;
+    }
+    let timeout = Duration::from_secs(observed.timeout_seconds?.into());
+    Some(observed.start?.plus(timeout + AFTER_TIMEOUT))
+}

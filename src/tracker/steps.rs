@@ -1,0 +1,335 @@
+//! The tracked steps: what was observed of each, when it is settled, and when it is polled next.
+//!
+//! Owns the rules about a single step. What concerns its workflow execution comes in as
+//! [`ExecutionFacts`]; how a poll is made, by a Get or by a List, is decided in `polling`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::changes::StepChange;
+use super::labels::Labels;
+use super::pace::HOUR;
+use super::queue::{Slot, Urgency};
+use super::retry::{Jitter, Retries};
+use super::step::{
+    ExecutionFacts, Observed, ObservedBy, State, StepFailure, StepSchedule, times_out,
+};
+use crate::api::ErrorKind;
+use crate::clock::Now;
+use crate::labels::LabelText;
+use crate::model::{
+    RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId,
+};
+use crate::snapshot::{Observation, Phase, StepRecord, StepTable};
+
+/// A step whose workflow execution cannot be polled is polled this long after its last change. No
+/// step runs for more than 12 hours, so a change within it is seen.
+const POLLED_ALONE: Duration = Duration::from_secs(24 * 60 * 60);
+/// For how many intervals none of the steps of a FAILED workflow execution must have been seen
+/// rolling back until the rollback is taken for over. Two cover the time between the last poll of a
+/// step that rolled back and the first poll of the next one.
+const QUIET_INTERVALS: f64 = 2.5;
+/// A step that ended, of a workflow execution that cannot be polled, is polled this many times less
+/// often: often enough to know within five intervals whether the target can be polled.
+pub(super) const SLOWLY_ALONE: u32 = 4;
+
+/// The steps of one assignment.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    table: StepTable<StepSchedule>,
+    /// Steps whose first attempt has not ended.
+    unattempted: usize,
+}
+
+impl Steps {
+    pub(super) fn table(&self) -> &StepTable<StepSchedule> {
+        &self.table
+    }
+
+    pub(super) fn contains(&self, id: &StepExecutionId) -> bool {
+        self.table.rows().contains(id)
+    }
+
+    pub(super) fn record(&self, id: &StepExecutionId) -> Option<&StepRecord> {
+        self.table.rows().get(id)
+    }
+
+    pub(super) fn schedule(&self, id: &StepExecutionId) -> Option<&StepSchedule> {
+        self.table.rows().state(id)
+    }
+
+    pub(super) fn schedule_mut(&mut self, id: &StepExecutionId) -> Option<&mut StepSchedule> {
+        self.table.state_mut(id)
+    }
+
+    /// The steps for which `chosen` holds.
+    pub(super) fn ids(
+        &self,
+        chosen: impl Fn(&StepRecord, &StepSchedule) -> bool,
+    ) -> Vec<StepExecutionId> {
+        let rows = self.table.rows().rows();
+        let chosen = rows.filter(|(record, schedule)| chosen(record, schedule));
+        chosen.map(|(record, _)| record.id).collect()
+    }
+
+    pub(super) fn state(&self, id: &StepExecutionId) -> Option<State> {
+        self.record(id)?.observed.as_ref().map(State::of)
+    }
+
+    /// Whether the step has a rollback status.
+    pub(super) fn rolled(&self, id: &StepExecutionId) -> bool {
+        let observed = self.record(id).and_then(|record| record.observed.as_ref());
+        observed.is_some_and(|observed| observed.rollback_status.is_some())
+    }
+
+    /// Whether the first attempt to poll each step has ended.
+    pub(super) fn all_attempted(&self) -> bool {
+        self.unattempted == 0
+    }
+
+    /// Tracks a step that the configuration lists.
+    pub(super) fn track_listed(
+        &mut self,
+        id: StepExecutionId,
+        interval: Duration,
+        own_labels: LabelText,
+    ) {
+        self.unattempted += 1;
+        let record = StepRecord::unseen(id, own_labels);
+        self.table.insert(record, StepSchedule::new(interval, true));
+    }
+
+    /// Tracks a step that a List of its workflow execution tells of.
+    pub(super) fn track_discovered(
+        &mut self,
+        record: StepRecord,
+        execution: WorkflowExecutionId,
+        interval: Duration,
+    ) {
+        let schedule = StepSchedule {
+            attempted: true,
+            execution: Some(execution),
+            ..StepSchedule::new(interval, false)
+        };
+        self.table.insert(record, schedule);
+    }
+
+    pub(super) fn remove(&mut self, id: &StepExecutionId) -> Option<StepSchedule> {
+        let (_, schedule) = self.table.remove(id)?;
+        self.unattempted -= usize::from(!schedule.attempted);
+        Some(schedule)
+    }
+
+    /// Replaces records by others of the same steps.
+    pub(super) fn replace(&mut self, record: StepRecord) {
+        self.table.replace(record);
+    }
+
+    pub(super) fn set_phase(&mut self, id: &StepExecutionId, phase: Phase) {
+        if let Some(record) = self.record(id).filter(|record| record.phase != phase) {
+            let record = record.clone();
+            self.table.replace(StepRecord { phase, ..record });
+        }
+    }
+
+    /// Takes in a response about a step.
+    pub(super) fn observe(
+        &mut self,
+        id: &StepExecutionId,
+        answer: StepExecution,
+        by: ObservedBy,
+        labels: &Labels,
+        now: Now,
+    ) -> Option<Observed> {
+        let before = self.record(id)?.clone();
+        self.attempted(id);
+        let mut record = before.answered(answer, labels.region(), now.time);
+        record.full |= by == ObservedBy::Get;
+        let schedule = self.table.state_mut(id)?;
+        let observed = record.observed.as_mut()?;
+        observed.budget_millis = labels.budget_millis(observed);
+        let seen = before.observed.as_ref();
+        let same_state = seen.is_some_and(|seen| State::of(seen) == State::of(observed));
+        let known = same_state.then_some(schedule.changed);
+        let since = observed.end.or(observed.start).or(known);
+        schedule.changed = since.unwrap_or(now.time);
+        schedule.times_out = times_out(observed).map(|moment| now.instant_at(moment));
+        schedule.retries = Retries::default();
+        let execution = observed.subject.workflow_execution_id;
+        let left = match execution == schedule.execution {
+            true => None,
+            false => std::mem::replace(&mut schedule.execution, execution),
+        };
+        schedule.left_out &= left.is_none();
+        let rolled = |seen: &Observation| seen.rollback_status.is_some();
+        let rolls = observed.rollback_status == Some(RollbackStatus::Running)
+            || seen.is_some_and(|seen| rolled(seen) != rolled(observed));
+        self.table.replace(record);
+        Some(Observed {
+            before,
+            left,
+            rolls,
+        })
+    }
+
+    /// What became of a step since `before`.
+    pub(super) fn change_since(
+        &self,
+        before: StepRecord,
+        tracked_since: Timestamp,
+    ) -> Option<StepChange> {
+        let (after, schedule) = self.table.rows().row(&before.id)?;
+        let end = after.observed.as_ref().and_then(|observed| observed.end);
+        let is_old = before.observed.is_none()
+            && !schedule.listed
+            && end.is_some_and(|end| end < tracked_since);
+        Some(StepChange {
+            after: after.clone(),
+            before,
+            is_old,
+        })
+    }
+
+    /// A poll of the step by itself failed.
+    pub(super) fn fail(
+        &mut self,
+        id: &StepExecutionId,
+        kind: ErrorKind,
+        jitter: &mut Jitter,
+        now: Now,
+    ) -> Option<StepFailure> {
+        self.attempted(id);
+        let schedule = self.table.state_mut(id)?;
+        let policy = schedule.policy();
+        let wait = schedule.retries.failed(kind, policy, jitter, now.instant);
+        let retries = schedule.retries;
+        let due = schedule.before_timeout(now.instant + wait, now.instant);
+        let before = self.record(id)?;
+        let became_gone = retries.gone && before.phase != Phase::Gone;
+        let record = before.unanswered(kind, now.time);
+        self.table.replace(match retries.gone {
+            true => StepRecord {
+                phase: Phase::Gone,
+                ..record
+            },
+            false => record,
+        });
+        Some(StepFailure {
+            slot: self.slot(id, due)?,
+            became_unknown: kind == ErrorKind::Client && retries.failures == 1,
+            became_gone,
+        })
+    }
+
+    /// A poll that was to refresh the step, with others, failed: it keeps what is known.
+    pub(super) fn miss(&mut self, id: &StepExecutionId, kind: ErrorKind, now: Now) {
+        if let Some(before) = self.record(id) {
+            let record = before.unanswered(kind, now.time);
+            self.table.replace(record);
+        }
+    }
+
+    /// The step waits with its workflow execution, as was just seen of the one before: what is
+    /// known of it is up to date.
+    pub(super) fn confirm(&mut self, id: &StepExecutionId, now: Now) {
+        if let Some(before) = self.record(id).filter(|record| record.observed.is_some()) {
+            let record = StepRecord {
+                last_success: Some(now.time),
+                failing: None,
+                ..before.clone()
+            };
+            self.table.replace(record);
+        }
+    }
+
+    /// A poll of the step that is due then. What a failure means no List tells, and whoever alerts
+    /// on it needs to know at once.
+    pub(super) fn slot(&self, id: &StepExecutionId, due: Instant) -> Option<Slot> {
+        let (record, schedule) = self.table.rows().row(id)?;
+        let observed = record.observed.as_ref();
+        let failed = observed.is_some_and(|observed| observed.status == StepStatus::Failed);
+        let hurried_from = match schedule.times_out {
+            _ if failed && !record.full => Some(due),
+            Some(moment) => Some(moment.checked_sub(schedule.interval).unwrap_or(moment)),
+            None => None,
+        };
+        let urgency = match observed.map(State::of) {
+            Some(State::Waiting | State::Ended) => Urgency::Waiting,
+            Some(State::Moving | State::Retrying) | None => Urgency::Running,
+        };
+        Some(Slot {
+            due,
+            urgency,
+            hurried_from,
+        })
+    }
+
+    /// Whether what a poll that began at `asked` told of the step is final. `execution` is `None`
+    /// where the workflow execution cannot be polled.
+    pub(super) fn is_settled(
+        &self,
+        id: &StepExecutionId,
+        execution: Option<ExecutionFacts>,
+        asked: Instant,
+        now: Now,
+    ) -> bool {
+        let Some((state, schedule)) = self.state(id).zip(self.schedule(id)) else {
+            return false;
+        };
+        let Some(execution) = execution else {
+            return now.time.millis_since(schedule.changed) >= POLLED_ALONE.as_millis() as i64;
+        };
+        execution.end.is_some_and(|end| {
+            let long_ago = now.time.millis_since(end.ended) >= HOUR.as_millis() as i64;
+            let quiet = end
+                .quiet_since
+                .is_none_or(|since| asked >= since + execution.interval.mul_f64(QUIET_INTERVALS));
+            // A FAILED step with attempts left gets none of them in an execution that ended.
+            let ended = matches!(state, State::Ended | State::Retrying);
+            asked >= end.noticed && ((ended && quiet) || long_ago)
+        })
+    }
+
+    /// When a step that was just observed, and is not settled, is polled next: an interval after
+    /// this poll began, or earlier where something is known to happen earlier.
+    pub(super) fn next_poll(
+        &self,
+        id: &StepExecutionId,
+        execution: Option<ExecutionFacts>,
+        asked: Instant,
+        now: Now,
+        jitter: &mut Jitter,
+    ) -> Instant {
+        let Some((record, schedule)) = self.table.rows().row(id) else {
+            return now.instant;
+        };
+        let Some(observed) = &record.observed else {
+            return now.instant;
+        };
+        let slowly = execution.is_none() && State::of(observed) == State::Ended;
+        let wait = schedule.interval * if slowly { SLOWLY_ALONE } else { 1 };
+        let settles = match execution.map(|execution| execution.end) {
+            None => Some(schedule.changed.plus(POLLED_ALONE)),
+            Some(Some(end)) if asked < end.noticed => return now.instant,
+            Some(Some(end)) => Some(end.ended.plus(HOUR)),
+            Some(None) => None,
+        };
+        // What came while this poll was in flight is still to be seen.
+        let in_flight = (now.instant - asked).as_millis() as i64;
+        [settles, times_out(observed)]
+            .into_iter()
+            .flatten()
+            .filter(|moment| now.time.millis_since(*moment) < in_flight)
+            .map(|moment| now.instant_at(moment))
+            .fold(asked + jitter.nearly(wait), Instant::min)
+            .max(now.instant)
+    }
+
+    fn attempted(&mut self, id: &StepExecutionId) {
+        if let Some(schedule) = self.table.state_mut(id) {
+            self.unattempted -= usize::from(!schedule.attempted);
+            schedule.attempted = true;
+        }
+    }
+}

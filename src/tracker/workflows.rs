@@ -1,0 +1,399 @@
+//! Steps and their workflow executions together: which are tracked, which have settled, and what is
+//! dropped with what.
+//!
+//! A step settles by its execution's end, an execution by its steps; both leave together. What
+//! responses mean for them is in `observations`. What an execution means for its image leaves as an
+//! [`ImageSignal`].
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::context::{Context, ImageSignal};
+use super::executions::{AllSteps, Executions};
+use super::listed::Listed;
+use super::polling::Polling;
+use super::queue::{Slot, Urgency};
+use super::retention::Expiring;
+use super::steps::Steps;
+use crate::api::{Call, Operation};
+use crate::labels::LabelText;
+use crate::model::{StepExecutionId, Timestamp, WorkflowExecutionId};
+use crate::snapshot::{Phase, StepRecord};
+
+/// The tracked steps and workflow executions.
+#[derive(Debug, Default)]
+pub(super) struct Workflows {
+    pub steps: Steps,
+    pub executions: Executions,
+}
+
+impl Workflows {
+    pub(super) fn polling<'a>(&'a mut self, c: &'a mut Context<'_>) -> Polling<'a> {
+        Polling {
+            steps: &mut self.steps,
+            executions: &mut self.executions,
+            queue: c.queue,
+            pace: c.pace,
+        }
+    }
+
+    /// Tracks just these listed steps, each with its interval and labels, beside those of tracked
+    /// executions. What is known of a step stays; the first polls are spread over `spread`.
+    pub(super) fn list_steps(
+        &mut self,
+        steps: &[(StepExecutionId, Duration, LabelText)],
+        spread: Duration,
+        c: &mut Context<'_>,
+    ) {
+        let mut before: HashSet<_> = self
+            .steps
+            .ids(|_, schedule| schedule.listed)
+            .into_iter()
+            .collect();
+        for (id, interval, own_labels) in steps {
+            before.remove(id);
+            if let Some(schedule) = self.steps.schedule_mut(id) {
+                let was = std::mem::replace(&mut schedule.interval, *interval);
+                schedule.listed = true;
+                if *interval < was {
+                    let due = c.now.instant + *interval;
+                    self.polling(c).poll_no_later(*id, due);
+                }
+                // A List refreshes a listed step only after a Get.
+                let unseen = self
+                    .steps
+                    .record(id)
+                    .is_some_and(|one| one.observed.is_none());
+                if let Some(slot) = self.steps.slot(id, c.now.instant).filter(|_| unseen) {
+                    c.queue.request(Call::GetWorkflowStepExecution(*id), slot);
+                }
+            } else {
+                let due = c.now.instant + c.queue.jitter.below(spread.min(*interval));
+                self.steps.track_listed(*id, *interval, own_labels.clone());
+                self.polling(c).poll_at(*id, due);
+            }
+        }
+        for id in before {
+            let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+            let all = execution.and_then(|execution| self.executions.all_steps_mut(execution));
+            let Some(all) = all else {
+                self.untrack_step(id, c);
+                continue;
+            };
+            // It stays as one of the steps of its execution, and leaves with it, also where no List
+            // has told of it yet.
+            if !all.steps.contains(&id) {
+                all.steps.push(id);
+            }
+            if let Some(schedule) = self.steps.schedule_mut(&id) {
+                schedule.listed = false;
+                schedule.interval = c.pace.interval;
+            }
+        }
+    }
+
+    /// Stops tracking a step.
+    pub(super) fn untrack_step(&mut self, id: StepExecutionId, c: &mut Context<'_>) {
+        if let Some(schedule) = self.steps.remove(&id) {
+            c.queue.remove(&Call::GetWorkflowStepExecution(id));
+            self.leave_execution(id, schedule.execution, c);
+        }
+    }
+
+    /// A step was observed: its execution is polled when that may have ended.
+    pub(super) fn join_execution(&mut self, id: StepExecutionId, c: &mut Context<'_>) {
+        let now = c.now.instant;
+        let Some(execution) = self.steps.schedule(&id).and_then(|one| one.execution) else {
+            return;
+        };
+        let Some(schedule) = self.executions.track(execution) else {
+            return;
+        };
+        if !schedule.unsettled.contains(&id) {
+            schedule.unsettled.push(id);
+        }
+        let call = Call::GetWorkflowExecution(execution);
+        let over = schedule.end.is_some() || schedule.unavailable;
+        if schedule.all_steps.is_some() || over || c.queue.in_flight(&call) {
+            return;
+        }
+        let failing = schedule.retries.failures > 0;
+        if !self.polling(c).is_moving(execution) && !c.queue.is_waiting(&call) {
+            // How the execution is decides how the step is polled.
+            c.queue.put(call, Slot::new(now, Urgency::Waiting));
+        } else if !failing && let Some(wait) = self.polling(c).execution_interval(execution) {
+            let slot = Slot::new(now + wait, Urgency::Waiting);
+            c.queue.no_later(call, slot);
+        }
+    }
+
+    /// A step of the execution has settled, or is no longer tracked with it.
+    pub(super) fn leave_execution(
+        &mut self,
+        id: StepExecutionId,
+        execution: Option<WorkflowExecutionId>,
+        c: &mut Context<'_>,
+    ) {
+        let Some(execution) = execution else { return };
+        let Some(schedule) = self.executions.schedule_mut(execution) else {
+            return;
+        };
+        schedule.unsettled.retain(|step| *step != id);
+        if schedule.all_steps.is_some() {
+            self.settle(execution, c);
+        } else if schedule.unsettled.is_empty() {
+            self.executions.remove(execution);
+            c.queue.remove(&Call::GetWorkflowExecution(execution));
+            c.queue.remove(&Call::ListWorkflowStepExecutions(execution));
+        } else {
+            let now = c.now.instant;
+            self.polling(c).stop_sharing(execution, now);
+        }
+    }
+
+    /// Tracks just these executions by their names in the configuration, beside those of images.
+    pub(super) fn name_executions(&mut self, ids: &[WorkflowExecutionId], c: &mut Context<'_>) {
+        let named = self.executions.ids(|id, _| self.executions.is_named(id));
+        for id in named.into_iter().filter(|id| !ids.contains(id)) {
+            if let Some(all) = self.executions.all_steps_mut(id) {
+                all.named = false;
+            }
+            if c.known_image(&self.executions, id).is_none() {
+                self.untrack_execution(id, c);
+            }
+        }
+        for id in ids {
+            let new = self.track_all_steps(*id, c);
+            if let Some(all) = self.executions.all_steps_mut(*id) {
+                all.named = true;
+            }
+            if new {
+                let slot = Slot::new(c.now.instant, Urgency::Running);
+                c.queue.request(Call::GetWorkflowExecution(*id), slot);
+            }
+        }
+    }
+
+    /// Tracks all steps of the execution from now on. Returns whether they were not before.
+    pub(super) fn track_all_steps(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) -> bool {
+        let listing = self.polling(c).is_listing(id);
+        let Some(schedule) = self.executions.track(id) else {
+            return false;
+        };
+        let new = schedule.all_steps.is_none();
+        schedule.all_steps.get_or_insert_default();
+        schedule.listing.partial |= new && listing;
+        new
+    }
+
+    /// Stops tracking an execution and its steps; those that the configuration lists stay.
+    pub(super) fn untrack_execution(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+        let now = c.now.instant;
+        let Some(all) = self.executions.untrack_all_steps(id) else {
+            return;
+        };
+        c.retention.cancel(&Expiring::Execution(id), all.expires);
+        // A listed step need not be among those that the Lists have told of.
+        let mut steps = all.steps;
+        let unsettled = self
+            .executions
+            .schedule(id)
+            .map(|one| one.unsettled.clone());
+        for step in unsettled.unwrap_or_default() {
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        if let Some(image) = &all.image {
+            let executions = self.executions.of_image(image).to_vec();
+            self.polling(c).list_released(&executions, now);
+        }
+        let mut stay = Vec::new();
+        for step in steps {
+            let listed = self.steps.schedule(&step).map(|schedule| schedule.listed);
+            let settled = self
+                .steps
+                .record(&step)
+                .is_some_and(|one| one.phase == Phase::Settled);
+            match listed {
+                Some(false) => self.untrack_step(step, c),
+                Some(true) if !settled => stay.push(step),
+                // Its Get was to complete what the List of all steps told.
+                Some(true) => {
+                    c.queue.remove(&Call::GetWorkflowStepExecution(step));
+                }
+                None => {}
+            }
+        }
+        self.poll_partly(id, c);
+        for step in stay {
+            self.polling(c).poll_at(step, now);
+        }
+    }
+
+    /// Its image is no longer tracked: an execution that the configuration names stays, and waits
+    /// behind no other.
+    pub(super) fn untrack_with_image(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+        if !self.executions.is_named(id) {
+            return self.untrack_execution(id, c);
+        }
+        self.executions.set_image(id, None);
+        let all = self.executions.all_steps(id);
+        if all.is_some_and(|all| all.expires.is_none()) {
+            let slot = Slot::new(c.now.instant, Urgency::Waiting);
+            self.polling(c).list_no_later(id, slot);
+        }
+    }
+
+    /// Only listed steps of the execution are tracked from now on, or none.
+    fn poll_partly(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+        let now = c.now.instant;
+        let call = Call::GetWorkflowExecution(id);
+        let schedule = self
+            .executions
+            .schedule(id)
+            .filter(|one| !one.unsettled.is_empty());
+        let Some(ended) = schedule.map(|schedule| schedule.end.is_some()) else {
+            self.executions.remove(id);
+            c.queue.remove(&call);
+            c.queue.remove(&Call::ListWorkflowStepExecutions(id));
+            return;
+        };
+        self.polling(c).stop_sharing(id, now);
+        match ended {
+            true => drop(c.queue.remove(&call)),
+            false => c.queue.request(call, Slot::new(now, Urgency::Waiting)),
+        }
+    }
+
+    /// Stops tracking what the configuration lists for another target.
+    pub(super) fn give_up(&mut self, listed: &Listed, c: &mut Context<'_>) {
+        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+            if listed.has_execution(&id) && !self.executions.is_named(id) {
+                self.untrack_execution(id, c);
+            }
+        }
+        for id in self.steps.ids(|_, schedule| !schedule.listed) {
+            if !listed.has_step(&id) {
+                continue;
+            }
+            let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+            if let Some(all) = execution.and_then(|id| self.executions.all_steps_mut(id)) {
+                all.steps.retain(|step| *step != id);
+            }
+            self.untrack_step(id, c);
+        }
+    }
+
+    /// Steps that are not listed are polled at another interval than `before` from now on.
+    pub(super) fn change_interval(&mut self, before: Duration, c: &mut Context<'_>) {
+        let interval = c.pace.interval;
+        for id in self.steps.ids(|_, schedule| !schedule.listed) {
+            if let Some(schedule) = self.steps.schedule_mut(&id) {
+                schedule.interval = interval;
+            }
+            if interval < before {
+                let due = c.now.instant + interval;
+                self.polling(c).poll_no_later(id, due);
+            }
+        }
+    }
+
+    /// Executions are kept for another time: schedules each eviction again.
+    pub(super) fn settle_again(&mut self, c: &mut Context<'_>) {
+        let settled = |all: &AllSteps| all.expires.is_some();
+        for id in self
+            .executions
+            .ids(|_, one| one.all_steps.as_ref().is_some_and(settled))
+        {
+            self.settle(id, c);
+        }
+    }
+
+    /// Where nothing of the execution can change any more: stops polling it and schedules its
+    /// eviction. Returns whether that is so.
+    pub(super) fn settle(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) -> bool {
+        let now = c.now.instant;
+        let denied = c.queue.denied(Operation::ListWorkflowStepExecutions, now);
+        let Some(schedule) = self.executions.schedule_mut(id) else {
+            return false;
+        };
+        let (Some(all), Some(end)) = (&schedule.all_steps, schedule.end) else {
+            return false;
+        };
+        let seen = denied.is_some() || all.listed.is_some_and(|listed| listed >= end.noticed);
+        if !seen || !schedule.unsettled.is_empty() {
+            return false;
+        }
+        // A List that is broken off between two pages begins again, should the execution go on.
+        if c.queue
+            .remove(&Call::ListWorkflowStepExecutions(id))
+            .is_some()
+        {
+            schedule.listing.restart();
+        }
+        self.polling(c).poll_named_seldom(id, now);
+        let expires = end.ended.plus(c.retention_of(&self.executions, id));
+        self.expire_at(id, expires, c);
+        if let Some(image) = self.executions.image_of(id) {
+            c.signals.push(ImageSignal::Settled(image.clone()));
+        }
+        true
+    }
+
+    pub(super) fn expire_at(
+        &mut self,
+        id: WorkflowExecutionId,
+        at: Timestamp,
+        c: &mut Context<'_>,
+    ) {
+        if let Some(all) = self.executions.all_steps_mut(id) {
+            let before = all.expires.replace(at);
+            c.retention.schedule(Expiring::Execution(id), at, before);
+        }
+    }
+
+    /// The service has not known the execution for an hour.
+    pub(super) fn execution_gone(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+        let unsettled = self
+            .executions
+            .schedule(id)
+            .map(|one| one.unsettled.clone());
+        for step in unsettled.unwrap_or_default() {
+            if let Some(schedule) = self.steps.schedule_mut(&step) {
+                schedule.retries.gone = true;
+            }
+            self.steps.set_phase(&step, Phase::Gone);
+        }
+        let retention = c.retention_of(&self.executions, id);
+        self.expire_at(id, c.now.time.plus(retention), c);
+    }
+
+    /// Puts the labels and budgets of the assignment on what is known; `listed` are the steps that
+    /// have labels of their own.
+    pub(super) fn relabel(
+        &mut self,
+        listed: &[(StepExecutionId, Duration, LabelText)],
+        c: &Context<'_>,
+    ) {
+        let own: HashMap<_, _> = listed.iter().map(|(id, _, labels)| (*id, labels)).collect();
+        for record in self.steps.table().snapshot().iter() {
+            let own_labels = own.get(&record.id).map(|labels| (*labels).clone());
+            let mut record = StepRecord {
+                own_labels: own_labels.unwrap_or_else(|| c.labels.target()),
+                ..record.clone()
+            };
+            if let Some(observed) = &mut record.observed {
+                observed.budget_millis = c.labels.budget_millis(observed);
+                let execution = observed.subject.workflow_execution_id;
+                let tags = execution.map(|id| c.info_labels(&self.executions, id));
+                record.info_labels = tags.unwrap_or_default();
+            }
+            self.steps.replace(record);
+        }
+        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+            let info_labels = c.info_labels(&self.executions, id);
+            self.executions.relabel(id, c.labels.target(), info_labels);
+        }
+    }
+}
