@@ -121,6 +121,18 @@ impl Steps {
         Some(schedule)
     }
 
+    /// Puts these steps first, in this order: what is listed is exposed as the file has it.
+    pub(super) fn arrange(&mut self, first: impl Iterator<Item = StepExecutionId>) {
+        let others = self.ids(|_, _| true);
+        let mut arranged = StepTable::default();
+        for id in first.chain(others) {
+            if let Some((record, schedule)) = self.table.remove(&id) {
+                arranged.insert(record, schedule);
+            }
+        }
+        self.table = arranged;
+    }
+
     /// Replaces records by others of the same steps.
     pub(super) fn replace(&mut self, record: StepRecord) {
         self.table.replace(record);

@@ -376,6 +376,7 @@ impl Workflows {
         listed: &[(StepExecutionId, Duration, LabelText)],
         c: &Context<'_>,
     ) {
+        self.steps.arrange(listed.iter().map(|(id, ..)| *id));
         let own: HashMap<_, _> = listed.iter().map(|(id, _, labels)| (*id, labels)).collect();
         for record in self.steps.table().snapshot().iter() {
             let own_labels = own.get(&record.id).map(|labels| (*labels).clone());
