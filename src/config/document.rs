@@ -10,10 +10,10 @@ pub(super) fn document<T>(
     reading: &Reading<'_>,
     name: String,
     bytes: Result<Vec<u8>, String>,
-    read: impl FnOnce(Field<'_>) -> Option<T>,
+    read: impl FnOnce(&Field<'_>) -> Option<T>,
 ) -> Option<T> {
     let file = reading.add_file(name);
-    let note = |at, message| reading.note(Place::new(file, at), message);
+    let note = |at, message| reading.note(Place { file, at }, message, None);
     let text = match bytes.map(String::from_utf8) {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => {
@@ -34,5 +34,5 @@ pub(super) fn document<T>(
     if let Some(fault) = fault {
         note(fault.at, fault.message);
     }
-    read(Field::top(&root?, file, reading))
+    read(&Field::top(&root?, file, reading))
 }

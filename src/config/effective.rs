@@ -3,7 +3,7 @@
 //! Every default is filled in, what was put in for `${VAR}` stands there, and the steps of step files
 //! stand with the others. Secrets are left out; what is left to say of them is that there is one.
 
-use serde_yaml::Value as Yaml;
+use serde_yaml::{Mapping, Value as Yaml};
 
 use super::keys::{Config, POLLING_INTERVAL};
 use super::section::Settings;
@@ -26,7 +26,24 @@ pub(super) fn effective(config: &Config) -> String {
             }
         }
     }
-    serde_yaml::to_string(&file).expect("text, numbers and lists of them are YAML")
+    let text = serde_yaml::to_string(&file).expect("text, numbers and lists of them are YAML");
+    // Its writer ends lines at them, as YAML 1.1 does. JSON is YAML too.
+    match text.contains(['\u{2028}', '\u{2029}']) {
+        true => json(&file),
+        false => text,
+    }
+}
+
+fn json(file: &Mapping) -> String {
+    let text = serde_json::to_string_pretty(file).expect("keys are text");
+    let escaped = |c: char| match c {
+        '\n' => c.to_string(),
+        c if c.is_control() || "\u{feff}\u{fffe}\u{ffff}".contains(c) => {
+            format!("\\u{:04x}", u32::from(c))
+        }
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl<K: Kind> Kind for StepLists<K> {
     /// What all files hold; one that several patterns name is read once.
     type Value = Vec<K::Value>;
 
-    fn read(&self, field: Field<'_>) -> Option<Self::Value> {
+    fn read(&self, field: &Field<'_>) -> Option<Self::Value> {
         let mut own = HashSet::new();
         let wanted = "a list of paths, such as [\"steps.d/*.yaml\"]";
         let steps = field.each(wanted, |item| {
@@ -82,7 +82,7 @@ impl<K: Kind> StepLists<K> {
 }
 
 /// The files that a pattern names.
-fn files(item: Field<'_>) -> Option<Vec<StepFile>> {
+fn files(item: &Field<'_>) -> Option<Vec<StepFile>> {
     let text = text(item, PATH)?;
     match Pattern::new(&item.reading.folder, &text.text) {
         Ok(pattern) => match item.reading.step_files(pattern) {

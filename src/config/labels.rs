@@ -84,7 +84,7 @@ pub(super) const TAG_LABELS: Single<Vec<TagLabel>> = Single {
         field.each("a list of the keys of tags, such as [Team]", |item| {
             let tag = TagLabel::of(TAG_KEY.read(item)?);
             item.once(
-                &(item.list() + "labels"),
+                &(item.list().to_owned() + " labels"),
                 tag.label.clone(),
                 "this tag gives the same label as another, all characters but letters, digits and _ becoming _; keep one",
             )?;

@@ -18,7 +18,7 @@ pub(super) struct Optional<K>(pub K);
 impl<K: Kind> Kind for Optional<K> {
     type Value = Option<K::Value>;
 
-    fn read(&self, field: Field<'_>) -> Option<Self::Value> {
+    fn read(&self, field: &Field<'_>) -> Option<Self::Value> {
         self.0.read(field).map(Some)
     }
 
@@ -44,7 +44,7 @@ pub(super) struct List<K> {
 impl<K: Kind> Kind for List<K> {
     type Value = Vec<K::Value>;
 
-    fn read(&self, field: Field<'_>) -> Option<Self::Value> {
+    fn read(&self, field: &Field<'_>) -> Option<Self::Value> {
         let values = field.each(self.wanted, |item| self.of.read(item))?;
         match self.empty.filter(|_| values.is_empty()) {
             Some(empty) => field.problem(empty),
@@ -80,7 +80,7 @@ pub(super) struct Map<K> {
 impl<K: Kind> Kind for Map<K> {
     type Value = BTreeMap<String, K::Value>;
 
-    fn read(&self, field: Field<'_>) -> Option<Self::Value> {
+    fn read(&self, field: &Field<'_>) -> Option<Self::Value> {
         let entries = field.entries(self.wanted)?;
         if let Some(empty) = self.empty.filter(|_| entries.is_empty()) {
             return field.problem(empty);
@@ -90,7 +90,7 @@ impl<K: Kind> Kind for Map<K> {
             if let Some(fault) = fault {
                 field.key_problem(fault);
             }
-            let value = self.of.read(field)?;
+            let value = self.of.read(&field)?;
             fault.is_none().then(|| (key.to_owned(), value))
         });
         let read: Vec<Option<(String, K::Value)>> = read.collect();
@@ -117,7 +117,7 @@ pub(super) struct TextOr<V, T> {
 impl<V, T: Settings> Kind for TextOr<V, T> {
     type Value = T;
 
-    fn read(&self, field: Field<'_>) -> Option<T> {
+    fn read(&self, field: &Field<'_>) -> Option<T> {
         match field.value {
             Value::Mapping(_) => mapping().read(field),
             Value::Text(_) => self.text.read(field).map(self.alone),
@@ -159,7 +159,7 @@ pub(super) const BUCKETS: Single<Vec<Duration>> = Single {
                 ));
             }
             let repeated = "the bucket {} is listed twice; keep one";
-            item.once(&item.list(), written, repeated)?;
+            item.once(item.list(), written, repeated)?;
             Some(bucket)
         })?;
         match buckets.len() {

@@ -1,6 +1,5 @@
 //! A YAML text as a tree of values, each with its place in the text.
 
-use std::fmt;
 use std::rc::Rc;
 
 /// A place in a text.
@@ -22,12 +21,6 @@ impl Position {
             line: text.matches('\n').count() + 1,
             column: line.chars().count() + 1,
         }
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
     }
 }
 

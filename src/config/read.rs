@@ -78,13 +78,14 @@ impl Origin {
     pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Vec<Problem>> {
         let reading = Reading::new(env, self.folder(), Config::SECTION);
         let bytes = Ok(self.bytes.to_vec());
-        let read = document(&reading, self.name.clone(), bytes, file);
-        let Some((config, places)) = read.filter(|_| reading.is_right()) else {
+        let config = document(&reading, self.name.clone(), bytes, |top| {
+            let config = file(top).filter(|_| reading.is_right())?;
+            warn(&config, top);
+            Some(config)
+        });
+        let Some(config) = config else {
             return Err(reading.done().0);
         };
-        for (place, warning) in limits::warnings(&config, &places) {
-            reading.note(place, warning);
-        }
         let (warnings, step_files) = reading.done();
         Ok(Checked {
             config,
@@ -100,8 +101,7 @@ impl Origin {
     }
 }
 
-/// Reads the top of the file; returns where each target stands too.
-fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
+fn file(top: &Field<'_>) -> Option<Config> {
     match top.value {
         Value::Mapping(_) => {}
         Value::Null => return top.problem("the file is empty; it needs at least the key targets"),
@@ -121,9 +121,18 @@ fn file(top: Field<'_>) -> Option<(Config, Vec<Place>)> {
             }
         }
     }
-    let targets = top.find("targets")?;
-    let places = targets.items().map(|target| target.place()).collect();
-    Some((config, places))
+    Some(config)
+}
+
+/// Notes what is allowed but will hardly do what was meant.
+fn warn(config: &Config, top: &Field<'_>) {
+    let entries = top.entries("a mapping").unwrap_or_default();
+    let targets = entries.iter().find(|(name, _)| *name == "targets");
+    let targets = targets.into_iter().flat_map(|(_, targets)| targets.items());
+    let places: Vec<Place> = targets.map(|target| target.place).collect();
+    for (place, warning) in limits::warnings(config, &places) {
+        top.reading.note(place, warning, None);
+    }
 }
 
 /// Describes the file, all of its sections and keys.

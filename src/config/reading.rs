@@ -14,8 +14,8 @@ use super::step_files::{Gathering, Pattern, StepFile, StepFiles};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     /// In the order of reading: the file itself is 0, its step files follow.
-    file: usize,
-    at: Position,
+    pub file: usize,
+    pub at: Position,
 }
 
 /// Is shared by all that read a part of the configuration.
@@ -74,18 +74,19 @@ impl<'e> Reading<'e> {
         }
     }
 
-    pub(super) fn note(&self, place: Place, message: String) {
+    /// Notes a problem, and where the first of it is that it repeats.
+    pub(super) fn note(&self, place: Place, mut message: String, first: Option<Place>) {
+        if let Some(Place { file, at }) = first {
+            let Position { line, column } = at;
+            message += &match file == place.file {
+                true => format!("; the first is at line {line}, column {column}"),
+                false => {
+                    let file = &self.files.borrow()[file];
+                    format!("; the first is at {file}:{line}:{column}")
+                }
+            };
+        }
         self.problems.borrow_mut().push((place, message));
-    }
-
-    /// Notes what repeats something, and where the first of it is.
-    pub(super) fn note_repeated(&self, place: Place, message: &str, first: Place) {
-        let Place { file, at } = first;
-        let first = match file == place.file {
-            true => at.to_string(),
-            false => format!("{}:{}:{}", self.files.borrow()[file], at.line, at.column),
-        };
-        self.note(place, format!("{message}; the first is at {first}"));
     }
 
     /// Returns the step files that a pattern names, or why that cannot be told.
@@ -111,11 +112,5 @@ impl<'e> Reading<'e> {
         };
         let problems = problems.into_iter().map(problem).collect();
         (problems, self.step_files.into_inner().done())
-    }
-}
-
-impl Place {
-    pub(super) fn new(file: usize, at: Position) -> Self {
-        Self { file, at }
     }
 }

@@ -18,7 +18,7 @@ pub(super) trait Kind {
     type Value;
 
     /// Reads the value; notes all that is wrong with it.
-    fn read(&self, field: Field<'_>) -> Option<Self::Value>;
+    fn read(&self, field: &Field<'_>) -> Option<Self::Value>;
 
     /// Returns what is read as the same value.
     fn write(&self, value: &Self::Value) -> Yaml;
@@ -78,7 +78,8 @@ impl<K: Kind<Value: std::default::Default + PartialEq>> Fallback<K> for Absent {
 
 impl<K: Kind> Fallback<K> for Default {
     fn value(&self, section: &Field<'_>, name: &str, kind: &K) -> Option<K::Value> {
-        kind.read(section.left_out(name, &Tree::read(self.0).root?.value))
+        let default = Tree::read(self.0).root?;
+        kind.read(&section.entry(name, section.place.at, &default))
     }
 }
 
@@ -122,9 +123,9 @@ impl<'a> Entries<'a> {
         }
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<Field<'a>> {
+    pub(super) fn find(&self, name: &str) -> Option<&Field<'a>> {
         let entry = self.entries.iter().find(|(key, _)| *key == name);
-        entry.map(|(_, field)| *field)
+        entry.map(|(_, field)| field)
     }
 }
 
@@ -158,8 +159,8 @@ pub(super) const fn mapping<T: Settings>() -> Mapping<T> {
 impl<T: Settings> Kind for Mapping<T> {
     type Value = T;
 
-    fn read(&self, field: Field<'_>) -> Option<T> {
-        T::read(&Entries::new(&field, T::SECTION)?)
+    fn read(&self, field: &Field<'_>) -> Option<T> {
+        T::read(&Entries::new(field, T::SECTION)?)
     }
 
     fn write(&self, value: &T) -> Yaml {

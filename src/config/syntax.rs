@@ -5,15 +5,18 @@
 
 use super::node::Position;
 
-const CONTROL_CHARACTER: &str = "a control character stands here; take it out";
-const NO_MAPPING: &str =
-    "this line fits into no mapping around it; indent all keys of a mapping alike";
-
 /// What is wrong with a text, and where.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub at: Position,
     pub message: String,
+}
+
+impl Fault {
+    pub(super) fn new(at: Position, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { at, message }
+    }
 }
 
 /// A list or mapping whose end has not been read yet.
@@ -24,21 +27,27 @@ pub(super) struct Opened {
     pub inside: Position,
 }
 
+const CONTROL_CHARACTER: &str = "a control character stands here; take it out";
+const NO_MAPPING: &str =
+    "this line fits into no mapping around it; indent all keys of a mapping alike";
+
 /// Names the mistake where the parser stopped.
 pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> Fault {
-    let place = Place::new(text, at);
+    let stop = Stop::new(text, at);
     let bracket = open.iter().rev().find_map(|opened| opened.bracket(text));
-    let named = place.at_indicator(bracket.is_some());
+    let named = stop.indicator(bracket.is_some());
     let named = named.or_else(|| match bracket {
-        Some(bracket) => place.in_brackets(bracket),
-        None => place
-            .at_tab()
-            .or_else(|| place.at_colon())
-            .or_else(|| place.at_entry(open))
-            .or_else(|| place.next_line().at_tab()),
+        Some(bracket) => stop.in_brackets(bracket),
+        None => stop
+            .tab(at.line)
+            .or_else(|| stop.entry(open))
+            .or_else(|| stop.tab(at.line + 1)),
     });
     named.unwrap_or_else(|| {
-        place.fault("this isn't YAML; look at the indentation, the quotes and the brackets here")
+        Fault::new(
+            at,
+            "this isn't YAML; look at the indentation, the quotes and the brackets here",
+        )
     })
 }
 
@@ -48,38 +57,35 @@ pub(super) fn control_character(text: &str) -> Option<Fault> {
         c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
             || matches!(c, '\u{fffe}' | '\u{ffff}')
     };
-    Some(Fault {
-        at: Position::behind(&text[..text.find(refused)?]),
-        message: CONTROL_CHARACTER.to_owned(),
-    })
+    let at = Position::behind(&text[..text.find(refused)?]);
+    Some(Fault::new(at, CONTROL_CHARACTER))
 }
 
 impl Opened {
-    /// The bracket that opened it, and where that stands.
-    fn bracket(&self, text: &str) -> Option<(char, Position)> {
+    /// The `[` or `{` that opened it.
+    fn bracket<'a>(&self, text: &'a str) -> Option<Stop<'a>> {
         let column = self.inside.column.checked_sub(1).filter(|&c| c > 0)?;
         let at = Position {
             column,
             ..self.inside
         };
-        let bracket = Place::new(text, at).here()?;
+        let stop = Stop::new(text, at);
         let opens = if self.mapping { '{' } else { '[' };
-        (bracket == opens).then_some((bracket, at))
+        stop.rest.starts_with(opens).then_some(stop)
     }
 }
 
 /// Where the parser stopped.
-struct Place<'a> {
+struct Stop<'a> {
     text: &'a str,
     at: Position,
-    line: &'a str,
     /// The line up to there.
     before: &'a str,
     /// The text from there on.
     rest: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Stop<'a> {
     fn new(text: &'a str, at: Position) -> Self {
         let lines = text.split_inclusive('\n').take(at.line - 1);
         let (_, line) = text.split_at(lines.map(str::len).sum());
@@ -88,57 +94,39 @@ impl<'a> Place<'a> {
         Self {
             text,
             at,
-            line: line.lines().next().unwrap_or_default(),
             before,
             rest,
         }
     }
 
-    fn next_line(&self) -> Self {
-        let at = Position {
-            line: self.at.line + 1,
-            column: 1,
-        };
-        Self::new(self.text, at)
-    }
-
-    fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault {
-            at: self.at,
-            message: message.into(),
-        }
-    }
-
-    fn here(&self) -> Option<char> {
-        self.rest.chars().next()
-    }
-
-    /// An alias, a quote or a reserved character.
-    fn at_indicator(&self, in_brackets: bool) -> Option<Fault> {
-        match self.here()? {
-            '*' => Some(self.fault(
-                "this alias (*name) has no anchor (&name) before it; define it above, or put the text in quotes",
-            )),
-            '\u{feff}' => Some(self.fault(CONTROL_CHARACTER)),
-            '@' | '`' | '%' => {
-                Some(self.fault("no value can begin with this character; put the value in quotes"))
+    /// An alias, a quote, a colon or a reserved character.
+    fn indicator(&self, in_brackets: bool) -> Option<Fault> {
+        let message = match self.rest.chars().next()? {
+            '*' => {
+                "this alias (*name) has no anchor (&name) before it; define it above, or put the text in quotes"
             }
-            quote @ ('"' | '\'') => self.at_quote(quote, in_brackets),
-            _ => None,
-        }
+            '\u{feff}' => CONTROL_CHARACTER,
+            '@' | '`' | '%' => "no value can begin with this character; put the value in quotes",
+            quote @ ('"' | '\'') => return self.quote(quote, in_brackets),
+            ':' if !in_brackets => {
+                "no key can stand before this colon; quote the value, or look for a missing colon or a wrong indentation in this line and the one above"
+            }
+            _ => return None,
+        };
+        Some(Fault::new(self.at, message))
     }
 
-    fn at_quote(&self, quote: char, in_brackets: bool) -> Option<Fault> {
+    fn quote(&self, quote: char, in_brackets: bool) -> Option<Fault> {
         let mut quoted = self.rest[1..].chars();
         while let Some(c) = quoted.next() {
             let behind = quoted.as_str();
             if c == '\\' && quote == '"' {
                 if !is_escape(behind) {
                     let backslash = self.text.len() - behind.len() - 1;
-                    return Some(Fault {
-                        at: Position::behind(&self.text[..backslash]),
-                        message: "this backslash escape is unknown within double quotes; write \\\\ for a backslash, or use single quotes".to_owned(),
-                    });
+                    return Some(Fault::new(
+                        Position::behind(&self.text[..backslash]),
+                        "this backslash escape is unknown within double quotes; write \\\\ for a backslash, or use single quotes",
+                    ));
                 }
                 quoted.next();
             } else if c == quote && quote == '\'' && behind.starts_with(quote) {
@@ -152,60 +140,49 @@ impl<'a> Place<'a> {
                 break;
             }
         }
-        Some(self.fault("the quote that opens here is never closed; close it"))
+        let message = "the quote that opens here is never closed; close it";
+        Some(Fault::new(self.at, message))
     }
 
-    fn in_brackets(&self, (bracket, Position { line, column }): (char, Position)) -> Option<Fault> {
-        if self.line.contains("${") {
-            return Some(self.fault(
-                "this line isn't YAML: within {} or [] a value with ${...} must stand in quotes",
-            ));
-        }
-        let opened = Place::new(self.text, Position { line, column });
-        let inside = &opened.rest[1..opened.rest.len().saturating_sub(self.rest.len()).max(1)];
-        if inside.trim().is_empty() {
+    fn in_brackets(&self, bracket: Stop<'_>) -> Option<Fault> {
+        let Position { line, column } = bracket.at;
+        let behind = bracket.rest.len().saturating_sub(self.rest.len());
+        let inside = bracket.rest.get(1..behind).unwrap_or_default();
+        let message = if self.line(self.at.line).contains("${") {
+            "this line isn't YAML: within {} or [] a value with ${...} must stand in quotes"
+                .to_owned()
+        } else if inside.trim().is_empty() {
             return None;
-        }
-        Some(self.fault(match bracket {
-            '[' => format!(
+        } else if bracket.rest.starts_with('[') {
+            format!(
                 "a list that began with [ at line {line}, column {column} goes wrong here; separate its items with commas and close it with ]"
-            ),
-            _ => format!(
+            )
+        } else {
+            format!(
                 "a mapping that began with {{ at line {line}, column {column} goes wrong here; separate its entries with commas and close it with }}"
-            ),
-        }))
+            )
+        };
+        Some(Fault::new(self.at, message))
     }
 
-    fn at_tab(&self) -> Option<Fault> {
-        let spaces = self.line.len() - self.line.trim_start_matches(' ').len();
-        self.line[spaces..].starts_with('\t').then(|| Fault {
-            at: Position {
-                column: spaces + 1,
-                ..self.at
-            },
-            message: "a tab stands here where YAML wants spaces; indent with spaces".to_owned(),
-        })
+    fn line(&self, number: usize) -> &'a str {
+        self.text.lines().nth(number - 1).unwrap_or_default()
     }
 
-    fn at_colon(&self) -> Option<Fault> {
-        (self.here()? == ':').then(|| self.fault(
-            "no key can stand before this colon; quote the value, or look for a missing colon or a wrong indentation in this line and the one above",
-        ))
+    /// A tab that indents a line.
+    fn tab(&self, line: usize) -> Option<Fault> {
+        let column = 1 + self.line(line).find(|c| c != ' ')?;
+        let message = "a tab stands here where YAML wants spaces; indent with spaces";
+        let is_tab = self.line(line)[column - 1..].starts_with('\t');
+        is_tab.then(|| Fault::new(Position { line, column }, message))
     }
 
     /// A line that does not go on with what is open.
-    fn at_entry(&self, open: &[Opened]) -> Option<Fault> {
+    fn entry(&self, open: &[Opened]) -> Option<Fault> {
         let indentation = self.before.len() - self.before.trim_start_matches(' ').len();
-        if !self.before[indentation..]
-            .trim_matches([' ', '-'])
-            .is_empty()
-        {
+        if !self.before.trim_matches([' ', '-']).is_empty() {
             return None;
         }
-        let at = Position {
-            column: indentation + 1,
-            ..self.at
-        };
         let goes_on = |opened: &Opened| {
             let begins = opened.mapping || self.rest.starts_with('-');
             begins && opened.inside.column == self.at.column
@@ -221,10 +198,11 @@ impl<'a> Place<'a> {
             }
             _ => NO_MAPPING,
         };
-        Some(Fault {
-            at,
-            message: message.to_owned(),
-        })
+        let at = Position {
+            column: indentation + 1,
+            ..self.at
+        };
+        Some(Fault::new(at, message))
     }
 }
 

@@ -220,8 +220,8 @@ pub(super) fn target_rules(entries: &Entries<'_>) {
 }
 
 /// Checks that a list of ARNs names regions of the target alone.
-fn of_its_regions(list: Field<'_>, regions: &[String]) {
-    let region = |item: Field<'_>| {
+fn of_its_regions(list: &Field<'_>, regions: &[String]) {
+    let region = |item: &Field<'_>| {
         let text = text(item, "")?.text;
         let image = ImageArn::parse(&text).map(|arn| arn.region().to_owned());
         image.or_else(|| Some(PipelineArn::parse(&text)?.region().to_owned()))
@@ -237,7 +237,7 @@ fn of_its_regions(list: Field<'_>, regions: &[String]) {
     }
 }
 
-fn one_region(entries: &Entries<'_>, list: Field<'_>) {
+fn one_region(entries: &Entries<'_>, list: &Field<'_>) {
     let regions = entries.find("regions").map(|regions| regions.value);
     let Some(Value::Sequence(regions)) = regions else {
         return;

@@ -26,24 +26,17 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn read(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if let Some(fault) = syntax::control_character(text) {
-            return Self {
-                root: None,
-                fault: Some(fault),
-            };
-        }
         let mut builder = Builder::default();
-        let fault = builder.read(text).err();
-        let mut documents = builder.documents.into_iter();
-        let empty = Node {
+        let fault = match syntax::control_character(text) {
+            Some(fault) => Some(fault),
+            None => builder.read(text).err(),
+        };
+        let empty = || Node {
             at: Position::START,
             value: Value::Null,
         };
         Self {
-            root: match (documents.next(), &fault) {
-                (None, None) => Some(empty),
-                (root, _) => root,
-            },
+            root: builder.root.or_else(|| fault.is_none().then(empty)),
             fault,
         }
     }
@@ -56,7 +49,7 @@ struct Extent {
     nodes: usize,
 }
 
-/// A collection whose end has not been read yet.
+/// A document, list or mapping whose end has not been read yet.
 struct Open {
     opened: Opened,
     at: Position,
@@ -69,11 +62,11 @@ struct Open {
 
 #[derive(Default)]
 struct Builder {
+    /// A document, then the collections of it, each in the one before.
     open: Vec<Open>,
     anchors: HashMap<usize, (Value, Extent)>,
-    /// Of the document that is read.
+    /// The first document, once it is read.
     root: Option<Node>,
-    documents: Vec<Node>,
     /// Nodes as written.
     written: usize,
 }
@@ -81,85 +74,57 @@ struct Builder {
 impl Builder {
     /// Reads the first document, and a second one as far as it is needed to refuse it.
     fn read(&mut self, text: &str) -> Result<(), Fault> {
-        let mut began = Vec::new();
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| {
-                let open: Vec<_> = self.open.iter().map(|open| open.opened).collect();
+                let open: Vec<_> = self.open.iter().skip(1).map(|open| open.opened).collect();
                 syntax::fault(text, position(error.marker()), &open)
             })?;
             let at = position(&span.start);
-            let inside = position(&span.end);
+            let opened = Opened {
+                mapping: matches!(event, Event::MappingStart(..)),
+                inside: position(&span.end),
+            };
             match event {
-                Event::DocumentStart(_) => began.push(at),
-                Event::DocumentEnd => {
-                    self.documents.extend(self.root.take());
-                    if let [_, second] = began.as_slice() {
-                        return Err(Fault {
-                            at: *second,
-                            message: "a second document begins here; a file holds one".to_owned(),
-                        });
+                Event::DocumentStart(_) => self.open(opened, at, 0, None),
+                Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                    if self.open.len() > DEEPEST {
+                        return Err(too_deep(at));
                     }
+                    self.open(opened, at, anchor, own_tag(tag.as_deref()));
                 }
-                Event::SequenceStart(anchor, tag) => {
-                    self.begin(
-                        Opened {
-                            mapping: false,
-                            inside,
-                        },
-                        at,
-                        anchor,
-                        tag.as_deref(),
-                    )?;
-                }
-                Event::MappingStart(anchor, tag) => {
-                    self.begin(
-                        Opened {
-                            mapping: true,
-                            inside,
-                        },
-                        at,
-                        anchor,
-                        tag.as_deref(),
-                    )?;
-                }
-                Event::SequenceEnd | Event::MappingEnd => self.end()?,
+                Event::SequenceEnd | Event::MappingEnd => self.close(),
                 Event::Scalar(text, style, anchor, tag) => {
                     let at = self.key().filter(|_| span.is_empty()).unwrap_or(at);
                     let value = scalar(&text, style, tag.as_deref());
-                    self.add(at, value, anchor, Extent { depth: 0, nodes: 1 })?;
+                    self.add(at, value, anchor, Extent { depth: 0, nodes: 1 });
                 }
-                Event::Alias(anchor) => self.repeat(at, anchor)?,
+                Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                    Some((value, extent)) if self.open.len() + extent.depth <= DEEPEST + 1 => {
+                        self.add(at, value.clone(), 0, *extent);
+                    }
+                    // One that is not complete yet would hold itself.
+                    _ => return Err(too_deep(at)),
+                },
+                Event::DocumentEnd => self.end_document()?,
                 Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
             }
         }
         Ok(())
     }
 
-    fn begin(
-        &mut self,
-        opened: Opened,
-        at: Position,
-        anchor: usize,
-        tag: Option<&Tag>,
-    ) -> Result<(), Fault> {
-        if self.open.len() == DEEPEST {
-            return Err(too_deep(at));
-        }
+    fn open(&mut self, opened: Opened, at: Position, anchor: usize, tag: Option<String>) {
         self.open.push(Open {
             opened,
             at,
             anchor,
-            tag: own_tag(tag),
+            tag,
             nodes: Vec::new(),
             extent: Extent::default(),
         });
-        Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Fault> {
-        let Some(open) = self.open.pop() else {
-            return Ok(());
-        };
+    fn close(&mut self) {
+        let Some(open) = self.open.pop() else { return };
         let value = match open.tag {
             Some(tag) => Value::Tagged(tag),
             None if open.opened.mapping => Value::Mapping(pairs(open.nodes)),
@@ -169,46 +134,35 @@ impl Builder {
             depth: open.extent.depth + 1,
             nodes: open.extent.nodes.saturating_add(1),
         };
-        self.add(open.at, value, open.anchor, extent)
+        self.add(open.at, value, open.anchor, extent);
     }
 
-    fn repeat(&mut self, at: Position, anchor: usize) -> Result<(), Fault> {
-        match self.anchors.get(&anchor) {
-            Some((value, extent)) if self.open.len() + extent.depth <= DEEPEST => {
-                self.add(at, value.clone(), 0, *extent)
-            }
-            // One that is not complete yet would hold itself.
-            _ => Err(too_deep(at)),
-        }
-    }
-
-    /// Adds a node to the innermost collection.
-    fn add(
-        &mut self,
-        at: Position,
-        value: Value,
-        anchor: usize,
-        extent: Extent,
-    ) -> Result<(), Fault> {
+    /// Adds a node to what is open.
+    fn add(&mut self, at: Position, value: Value, anchor: usize, extent: Extent) {
         self.written += 1;
         if anchor > 0 {
             self.anchors.insert(anchor, (value.clone(), extent));
         }
-        let node = Node { at, value };
-        let Some(open) = self.open.last_mut() else {
-            if extent.nodes > self.written.saturating_mul(MOST_REPETITION) {
-                return Err(Fault {
-                    at: Position::START,
-                    message: "aliases (*name) repeat too much of the file; write the values out"
-                        .to_owned(),
-                });
-            }
-            self.root = Some(node);
+        if let Some(open) = self.open.last_mut() {
+            open.extent.depth = open.extent.depth.max(extent.depth);
+            open.extent.nodes = open.extent.nodes.saturating_add(extent.nodes);
+            open.nodes.push(Node { at, value });
+        }
+    }
+
+    fn end_document(&mut self) -> Result<(), Fault> {
+        let Some(document) = self.open.pop() else {
             return Ok(());
         };
-        open.extent.depth = open.extent.depth.max(extent.depth);
-        open.extent.nodes = open.extent.nodes.saturating_add(extent.nodes);
-        open.nodes.push(node);
+        if self.root.is_some() {
+            let message = "a second document begins here; a file holds one";
+            return Err(Fault::new(document.at, message));
+        }
+        if document.extent.nodes > self.written.saturating_mul(MOST_REPETITION) {
+            let message = "aliases (*name) repeat too much of the file; write the values out";
+            return Err(Fault::new(Position::START, message));
+        }
+        self.root = document.nodes.into_iter().next();
         Ok(())
     }
 
@@ -228,10 +182,8 @@ fn position(marker: &Marker) -> Position {
 }
 
 fn too_deep(at: Position) -> Fault {
-    Fault {
-        at,
-        message: "lists and mappings are nested too deeply here; nothing in this file needs more than a few levels".to_owned(),
-    }
+    let message = "lists and mappings are nested too deeply here; nothing in this file needs more than a few levels";
+    Fault::new(at, message)
 }
 
 fn pairs(nodes: Vec<Node>) -> std::rc::Rc<[(Node, Node)]> {
@@ -287,7 +239,7 @@ mod tests {
 
     fn fault(text: &str) -> String {
         let fault = Tree::read(text).fault.expect("the text is broken");
-        format!("{}: {}", fault.at, fault.message)
+        format!("{}:{}: {}", fault.at.line, fault.at.column, fault.message)
     }
 
     /// The value of the first key.
@@ -356,14 +308,14 @@ mod tests {
     fn nesting_is_bounded_also_where_aliases_make_it() {
         let lists = |depth| "[".repeat(depth) + &"]".repeat(depth);
         root(&lists(DEEPEST));
-        let too_deep = "line 1, column 129: lists and mappings are nested too deeply here; nothing in this file needs more than a few levels";
+        let too_deep = "1:129: lists and mappings are nested too deeply here; nothing in this file needs more than a few levels";
         assert_eq!(fault(&lists(DEEPEST + 1)), too_deep);
         assert!(fault("a: &a [*a]").contains("nested too deeply"));
         let mut chain = format!("- &a0 {}\n", lists(DEEPEST / 2));
         for n in 1..10_000 {
             chain += &format!("- &a{n} [*a{}]\n", n - 1);
         }
-        assert!(fault(&chain).starts_with("line 65, column 9: lists and mappings are nested"));
+        assert!(fault(&chain).starts_with("65:9: lists and mappings are nested"));
         for deep in ["[", "{a: ", "- ", "? "] {
             assert!(Tree::read(&deep.repeat(100_000)).root.is_none(), "{deep}");
         }
@@ -378,10 +330,7 @@ mod tests {
             r#"a: "\U00110000""#,
         ] {
             let told = fault(text);
-            assert!(
-                told.starts_with("line 1, column 5: this backslash"),
-                "{told}"
-            );
+            assert!(told.starts_with("1:5: this backslash"), "{told}");
         }
     }
 

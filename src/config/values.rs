@@ -14,7 +14,7 @@ use crate::model::{DurationFault, format_duration, parse_duration};
 
 /// A kind made of functions.
 pub(super) struct Single<V> {
-    pub read: fn(Field<'_>) -> Option<V>,
+    pub read: fn(&Field<'_>) -> Option<V>,
     pub write: fn(&V) -> Yaml,
     pub shape: fn() -> Shape,
 }
@@ -22,7 +22,7 @@ pub(super) struct Single<V> {
 impl<V> Kind for Single<V> {
     type Value = V;
 
-    fn read(&self, field: Field<'_>) -> Option<V> {
+    fn read(&self, field: &Field<'_>) -> Option<V> {
         (self.read)(field)
     }
 
@@ -101,7 +101,7 @@ impl<V> Text<V> {
 impl<V> Kind for Text<V> {
     type Value = V;
 
-    fn read(&self, field: Field<'_>) -> Option<V> {
+    fn read(&self, field: &Field<'_>) -> Option<V> {
         let text = text(field, self.wanted)?;
         let value = match (self.parse)(&text) {
             Ok(value) => value,
@@ -111,7 +111,7 @@ impl<V> Kind for Text<V> {
         let key = (self.text)(&value);
         match (self.once)(&value) {
             Once::Never => {}
-            Once::InList(repeated) => field.once(&field.list(), key, repeated)?,
+            Once::InList(repeated) => field.once(field.list(), key, repeated)?,
             Once::InFile(repeated) => field.once(repeated, key, repeated)?,
             Once::IdInFile(repeated) => field.once(repeated, key.to_ascii_lowercase(), repeated)?,
         }
@@ -129,7 +129,7 @@ impl<V> Kind for Text<V> {
 }
 
 /// Reads any text; `wanted` says what to write, for whoever wrote something else.
-pub(super) fn text<'a>(field: Field<'a>, wanted: &str) -> Option<Substituted<'a>> {
+pub(super) fn text<'a>(field: &Field<'a>, wanted: &str) -> Option<Substituted<'a>> {
     let written = match field.value {
         Value::Text(written) => written,
         Value::Integer(_) | Value::Float(_) | Value::Switch(_) => {
@@ -155,7 +155,7 @@ pub(super) fn text<'a>(field: Field<'a>, wanted: &str) -> Option<Substituted<'a>
 /// Either may come out of a substitution, and is then read as if it stood there; a quoted number stays
 /// text.
 fn converted<V>(
-    field: Field<'_>,
+    field: &Field<'_>,
     wanted: &str,
     convert: impl FnOnce(&Value) -> Option<V>,
 ) -> Option<V> {
@@ -187,7 +187,7 @@ pub(super) const SWITCH: Single<bool> = Single {
 };
 
 /// Reads a whole number of a range.
-pub(super) fn count(field: Field<'_>, least: u32, most: u32) -> Option<u32> {
+pub(super) fn count(field: &Field<'_>, least: u32, most: u32) -> Option<u32> {
     let wanted = match most {
         u32::MAX => format!("a whole number, at least {least}"),
         most => format!("a whole number from {least} to {most}"),
@@ -202,7 +202,7 @@ pub(super) fn count(field: Field<'_>, least: u32, most: u32) -> Option<u32> {
 }
 
 /// Reads a finite number, whole or not.
-pub(super) fn number(field: Field<'_>, least: f64) -> Option<f64> {
+pub(super) fn number(field: &Field<'_>, least: f64) -> Option<f64> {
     converted(
         field,
         &format!("a finite number, at least {least}"),
@@ -244,7 +244,7 @@ pub(super) const DURATION_OR_ZERO: Single<Duration> = Single {
     ..DURATION
 };
 
-fn duration(field: Field<'_>, wanted: &str, is_right: fn(&Duration) -> bool) -> Option<Duration> {
+fn duration(field: &Field<'_>, wanted: &str, is_right: fn(&Duration) -> bool) -> Option<Duration> {
     let without_unit = |number: &str| {
         field.problem(format!(
             "{number} has no unit; write {number}s for seconds or {number}m for minutes"

@@ -105,6 +105,15 @@ fn external_id_is_a_secret() {
 }
 
 #[test]
+fn line_separators_of_unicode_are_written_as_they_are() {
+    let config = read(
+        "targets: [{name: a, regions: [us-west-2], images: [a], labels: {a: \"1\u{2028} \\x812\u{feff}\"}}]",
+    );
+    assert_eq!(config.targets[0].labels["a"], "1\u{2028} \u{81}2\u{feff}");
+    assert_eq!(read_back(&config), config);
+}
+
+#[test]
 fn target_whose_step_files_hold_nothing_lists_nothing() {
     let config =
         read("targets: [{name: a, regions: [us-west-2], step_executions_files: [none.yaml]}]");
