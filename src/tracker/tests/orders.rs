@@ -233,3 +233,28 @@ fn step_that_failed_is_not_polled_in_vain_at_each_list() {
         assert!(due >= begin.instant + HOUR * 9 / 10, "{kind:?}");
     }
 }
+
+#[test]
+fn execution_that_stays_unknown_is_evicted_when_it_was_to_be() {
+    let id = execution_id(&step_id(0));
+    let call = Call::ListWorkflowStepExecutions(id);
+    let mut driver = Driver::new(naming(&[id]), 1);
+    let unknown_now = |driver: &mut Driver| {
+        // A large page is refused first, whatever is unknown.
+        for _ in 0..2 {
+            let asked = driver.now.instant;
+            let _ = driver.respond(call.clone(), first(), asked, Err(ErrorKind::Client));
+        }
+        let all = driver.tracker.workflows.executions.all_steps(id);
+        all.and_then(|all| all.expires)
+    };
+    assert_eq!(unknown_now(&mut driver), None);
+    driver.pass(HOUR);
+    let expires = Some(driver.now.time.plus(HOUR * 3));
+    assert_eq!(unknown_now(&mut driver), expires);
+    driver.pass(HOUR);
+    assert_eq!(unknown_now(&mut driver), expires);
+    driver.pass(HOUR * 2);
+    driver.tracker.handle_timeout(driver.now);
+    assert!(!driver.tracker.workflows.executions.contains(id));
+}
