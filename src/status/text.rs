@@ -33,25 +33,52 @@ pub(super) fn is_steering(character: char) -> bool {
 /// well, which the templates never write as markup.
 pub(super) fn document(markup: Markup) -> String {
     let markup = markup.into_string();
+    let Some(mut at) = find_replaced(&markup) else {
+        return markup;
+    };
     let mut page = String::with_capacity(markup.len());
     let mut rest = &*markup;
-    while let Some(at) = rest.find(is_replaced) {
-        let (plain, from) = rest.split_at(at);
-        page.push_str(plain);
+    loop {
+        let (kept, from) = rest.split_at(at);
+        page.push_str(kept);
         let mut after = from.chars();
         page.push_str(match after.next() {
+            None => return page,
             Some('\'') => "&#39;",
             Some('\t' | '\r') => " ",
-            _ => "\u{fffd}",
+            Some(_) => "\u{fffd}",
         });
         rest = after.as_str();
+        at = find_replaced(rest).unwrap_or(rest.len());
     }
-    page.push_str(rest);
-    page
 }
 
 fn is_replaced(character: char) -> bool {
     character == '\'' || (is_steering(character) && character != '\n')
+}
+
+/// Finds the first character that is replaced. Nearly all of a page is none of these and ASCII, and is
+/// passed over in blocks: character by character, this would cost as much as making the page.
+fn find_replaced(text: &str) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let is_kept = |byte: &u8| matches!(byte, b' '..=b'&' | b'('..=b'~' | b'\n');
+    let mut at = 0;
+    loop {
+        let rest = &text.as_bytes()[at..];
+        let blocks = rest.chunks_exact(BLOCK);
+        let kept =
+            blocks.take_while(|block| block.iter().fold(true, |all, byte| all & is_kept(byte)));
+        at += kept.count() * BLOCK;
+        at += text.as_bytes()[at..]
+            .iter()
+            .take_while(|byte| is_kept(byte))
+            .count();
+        let next = text[at..].chars().next()?;
+        if is_replaced(next) {
+            return Some(at);
+        }
+        at += next.len_utf8();
+    }
 }
 
 #[cfg(test)]

@@ -51,9 +51,9 @@ pub(super) fn bar(step: &Step<'_>, axis: Axis, now: Timestamp) -> Markup {
 
 /// A mark stands out of the bar, so that it is seen on each pattern.
 fn mark(kind: &str, at: Option<Timestamp>, axis: Axis) -> Markup {
-    html! {
-        @if let Some(place) = at.and_then(|at| axis.mark(at)) {
-            line class={ "mark " (kind) } y1="-3" y2="17" x1={ (place) "%" } x2={ (place) "%" } {}
-        }
-    }
+    let Some(place) = at.and_then(|at| axis.mark(at)) else {
+        return Markup::default();
+    };
+    let place = format!("{place}%");
+    html! { line class={ "mark " (kind) } y1="-3" y2="17" x1=(place) x2=(place) {} }
 }

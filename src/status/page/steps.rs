@@ -92,5 +92,8 @@ fn details(step: &Step<'_>, owner: &Source, now: Timestamp) -> Markup {
 
 /// What is known under a title, where anything is.
 fn entry(title: &str, value: Option<impl Render>) -> Markup {
-    html! { @if let Some(value) = value { div { dt { (title) } " " dd { (value) } } } }
+    let Some(value) = value else {
+        return Markup::default();
+    };
+    html! { div { dt { (title) } " " dd { (value) } } }
 }
