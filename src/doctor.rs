@@ -7,6 +7,7 @@
 //! checked configuration and by whom [`Access`] leads to; shares with the exporter its clients and its
 //! rules of what is needed and chosen. Changes nothing.
 
+mod access;
 mod advice;
 mod ask;
 mod calls;
@@ -18,68 +19,25 @@ mod report;
 mod summary;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::api::{Answer, Caller, ImageBuilder, ServiceClock};
 use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::config::{Checked, Config, LimitKey, RateLimit, Target};
+use crate::config::{Checked, Config, LimitKey, RateLimit};
 use crate::poller::RateLimiter;
 
-pub use estimate::{Estimate, Seen};
+pub use access::Access;
+pub use estimate::{Estimate, EstimateInput};
 pub use examine::examine;
-pub use findings::{Check, Findings, Outcome};
+pub use findings::{Check, CheckOutcome, Findings};
 
 /// Targets and regions that are examined at the same time.
 const AT_ONCE: usize = 8;
 /// Calls a second, where the rate limit is lower.
 const SLOWEST: f64 = 1.0;
-
-/// Whom to ask about one target in one region.
-pub struct Access {
-    pub api: Arc<dyn ImageBuilder>,
-    /// Whose credentials they are.
-    pub caller: Answer<Caller>,
-    /// Who assumes the target's role, where it has one.
-    pub base: Answer<Caller>,
-    /// Told of every answer that `api` gives.
-    pub service_clock: ServiceClock,
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").finish_non_exhaustive()
-    }
-}
-
-impl Access {
-    /// Through the SDK.
-    pub fn through(aws: &Aws, config: &Config, target: &Target, region: &str) -> Self {
-        let timeout = config.polling.request_timeout;
-        let service_clock = ServiceClock::default();
-        let client = aws.client(target, region, timeout, service_clock.clone());
-        let (aws, region) = (aws.clone(), region.to_owned());
-        let without_role = Target {
-            assume_role: None,
-            ..target.clone()
-        };
-        Self {
-            caller: client.caller(),
-            api: Arc::new(client),
-            base: Box::pin(async move {
-                let clock = ServiceClock::default();
-                aws.client(&without_role, &region, timeout, clock)
-                    .caller()
-                    .await
-            }),
-            service_clock,
-        }
-    }
-}
 
 /// Examines every target in each of its regions, some at the same time, and writes what was found
 /// in the order of the configuration. Answers whether all that is needed is there and allowed.

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::ask::Listed;
-use super::examine::Examination;
-use super::findings::Outcome;
-use super::found::{followed_images, to_look_into, unknown_image};
+use super::ask::{AccountList, Asker};
+use super::findings::{Check, CheckOutcome};
+use super::found::{Found, followed_images, to_look_into, unknown_image};
 use super::report::counted;
-use crate::api::{ApiError, ErrorKind, Operation};
+use crate::api::{ApiError, Caller, ErrorKind, Operation};
+use crate::config::Target;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
+use crate::tracker::Selection;
 
 /// Of each kind of thing that the configuration names one by one, so many are asked for.
 pub(super) const MOST_NAMED: usize = 10;
@@ -17,8 +18,20 @@ const MOST_LOOKED_INTO: usize = 4;
 /// Nobody has it.
 const NO_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
+/// One target in one region, while it is examined.
+pub(super) struct Examination<'a> {
+    pub target: &'a Target,
+    pub region: &'a str,
+    pub asker: Asker,
+    pub caller: Option<Caller>,
+    pub selection: Selection,
+    pub found: Found,
+    pub checks: Vec<Check>,
+    pub warnings: Vec<String>,
+}
+
 impl Examination<'_> {
-    pub(super) async fn check(&mut self, operation: Operation) -> Outcome {
+    pub(super) async fn check(&mut self, operation: Operation) -> CheckOutcome {
         match operation {
             Operation::ListImagePipelines => self.pipelines().await,
             Operation::ListImageBuildVersions => self.images().await,
@@ -30,15 +43,15 @@ impl Examination<'_> {
         }
     }
 
-    async fn pipelines(&mut self) -> Outcome {
+    async fn pipelines(&mut self) -> CheckOutcome {
         let listed = self.asker.list(|api, page| api.list_image_pipelines(page));
-        let Listed {
+        let AccountList {
             entries,
             pages,
             cut,
         } = match listed.await {
             Ok(listed) => listed,
-            Err(error) => return Outcome::of_failure(error, None),
+            Err(error) => return CheckOutcome::of_failure(error, None),
         };
         self.found.pipeline_pages = pages;
         let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_pipeline(one));
@@ -49,20 +62,20 @@ impl Examination<'_> {
         let told = format!("{all}, {} followed", chosen.count());
         self.found.pipelines = entries;
         self.take(Operation::ListImagePipelines, idle, cut);
-        Outcome::Allowed(told)
+        CheckOutcome::Allowed(told)
     }
 
-    async fn images(&mut self) -> Outcome {
+    async fn images(&mut self) -> CheckOutcome {
         let listed = self
             .asker
             .list(|api, page| api.list_image_build_versions(page));
-        let Listed {
+        let AccountList {
             entries,
             pages,
             cut,
         } = match listed.await {
             Ok(listed) => listed,
-            Err(error) => return Outcome::of_failure(error, None),
+            Err(error) => return CheckOutcome::of_failure(error, None),
         };
         self.found.image_pages = pages;
         let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_image(one));
@@ -73,7 +86,7 @@ impl Examination<'_> {
         self.take(Operation::ListImageBuildVersions, idle, cut);
         let followed = followed_images(&self.found, &self.selection);
         let moving = { followed.iter() }.filter(|image| !image.status.is_terminal());
-        Outcome::Allowed(format!(
+        CheckOutcome::Allowed(format!(
             "{all}, {} followed, {} of them being built",
             followed.len(),
             moving.count()
@@ -93,7 +106,7 @@ impl Examination<'_> {
         }
     }
 
-    async fn image(&mut self) -> Outcome {
+    async fn image(&mut self) -> CheckOutcome {
         let named: Vec<ImageArn> = { self.target.image_build_versions.iter() }
             .filter(|arn| arn.region() == self.region)
             .cloned()
@@ -109,26 +122,26 @@ impl Examination<'_> {
                 Err(error) if error.kind == ErrorKind::Client => {
                     unknown.push((arn.as_str().to_owned(), error));
                 }
-                Err(error) => return Outcome::of_failure(error, Some(arn_text(arn))),
+                Err(error) => return CheckOutcome::of_failure(error, Some(arn_text(arn))),
             }
         }
         self.warn_of_named("image_build_versions", named.len(), &unknown);
         if let Some(told) = told {
-            return Outcome::Allowed(told);
+            return CheckOutcome::Allowed(told);
         }
         if let Some((arn, _)) = unknown.into_iter().next() {
-            return Outcome::NothingThere(arn);
+            return CheckOutcome::NothingThere(arn);
         }
         let arn = self.best_images().into_iter().next();
         let arn = arn.unwrap_or_else(|| self.unknown_image());
         let text = arn_text(&arn);
         match self.asker.call(|api| api.get_image(arn.clone())).await {
-            Ok(_) => Outcome::Allowed(text),
-            Err(error) => Outcome::of_failure(error, Some(text)),
+            Ok(_) => CheckOutcome::Allowed(text),
+            Err(error) => CheckOutcome::of_failure(error, Some(text)),
         }
     }
 
-    async fn workflows(&mut self) -> Outcome {
+    async fn workflows(&mut self) -> CheckOutcome {
         let mut images = self.best_images();
         if images.is_empty() {
             let named = self.found.named_images.iter();
@@ -148,21 +161,21 @@ impl Examination<'_> {
                 Ok(page) if !page.entries.is_empty() => {
                     let workflows = counted(page.entries.len(), "workflow execution");
                     self.found.workflows = page.entries;
-                    return Outcome::Allowed(format!("{workflows} of {text}"));
+                    return CheckOutcome::Allowed(format!("{workflows} of {text}"));
                 }
-                Ok(_) => outcome = Some(Outcome::Allowed(format!("none of {text} any more"))),
-                Err(error) => match Outcome::of_failure(error, Some(text)) {
-                    Outcome::NothingThere(text) => {
-                        outcome.get_or_insert(Outcome::NothingThere(text));
+                Ok(_) => outcome = Some(CheckOutcome::Allowed(format!("none of {text} any more"))),
+                Err(error) => match CheckOutcome::of_failure(error, Some(text)) {
+                    CheckOutcome::NothingThere(text) => {
+                        outcome.get_or_insert(CheckOutcome::NothingThere(text));
                     }
                     failed => return failed,
                 },
             }
         }
-        outcome.unwrap_or(Outcome::NotAsked)
+        outcome.unwrap_or(CheckOutcome::NotAsked)
     }
 
-    async fn workflow(&mut self) -> Outcome {
+    async fn workflow(&mut self) -> CheckOutcome {
         let named = self.target.workflow_executions.clone();
         let mut unknown = Vec::new();
         for id in named.iter().take(MOST_NAMED) {
@@ -171,25 +184,25 @@ impl Examination<'_> {
                 Err(error) if error.kind == ErrorKind::Client => {
                     unknown.push((id.to_string(), error));
                 }
-                Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
+                Err(error) => return CheckOutcome::of_failure(error, Some(id.to_string())),
             }
         }
         self.found.unknown_workflows = unknown.len();
         self.warn_of_named("workflow_executions", named.len(), &unknown);
         if let Some((id, _)) = self.found.named_workflows.first() {
-            return Outcome::Allowed(id.to_string());
+            return CheckOutcome::Allowed(id.to_string());
         }
         if let Some((id, _)) = unknown.into_iter().next() {
-            return Outcome::NothingThere(id);
+            return CheckOutcome::NothingThere(id);
         }
         let id = self.known_workflow();
         match self.asker.call(|api| api.get_workflow_execution(id)).await {
-            Ok(_) => Outcome::Allowed(id.to_string()),
-            Err(error) => Outcome::of_failure(error, Some(id.to_string())),
+            Ok(_) => CheckOutcome::Allowed(id.to_string()),
+            Err(error) => CheckOutcome::of_failure(error, Some(id.to_string())),
         }
     }
 
-    async fn steps(&mut self) -> Outcome {
+    async fn steps(&mut self) -> CheckOutcome {
         let id = self.known_workflow();
         let page = self.asker.page(None, |api, page| {
             api.list_workflow_step_executions(id, page)
@@ -199,13 +212,13 @@ impl Examination<'_> {
                 self.found.steps = Some(page.entries.len());
                 self.found.step = page.entries.first().map(|(id, _)| *id);
                 let steps = counted(page.entries.len(), "step");
-                Outcome::Allowed(format!("{steps} of {id}"))
+                CheckOutcome::Allowed(format!("{steps} of {id}"))
             }
-            Err(error) => Outcome::of_failure(error, Some(id.to_string())),
+            Err(error) => CheckOutcome::of_failure(error, Some(id.to_string())),
         }
     }
 
-    async fn step(&mut self) -> Outcome {
+    async fn step(&mut self) -> CheckOutcome {
         let named: Vec<StepExecutionId> = { self.target.step_executions.iter() }
             .map(|step| step.id)
             .collect();
@@ -224,16 +237,16 @@ impl Examination<'_> {
                 Err(error) if error.kind == ErrorKind::Client => {
                     unknown.push((id.to_string(), error));
                 }
-                Err(error) => return Outcome::of_failure(error, Some(id.to_string())),
+                Err(error) => return CheckOutcome::of_failure(error, Some(id.to_string())),
             }
         }
         self.found.unknown_steps = unknown.len();
         self.warn_of_named("step_executions", named.len(), &unknown);
         if let Some(told) = told {
-            return Outcome::Allowed(told);
+            return CheckOutcome::Allowed(told);
         }
         if let Some((id, _)) = unknown.into_iter().next() {
-            return Outcome::NothingThere(id);
+            return CheckOutcome::NothingThere(id);
         }
         let id = self.found.step;
         let id = id.unwrap_or_else(|| nobodys(StepExecutionId::PREFIX));
@@ -242,8 +255,8 @@ impl Examination<'_> {
             .call(|api| api.get_workflow_step_execution(id))
             .await
         {
-            Ok(_) => Outcome::Allowed(id.to_string()),
-            Err(error) => Outcome::of_failure(error, Some(id.to_string())),
+            Ok(_) => CheckOutcome::Allowed(id.to_string()),
+            Err(error) => CheckOutcome::of_failure(error, Some(id.to_string())),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::model::{ImageStatus, RollbackStatus, StepStatus, WorkflowStatus};
 
 /// What the arithmetic starts from.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen {
+pub struct EstimateInput {
     /// Pages that the account's pipelines and images take; 0 of a list that is not needed.
     pub pipeline_pages: usize,
     pub image_pages: usize,
@@ -52,7 +52,7 @@ pub(super) const ASSUMED_STEPS: usize = 7 + 4;
 /// Calls an hour, and series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    pub seen: Seen,
+    pub input: EstimateInput,
     /// While nothing runs.
     pub idle: f64,
     /// On top of it, while one image is built.
@@ -72,27 +72,27 @@ const LISTED_EVERY: u32 = 6;
 const WORKFLOW_SELDOM: f64 = 10.0;
 
 impl Estimate {
-    pub fn new(seen: Seen, config: &Config) -> Self {
+    pub fn new(input: EstimateInput, config: &Config) -> Self {
         let an_hour = |interval: Duration| 3_600.0 / interval.as_secs_f64();
         let (interval, discovery) = (config.polling.interval, config.polling.discovery_interval);
         // Each round reads every page of the account's lists.
-        let idle = (seen.pipeline_pages + seen.image_pages) as f64 * an_hour(discovery);
+        let idle = (input.pipeline_pages + input.image_pages) as f64 * an_hour(discovery);
         // A List of the steps of the execution that runs, as an image's run one after the other; and
         // seldom one of the image's executions.
         let running_image = an_hour(interval) + an_hour(discovery * LISTED_EVERY);
-        let (workflows, steps) = (seen.workflows_of_image as f64, seen.steps_of_image as f64);
+        let (workflows, steps) = (input.workflows_of_image as f64, input.steps_of_image as f64);
         // One GetImage; its executions are listed at three changes of its state and at the end of
         // each execution; of that, one Get, one of each of its steps, and three Lists at its begin
         // and end.
         let build = 1.0 + (3.0 + workflows) + workflows + steps + 3.0 * workflows;
-        let polls = seen.running_workflows as f64 * an_hour(interval) + seen.step_polls;
+        let polls = input.running_workflows as f64 * an_hour(interval) + input.step_polls;
         // An image that is named is no line of a list.
         let named = polls * (1.0 + 1.0 / WORKFLOW_SELDOM)
-            + seen.running_named_images as f64 * an_hour(discovery);
-        let now = idle + named + seen.running_images as f64 * running_image;
-        let series = series(&seen, config);
+            + input.running_named_images as f64 * an_hour(discovery);
+        let now = idle + named + input.running_images as f64 * running_image;
+        let series = series(&input, config);
         Self {
-            seen,
+            input,
             idle,
             running_image,
             build,
@@ -114,7 +114,7 @@ impl Estimate {
 }
 
 /// The series of what there is on `/metrics`.
-fn series(seen: &Seen, config: &Config) -> usize {
+fn series(input: &EstimateInput, config: &Config) -> usize {
     // A status is a series for each value that it can have, or one.
     let status = |known: usize, most: usize| match config.metrics.status_format {
         StatusFormat::Stateset => known,
@@ -137,28 +137,28 @@ fn series(seen: &Seen, config: &Config) -> usize {
     // COMPLETED and FAILED: a counter, and a histogram with one more bucket, sum and count.
     let finished = 2 * (1 + config.metrics.duration_buckets.len() + 3);
 
-    let workflows = seen.kept_images * seen.workflows_of_image + seen.named_workflows;
+    let workflows = input.kept_images * input.workflows_of_image + input.named_workflows;
     // A workflow execution that is named has as many as an image's has.
-    let of_named = seen.named_workflows * seen.steps_of_image / seen.workflows_of_image.max(1);
-    let single = of_named + seen.listed_steps;
-    let steps = seen.kept_images * seen.steps_of_image + single;
-    let step_names = seen.image_names.min(seen.kept_images) * seen.steps_of_image + single;
+    let of_named = input.named_workflows * input.steps_of_image / input.workflows_of_image.max(1);
+    let single = of_named + input.listed_steps;
+    let steps = input.kept_images * input.steps_of_image + single;
+    let step_names = input.image_names.min(input.kept_images) * input.steps_of_image + single;
     steps * step
         + workflows * workflow
-        + seen.kept_images * image
-        + seen.image_names
-        + seen.pipelines * pipeline
+        + input.kept_images * image
+        + input.image_names
+        + input.pipelines * pipeline
         + step_names * finished
-        + of_exporter(seen)
+        + of_exporter(input)
 }
 
 /// About the exporter: a count of each operation and result, durations of those that are called,
 /// lateness, and what there is one or a few of.
-fn of_exporter(seen: &Seen) -> usize {
+fn of_exporter(input: &EstimateInput) -> usize {
     const OPERATIONS_AND_RESULTS: usize = 7 * 9;
     const HISTOGRAM: usize = 12 + 3;
     const ONCE: usize = 8;
-    OPERATIONS_AND_RESULTS + (seen.operations + 1) * HISTOGRAM + ONCE + seen.selectors
+    OPERATIONS_AND_RESULTS + (input.operations + 1) * HISTOGRAM + ONCE + input.selectors
 }
 
 #[cfg(test)]
@@ -170,31 +170,31 @@ mod tests {
         Config::read("test.yaml", &text, &|_| None).unwrap().config
     }
 
-    fn seen() -> Seen {
-        Seen {
+    fn input() -> EstimateInput {
+        EstimateInput {
             pipeline_pages: 1,
             image_pages: 3,
             workflows_of_image: 2,
             steps_of_image: 11,
-            ..Seen::default()
+            ..EstimateInput::default()
         }
     }
 
     #[test]
     fn every_page_of_a_list_is_a_call_each_discovery_interval() {
-        let estimate = Estimate::new(seen(), &config(""));
+        let estimate = Estimate::new(input(), &config(""));
         // 4 pages, 30 times an hour.
         assert_eq!(estimate.idle, 120.0);
         assert_eq!(estimate.now, 120.0);
-        let fast = Estimate::new(seen(), &config("polling: {discovery_interval: 30s}"));
+        let fast = Estimate::new(input(), &config("polling: {discovery_interval: 30s}"));
         assert_eq!(fast.idle, 480.0);
     }
 
     #[test]
     fn image_that_is_built_is_a_list_an_interval_and_one_of_its_executions_now_and_then() {
-        let running = Seen {
+        let running = EstimateInput {
             running_images: 3,
-            ..seen()
+            ..input()
         };
         let estimate = Estimate::new(running, &config(""));
         // 120 of its steps, 5 of its executions.
@@ -206,12 +206,12 @@ mod tests {
 
     #[test]
     fn listed_step_is_a_get_an_interval_of_its_own_and_some_of_its_workflow_execution() {
-        let listed = Seen {
+        let listed = EstimateInput {
             running_steps: 2,
             // One each 30 s, one each 10 s.
             step_polls: 120.0 + 360.0,
             running_workflows: 1,
-            ..Seen::default()
+            ..EstimateInput::default()
         };
         let estimate = Estimate::new(listed, &config(""));
         assert_eq!(estimate.idle, 0.0);
@@ -220,9 +220,9 @@ mod tests {
 
     #[test]
     fn rate_limit_is_enough_for_so_many_images_at_a_time() {
-        let running = Seen {
+        let running = EstimateInput {
             running_images: 10,
-            ..seen()
+            ..input()
         };
         let estimate = Estimate::new(running, &config(""));
         // 18 000 an hour, of which the lists take 120.
@@ -233,10 +233,10 @@ mod tests {
 
     #[test]
     fn sparse_statuses_take_fewer_series() {
-        let kept = Seen {
+        let kept = EstimateInput {
             kept_images: 10,
             image_names: 2,
-            ..seen()
+            ..input()
         };
         let stateset = Estimate::new(kept.clone(), &config("")).series;
         let sparse = Estimate::new(kept, &config("metrics: {status_format: sparse}")).series;

@@ -1,14 +1,14 @@
 //! Asks about one target in one region what the exporter will ask, each operation for real.
 
 use std::collections::BTreeSet;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Access;
+use super::access::Access;
 use super::ask::Asker;
-use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, Seen};
-use super::findings::{Check, Findings, Outcome};
+use super::calls::Examination;
+use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, EstimateInput};
+use super::findings::{Check, CheckOutcome, Findings};
 use super::found::{Found, followed_images, is_kept, running_steps};
 use super::report::{counted, plain};
 use crate::api::{ApiError, Caller, ErrorKind, Operation, Parsed, within};
@@ -17,18 +17,6 @@ use crate::config::{Config, PipelineSelector, Target};
 use crate::model::{Image, WorkflowExecution};
 use crate::poller::RateLimiter;
 use crate::tracker::{LARGE_PAGE, Selection, needed_operations};
-
-/// One target in one region, while it is examined.
-pub(super) struct Examination<'a> {
-    pub target: &'a Target,
-    pub region: &'a str,
-    pub asker: Asker,
-    pub caller: Option<Caller>,
-    pub selection: Selection,
-    pub found: Found,
-    pub checks: Vec<Check>,
-    pub warnings: Vec<String>,
-}
 
 /// Makes every call that the target needs in the region, one after the other. `limiter` is the one
 /// that its calls count against.
@@ -105,7 +93,7 @@ impl Examination<'_> {
         self.checks = { needed.iter() }
             .map(|operation| Check {
                 operation: *operation,
-                outcome: Outcome::NotAsked,
+                outcome: CheckOutcome::NotAsked,
             })
             .collect();
     }
@@ -124,7 +112,7 @@ impl Examination<'_> {
         let mut stopped = false;
         for operation in order {
             let outcome = match stopped {
-                true => Outcome::NotAsked,
+                true => CheckOutcome::NotAsked,
                 false => self.check(operation).await,
             };
             stopped |= outcome.speaks_for_all();
@@ -141,7 +129,7 @@ impl Examination<'_> {
             return;
         };
         let enough = match estimate.most_running(rate) {
-            Some(most) if estimate.seen.running_images > 0 => {
+            Some(most) if estimate.input.running_images > 0 => {
                 format!("; it is enough for {} at a time", counted(most, "image"))
             }
             _ => String::new(),
@@ -187,19 +175,22 @@ impl Examination<'_> {
                 check.operation,
                 Operation::ListImagePipelines | Operation::ListImageBuildVersions
             );
-            is_list && !matches!(check.outcome, Outcome::Allowed(_))
+            is_list && !matches!(check.outcome, CheckOutcome::Allowed(_))
         });
         let nothing_told = self
             .checks
             .iter()
-            .all(|check| check.outcome == Outcome::NotAsked);
+            .all(|check| check.outcome == CheckOutcome::NotAsked);
         if unread || nothing_told {
             return None;
         }
-        Some(Estimate::new(self.seen(config, needed, clock), config))
+        Some(Estimate::new(
+            self.estimate_input(config, needed, clock),
+            config,
+        ))
     }
 
-    fn seen(&self, config: &Config, needed: &[Operation], clock: Clock) -> Seen {
+    fn estimate_input(&self, config: &Config, needed: &[Operation], clock: Clock) -> EstimateInput {
         let now = clock.now().time;
         let found = &self.found;
         let followed = followed_images(found, &self.selection);
@@ -235,7 +226,7 @@ impl Examination<'_> {
             Some(steps) if steps > 0 => (current.len(), steps),
             _ => (ASSUMED_WORKFLOWS, ASSUMED_STEPS),
         };
-        Seen {
+        EstimateInput {
             pipeline_pages: found.pipeline_pages,
             image_pages: found.image_pages,
             pipelines: chosen.count(),

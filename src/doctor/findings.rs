@@ -38,11 +38,11 @@ pub struct Findings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     pub operation: Operation,
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// Answered; what with.
     Allowed(String),
     /// The service does not know what was asked for, and would have denied it before it said so.
@@ -57,7 +57,7 @@ pub enum Outcome {
     NotAsked,
 }
 
-impl Outcome {
+impl CheckOutcome {
     /// Of a call that failed; `tried` is what was asked for. Of a list of the account, which asks
     /// for nothing in particular, an error of the client is no answer.
     pub(super) fn of_failure(error: ApiError, tried: Option<String>) -> Self {
@@ -106,7 +106,7 @@ impl Findings {
         let answered = |check: &Check| {
             matches!(
                 check.outcome,
-                Outcome::Allowed(_) | Outcome::NothingThere(_)
+                CheckOutcome::Allowed(_) | CheckOutcome::NothingThere(_)
             )
         };
         self.checks.iter().any(answered)
@@ -114,7 +114,7 @@ impl Findings {
 
     /// Those of which nobody knows whether they are allowed.
     pub(super) fn throttled(&self) -> usize {
-        let throttled = |check: &&Check| matches!(check.outcome, Outcome::Throttled(_));
+        let throttled = |check: &&Check| matches!(check.outcome, CheckOutcome::Throttled(_));
         self.checks.iter().filter(throttled).count()
     }
 
@@ -130,7 +130,7 @@ impl Findings {
     }
 
     pub(super) fn denied(&self) -> Vec<&Check> {
-        let denied = |check: &&Check| matches!(check.outcome, Outcome::Denied(_));
+        let denied = |check: &&Check| matches!(check.outcome, CheckOutcome::Denied(_));
         self.checks.iter().filter(denied).collect()
     }
 }

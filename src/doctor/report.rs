@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::advice;
-use super::estimate::{Estimate, Seen};
-use super::findings::{Findings, Outcome, SKEW_REFUSED, SKEW_TO_WARN_OF};
+use super::estimate::{Estimate, EstimateInput};
+use super::findings::{CheckOutcome, Findings, SKEW_REFUSED, SKEW_TO_WARN_OF};
 use crate::api::ErrorKind;
 use crate::config::{Polling, Target};
 use crate::model::format_duration;
@@ -118,31 +118,31 @@ fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> i
         let operation = check.operation.as_str();
         let mut row = |verdict: &str, text: &str| write_row(out, verdict, operation, text);
         let error = match &check.outcome {
-            Outcome::Allowed(told) => {
+            CheckOutcome::Allowed(told) => {
                 row("allowed", told)?;
                 continue;
             }
-            Outcome::NothingThere(tried) => {
+            CheckOutcome::NothingThere(tried) => {
                 let so = format!("nothing there to look at: asked for {tried}");
                 row("allowed", &so)?;
                 continue;
             }
-            Outcome::Denied(error) => {
+            CheckOutcome::Denied(error) => {
                 row("DENIED", &error.message)?;
                 let so = without(check.operation).replace('`', "");
                 write_row(out, "", "", &format!("without it {so}"))?;
                 continue;
             }
-            Outcome::NotAsked => {
+            CheckOutcome::NotAsked => {
                 not_asked.push(operation);
                 continue;
             }
-            Outcome::Throttled(error) => {
+            CheckOutcome::Throttled(error) => {
                 let so = format!("not known whether it is allowed: {error}");
                 row("throttled", &so)?;
                 error
             }
-            Outcome::CallerRefused(error) | Outcome::Failed(error) => {
+            CheckOutcome::CallerRefused(error) | CheckOutcome::Failed(error) => {
                 row("FAILED", &error.message)?;
                 error
             }
@@ -165,8 +165,8 @@ fn write_estimate(
     requests_per_second: f64,
     polling: &Polling,
 ) -> io::Result<()> {
-    let seen = &estimate.seen;
-    let lists = seen.pipeline_pages + seen.image_pages;
+    let input = &estimate.input;
+    let lists = input.pipeline_pages + input.image_pages;
     let rounds = match lists {
         0 => String::new(),
         _ => format!(
@@ -183,24 +183,24 @@ fn write_estimate(
     )?;
     let percent = 100.0 * estimate.share(requests_per_second);
     let share = format!("{percent:.1} % of the rate limit of {requests_per_second}/s");
-    let now = match running(seen) {
+    let now = match running(input) {
         None => format!("nothing runs now, so that is {share}"),
         Some(running) => format!("{} an hour with {running}: {share}", calls(estimate.now)),
     };
     line(out, "", &now)?;
-    if seen.image_pages > 0 || seen.kept_images > 0 {
+    if input.image_pages > 0 || input.kept_images > 0 {
         let (more, once) = (calls(estimate.running_image), calls(estimate.build));
-        let images = counted(seen.built_in_a_day, "image");
+        let images = counted(input.built_in_a_day, "image");
         let build = format!(
             "{more} more an hour while an image is built, and {once} once for it; the last 24 hours had {images}"
         );
         line(out, "", &build)?;
-        let workflows = match seen.workflows_of_image {
+        let workflows = match input.workflows_of_image {
             1 => "1 workflow execution".to_owned(),
             several => format!("{several} workflow executions one after the other"),
         };
-        let steps = counted(seen.steps_of_image, "step");
-        let assumed = match seen.shape_is_assumed {
+        let steps = counted(input.steps_of_image, "step");
+        let assumed = match input.shape_is_assumed {
             true => "as Amazon's have",
             false => "as the one looked at has",
         };
@@ -217,10 +217,10 @@ fn write_estimate(
 }
 
 /// What runs now; `None` of nothing.
-fn running(seen: &Seen) -> Option<String> {
-    let images = counted(seen.running_images, "image");
-    let named = seen.running_workflows + seen.running_steps;
-    match (seen.running_images, named) {
+fn running(input: &EstimateInput) -> Option<String> {
+    let images = counted(input.running_images, "image");
+    let named = input.running_workflows + input.running_steps;
+    match (input.running_images, named) {
         (0, 0) => None,
         (_, 0) => Some(format!("{images} being built, as now")),
         (0, _) => Some(format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::findings::{Check, Findings, Outcome};
+use super::findings::{Check, CheckOutcome, Findings};
 use super::{advice, report};
 use crate::config::{LimitKey, RateLimit};
 
@@ -75,7 +75,7 @@ pub(super) fn write_statements(out: &mut impl Write, findings: &[Findings]) -> i
         let mut wheres: Vec<&str> = Vec::new();
         let mut explicit = false;
         for check in &denied {
-            let Outcome::Denied(error) = &check.outcome else {
+            let CheckOutcome::Denied(error) = &check.outcome else {
                 continue;
             };
             explicit |= advice::is_explicit(error);

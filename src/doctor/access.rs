@@ -1,0 +1,50 @@
+//! How to reach the service for one target in one region.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::api::{Answer, Caller, ImageBuilder, ServiceClock};
+use crate::aws::Aws;
+use crate::config::{Config, Target};
+
+/// Whom to ask about one target in one region.
+pub struct Access {
+    pub api: Arc<dyn ImageBuilder>,
+    /// Whose credentials they are.
+    pub caller: Answer<Caller>,
+    /// Who assumes the target's role, where it has one.
+    pub base: Answer<Caller>,
+    /// Told of every answer that `api` gives.
+    pub service_clock: ServiceClock,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Through the SDK.
+    pub fn through(aws: &Aws, config: &Config, target: &Target, region: &str) -> Self {
+        let timeout = config.polling.request_timeout;
+        let service_clock = ServiceClock::default();
+        let client = aws.client(target, region, timeout, service_clock.clone());
+        let (aws, region) = (aws.clone(), region.to_owned());
+        let without_role = Target {
+            assume_role: None,
+            ..target.clone()
+        };
+        Self {
+            caller: client.caller(),
+            api: Arc::new(client),
+            base: Box::pin(async move {
+                let clock = ServiceClock::default();
+                aws.client(&without_role, &region, timeout, clock)
+                    .caller()
+                    .await
+            }),
+            service_clock,
+        }
+    }
+}
