@@ -1,6 +1,6 @@
 //! The configuration file, read into a [`Config`] in which nothing invalid exists.
 //!
-//! Owns the file's syntax, its defaults and every mistake that can be told from the file alone.
+//! Owns the file's syntax, its defaults and every mistake that the file alone shows.
 //! Knows nothing of AWS clients or of what is polled when.
 //!
 //! Data flows one way: text -> `tree` -> `section` with the rules of each key -> [`Config`] ->

@@ -1,4 +1,4 @@
-//! `check-config`: says of each file what is wrong with it.
+//! `check-config`: prints the problems of each file.
 
 use std::io::{self, Write};
 use std::path::Path;

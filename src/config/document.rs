@@ -1,11 +1,12 @@
-//! Reads one file of a configuration: its text into a tree, and the tree by whatever knows its keys.
+//! Reads one file of a configuration: bytes to text, and text to a tree.
 
 use super::field::Field;
 use super::node::Position;
 use super::reading::{Place, Reading};
 use super::tree::Tree;
 
-/// Reads a file's bytes, or says why there are none, and hands its top to `read`.
+/// Reads a file's bytes and passes its top to `read`. Notes why there are no bytes, where `bytes` is an
+/// error.
 pub(super) fn document<T>(
     reading: &Reading<'_>,
     name: String,

@@ -1,7 +1,7 @@
-//! The configuration in force, written as a file that means the same, for whoever asks what is in force.
+//! Writes the effective configuration as a file with the same meaning.
 //!
-//! Every default is filled in, what was put in for `${VAR}` stands there, and the steps of step files
-//! stand with the others. Secrets are left out; what is left to say of them is that there is one.
+//! It has every default, the value of each `${VAR}`, and the steps of step files. A placeholder replaces
+//! each secret.
 
 use serde_yaml::{Mapping, Value as Yaml};
 

@@ -1,6 +1,6 @@
-//! What can be called as an endpoint, as far as a text can tell.
+//! Checks URLs of endpoints.
 
-/// Why a text can't be called as an endpoint, if it can't.
+/// Returns why requests cannot be sent to the URL, if they cannot.
 pub(super) fn endpoint_fault(text: &str) -> Option<&'static str> {
     let rest = text
         .strip_prefix("http://")
@@ -22,7 +22,7 @@ pub(super) fn endpoint_fault(text: &str) -> Option<&'static str> {
     }
 }
 
-/// A port that was written is one.
+/// Whether the port is one, where there is one.
 fn port_is_right(uri: &hyper::Uri) -> bool {
     let after_host = uri.authority().and_then(|authority| {
         authority

@@ -11,7 +11,7 @@ use super::reading::{Place, Reading};
 pub(super) struct Field<'a> {
     pub value: &'a Value,
     pub place: Place,
-    /// Where its key stands, or it itself where it has none.
+    /// The place of its key; its own place where it has none.
     key: Place,
     /// `targets[0].name`; empty at the top of a file.
     path: String,
@@ -77,7 +77,7 @@ impl<'a> Field<'a> {
         self.reading.note(place, message, first);
     }
 
-    /// Notes what is wrong with the value; `None`, for there is none to go on with.
+    /// Notes what is wrong with the value. Returns `None`: there is no value to continue with.
     pub(super) fn problem<T>(&self, message: impl AsRef<str>) -> Option<T> {
         self.note(self.place, message.as_ref(), None);
         None
@@ -88,7 +88,7 @@ impl<'a> Field<'a> {
         self.note(self.key, message, None);
     }
 
-    /// Notes that something of another kind was wanted.
+    /// Notes that the value has to be of another kind.
     pub(super) fn wrong_kind<T>(&self, wanted: &str) -> Option<T> {
         match self.value {
             Value::Null => self.problem(format!("has no value; write {wanted}")),
@@ -96,7 +96,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Notes a value whose key stands in the scope already. `{}` in the message is the value.
+    /// Notes a value whose key is in the scope already. `{}` in the message becomes the value.
     pub(super) fn once(&self, scope: &str, key: String, repeated: &str) -> Option<()> {
         let first = self.reading.first(scope, key, self.place);
         if first.is_some() {

@@ -1,4 +1,4 @@
-//! The kind of a list of step files: what they hold, read with the file that names them.
+//! The kind of a list of step files, which are read with the file that names them.
 
 use std::collections::HashSet;
 
@@ -13,13 +13,13 @@ use super::shape::{Rule, Shape};
 use super::step_files::{Pattern, StepFile};
 use super::values::text;
 
-/// Files that hold lists of step executions.
+/// Files with lists of step executions.
 pub(super) struct StepLists<K>(pub K);
 
 const PATH: &str = "a path, such as steps.d/*.yaml";
 
 impl<K: Kind> Kind for StepLists<K> {
-    /// What all files hold; one that several patterns name is read once.
+    /// The items of all files. A file that several patterns name is read once.
     type Value = Vec<K::Value>;
 
     fn read(&self, field: &Field<'_>) -> Option<Self::Value> {
@@ -81,7 +81,7 @@ impl<K: Kind> StepLists<K> {
     }
 }
 
-/// The files that a pattern names.
+/// Finds the files that a pattern names.
 fn files(item: &Field<'_>) -> Option<Vec<StepFile>> {
     let text = text(item, PATH)?;
     match Pattern::new(&item.reading.folder, &text.text) {

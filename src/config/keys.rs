@@ -1,5 +1,7 @@
-//! Every key that the file may have. A new one is a row here, and nowhere else: the field, the reading,
-//! the effective configuration, docs/configuration.md and the JSON Schemas are made from it.
+//! Declares every configuration key, each once.
+//!
+//! A new key is a row here: its field, the code that reads and writes it, its line in
+//! docs/configuration.md and its entry in the JSON Schemas come from the row.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -254,7 +256,7 @@ pub(super) const LISTED_STEP: TextOr<StepExecutionId, ListedStep> = TextOr {
     },
 };
 
-/// Stands for the interval of a listed step that has none of its own, until the whole file is read.
+/// The interval of a listed step without its own, until the whole file is read.
 pub(super) const POLLING_INTERVAL: Duration = Duration::ZERO;
 
 section! {

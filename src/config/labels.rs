@@ -1,4 +1,4 @@
-//! Labels of the user's own, and label names that are taken.
+//! The user's own labels, and reserved label names.
 
 use super::lists::Map;
 use super::names::TAG_KEY;
@@ -57,7 +57,7 @@ pub const RESERVED_LABELS: &[&str] = &[
     "version",
 ];
 
-/// What the labels of tags begin with, and no other.
+/// The prefix of the labels of tags.
 const TAG_PREFIX: &str = "tag_";
 
 /// A tag, and the label it becomes: `cost-center` and `tag_cost_center`.

@@ -67,8 +67,8 @@ struct Demand<'a> {
     allowed: f64,
 }
 
-/// A warning for each shared limit that is lower than what is sure to be asked for: what is listed,
-/// and the looks for what is new. How much there is to discover is nowhere written.
+/// Returns a warning for each shared limit that is below the certain number of requests: for what is
+/// listed, and for discovery passes. How much they will discover is unknown.
 pub(super) fn warnings(config: &Config, places: &[Place]) -> Vec<(Place, String)> {
     let mut demands: Vec<Demand<'_>> = Vec::new();
     let mut known: HashMap<LimitKey, usize> = HashMap::new();
@@ -168,7 +168,7 @@ impl Demand<'_> {
     }
 }
 
-/// Both figures, which are above 0, with as few digits as tell them apart and show neither as 0.
+/// Formats two figures above 0 with as few digits as make them differ, and neither of them 0.
 fn apart(one: f64, other: f64) -> (String, String) {
     let rounded = |digits: usize| {
         let figure = |value: f64| match format!("{value:.digits$}") {

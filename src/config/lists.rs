@@ -12,7 +12,7 @@ use super::shape::Shape;
 use super::values::{DURATION, Single, Text};
 use crate::model::format_duration;
 
-/// A value that there may be none of.
+/// A value that may be missing.
 pub(super) struct Optional<K>(pub K);
 
 impl<K: Kind> Kind for Optional<K> {
@@ -37,7 +37,7 @@ impl<K: Kind> Kind for Optional<K> {
 pub(super) struct List<K> {
     pub of: K,
     pub wanted: &'static str,
-    /// What is said of an empty list, where none may be.
+    /// The problem of an empty list, if it has to have an item.
     pub empty: Option<&'static str>,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Map<K> {
     pub wanted: &'static str,
     /// What is wrong with a key.
     pub key_fault: fn(&str) -> Option<&'static str>,
-    /// What is said of an empty mapping, where none may be.
+    /// The problem of an empty mapping, if it has to have a key.
     pub empty: Option<&'static str>,
     pub shape: Shape,
 }
@@ -108,7 +108,7 @@ impl<K: Kind> Kind for Map<K> {
     }
 }
 
-/// A section, or the text of its first key where nothing else is to be said.
+/// A section, or only the value of its first key.
 pub(super) struct TextOr<V, T> {
     pub text: Text<V>,
     pub alone: fn(V) -> T,
@@ -142,7 +142,7 @@ impl<V, T: Settings> Kind for TextOr<V, T> {
     }
 }
 
-/// Each is series by the thousand: what nobody needs is more likely a slip.
+/// Each bucket is a series for every step name; more are probably a mistake.
 const MOST_BUCKETS: usize = 50;
 
 /// The buckets of a histogram, in their order.

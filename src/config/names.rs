@@ -7,11 +7,11 @@ use super::shape::{Rule, Shape};
 use super::substitution::Substituted;
 use super::values::{Fault, Once, Text, right};
 
-/// Names have 128 characters at most; what is much longer might compile to more than a matcher can
-/// hold, which only whoever compiles it would find.
+/// Names have at most 128 characters. A much longer glob may not compile to a matcher, which nothing
+/// would notice before it is used.
 const LONGEST_GLOB: usize = 256;
 
-/// The key of a tag, as far as a text can tell.
+/// The key of a tag.
 pub(super) const TAG_KEY: Text<String> = Text {
     once: |_| Once::InList("the tag {} is listed twice; keep one"),
     ..Text::like(
@@ -61,7 +61,7 @@ pub(super) const GLOB: Text<Glob> = Text {
     once: |_| Once::Never,
 };
 
-/// Globs over names as they stand in ARNs, each once.
+/// Globs over names as in ARNs, each once.
 pub(super) const fn name_globs(wanted: &'static str) -> List<Text<Glob>> {
     List {
         of: Text {
@@ -82,7 +82,7 @@ pub(super) const fn name_globs(wanted: &'static str) -> List<Text<Glob>> {
 
 pub(super) const GLOB_ONCE: Once = Once::InList("the glob {} is listed twice; keep one");
 
-/// Refuses a glob that can match no name as it stands in an ARN.
+/// Refuses a glob that matches no name as in ARNs.
 pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
     let glob = (GLOB.parse)(text)?;
     if literals(glob.glob()).all(may_stand_in_a_name) {
@@ -95,7 +95,7 @@ pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
         )));
     }
     let right = match text.from_environment {
-        // What the environment holds is not told.
+        // A value of the environment may be a secret.
         true => "it as it stands there, such as golden-linux".to_owned(),
         false => format!("{}, as it stands there", as_in_an_arn(glob.glob())),
     };
@@ -132,7 +132,7 @@ fn glob_fault(kind: &globset::ErrorKind) -> &'static str {
     }
 }
 
-/// The characters that a glob takes as they are, outside of `[]`.
+/// Returns the characters outside of `[]` that a glob matches literally.
 fn literals(glob: &str) -> impl Iterator<Item = char> {
     let mut escaped = false;
     // How far into a class: a `]` that comes first there doesn't close it.
@@ -164,7 +164,7 @@ fn may_stand_in_a_name(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'
 }
 
-/// What the service makes of a name where it becomes part of an ARN.
+/// Returns the name as the service writes it in ARNs.
 fn as_in_an_arn(glob: &str) -> String {
     let letter = |c: char| match c {
         c if c.is_ascii_uppercase() => c.to_ascii_lowercase(),

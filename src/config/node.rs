@@ -14,7 +14,7 @@ pub(super) struct Position {
 impl Position {
     pub(super) const START: Self = Self { line: 1, column: 1 };
 
-    /// The place behind that much of a text.
+    /// Returns the place behind the beginning of a text.
     pub(super) fn behind(text: &str) -> Self {
         let line = text.rsplit('\n').next().unwrap_or_default();
         Self {
@@ -24,7 +24,7 @@ impl Position {
     }
 }
 
-/// A value and where it begins. A value that was left out stands where its key does.
+/// A value and its place. The place of a missing value is that of its key.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub at: Position,
@@ -32,7 +32,7 @@ pub(super) struct Node {
 }
 
 impl PartialEq for Node {
-    /// Compares values, wherever they stand.
+    /// Compares the values alone.
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
     }
@@ -50,7 +50,7 @@ pub(super) enum Value {
     Text(Rc<str>),
     Sequence(Rc<[Node]>),
     Mapping(Rc<[(Node, Node)]>),
-    /// A value with a tag of its own, such as `!secret x`: no key takes one.
+    /// A value with a tag that is not YAML's, such as `!secret x`. No key accepts one.
     Tagged(String),
 }
 

@@ -22,7 +22,7 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
-    /// The same where it is no mistake but hardly what was meant.
+    /// Formats the problem as a warning.
     pub fn as_warning(&self) -> String {
         format!("{}: warning: {}", self.place(), self.message)
     }
@@ -34,10 +34,10 @@ impl Problem {
 
 impl std::error::Error for Problem {}
 
-/// What is said of a file that does not exist.
+/// The message about a file that does not exist.
 pub const MISSING_FILE: &str = "there is no such file; name one that exists";
 
-/// What is said of a file that cannot be read.
+/// Returns the message about a file that cannot be read.
 pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => MISSING_FILE.to_owned(),

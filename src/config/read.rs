@@ -1,4 +1,4 @@
-//! From a file's bytes to a checked [`Config`], or to everything that is wrong with it.
+//! Reads a file into a checked [`Config`], or finds all of its problems.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::step_files::StepFiles;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     pub config: Config,
-    /// What is allowed but will hardly do what was meant.
+    /// Problems that do not prevent the use of the configuration.
     pub warnings: Vec<Problem>,
     /// The step files as they were read.
     pub step_files: StepFiles,
@@ -54,7 +54,7 @@ impl Origin {
         }
     }
 
-    /// A text, as if it stood in a file of that name.
+    /// Takes the text as the content of a file of that name.
     pub fn text(name: &str, text: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -124,7 +124,7 @@ fn file(top: &Field<'_>) -> Option<Config> {
     Some(config)
 }
 
-/// Notes what is allowed but will hardly do what was meant.
+/// Notes problems that do not prevent the use of the configuration.
 fn warn(config: &Config, top: &Field<'_>) {
     let entries = top.entries("a mapping").unwrap_or_default();
     let targets = entries.iter().find(|(name, _)| *name == "targets");
@@ -146,9 +146,10 @@ pub fn step_shape() -> Shape {
 }
 
 impl Config {
-    /// The whole configuration as YAML, in the order of the reference. Once its secrets are put in it
-    /// can be read, and is the same; only of a target whose step files hold nothing it can't say so,
-    /// and says that it lists nothing.
+    /// Writes the whole configuration as YAML, in the order of the reference.
+    ///
+    /// With its secrets filled in, it can be read and is the same. The exception is a target whose step
+    /// files are empty: it has an empty list of steps.
     pub fn effective(&self) -> String {
         effective(self)
     }

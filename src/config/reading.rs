@@ -1,4 +1,4 @@
-//! One reading of a configuration: what it may refer to, and the problems found on the way.
+//! The state of reading one configuration: what values may refer to, and the problems so far.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub(super) struct Place {
     pub at: Position,
 }
 
-/// Is shared by all that read a part of the configuration.
+/// Is shared by all code that reads a part of the configuration.
 pub(super) struct Reading<'e> {
     /// Answers `${VAR}`.
     pub env: &'e dyn Fn(&str) -> Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Reading<'e> {
     pub folder: PathBuf,
     /// What the file may hold.
     pub section: &'static Section,
-    /// Where the first of those stands that may stand once: by its scope and what it is there.
+    /// The places of values that have to be unique, by scope and key.
     seen: RefCell<HashMap<(String, String), Place>>,
     /// The names of the files read so far.
     files: RefCell<Vec<String>>,
@@ -51,7 +51,7 @@ impl<'e> Reading<'e> {
         }
     }
 
-    /// A reading of the same configuration whose problems nobody asks for.
+    /// Returns a reading of the same configuration, to discard its problems.
     pub(super) fn scratch(&self) -> Self {
         Self::new(self.env, self.folder.clone(), self.section)
     }
@@ -74,7 +74,7 @@ impl<'e> Reading<'e> {
         }
     }
 
-    /// Notes a problem, and where the first of it is that it repeats.
+    /// Notes a problem; where it repeats something, with the place of the first.
     pub(super) fn note(&self, place: Place, mut message: String, first: Option<Place>) {
         if let Some(Place { file, at }) = first {
             let Position { line, column } = at;
@@ -89,12 +89,12 @@ impl<'e> Reading<'e> {
         self.problems.borrow_mut().push((place, message));
     }
 
-    /// Returns the step files that a pattern names, or why that cannot be told.
+    /// Returns the step files that a pattern names, or why they cannot be found.
     pub(super) fn step_files(&self, pattern: Pattern) -> Result<Vec<StepFile>, String> {
         self.step_files.borrow_mut().files(pattern)
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether there is no problem so far.
     pub(super) fn is_right(&self) -> bool {
         self.problems.borrow().is_empty()
     }

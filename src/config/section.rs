@@ -1,7 +1,7 @@
 //! Declares mappings whose keys are known, and reads and writes them.
 //!
-//! A key is declared once, in a [`section!`]: its name, meaning, [`Kind`] and what it means to leave it
-//! out. The field of the struct, the reading, the writing and the description come from that.
+//! A key is declared once, in a [`section!`]: its name, meaning, [`Kind`] and [`Fallback`]. The field of
+//! the struct, the code that reads and writes it, and its description come from the declaration.
 
 use std::marker::PhantomData;
 
@@ -13,14 +13,14 @@ use super::shape::{Section, Shape};
 use super::suggestion::nearest;
 use super::tree::Tree;
 
-/// What a value has to be like, how it is read and how it is written.
+/// A kind of value: how it is checked, read and written.
 pub(super) trait Kind {
     type Value;
 
-    /// Reads the value; notes all that is wrong with it.
+    /// Reads the value, or notes all of its problems.
     fn read(&self, field: &Field<'_>) -> Option<Self::Value>;
 
-    /// Returns what is read as the same value.
+    /// Writes what is read as the same value.
     fn write(&self, value: &Self::Value) -> Yaml;
 
     fn shape(&self) -> Shape;
@@ -35,20 +35,20 @@ pub(super) trait Settings: Sized {
     fn write(&self) -> YamlMapping;
 }
 
-/// What it means to leave a key of the kind out.
+/// What a missing key of the kind means.
 pub(super) trait Fallback<K: Kind> {
     fn value(&self, section: &Field<'_>, name: &str, kind: &K) -> Option<K::Value>;
 
-    /// `None` for what is left out of a file.
+    /// Writes the value; `None` if the key can be left out.
     fn write(&self, kind: &K, value: &K::Value) -> Option<Yaml> {
         Some(kind.write(value))
     }
 }
 
-/// A mistake; with an example of the key.
+/// The key has to be there. Holds an example of it.
 pub(super) struct Required(pub &'static str);
 
-/// The value is the `Default` of its type; with words for what this means.
+/// The value is the default of its type. Holds words for what this means.
 pub(super) struct Absent(
     #[expect(
         dead_code,
@@ -57,7 +57,7 @@ pub(super) struct Absent(
     pub &'static str,
 );
 
-/// The same as this value, as the file writes it.
+/// The value is this one, as a file writes it.
 pub(super) struct Default(pub &'static str);
 
 impl<K: Kind> Fallback<K> for Required {
@@ -90,7 +90,7 @@ pub(super) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// Notes whatever is no key of the section.
+    /// Notes the keys that are not of the section.
     fn new(field: &'a Field<'a>, section: &Section) -> Option<Self> {
         if !matches!(field.value, Value::Mapping(_)) {
             let wanted = format!("a mapping with {}", section.listed());
@@ -110,7 +110,7 @@ impl<'a> Entries<'a> {
         Some(Self { field, entries })
     }
 
-    /// Reads a key's value, or what it means to leave it out.
+    /// Reads the value of a key that may be missing.
     pub(super) fn read<K: Kind>(
         &self,
         name: &str,
@@ -129,7 +129,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// What is said of a key that the section does not have.
+/// Returns the problem of a key that the section does not have.
 fn unknown(name: &str, section: &Section, file: &'static Section) -> String {
     if name == "<<" {
         return "merge keys are not read; write the values out".to_owned();
@@ -186,8 +186,8 @@ pub(super) fn joined<T>(first: Option<Vec<T>>, second: Option<Vec<T>>) -> Option
 
 /// Declares a struct whose fields are the keys of a section of the file.
 ///
-/// A row is `name: type = kind, left out;` under its meaning, where `left out` is [`Required`],
-/// [`Absent`] or [`Default`]. A row in `and {}` below it adds to the same field.
+/// A row is `name: type = kind, fallback;` below its meaning, where the fallback is [`Required`],
+/// [`Absent`] or [`Default`]. A row in `and {}` below another one adds to the same field.
 macro_rules! section {
     (
         $(#[doc = $section_meaning:literal])+

@@ -18,18 +18,18 @@ pub struct Key {
     pub shape: fn() -> Shape,
 }
 
-/// What it means to leave a key out.
+/// What a missing key means.
 #[derive(Clone, Copy, Debug)]
 pub enum LeftOut {
-    /// A mistake. With an example of the key.
+    /// A problem. Holds an example of the key.
     Required(&'static str),
-    /// What the key asks for does not exist. In words.
+    /// Nothing is configured, in words.
     Absent(&'static str),
-    /// The same as this value, as the file writes it.
+    /// The value is this one, as a file writes it.
     Default(&'static str),
 }
 
-/// The values that a key takes.
+/// The values that a key accepts.
 #[derive(Clone, Debug)]
 pub enum Shape {
     Text(Rule),
@@ -50,7 +50,7 @@ pub enum Shape {
     /// Keys of tags to globs.
     Tags,
     Mapping(&'static Section),
-    /// A text where nothing else is to be said.
+    /// A text for its first key alone, or the section.
     TextOrMapping(Rule, &'static Section),
     List {
         of: Box<Self>,
@@ -60,12 +60,12 @@ pub enum Shape {
     },
 }
 
-/// What a text has to be like.
+/// The texts that are right.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// What such texts are called.
     pub name: &'static str,
-    /// A regular expression that every text which is right matches.
+    /// A regular expression that matches every right text, and may match others.
     pub pattern: &'static str,
     pub wanted: &'static str,
 }
@@ -81,7 +81,7 @@ impl Rule {
 }
 
 impl Section {
-    /// Returns the names of its keys, as a sentence takes them.
+    /// Lists the names of its keys in a sentence.
     pub(super) fn listed(&self) -> String {
         let names: Vec<&str> = self.keys.iter().map(|key| key.name).collect();
         listed(&names)

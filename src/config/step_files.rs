@@ -12,7 +12,7 @@ use globset::{Glob, GlobBuilder};
 
 use super::problem::unreadable;
 
-/// Some 20 000 ids. What is larger is hardly a list of steps, and would be read every few seconds.
+/// Some 20 000 ids. A larger file is probably no list of steps, and is read every few seconds.
 const LARGEST_FILE: u64 = 1 << 20;
 /// Of one configuration together.
 const LARGEST_SUM: u64 = 16 << 20;
@@ -36,8 +36,8 @@ enum Name {
 }
 
 impl Pattern {
-    /// A path relative to the folder, or an absolute one; wildcards may stand in its last part.
-    /// What is wrong with it is said as what follows the text itself.
+    /// Parses a path relative to the folder, or an absolute one, with wildcards in its last part.
+    /// An error is worded to follow the text itself.
     pub fn new(folder: &Path, text: &str) -> Result<Self, &'static str> {
         let (inner, name) = match text.rsplit_once('/') {
             Some(("", name)) => ("/", name),
@@ -138,7 +138,7 @@ impl Gathering {
     ///
     /// # Errors
     ///
-    /// Why it can't be told which files there are.
+    /// Why the files cannot be found.
     pub fn files(&mut self, pattern: Pattern) -> Result<Vec<StepFile>, String> {
         let read = self.read(&pattern);
         match &read {
@@ -181,18 +181,18 @@ impl Gathering {
 
 enum Unread {
     Absent,
-    /// What stands there is no file.
+    /// It is no regular file.
     NoFile(String),
     Fault(String),
 }
 
-/// What the file holds, if that is at most `left`.
+/// Returns the content of the file, if it has at most `left` bytes.
 fn bytes(path: &Path, left: u64) -> Result<Vec<u8>, Unread> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Unread::Absent,
         _ => Unread::Fault(unreadable(&error)),
     };
-    // Asked first: opening a pipe would wait for whoever writes into it.
+    // Checked first: opening a pipe waits for its writer.
     let metadata = std::fs::metadata(path).map_err(fault)?;
     if !metadata.is_file() {
         let what = match metadata.is_dir() {
@@ -224,7 +224,7 @@ fn bytes(path: &Path, left: u64) -> Result<Vec<u8>, Unread> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepFiles {
     patterns: Vec<Pattern>,
-    /// Of the paths and what stands in them, or why it can't be read.
+    /// Of the paths and contents, or why a file cannot be read.
     fingerprint: u64,
 }
 

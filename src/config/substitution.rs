@@ -8,7 +8,7 @@ use super::node::quoted;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Substituted<'a> {
     pub text: Cow<'a, str>,
-    /// As it stands in the file. This alone is ever quoted: what the environment holds may be a secret.
+    /// As in the file. Messages quote this alone: a value of the environment may be a secret.
     pub written: &'a str,
     /// Whether some of it may come from the environment.
     pub from_environment: bool,
@@ -21,10 +21,10 @@ impl Substituted<'_> {
     }
 }
 
-/// Replaces what asks for it; every mistake is told, none repeats a value of the environment.
+/// Replaces variables, or returns all mistakes; none of them repeats a value of the environment.
 ///
-/// A dollar sign before anything but `$`, `{`, a letter or `_` stands for itself. `$NAME` is refused:
-/// it is a slip for `${NAME}` far oftener than text. A default holds no `}` and is taken as written.
+/// A dollar sign before anything but `$`, `{`, a letter or `_` is literal. `$NAME` is refused: it is
+/// probably meant as `${NAME}`. A default has no `}`, and nothing in it is replaced.
 pub(super) fn substitute<'a>(
     written: &'a str,
     env: &dyn Fn(&str) -> Option<String>,
@@ -87,7 +87,7 @@ pub(super) fn substitute<'a>(
     })
 }
 
-/// What stands between the braces: `VAR` or `VAR:-default`.
+/// Replaces the text between the braces: `VAR` or `VAR:-default`.
 fn reference(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
@@ -104,7 +104,7 @@ fn reference(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String
         ));
     }
     match (env(name), default) {
-        // As a shell does: an empty variable takes the default too.
+        // As in a shell, the default replaces an empty variable too.
         (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
         (Some(value), _) => Ok(value),
         (None, Some(default)) => Ok(default.to_owned()),

@@ -1,6 +1,6 @@
-//! What someone may have meant to write.
+//! Suggests the name that was probably meant.
 
-/// The name of `names` that a slip of the fingers makes into `written`, if one is near enough.
+/// Returns the one of the names that is most similar to `written`, if one is similar enough.
 pub(super) fn nearest<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -13,7 +13,7 @@ pub(super) fn nearest<'a>(
         .map(|(_, name)| name)
 }
 
-/// Letters to put in, take out, change or swap with their neighbour.
+/// Counts the letters to insert, delete, change or swap with their neighbour.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut before_last: Vec<usize> = Vec::new();

@@ -1,7 +1,6 @@
 //! Names the mistake in a text that is not YAML.
 //!
-//! The parser says where it stopped. What is wrong there is told by what stands there and by the
-//! collections that are open.
+//! The parser reports where it stopped. The text there and the open lists and mappings show the mistake.
 
 use super::node::Position;
 
@@ -51,7 +50,7 @@ pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> Fault {
     })
 }
 
-/// The first character that YAML has no place for.
+/// Finds the first character that YAML does not allow.
 pub(super) fn control_character(text: &str) -> Option<Fault> {
     let refused = |c: char| {
         c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
@@ -132,7 +131,7 @@ impl<'a> Stop<'a> {
             } else if c == quote && quote == '\'' && behind.starts_with(quote) {
                 quoted.next();
             } else if c == quote {
-                // One that stands on a later line is hardly the one that was meant to close it.
+                // A quote on a later line is probably not meant to close this one.
                 let within = &self.rest[..self.rest.len() - behind.len()];
                 if in_brackets || !within.contains('\n') {
                     return None;
@@ -177,7 +176,7 @@ impl<'a> Stop<'a> {
         is_tab.then(|| Fault::new(Position { line, column }, message))
     }
 
-    /// A line that does not go on with what is open.
+    /// A line that does not continue what is open.
     fn entry(&self, open: &[Opened]) -> Option<Fault> {
         let indentation = self.before.len() - self.before.trim_start_matches(' ').len();
         if !self.before.trim_matches([' ', '-']).is_empty() {
@@ -189,7 +188,7 @@ impl<'a> Stop<'a> {
         };
         let message = match open.last() {
             _ if self.rest.starts_with([']', '}']) => NO_MAPPING,
-            // This line begins as it may: it is the one before that goes wrong.
+            // This line begins correctly, so the mistake is on the one before.
             Some(_) if self.rest.trim().is_empty() || open.iter().any(goes_on) => {
                 "a key ends here without a colon; write it as key: value"
             }
@@ -206,7 +205,7 @@ impl<'a> Stop<'a> {
     }
 }
 
-/// Whether what stands behind a backslash makes an escape.
+/// Whether a backslash before the text makes an escape.
 fn is_escape(text: &str) -> bool {
     let digits = match text.chars().next() {
         Some('x') => 2,

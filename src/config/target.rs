@@ -1,4 +1,4 @@
-//! What the keys of a target hold, and what is wanted of them together.
+//! The kinds of a target's keys, and the rules across them.
 
 use globset::Glob;
 
@@ -13,7 +13,7 @@ use super::values::{Fault, Once, Text, right, text};
 use crate::model::identifier;
 use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 
-/// What stands where a secret is.
+/// Replaces a secret in the effective configuration.
 pub(super) const SECRET: &str = "<secret>";
 
 pub(super) const NAME: Text<String> = Text {
@@ -87,7 +87,7 @@ pub(super) const ENDPOINT_URL: Text<String> = Text {
     ),
     ..Text::like("a URL", "", |text| match endpoint_fault(&text.text) {
         None => Ok(text.text.as_ref().to_owned()),
-        // A password may stand in it.
+        // It may contain a password.
         Some(fault) if text.text.contains('@') => Err(Fault::Says(fault.to_owned())),
         Some(fault) => Err(Fault::Says(format!("{} {fault}", text.quoted()))),
     })
@@ -138,7 +138,7 @@ pub(super) const IMAGE_ARNS: List<Text<ImageArn>> = List {
 #[derive(Clone, Debug, PartialEq)]
 pub enum PipelineSelector {
     Name(Glob),
-    /// Of a region that the target has; none stands twice in a configuration.
+    /// Of one of the target's regions; unique in the configuration.
     Arn(PipelineArn),
 }
 
@@ -177,7 +177,7 @@ pub(super) const PIPELINES: List<Text<PipelineSelector>> = List {
 pub(super) const IMAGES: List<Text<Glob>> =
     name_globs("a list of globs over the names of images, such as [golden-*]");
 
-/// Of which a target needs at least one.
+/// The keys of which a target needs at least one.
 pub(super) const LISTS: [&str; 6] = [
     "step_executions",
     "step_executions_files",
@@ -187,14 +187,14 @@ pub(super) const LISTS: [&str; 6] = [
     "images",
 ];
 
-/// Checks what is wanted of a target's keys together.
+/// Checks the rules across the keys of a target.
 pub(super) fn target_rules(entries: &Entries<'_>) {
-    // An id names no region.
+    // An id has no region.
     let ids = &LISTS[..3];
     for list in ids.iter().filter_map(|list| entries.find(list)) {
         one_region(entries, list);
     }
-    // What is wrong with them is noted where they are read.
+    // Their problems are noted where they are read.
     let regions = entries.find("regions");
     if let Some(regions) = regions.and_then(|field| field.quietly(|field| REGIONS.read(field))) {
         let arns = ["image_build_versions", "pipelines"];
@@ -242,7 +242,7 @@ fn one_region(entries: &Entries<'_>, list: &Field<'_>) {
     let Some(Value::Sequence(regions)) = regions else {
         return;
     };
-    // That one stands twice is told elsewhere.
+    // A repeated region is another problem.
     let different = (0..regions.len())
         .filter(|at| !regions[..*at].contains(&regions[*at]))
         .count();

@@ -7,11 +7,11 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use super::node::{Node, Position, Value};
 use super::syntax::{self, Fault, Opened};
 
-/// What YAML's own tags begin with: `!!str` is `tag:yaml.org,2002:str`.
+/// The prefix of YAML's own tags: `!!str` is `tag:yaml.org,2002:str`.
 const CORE_SCHEMA: &str = "tag:yaml.org,2002:";
-/// Deeper nesting is refused: whatever walks the tree may recurse.
+/// Deeper nesting is refused, so that code may walk the tree by recursion.
 const DEEPEST: usize = 128;
-/// How many times the nodes of a text its aliases may make of them.
+/// How many times more nodes there may be after aliases are replaced.
 const MOST_REPETITION: usize = 100;
 
 /// What a text holds.
@@ -102,7 +102,7 @@ impl Builder {
                     Some((value, extent)) if self.open.len() + extent.depth <= DEEPEST + 1 => {
                         self.add(at, value.clone(), 0, *extent);
                     }
-                    // One that is not complete yet would hold itself.
+                    // An incomplete one would contain itself.
                     _ => return Err(too_deep(at)),
                 },
                 Event::DocumentEnd => self.end_document()?,
@@ -166,7 +166,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Where the key stands whose value comes next.
+    /// Returns the place of the key whose value is next.
     fn key(&self) -> Option<Position> {
         let open = self.open.last().filter(|open| open.opened.mapping)?;
         let is_key = !open.nodes.len().is_multiple_of(2);
@@ -214,7 +214,7 @@ fn whole(tag: &Tag) -> String {
     format!("{}{}", tag.handle, tag.suffix)
 }
 
-/// A tag that is none of YAML's own, without its `!`.
+/// Returns a tag that is not YAML's own, without its `!`.
 fn own_tag(tag: Option<&Tag>) -> Option<String> {
     let tag = whole(tag?);
     match tag.strip_prefix('!')? {

@@ -38,10 +38,10 @@ impl<V> Kind for Single<V> {
 /// A text with a meaning.
 pub(super) struct Text<V> {
     pub rule: Rule,
-    /// What to write, for whoever wrote something else.
+    /// The value that is wanted, for messages about a value of another kind.
     pub wanted: &'static str,
     pub parse: fn(&Substituted<'_>) -> Result<V, Fault>,
-    /// What is parsed as the same value.
+    /// Returns a text that is parsed as the same value.
     pub text: fn(&V) -> String,
     pub once: fn(&V) -> Once,
 }
@@ -54,18 +54,18 @@ pub(super) enum Fault {
     Says(String),
 }
 
-/// Where a text may stand once, with what is said of the others: `{}` in it is the text.
+/// Where a text has to be unique. Holds the problem of a repeated one, in which `{}` becomes the text.
 pub(super) enum Once {
-    /// It may stand anywhere.
+    /// It may be repeated.
     Never,
     InList(&'static str),
     InFile(&'static str),
-    /// Both cases of a letter are one.
+    /// Case is ignored.
     IdInFile(&'static str),
 }
 
 impl Text<String> {
-    /// A text that is right by a predicate.
+    /// Returns the kind of texts that `parse` accepts.
     pub(super) const fn like(
         wanted: &'static str,
         pattern: &'static str,
@@ -128,7 +128,7 @@ impl<V> Kind for Text<V> {
     }
 }
 
-/// Reads any text; `wanted` says what to write, for whoever wrote something else.
+/// Reads any text; `wanted` is for the problem of another kind of value.
 pub(super) fn text<'a>(field: &Field<'a>, wanted: &str) -> Option<Substituted<'a>> {
     let written = match field.value {
         Value::Text(written) => written,
@@ -150,10 +150,9 @@ pub(super) fn text<'a>(field: &Field<'a>, wanted: &str) -> Option<Substituted<'a
         .ok()
 }
 
-/// Reads what `convert` takes out of a number or a switch.
+/// Reads a number or a switch by `convert`.
 ///
-/// Either may come out of a substitution, and is then read as if it stood there; a quoted number stays
-/// text.
+/// A variable may hold one too: it is read as if it were in the file. A quoted number stays text.
 fn converted<V>(
     field: &Field<'_>,
     wanted: &str,
@@ -217,7 +216,7 @@ pub(super) fn number(field: &Field<'_>, least: f64) -> Option<f64> {
     )
 }
 
-/// Writes a number as a person does: a whole one without a fraction.
+/// Writes a whole number without a fraction.
 pub(super) fn written_number(value: f64) -> Yaml {
     const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
     match value.fract() == 0.0 && value < EXACT {
