@@ -40,7 +40,7 @@ pub fn needed_operations(target: &Target, region: &str) -> Vec<Operation> {
     needed.map(|(operation, _)| operation).collect()
 }
 
-/// What follows where the operation is denied. The README has the same table.
+/// What follows where the operation is denied. `deploy/iam/README.md` has the same table.
 pub fn without(operation: Operation) -> &'static str {
     match operation {
         Operation::ListImagePipelines => {
@@ -123,11 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn readme_says_the_same_of_what_is_denied() {
-        let readme = include_str!("../../README.md");
+    fn page_on_permissions_has_the_table_of_denied_operations() {
+        let page = include_str!("../../deploy/iam/README.md");
         for operation in Operation::ALL {
             let row = format!("| `{}` | {} |\n", operation.as_str(), without(operation));
-            assert!(readme.contains(&row), "{row}");
+            assert!(page.contains(&row), "{row}");
         }
     }
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import textwrap
 
 import botocore.session
 import pytest
@@ -14,12 +15,9 @@ from processes import get, output_of, until
 
 
 def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-
-
-def without_first_comment(text):
-    lines = text.splitlines(keepends=True)
-    return "".join(lines[1:] if lines[0].startswith("#") else lines)
+    """Blocks in lists are indented as the list is."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", page, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(text) for _, text in found]
 
 
 @pytest.fixture
@@ -40,16 +38,24 @@ def test_configuration_of_the_readme_is_accepted(readme, tmp_path):
     assert (check.returncode, check.stdout) == (0, f"{file}: OK\n")
 
 
-def test_alert_of_the_readme_is_the_shipped_one(readme, root):
-    shipped = (root / "deploy/prometheus/first-alert.yaml").read_text()
-    assert without_first_comment(shipped) in blocks(readme, "yaml")
+def test_scrape_configuration_of_the_readme_is_the_shipped_one(readme, root):
+    folder = root / "deploy/prometheus"
+    (text,) = [block for block in blocks(readme, "yaml") if "scrape_configs:" in block]
+    shown = yaml.safe_load(text)
+    shipped = yaml.safe_load((folder / "scrape.yaml").read_text())
+    assert shown == {key: shipped[key] for key in shown}
+    assert all((folder / file).exists() for file in shown["rule_files"])
 
 
-def test_policy_of_the_readme_allows_each_operation_and_no_other(readme, demo):
-    (policy,) = blocks(readme, "json")
-    (statement,) = json.loads(policy)["Statement"]
+def test_shipped_policy_allows_each_operation_and_no_other(root, demo):
+    policy = json.loads((root / "deploy/iam/policy.json").read_text())
+    actions = [statement["Action"] for statement in policy["Statement"]]
     calls = r'^imagebuilder_exporter_api_requests_total\{.*operation="(\w+)"'
-    allowed = {name.removeprefix("imagebuilder:") for name in statement["Action"]}
+    allowed = {
+        name.removeprefix("imagebuilder:")
+        for names in actions
+        for name in ([names] if isinstance(names, str) else names)
+    }
 
     def called():
         operations = set(re.findall(calls, get(demo)[0].decode(), re.MULTILINE))
@@ -61,7 +67,7 @@ def test_policy_of_the_readme_allows_each_operation_and_no_other(readme, demo):
 
 @pytest.fixture
 def pages(root):
-    found = [root / "README.md", root / "CHANGELOG.md", *root.glob("[cd]*/**/*.md")]
+    found = [*root.glob("*.md"), *root.glob("[cd]*/**/*.md")]
     assert len(found) > 7
     return found
 
