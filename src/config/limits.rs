@@ -54,117 +54,106 @@ fn smaller(one: RateLimit, other: RateLimit) -> RateLimit {
     }
 }
 
-/// What the targets of one limit ask for together.
-struct Demand<'a> {
-    targets: Vec<&'a str>,
+/// Targets that share a rate limit in one region.
+struct Sharing<'a> {
+    targets: Vec<&'a Target>,
+    /// Of the first of them.
     place: Place,
-    steps: usize,
-    workflows: usize,
-    /// The calls of one look for new images and workflow executions.
-    lookups: usize,
-    requests_per_second: f64,
-    /// The smallest among the targets.
-    allowed: f64,
 }
 
 /// Returns a warning for each shared limit that is below the certain number of requests: for what is
 /// listed, and for discovery passes. How much they will discover is unknown.
 pub(super) fn warnings(config: &Config, places: &[Place]) -> Vec<(Place, String)> {
-    let mut demands: Vec<Demand<'_>> = Vec::new();
+    let mut all: Vec<Sharing<'_>> = Vec::new();
     let mut known: HashMap<LimitKey, usize> = HashMap::new();
     for (target, &place) in config.targets.iter().zip(places) {
         for region in &target.regions {
-            let at = *known.entry(target.limit_key(region)).or_insert_with(|| {
-                demands.push(Demand {
-                    targets: Vec::new(),
+            let at = *known.entry(target.limit_key(region)).or_insert(all.len());
+            match all.get_mut(at) {
+                Some(sharing) => sharing.targets.push(target),
+                None => all.push(Sharing {
+                    targets: vec![target],
                     place,
-                    steps: 0,
-                    workflows: 0,
-                    lookups: 0,
-                    requests_per_second: 0.0,
-                    allowed: f64::INFINITY,
-                });
-                demands.len() - 1
-            });
-            let demand = &mut demands[at];
-            demand.targets.push(&target.name);
-            demand.allowed = demand.allowed.min(target.rate_limit.requests_per_second);
-            demand.add(target, &config.polling);
+                }),
+            }
         }
     }
-    demands.iter().filter_map(Demand::warning).collect()
+    all.iter()
+        .filter_map(|sharing| Some((sharing.place, sharing.warning(&config.polling)?)))
+        .collect()
 }
 
-impl Demand<'_> {
-    fn add(&mut self, target: &Target, polling: &Polling) {
-        let per_second = |interval: Duration| interval.as_secs_f64().recip();
-        let steps = target.step_executions.iter();
-        self.requests_per_second += steps.map(|step| per_second(step.interval)).sum::<f64>();
-        self.steps += target.step_executions.len();
-        // One List of its steps each.
-        let workflows = target.workflow_executions.len();
-        self.requests_per_second += workflows as f64 * per_second(polling.interval);
-        self.workflows += workflows;
-        // A page at least of the account's images, and of its pipelines where they are named.
-        let lookups = match (target.pipelines.is_empty(), target.images.is_empty()) {
-            (true, true) => 0,
-            (true, false) => 1,
-            (false, _) => 2,
-        };
-        self.requests_per_second += lookups as f64 * per_second(polling.discovery_interval);
-        self.lookups += lookups;
+impl Sharing<'_> {
+    fn sum(&self, count: impl Fn(&Target) -> usize) -> usize {
+        self.targets.iter().map(|target| count(target)).sum()
     }
 
-    fn warning(&self) -> Option<(Place, String)> {
-        let Self {
-            requests_per_second: asked,
-            allowed,
-            ..
-        } = *self;
-        // What adding up many fractions may be off by is no reason to warn.
+    fn warning(&self, polling: &Polling) -> Option<String> {
+        let steps = self
+            .targets
+            .iter()
+            .flat_map(|target| &target.step_executions);
+        let per_second = |interval: Duration| interval.as_secs_f64().recip();
+        // A workflow execution takes one List of its steps.
+        let workflows = self.sum(|target| target.workflow_executions.len());
+        // At least one page of the account's images, and one of its pipelines where they are selected.
+        let lookups = self.sum(|target| match (&*target.pipelines, &*target.images) {
+            ([], []) => 0,
+            ([], _) => 1,
+            _ => 2,
+        });
+        let asked = steps
+            .clone()
+            .map(|step| per_second(step.interval))
+            .sum::<f64>()
+            + workflows as f64 * per_second(polling.interval)
+            + lookups as f64 * per_second(polling.discovery_interval);
+        let limits = self.targets.iter().map(|target| target.rate_limit);
+        let allowed = limits
+            .map(|limit| limit.requests_per_second)
+            .fold(f64::INFINITY, f64::min);
+        // The sum of many fractions is inexact.
         if asked <= allowed * (1.0 + 1e-9) {
             return None;
         }
-        let (asked_shown, allowed_shown) = apart(asked, allowed);
-        let (who, verb) = match self.targets.as_slice() {
-            [one] => (format!("target {one}"), "asks"),
-            all => (
-                format!("targets {}, which share one rate limit,", all.join(", ")),
-                "ask",
+        let steps = steps.count();
+        let names: Vec<&str> = self.targets.iter().map(|target| &*target.name).collect();
+        let who = match names.as_slice() {
+            [one] => format!("target {one} asks"),
+            all => format!(
+                "targets {}, which share one rate limit, ask",
+                all.join(", ")
             ),
         };
-        let calls = self.steps + self.workflows + self.lookups;
-        let enough = Duration::from_secs((calls as f64 / allowed).ceil() as u64);
-        let unless = match self.steps {
+        let (asked_shown, allowed_shown) = apart(asked, allowed);
+        let unless = match steps {
             0 => "",
             _ => " unless they share workflow executions",
         };
-        let message = format!(
-            "{who} {verb} for {asked_shown} requests/s to {}, but the rate limit allows {allowed_shown}, so steps will be seen late{unless}; intervals of {} or a requests_per_second of {} would do",
-            self.purpose(),
+        let calls = (steps + workflows + lookups) as f64;
+        let enough = Duration::from_secs((calls / allowed).ceil() as u64);
+        Some(format!(
+            "{who} for {asked_shown} requests/s to {}, but the rate limit allows {allowed_shown}, so steps will be seen late{unless}; intervals of {} or a requests_per_second of {} would do",
+            purpose(steps, workflows, lookups),
             format_duration(enough),
             asked.ceil(),
-        );
-        Some((self.place, message))
+        ))
     }
+}
 
-    /// What the requests are for.
-    fn purpose(&self) -> String {
-        let mut polled = Vec::new();
-        if self.steps > 0 {
-            polled.push(format!("{} listed steps", self.steps));
+/// Words what the requests are for.
+fn purpose(steps: usize, workflows: usize, lookups: usize) -> String {
+    let polled = match (steps, workflows) {
+        (0, 0) => return "look for new images".to_owned(),
+        (steps, 0) => format!("poll {steps} listed steps"),
+        (0, workflows) => format!("poll {workflows} listed workflow executions"),
+        (steps, workflows) => {
+            format!("poll {steps} listed steps and {workflows} listed workflow executions")
         }
-        if self.workflows > 0 {
-            polled.push(format!("{} listed workflow executions", self.workflows));
-        }
-        let mut purposes = Vec::new();
-        if !polled.is_empty() {
-            purposes.push(format!("poll {}", polled.join(" and ")));
-        }
-        if self.lookups > 0 {
-            purposes.push("look for new images".to_owned());
-        }
-        purposes.join(" and ")
+    };
+    match lookups {
+        0 => polled,
+        _ => polled + " and look for new images",
     }
 }
 

@@ -33,11 +33,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The file at the path.
-    ///
-    /// # Errors
-    ///
-    /// Why it can't be read.
+    /// Takes the content of the file at the path, or returns why it cannot be read.
     pub fn load(path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
         match std::fs::read(path) {
@@ -70,11 +66,8 @@ impl Origin {
         Self::text("--aws.region", &text)
     }
 
-    /// Reads it, and the step files that it names as they are now. The environment answers `${VAR}`.
-    ///
-    /// # Errors
-    ///
-    /// Every problem of the text and of its step files, in their order.
+    /// Reads the text and the step files that it names, or returns all of their problems, in their
+    /// order. `env` returns the values of `${VAR}`.
     pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Vec<Problem>> {
         let reading = Reading::new(env, self.folder(), Config::SECTION);
         let bytes = Ok(self.bytes.to_vec());
@@ -155,10 +148,6 @@ impl Config {
     }
 
     /// Reads the file at the path, as [`Origin::read`] does.
-    ///
-    /// # Errors
-    ///
-    /// Every problem of the file and of its step files, in their order; one where it can't be read.
     pub fn load(
         path: &Path,
         env: &dyn Fn(&str) -> Option<String>,
@@ -168,10 +157,6 @@ impl Config {
     }
 
     /// Reads a text, as [`Origin::read`] does.
-    ///
-    /// # Errors
-    ///
-    /// Every problem of the text and of its step files, in their order.
     pub fn read(
         file_name: &str,
         text: &str,

@@ -197,9 +197,15 @@ pub(super) fn target_rules(entries: &Entries<'_>) {
     // Their problems are noted where they are read.
     let regions = entries.find("regions");
     if let Some(regions) = regions.and_then(|field| field.quietly(|field| REGIONS.read(field))) {
-        let arns = ["image_build_versions", "pipelines"];
-        for list in arns.iter().filter_map(|list| entries.find(list)) {
-            of_its_regions(list, &regions);
+        if let Some(list) = entries.find("image_build_versions") {
+            of_its_regions(list, &regions, |arn| {
+                Some(ImageArn::parse(arn)?.region().to_owned())
+            });
+        }
+        if let Some(list) = entries.find("pipelines") {
+            of_its_regions(list, &regions, |arn| {
+                Some(PipelineArn::parse(arn)?.region().to_owned())
+            });
         }
     }
     let chooses = ["pipelines", "images"];
@@ -220,14 +226,9 @@ pub(super) fn target_rules(entries: &Entries<'_>) {
 }
 
 /// Checks that a list of ARNs names regions of the target alone.
-fn of_its_regions(list: &Field<'_>, regions: &[String]) {
-    let region = |item: &Field<'_>| {
-        let text = text(item, "")?.text;
-        let image = ImageArn::parse(&text).map(|arn| arn.region().to_owned());
-        image.or_else(|| Some(PipelineArn::parse(&text)?.region().to_owned()))
-    };
+fn of_its_regions(list: &Field<'_>, regions: &[String], region: fn(&str) -> Option<String>) {
     for item in list.items() {
-        let region = item.quietly(region);
+        let region = item.quietly(|item| region(&text(item, "")?.text));
         if region.is_some_and(|region| !regions.contains(&region)) {
             item.problem::<()>(format!(
                 "{} is of a region that this target doesn't have; add the region to regions, or list this in a target of that region",
