@@ -1,4 +1,4 @@
-//! Which targets share a rate limit, and whether it suffices for the polling asked for.
+//! Shared rate limits, and warnings where they are below the requests that the configuration needs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(
             apart(1.0 / 120.0, 0.001),
             ("0.008".into(), "0.001".into()),
-            "nothing that is allowed is told as 0"
+            "nothing that is allowed is shown as 0"
         );
         assert_eq!(apart(33.333333, 5.0), ("33.33".into(), "5".into()));
         assert_eq!(apart(5.0001, 5.0), ("5.0001".into(), "5".into()));

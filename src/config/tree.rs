@@ -329,8 +329,8 @@ mod tests {
             r#"a: "\ud83d""#,
             r#"a: "\U00110000""#,
         ] {
-            let told = fault(text);
-            assert!(told.starts_with("1:5: this backslash"), "{told}");
+            let message = fault(text);
+            assert!(message.starts_with("1:5: this backslash"), "{message}");
         }
     }
 

@@ -22,9 +22,7 @@ fn read_back(config: &Config) -> Config {
     let written = config.effective();
     assert!(!written.contains(EXTERNAL_ID), "{written}");
     let with_secrets = written.replace(SECRET, EXTERNAL_ID);
-    match Config::read("effective", &with_secrets, &|name| {
-        panic!("{name} is asked for")
-    }) {
+    match Config::read("effective", &with_secrets, &|name| panic!("{name} is read")) {
         Ok(read) => read.config,
         Err(problems) => panic!("{problems:#?}\n{written}"),
     }
