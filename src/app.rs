@@ -1,4 +1,4 @@
-//! The one part that knows every part: builds them, binds, runs, reloads, drains.
+//! Builds all parts of the exporter, and binds, runs, reloads and drains it.
 
 mod live;
 mod pollers;
@@ -33,20 +33,20 @@ use pollers::Pollers;
 use reload::{Configuration, lines};
 pub use source::{ConfigSource, Lookup};
 
-/// How long answers under way may take after SIGTERM, so that all ends within 5 seconds.
+/// Time for responses in flight after SIGTERM, so that the process ends within 5 seconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long `/-/ready` waits at most for the first attempts.
+/// Maximum time that `/-/ready` waits for the first attempts.
 const READY_AFTER: Duration = Duration::from_secs(120);
 
-/// How the exporter is to run, as the command line tells.
+/// Settings from the command line and the environment.
 pub struct Settings {
     pub config: ConfigSource,
     pub listen_addresses: Vec<String>,
     pub site: Site,
-    /// Whether `POST /-/reload` is allowed.
+    /// Whether `POST /-/reload` is enabled.
     pub lifecycle: bool,
     pub environment: Lookup,
-    /// What of the configuration this process polls.
+    /// The shard that this process is.
     pub shard: Shard,
     pub aws: Aws,
     pub clock: Clock,
@@ -66,14 +66,14 @@ impl fmt::Display for StartError {
         match self {
             Self::Config(problems) => f.write_str(&lines(problems)),
             Self::Bind(error) => f.write_str(error),
-            Self::Signals(error) => write!(f, "cannot listen for SIGHUP: {error}"),
+            Self::Signals(error) => write!(f, "cannot install a handler for SIGHUP: {error}"),
         }
     }
 }
 
 impl std::error::Error for StartError {}
 
-/// The exporter, bound and not yet running.
+/// The exporter with its sockets bound, before it runs.
 pub struct App {
     settings: Settings,
     read: reload::Read,
@@ -83,14 +83,14 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the configuration and binds the sockets. From now on SIGHUP is heard.
+    /// Reads the configuration and binds the sockets. From then on SIGHUP is handled.
     ///
     /// # Errors
     ///
-    /// Every mistake of the configuration, the first address that can't be bound, or that the
-    /// system lets nobody listen for SIGHUP.
+    /// Every mistake of the configuration, the first address that cannot be bound, or that no handler
+    /// for SIGHUP can be installed.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
-        // First of all: until somebody listens for it, a SIGHUP ends the process.
+        // First of all: without a handler, SIGHUP ends the process.
         let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let read = read(&settings.config, &settings.environment).await?;
         let mut listeners = Vec::new();
@@ -114,18 +114,18 @@ impl App {
         })
     }
 
-    /// The addresses that were bound, in the order they were asked for.
+    /// Returns the bound addresses, in the order of the settings.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Runs until `stop` ends, and until what was under way then has ended.
+    /// Runs until `stop` ends, then drains.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stop_server, stopped) = watch::channel(false);
         let (mut running, server) = self.start(stopped).await;
         running.until(stop).await;
         info!("stopping");
-        // Who still waits for a reload is told that there will be none.
+        // Fails the reload requests that still wait.
         drop(running.reloads);
         stop_server.send_replace(true);
         running.pollers.stop().await;
@@ -219,13 +219,13 @@ impl Running {
                 Some(ReloadRequest { answer }) = reloads.recv() => tokio::select! {
                     () = &mut stop => break,
                     outcome = configuration.reload(live, pollers) => {
-                        // Who asked may have gone.
+                        // The client may have disconnected.
                         let _ = answer.send(outcome);
                     }
                 },
                 reread = configuration.step_files_changed() => tokio::select! {
                     () = &mut stop => break,
-                    () = configuration.take(reread, live, pollers) => {}
+                    () = configuration.apply_step_files(reread, live, pollers) => {}
                 },
                 () = pollers.watch() => {}
             }
@@ -233,31 +233,31 @@ impl Running {
     }
 }
 
-/// Reads a configuration as the exporter would, for who does something else with it.
+/// Reads and checks a configuration as the exporter does.
 ///
 /// # Errors
 ///
-/// Every mistake of it.
+/// Every mistake of the configuration.
 pub async fn checked(source: &ConfigSource, environment: &Lookup) -> Result<Checked, StartError> {
     Ok(read(source, environment).await?.checked)
 }
 
 async fn read(source: &ConfigSource, environment: &Lookup) -> Result<reload::Read, StartError> {
     let read = reload::read(source, environment).await;
-    read.map_err(|refused| StartError::Config(with_quick_way(refused.problems)))
+    read.map_err(|refused| StartError::Config(with_hint_to_run_without_file(refused.problems)))
 }
 
-/// Who has no file yet is told how to do without.
-fn with_quick_way(mut problems: Vec<Problem>) -> Vec<Problem> {
+/// Adds to the error about a missing file how to run without one.
+fn with_hint_to_run_without_file(mut problems: Vec<Problem>) -> Vec<Problem> {
     for problem in &mut problems {
         if problem.message == MISSING_FILE {
-            problem.message += " with --config.file, or follow every pipeline and image of a region without a file: --aws.region=us-west-2";
+            problem.message += " with --config.file, or poll every pipeline and image of a region without a file: --aws.region=us-west-2";
         }
     }
     problems
 }
 
-/// Until the first attempt for every listed step has ended, or has had time enough.
+/// Waits until the first attempt of every poller has ended, for [`READY_AFTER`] at most.
 async fn first_attempts(attempted: Vec<watch::Receiver<bool>>, started: Instant) {
     let all = async {
         for attempted in attempted {
@@ -271,6 +271,6 @@ async fn first_attempts(attempted: Vec<watch::Receiver<bool>>, started: Instant)
 }
 
 async fn until_true(mut flag: watch::Receiver<bool>) {
-    // A sender that is gone stops as well.
+    // A dropped sender counts as true.
     let _ = flag.wait_for(|flag| *flag).await;
 }

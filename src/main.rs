@@ -17,7 +17,7 @@ use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::{config, demo, doctor, logging, simulate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What ends the program, told on standard error; the exit code is 1.
+/// An error that ends the program: written to standard error, with exit code 1.
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
@@ -58,14 +58,14 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::CheckConfig(args)) => {
             let mut out = std::io::stdout().lock();
             let checked = config::check_config(&args.files, &variable, &mut out);
-            return told(checked.and_then(|all_right| out.flush().map(|()| all_right)));
+            return exit_code(checked.and_then(|all_right| out.flush().map(|()| all_right)));
         }
         Some(Command::Doctor(args)) => {
             // The first process of a container ends by no signal that it doesn't wait for.
             let stopped = std::pin::pin!(stopped()?);
             return tokio::select! {
                 examined = examine(args) => examined,
-                () = stopped => Err("doctor: stopped before everything was asked".into()),
+                () = stopped => Err("doctor: interrupted before all checks were complete".into()),
             };
         }
     }
@@ -76,14 +76,14 @@ async fn examine(args: DoctorArgs) -> Result<ExitCode, Failure> {
     let checked = app::checked(&args.config.into(), &environment()).await?;
     let mut out = std::io::stdout().lock();
     let (aws, clock) = (Aws::of_environment(&variable)?, Clock::System);
-    told(doctor::run(checked, &aws, clock, &mut out).await)
+    exit_code(doctor::run(checked, &aws, clock, &mut out).await)
 }
 
-/// What a command that answers on standard output ends with.
-fn told(all_right: std::io::Result<bool>) -> Result<ExitCode, Failure> {
+/// Returns the exit code of a command that writes to standard output.
+fn exit_code(all_right: std::io::Result<bool>) -> Result<ExitCode, Failure> {
     match all_right {
         Ok(all_right) => Ok(ExitCode::from(u8::from(!all_right))),
-        // Whoever reads it has read enough, as `head` does.
+        // The reader has closed the pipe, as `head` does.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
         Err(error) => Err(format!("cannot write to standard output: {error}").into()),
     }

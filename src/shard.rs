@@ -1,7 +1,7 @@
-//! Which targets and regions one of several processes polls.
+//! Assigns targets and regions to shards, the processes that share a configuration.
 //!
-//! Owns the hash that spreads them, which no release may change: a step would leave one process and
-//! appear in another. Fed by the command line and `config`; asked by `app`.
+//! The assignment is a hash that no release may change: a change moves steps from one process to
+//! another. The input comes from the command line and `config`; `app` uses the result.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Config, PipelineSelector, Target};
 
-/// Each target and region is weighed against each shard, so there is an end to them.
+/// Maximum number of shards: the hash is computed for each shard, target and region.
 const MOST_SHARDS: u32 = 100;
 
-/// One of so many shards, which together poll everything once.
+/// One shard of `total`. Together the shards poll everything once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// Below `total`.
@@ -21,7 +21,7 @@ pub struct Shard {
 }
 
 impl Default for Shard {
-    /// The only one.
+    /// Returns the only shard.
     fn default() -> Self {
         Self { index: 0, total: 1 }
     }
@@ -37,16 +37,16 @@ impl fmt::Display for Shard {
 impl Shard {
     /// # Errors
     ///
-    /// What is wrong with the two flags, and what would be right.
+    /// Which of the two flags is wrong, and which values are valid.
     pub fn new(index: u32, total: u32) -> Result<Self, String> {
         if !(1..=MOST_SHARDS).contains(&total) {
             return Err(format!(
-                "--shard.total is {total}; it is how many shards there are, from 1 to {MOST_SHARDS}"
+                "--shard.total is {total}, but the number of shards must be from 1 to {MOST_SHARDS}"
             ));
         }
         if index >= total {
             let right = match total {
-                1 => "be 0, or --shard.total be larger".to_owned(),
+                1 => "be 0; to run several shards, set --shard.total to their number".to_owned(),
                 _ => format!("be from 0 to {}", total - 1),
             };
             return Err(format!(
@@ -56,22 +56,22 @@ impl Shard {
         Ok(Self { index, total })
     }
 
-    /// Counted from 0.
+    /// Returns the zero-based index.
     pub fn index(self) -> u32 {
         self.index
     }
 
-    /// How many there are.
+    /// Returns the number of shards.
     pub fn total(self) -> u32 {
         self.total
     }
 
-    /// Whether there is no other.
+    /// Returns whether this is the only shard.
     pub fn is_all(self) -> bool {
         self.total == 1
     }
 
-    /// Whether it polls the target in the region.
+    /// Returns whether this shard polls the target in the region.
     pub fn has(self, target: &Target, region: &str) -> bool {
         self.is_all() || self.has_key(&Key::of(target, region))
     }
@@ -80,10 +80,11 @@ impl Shard {
         key.shard(self.total) == self.index
     }
 
-    /// Each account and region that several targets are known to look at, with credentials that
-    /// don't tell so, where one of them is this shard's and another is not: what they both come
-    /// across is then shown twice. In words.
-    pub fn seen_twice(self, config: &Config) -> Vec<String> {
+    /// Returns a warning for each account and region that two targets poll from different shards, one
+    /// of them this one. Resources that both targets select are then exposed twice.
+    ///
+    /// This happens where the credentials of a target do not tell their account.
+    pub fn duplicates(self, config: &Config) -> Vec<String> {
         let mut seen = Vec::new();
         let mut known: Vec<(&str, &str, &Target)> = Vec::new();
         for target in &config.targets {
@@ -100,7 +101,7 @@ impl Shard {
             });
             if let Some((.., other)) = apart {
                 seen.push(format!(
-                    "targets {} and {} both look at account {account} in {region}, with other credentials and so from other shards",
+                    "targets {} and {} both poll account {account} in {region} with different credentials, and so from different shards",
                     other.name, target.name
                 ));
             }
@@ -109,7 +110,8 @@ impl Shard {
     }
 }
 
-/// The accounts that a target is known to look at in a region. A pipeline is its account's own.
+/// Returns the accounts that a target is known to poll in a region: the account of its role, and
+/// those of the pipelines that it names.
 fn accounts<'a>(target: &'a Target, region: &'a str) -> impl Iterator<Item = &'a str> {
     let named = target
         .pipelines
@@ -128,8 +130,8 @@ fn role_account(target: &Target) -> Option<&str> {
     role.role_arn.split(':').nth(4)
 }
 
-/// What AWS counts calls by, and what a step can be come across twice in, as far as the credentials
-/// tell: the account where a role names it, else whose credentials they are.
+/// The input of the hash: the account and region, within which AWS limits calls and a step can be
+/// found twice. Without a role that names the account, the credentials stand for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key<'a> {
     whose: Whose<'a>,
@@ -153,8 +155,8 @@ impl<'a> Key<'a> {
         Self { whose, region }
     }
 
-    /// The shard that wins: each draws a number for the key, and the highest has it. One more shard so
-    /// takes its share from all others, and nothing moves between these.
+    /// Returns the shard of the key: the one with the highest hash. A new shard takes its share from
+    /// all others, and moves nothing between these (rendezvous hashing).
     fn shard(&self, total: u32) -> u32 {
         let numbers = (0..total).map(|shard| (self.number(shard), shard));
         let (_, shard) = numbers.max().expect("there is at least one shard");
@@ -198,12 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_name_no_shard_are_told_what_would() {
+    fn invalid_flags_are_refused_with_the_valid_values() {
         assert_eq!(Shard::new(0, 1), Ok(Shard::default()));
         for (index, total, right) in [
             (0, 0, "from 1 to 100"),
             (0, 101, "from 1 to 100"),
-            (1, 1, "be 0, or --shard.total be larger"),
+            (
+                1,
+                1,
+                "must be 0; to run several shards, set --shard.total to their number",
+            ),
             (3, 3, "from 0 to 2"),
         ] {
             let fault = Shard::new(index, total).unwrap_err();
@@ -211,8 +217,8 @@ mod tests {
         }
     }
 
-    /// Where a release put one of these elsewhere, running shards would lose and show things twice
-    /// until the last of them is of that release.
+    /// A change of these placements would lose and duplicate series until every shard runs the same
+    /// release.
     #[test]
     fn placements_are_those_of_every_release() {
         let account = |region| key(Whose::Account("111122223333"), region);
@@ -260,25 +266,25 @@ mod tests {
     }
 
     #[test]
-    fn account_that_is_looked_at_with_other_credentials_from_other_shards_is_told() {
+    fn account_that_different_shards_poll_with_different_credentials_is_a_duplicate() {
         let config = config(
             "  - name: role\n    regions: [us-west-2, us-east-1]\n    images: [\"*\"]\n    assume_role: {role_arn: arn:aws:iam::111122223333:role/one}\n\
              \x20 - name: arn\n    regions: [us-west-2, us-east-1]\n    pipelines: [\"arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden\"]\n\
              \x20 - name: stranger\n    regions: [us-west-2]\n    pipelines: [\"arn:aws:imagebuilder:us-west-2:444455556666:image-pipeline/golden\"]\n    profile: own\n",
         );
-        assert_eq!(Shard::default().seen_twice(&config), [""; 0]);
+        assert_eq!(Shard::default().duplicates(&config), [""; 0]);
         let [role, arn, _] = &config.targets[..] else {
             panic!("{config:?}")
         };
         for shard in (2..20).flat_map(shards) {
-            let told = shard.seen_twice(&config);
+            let warnings = shard.duplicates(&config);
             if shard.has(role, "us-west-2") == shard.has(arn, "us-west-2") {
-                assert_eq!(told, [""; 0]);
+                assert_eq!(warnings, [""; 0]);
             } else {
                 assert_eq!(
-                    told,
+                    warnings,
                     [
-                        "targets role and arn both look at account 111122223333 in us-west-2, with other credentials and so from other shards"
+                        "targets role and arn both poll account 111122223333 in us-west-2 with different credentials, and so from different shards"
                     ]
                 );
             }

@@ -1,4 +1,4 @@
-//! The configuration in force: how it is read, and put into force anew or kept.
+//! Reads and reloads the configuration.
 
 use tracing::{error, info, warn};
 
@@ -9,13 +9,13 @@ use super::step_files::{Reread, StepFilesWatch};
 use crate::clock::Clock;
 use crate::config::{Checked, Config, Origin, Problem};
 
-/// What was read: the text, and what it says.
+/// A configuration that was read and checked, with its source text.
 pub(super) struct Read {
     pub origin: Origin,
     pub checked: Checked,
 }
 
-/// Reads on a thread of its own: a file system that does not answer holds up nothing else.
+/// Reads the configuration on a separate thread, so that a file system that hangs blocks nothing else.
 pub(super) async fn read(source: &ConfigSource, environment: &Lookup) -> Result<Read, Refused> {
     let (source, environment) = (source.clone(), environment.clone());
     let reading = tokio::task::spawn_blocking(move || {
@@ -41,30 +41,30 @@ pub(super) async fn read(source: &ConfigSource, environment: &Lookup) -> Result<
     }
 }
 
-/// What can't be put into force.
+/// A configuration that is invalid or cannot be read.
 pub(super) struct Refused {
-    /// `None` where the file can't be read.
+    /// `None` when the file cannot be read.
     origin: Option<Origin>,
     pub problems: Vec<Problem>,
 }
 
-/// The configuration in force.
+/// The effective configuration, and what is needed to reload it.
 pub(super) struct Configuration {
     source: ConfigSource,
     environment: Lookup,
     clock: Clock,
     origin: Origin,
     step_files: StepFilesWatch,
-    /// The file, as it was last asked for, could not be put into force.
-    file_is_refused: bool,
-    /// The step files, as they are, can't be.
-    step_files_are_refused: bool,
-    /// What was last said of step files, so that nothing is said twice.
-    told: Vec<Problem>,
+    /// Whether the last reload of the file failed.
+    reload_failed: bool,
+    /// Whether the current step files are invalid.
+    step_files_invalid: bool,
+    /// The problems of step files that were last logged, so that each is logged once.
+    logged: Vec<Problem>,
 }
 
 impl Configuration {
-    /// One that is about to be put into force.
+    /// Creates the configuration that the exporter starts with.
     pub(super) fn new(
         read: Read,
         source: ConfigSource,
@@ -72,7 +72,7 @@ impl Configuration {
         clock: Clock,
     ) -> (Self, Config) {
         let Read { origin, checked } = read;
-        warn_of(&checked.warnings);
+        log_warnings(&checked.warnings);
         let watched = (origin.clone(), checked.step_files);
         let configuration = Self {
             step_files: StepFilesWatch::start(watched.0, watched.1, environment.clone()),
@@ -80,14 +80,14 @@ impl Configuration {
             environment,
             clock,
             origin,
-            file_is_refused: false,
-            step_files_are_refused: false,
-            told: Vec::new(),
+            reload_failed: false,
+            step_files_invalid: false,
+            logged: Vec::new(),
         };
         (configuration, checked.config)
     }
 
-    /// Puts the configuration, read anew, into force, or changes nothing and says why.
+    /// Reads the configuration and applies it. An invalid one changes nothing and is reported.
     pub(super) async fn reload(
         &mut self,
         live: &Live,
@@ -98,81 +98,86 @@ impl Configuration {
                 self.origin = origin.clone();
                 let targets = checked.config.targets.len();
                 let step_files = checked.step_files.clone();
-                self.force(checked, live, pollers).await;
+                self.apply(checked, live, pollers).await;
                 info!(targets, "configuration reloaded");
                 self.step_files.now(origin, step_files);
-                self.file_is_refused = false;
-                self.step_files_are_refused = false;
-                self.tell_success(live);
+                self.reload_failed = false;
+                self.step_files_invalid = false;
+                self.publish_success(live);
                 Ok(())
             }
             Err(Refused { origin, problems }) => {
-                // Then it is the step files that changed, and they are enough to make it right again.
+                // The file is unchanged, so the step files are invalid, and a change of these fixes it.
                 let same = origin.is_some_and(|origin| origin == self.origin);
-                self.file_is_refused = !same;
+                self.reload_failed = !same;
                 if same {
-                    self.step_files_are_refused = true;
+                    self.step_files_invalid = true;
                     self.step_files.doubt();
                 }
-                self.tell_success(live);
+                self.publish_success(live);
                 for problem in &problems {
-                    error!(%problem, "configuration not reloaded; the old one stays in force");
+                    error!(%problem, "configuration reload failed; keeping the effective configuration");
                 }
                 let lines = lines(&problems);
-                self.told = problems;
+                self.logged = problems;
                 Err(lines)
             }
         }
     }
 
-    /// Waits until the step files of the configuration in force changed.
+    /// Waits until the step files of the effective configuration change.
     pub(super) async fn step_files_changed(&mut self) -> Reread {
         self.step_files.changed().await
     }
 
-    /// Puts the step files as they are now into force, and nothing else; or keeps the old ones.
-    pub(super) async fn take(&mut self, reread: Reread, live: &Live, pollers: &mut Pollers) {
+    /// Applies changed step files and nothing else. Invalid ones change nothing and are reported.
+    pub(super) async fn apply_step_files(
+        &mut self,
+        reread: Reread,
+        live: &Live,
+        pollers: &mut Pollers,
+    ) {
         match reread.read {
             Ok(checked) => {
                 let targets = checked.config.targets.iter();
                 let steps = targets.map(|target| target.step_executions.len());
                 let listed_steps: usize = steps.sum();
-                self.force(checked, live, pollers).await;
-                info!(listed_steps, "step files changed and were taken");
-                self.step_files_are_refused = false;
+                self.apply(checked, live, pollers).await;
+                info!(listed_steps, "step files reloaded");
+                self.step_files_invalid = false;
             }
             Err(problems) => {
-                self.step_files_are_refused = true;
-                if problems != self.told {
+                self.step_files_invalid = true;
+                if problems != self.logged {
                     for problem in &problems {
-                        error!(%problem, "step files changed and were not taken; the old ones stay in force");
+                        error!(%problem, "step file reload failed; keeping the steps read before");
                     }
-                    self.told = problems;
+                    self.logged = problems;
                 }
             }
         }
-        self.tell_success(live);
+        self.publish_success(live);
     }
 
-    async fn force(&mut self, checked: Checked, live: &Live, pollers: &mut Pollers) {
+    async fn apply(&mut self, checked: Checked, live: &Live, pollers: &mut Pollers) {
         let Checked {
             config, warnings, ..
         } = checked;
-        warn_of(&warnings);
+        log_warnings(&warnings);
         live.show(pollers.assign(config).await);
-        self.told.clear();
+        self.logged.clear();
     }
 
-    fn tell_success(&self, live: &Live) {
-        let success = !self.file_is_refused && !self.step_files_are_refused;
+    fn publish_success(&self, live: &Live) {
+        let success = !self.reload_failed && !self.step_files_invalid;
         let now = self.clock.now().time;
         live.process().config_reloaded(success, now);
     }
 }
 
-fn warn_of(warnings: &[Problem]) {
+fn log_warnings(warnings: &[Problem]) {
     for warning in warnings {
-        warn!(%warning, "configuration");
+        warn!(%warning, "configuration warning");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What of a configuration this process polls where several share it, and what it says of that.
+//! Selects the assignments of this process where several shards share a configuration, and logs them.
 
 use tracing::{info, warn};
 
@@ -6,15 +6,15 @@ use crate::config::Config;
 use crate::shard::Shard;
 use crate::tracker::Assignment;
 
-/// How many targets and regions a line of the log names.
+/// Maximum number of targets and regions that a log line names.
 const NAMED: usize = 50;
 
 #[derive(Debug)]
 pub(super) struct Sharing {
     shard: Shard,
-    /// The targets and regions that were last said to be polled.
-    told: Option<Vec<String>>,
-    /// The warnings that were last said.
+    /// The targets and regions that were last logged.
+    logged: Option<Vec<String>>,
+    /// The warnings that were last logged.
     warned: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ impl Sharing {
     pub(super) fn new(shard: Shard) -> Self {
         Self {
             shard,
-            told: None,
+            logged: None,
             warned: Vec::new(),
         }
     }
@@ -31,8 +31,7 @@ impl Sharing {
         self.shard
     }
 
-    /// The assignments that are this shard's, which knows all the same what those of others name one
-    /// by one. Says which, where that is news.
+    /// Returns the assignments of this shard, and logs them when they have changed.
     pub(super) fn own(&mut self, config: &Config) -> Vec<Assignment> {
         let mut assignments = Assignment::all(config);
         if self.shard.is_all() {
@@ -41,20 +40,20 @@ impl Sharing {
         let all = assignments.len();
         assignments.retain(|assignment| self.shard.has(&assignment.target, &assignment.region));
         let own: Vec<String> = assignments.iter().map(named).collect();
-        if self.told.as_ref() != Some(&own) {
+        if self.logged.as_ref() != Some(&own) {
             let (shard, polled) = (self.shard, own.len());
             if own.is_empty() {
-                info!(%shard, polled, all, "this shard has nothing to poll, as all targets and regions fall to others");
+                info!(%shard, polled, all, "this shard has nothing to poll: all targets and regions are assigned to other shards");
             } else {
                 let pairs = some_of(&own);
-                info!(%shard, polled, all, pairs, "this shard polls its part of the targets and regions");
+                info!(%shard, polled, all, pairs, "polling the targets and regions that are assigned to this shard");
             }
-            self.told = Some(own);
+            self.logged = Some(own);
         }
-        let warnings = self.shard.seen_twice(config);
+        let warnings = self.shard.duplicates(config);
         if self.warned != warnings {
             for warning in &warnings {
-                warn!(shard = %self.shard, "{warning}: what both follow is shown twice; give both an assume_role of the account");
+                warn!(shard = %self.shard, "{warning}: resources that both select are exposed twice; set assume_role to a role of this account on both targets");
             }
             self.warned = warnings;
         }

@@ -70,7 +70,7 @@ impl<E: Exporter> Server<E> {
             let connection = graceful.watch(connection(stream, routes.clone()));
             connections.spawn(async move {
                 if let Err(error) = connection.await {
-                    tracing::debug!(%peer, %error, "connection ended early");
+                    tracing::debug!(%peer, %error, "connection closed before the response was complete");
                 }
             });
         }
@@ -81,7 +81,7 @@ impl<E: Exporter> Server<E> {
             tracing::warn!(
                 open,
                 drain_timeout = ?self.drain_timeout,
-                "answers were not taken in time and are cut off"
+                "drain timeout expired; closing the connections that are still open"
             );
         }
     }
@@ -152,7 +152,7 @@ impl Acceptor {
                 // again when asked.
                 Err(error) => {
                     if !self.failing {
-                        tracing::error!(%error, "cannot accept connections, trying on");
+                        tracing::error!(%error, "cannot accept connections; retrying");
                         self.failing = true;
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;

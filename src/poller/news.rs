@@ -1,4 +1,4 @@
-//! What is worth a line in the log when a step was seen: said once, when it is first seen so.
+//! Logs the changes of a step that an operator may have to act on, each once.
 
 use tracing::info;
 
@@ -7,7 +7,7 @@ use crate::model::{RollbackStatus, StepStatus};
 use crate::snapshot::StepRecord;
 use crate::tracker::StepChange;
 
-/// Characters of the service's message that a log line carries.
+/// Maximum length of the service's message in a log line, in characters.
 const LONGEST_MESSAGE: usize = 1_000;
 
 /// A change that somebody may have to act on.
@@ -25,15 +25,15 @@ impl News {
         match self {
             Self::Failed => "step failed",
             Self::FailedByTimeout => "step failed at its timeout",
-            Self::TimeoutBreached => "step runs past its timeout",
-            Self::RollbackBegan => "step is rolled back",
-            Self::RollbackFailed => "rollback of step failed",
+            Self::TimeoutBreached => "step exceeded its timeout",
+            Self::RollbackBegan => "step rollback started",
+            Self::RollbackFailed => "step rollback failed",
         }
     }
 }
 
-/// Logs what has changed for the worse between two records of a step, the earlier of which is as
-/// old as the last successful poll.
+/// Logs what changed for the worse between two records of a step. The earlier record is from the
+/// last successful poll.
 pub(super) fn log(target: &str, region: &str, change: &StepChange, now: Now) {
     let StepChange { before, after, .. } = change;
     let Some(observed) = &after.observed else {
@@ -67,13 +67,13 @@ fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {
         let seen = record.observed.as_ref()?;
         seen.rollback_status.clone()
     };
-    // As of the last poll, which told it then: now it may be breached for want of a poll.
+    // Compares with the time of the last poll: a breach by then was logged then.
     let breached_then = before
         .last_success
         .is_some_and(|then| before.timeout_breached(then) == Some(true));
     let breached = after.timeout_breached(now.time) == Some(true);
     let failed = status(after) == Some(StepStatus::Failed);
-    // An answer that lacks the number of the attempt tells of no other one.
+    // A response without the attempt number is no evidence of a new attempt.
     let same_attempt = match (attempt(before), attempt(after)) {
         (Some(one), Some(other)) => one == other,
         _ => start(before) == start(after),
@@ -124,11 +124,11 @@ mod tests {
         }
     }
 
-    /// What is told of a step that is seen FAILED in these attempts, one after the other.
-    fn told(attempts: &[Option<u32>]) -> usize {
+    /// Counts the log lines for a step that is observed FAILED in each of these attempts.
+    fn logged(attempts: &[Option<u32>]) -> usize {
         let id = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
         let mut record = StepRecord::unseen(id, LabelText::new([]));
-        let mut told = 0;
+        let mut logged = 0;
         for attempt in attempts {
             let failed = StepExecution {
                 attempt: *attempt,
@@ -136,20 +136,20 @@ mod tests {
                 ..StepExecution::with_status(StepStatus::Failed)
             };
             let after = record.answered(failed, "us-west-2", now().time);
-            told += between(&record, &after, now()).len();
+            logged += between(&record, &after, now()).len();
             record = after;
         }
-        told
+        logged
     }
 
     #[test]
-    fn failure_is_told_once_for_each_attempt() {
-        assert_eq!(told(&[Some(1), Some(1), Some(2), Some(2)]), 2);
-        assert_eq!(told(&[None, None]), 1);
+    fn failure_is_logged_once_for_each_attempt() {
+        assert_eq!(logged(&[Some(1), Some(1), Some(2), Some(2)]), 2);
+        assert_eq!(logged(&[None, None]), 1);
     }
 
     #[test]
-    fn timeout_that_becomes_known_after_the_failure_tells_nothing_anew() {
+    fn timeout_that_becomes_known_after_the_failure_logs_nothing() {
         let id = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
         let listed = StepExecution {
             start: Some(Timestamp::from_millis(1_788_981_000_000)),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_that_lacks_the_attempt_tells_no_failure_anew() {
-        assert_eq!(told(&[Some(1), None, Some(1)]), 1);
+    fn response_without_the_attempt_logs_no_second_failure() {
+        assert_eq!(logged(&[Some(1), None, Some(1)]), 1);
     }
 }

@@ -1,4 +1,6 @@
-//! What is counted and said of the calls of one target and region, each thing once.
+//! Counts and logs the calls of one target and region, and what they changed.
+//!
+//! A condition that lasts is logged once.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,12 +22,14 @@ use crate::tracker::{Changes, Notice, without};
 pub(super) struct Reporter {
     target: String,
     region: String,
-    /// Why the target is down, where it is; each reason was logged.
-    told_down: Vec<ErrorKind>,
-    told_unavailable: bool,
-    told_passes: Vec<(Operation, ErrorKind)>,
-    /// Selectors that match nothing.
-    told_idle: HashSet<(SelectorKind, String)>,
+    /// The kinds of error logged since the target went down; empty while it is up.
+    logged_down: Vec<ErrorKind>,
+    /// Whether the denial of `GetWorkflowExecution` was logged.
+    logged_executions_denied: bool,
+    /// Failures of discovery that were logged and have not ended.
+    logged_failed_passes: Vec<(Operation, ErrorKind)>,
+    /// Selectors that match nothing; each was logged.
+    logged_unmatched: HashSet<(SelectorKind, String)>,
 }
 
 impl Reporter {
@@ -33,14 +37,16 @@ impl Reporter {
         Self {
             target: target.to_owned(),
             region: region.to_owned(),
-            told_down: Vec::new(),
-            told_unavailable: false,
-            told_passes: Vec::new(),
-            told_idle: HashSet::new(),
+            logged_down: Vec::new(),
+            logged_executions_denied: false,
+            logged_failed_passes: Vec::new(),
+            logged_unmatched: HashSet::new(),
         }
     }
 
-    /// A response has arrived. `interval` is the polling interval that its outcome speaks for.
+    /// Records a response: counts the call, and updates the health of the target.
+    ///
+    /// `interval` is the polling interval of the target.
     pub(super) fn responded(
         &mut self,
         response: &Response,
@@ -78,12 +84,12 @@ impl Reporter {
                 region = self.region,
                 operation = operation.as_str(),
                 requests_per_second = rate,
-                "the service throttles; calling less often for a while"
+                "API calls are throttled; the request rate is reduced and recovers within a minute"
             );
         }
         health.record(operation, failure.map_or(Ok(()), Err), at);
         let up = health.judge(at, interval);
-        self.tell_health(up, operation, failure);
+        self.log_health(up, operation, failure);
     }
 
     /// Logs and counts what a response changed; `error` is the response's, where it is one.
@@ -130,102 +136,100 @@ impl Reporter {
         match notice {
             Notice::ExecutionsDenied => self.executions_denied(error),
             Notice::Denied(operation) => self.denied(operation, error),
-            Notice::StepUnknown(id) => self.step_unknown(&id, error),
+            Notice::StepUnknown(id) => self.step_not_found(&id, error),
             Notice::StepGone(id) => self.step_gone(&id, error),
-            Notice::ExecutionGone(id) => self.workflow_gone(&id, error),
-            Notice::NamedUnknown(id) => self.named_unknown(&id, error),
+            Notice::ExecutionGone(id) => self.execution_gone(&id, error),
+            Notice::NamedUnknown(id) => self.named_not_found(&id, error),
             Notice::PassFailed(operation) => self.pass_failed(operation, error),
             Notice::PassEnded(_) | Notice::SelectorMatched { .. } => {}
         }
     }
 
-    /// That the target has become, or is no longer, one that can't be polled; and each reason why once,
-    /// as what it fails for later may be what somebody has to mend.
-    fn tell_health(&mut self, up: Option<bool>, operation: Operation, failure: Option<&ApiError>) {
-        let is_new = |failure: &&ApiError| !self.told_down.contains(&failure.kind);
+    /// Logs that the target went down or came up, and each kind of error once while it is down: a
+    /// later error may be the one that an operator has to fix.
+    fn log_health(&mut self, up: Option<bool>, operation: Operation, failure: Option<&ApiError>) {
+        let is_new = |failure: &&ApiError| !self.logged_down.contains(&failure.kind);
         match (up, failure.filter(is_new)) {
             (Some(false), Some(failure)) if failure.kind != ErrorKind::Throttled => {
-                self.told_down.push(failure.kind);
+                self.logged_down.push(failure.kind);
                 warn!(
                     target = self.target,
                     region = self.region,
                     operation = operation.as_str(),
                     result = failure.kind.as_str(),
                     error = %failure,
-                    "target cannot be polled; what is known stays, and it is tried again"
+                    "polling failed; keeping the last known state and retrying"
                 );
             }
-            (Some(true), _) if !self.told_down.is_empty() => {
-                self.told_down.clear();
+            (Some(true), _) if !self.logged_down.is_empty() => {
+                self.logged_down.clear();
                 info!(
                     target = self.target,
                     region = self.region,
-                    "target can be polled again"
+                    "polling succeeds again"
                 );
             }
             _ => {}
         }
     }
 
-    /// Workflow executions may not be looked at: said once for the target.
+    /// Logs once for the target that `GetWorkflowExecution` is denied.
     fn executions_denied(&mut self, error: &ApiError) {
-        if std::mem::replace(&mut self.told_unavailable, true) {
+        if std::mem::replace(&mut self.logged_executions_denied, true) {
             return;
         }
-        warn!(
-            target = self.target,
-            region = self.region,
-            operation = Operation::GetWorkflowExecution.as_str(),
-            error = %error,
-            "workflow executions may not be looked at, so steps that ended are asked for seldom, \
-             for 24 hours; allow imagebuilder:GetWorkflowExecution"
+        self.access_denied(
+            Operation::GetWorkflowExecution,
+            "ended steps are polled less often, for 24 hours",
+            error,
         );
     }
 
-    /// An operation is denied: logged once, as the tracker notices it once.
+    /// Logs that an operation is denied. The tracker notices it once.
     fn denied(&self, operation: Operation, error: &ApiError) {
-        let so = match operation {
-            Operation::ListWorkflowStepExecutions => return self.lists_forbidden(error),
+        let effect = match operation {
+            Operation::ListWorkflowStepExecutions => {
+                "steps are polled one by one, which takes more API calls"
+            }
             Operation::GetWorkflowStepExecution => "steps have no timeout and no info series",
-            Operation::GetImage => "nobody knows which pipeline built an image",
-            Operation::ListWorkflowExecutions => "no workflow executions are discovered",
+            Operation::GetImage => "the pipeline that built an image is unknown",
+            Operation::ListWorkflowExecutions => "workflow executions are not discovered",
             other => without(other),
         };
-        self.denied_so(operation, so, error);
+        self.access_denied(operation, effect, error);
     }
 
-    fn denied_so(&self, operation: Operation, so: &str, error: &ApiError) {
+    fn access_denied(&self, operation: Operation, effect: &str, error: &ApiError) {
         warn!(
             target = self.target,
             region = self.region,
             operation = operation.as_str(),
             error = %error,
-            "{} is denied, so {so}; allow imagebuilder:{}",
-            operation.as_str(),
+            "access denied (imagebuilder:{}): {effect}; allow this action in the IAM policy",
             operation.as_str(),
         );
     }
 
-    /// A list of the account could not be read: said once, and not where nothing can be polled for the
-    /// same reason, which is said already.
+    /// Logs once that a discovery pass failed, unless the same kind of error was logged for the
+    /// target as a whole.
     fn pass_failed(&mut self, operation: Operation, error: &ApiError) {
-        // What refuses the caller is no want of a permission.
+        // An error about the caller, such as an expired token, is not a missing permission.
         let kind = error.about_operation();
-        let telling = (operation, kind);
-        let is_said = self.told_down.contains(&error.kind) && kind != ErrorKind::Forbidden;
-        if is_said || self.told_passes.contains(&telling) {
+        let failed_pass = (operation, kind);
+        let is_logged = self.logged_down.contains(&error.kind) && kind != ErrorKind::Forbidden;
+        if is_logged || self.logged_failed_passes.contains(&failed_pass) {
             return;
         }
-        self.told_passes.push(telling);
-        // What is chosen by `images` is found without the pipelines.
-        let so = match operation {
+        self.logged_failed_passes.push(failed_pass);
+        // Images that match `images` are discovered without the list of pipelines.
+        let effect = match operation {
             Operation::ListImagePipelines => {
-                "no new pipelines can be discovered; what is known stays, and it is tried again"
+                "no new pipelines are discovered; keeping the last known state and retrying"
             }
-            _ => "nothing new can be discovered; what is known stays, and it is tried again",
+            _ => "nothing new is discovered; keeping the last known state and retrying",
         };
         if kind == ErrorKind::Forbidden {
-            return self.denied_so(operation, so, error);
+            return self.access_denied(operation, effect, error);
         }
         warn!(
             target = self.target,
@@ -233,38 +237,39 @@ impl Reporter {
             operation = operation.as_str(),
             result = error.kind.as_str(),
             error = %error,
-            "{so}"
+            "discovery failed: {effect}"
         );
     }
 
-    /// A list of the account was read.
+    /// Logs that a discovery pass succeeded after a failure that was logged.
     fn pass_ended(&mut self, operation: Operation) {
-        let before = self.told_passes.len();
-        self.told_passes.retain(|(failed, _)| *failed != operation);
-        if self.told_passes.len() < before {
+        let before = self.logged_failed_passes.len();
+        self.logged_failed_passes
+            .retain(|(failed, _)| *failed != operation);
+        if self.logged_failed_passes.len() < before {
             info!(
                 target = self.target,
                 region = self.region,
                 operation = operation.as_str(),
-                "discovery works again"
+                "discovery succeeds again"
             );
         }
     }
 
-    /// How much a selector matched: logged where it is nothing, once until it matches again.
+    /// Logs that a selector matches nothing: once, until it has matched something.
     fn selector(&mut self, kind: SelectorKind, selector: String, matches: usize) {
-        let told = (kind, selector.clone());
+        let selected = (kind, selector.clone());
         if matches > 0 {
-            self.told_idle.remove(&told);
-        } else if self.told_idle.insert(told) {
+            self.logged_unmatched.remove(&selected);
+        } else if self.logged_unmatched.insert(selected) {
             let kind = kind.as_str();
-            // Of `*` no name can be wrong.
+            // `*` cannot be mistyped, so this is no warning.
             if selector == "*" {
                 info!(
                     target = self.target,
                     region = self.region,
                     kind = kind,
-                    "the account has nothing of this kind yet that is followed"
+                    "selector * matches nothing in this account yet"
                 );
             } else {
                 warn!(
@@ -272,66 +277,56 @@ impl Reporter {
                     region = self.region,
                     kind = kind,
                     selector = selector,
-                    "this selector matches nothing in the account; names are matched as they stand in ARNs"
+                    "selector matches nothing in this account; it is compared with the name in the ARN"
                 );
             }
         }
     }
 
-    /// The service has not known a workflow execution for so long that it is believed.
-    fn workflow_gone(&self, id: &WorkflowExecutionId, error: &ApiError) {
+    /// Logs that the service has not found a workflow execution for an hour.
+    fn execution_gone(&self, id: &WorkflowExecutionId, error: &ApiError) {
         info!(
             target = self.target,
             region = self.region,
             workflow_execution_id = %id,
             error = %error,
-            "workflow execution is gone: for an hour the service has not known it"
+            "workflow execution is gone: the service has not found it for an hour"
         );
     }
 
-    /// The service does not know a named workflow execution or image, as it has not said before.
-    fn named_unknown(&self, id: &str, error: &ApiError) {
+    /// Logs that the service does not find a workflow execution or image that the configuration names.
+    fn named_not_found(&self, id: &str, error: &ApiError) {
         warn!(
             target = self.target,
             region = self.region,
             id = id,
             error = %error,
-            "the service does not know what the configuration names; is it of this account and region?"
+            "the service does not find a resource that the configuration names; retrying; \
+             check that it belongs to this account and region"
         );
     }
 
-    /// Steps may not be listed: said once for the target, as the plan tells it once.
-    fn lists_forbidden(&self, error: &ApiError) {
-        warn!(
-            target = self.target,
-            region = self.region,
-            operation = Operation::ListWorkflowStepExecutions.as_str(),
-            error = %error,
-            "steps may not be listed, so each is asked for by itself, which takes more calls; \
-             allow imagebuilder:ListWorkflowStepExecutions"
-        );
-    }
-
-    /// The service does not know a step, as it has not said before.
-    fn step_unknown(&self, id: &StepExecutionId, error: &ApiError) {
+    /// Logs that the service does not find a step.
+    fn step_not_found(&self, id: &StepExecutionId, error: &ApiError) {
         warn!(
             target = self.target,
             region = self.region,
             step_execution_id = %id,
             error = %error,
-            "the service does not know this step execution; is it one of this account and region?"
+            "the service does not find this step execution; retrying; \
+             check that it belongs to this account and region"
         );
     }
 
-    /// The service has not known a step for so long that it is believed.
+    /// Logs that the service has not found a step for an hour.
     fn step_gone(&self, id: &StepExecutionId, error: &ApiError) {
         info!(
             target = self.target,
             region = self.region,
             step_execution_id = %id,
             error = %error,
-            "step execution is gone: for an hour the service has not known it; it is asked for \
-             once an hour until it is taken off the list"
+            "step execution is gone: the service has not found it for an hour; polling it once an hour \
+             until it is untracked"
         );
     }
 }

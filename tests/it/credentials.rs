@@ -261,7 +261,7 @@ async fn credentials_of_another_account_are_no_fault_of_the_target() {
             > 0.0
     );
     exporter
-        .until_line(&["is it one of this account and region?"])
+        .until_line(&["check that it belongs to this account and region"])
         .await;
 }
 

@@ -253,7 +253,7 @@ async fn target_is_down_while_its_endpoint_is_and_up_again_after() {
     let running = "imagebuilder_workflow_step_status{status=\"RUNNING\"}";
     assert_eq!(down.values(running), [1.0, 1.0]);
     exporter
-        .until_line(&["level=warn", "target=main", "tried again"])
+        .until_line(&["level=warn", "target=main", "polling failed"])
         .await;
     simulated.come_back().await;
     exporter.until_value(UP, 1.0).await;
@@ -264,9 +264,9 @@ async fn target_is_down_while_its_endpoint_is_and_up_again_after() {
         .until_value(&success(&simulated, "Sound"), 1.0)
         .await;
     exporter
-        .until_line(&["level=info", "target=main", "polled again"])
+        .until_line(&["level=info", "target=main", "polling succeeds again"])
         .await;
-    assert_eq!(exporter.count_log(&["tried again"]), 1);
+    assert_eq!(exporter.count_log(&["polling failed"]), 1);
 }
 
 #[tokio::test]
@@ -364,7 +364,7 @@ async fn step_that_the_service_does_not_know_shows_only_its_polling() {
     let exporter = Setup::exporter(&config).start().await;
     exporter.until_ready().await;
     let line = exporter
-        .until_line(&["does not know this step execution"])
+        .until_line(&["does not find this step execution"])
         .await;
     assert!(
         line.contains(&format!("step_execution_id={unknown}")),

@@ -59,7 +59,7 @@ async fn change_for_the_worse_is_one_line_for_ever() {
     let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
     let exporter = setup.start().await;
     let failed = ["message=\"step failed\"", "step=Failed"];
-    let rolled_back = ["message=\"step is rolled back\"", "step=Launched"];
+    let rolled_back = ["message=\"step rollback started\"", "step=Launched"];
     let timed_out = ["message=\"step failed at its timeout\"", "step=Hung"];
     let of_failed = exporter.until_line(&failed).await;
     for part in [
@@ -103,25 +103,25 @@ async fn change_for_the_worse_is_one_line_for_ever() {
 }
 
 #[tokio::test]
-async fn step_that_runs_past_its_timeout_is_told_once() {
+async fn step_that_exceeds_its_timeout_is_logged_once() {
     let simulated = Simulated::start(SCENARIO).await;
     let short = BTreeMap::from([("timeoutSeconds".to_owned(), json!(60))]);
     simulated.spoil("Running", Effect::Replaced(short));
     let exporter = Setup::exporter(&simulated.config(&["Running"]))
         .start()
         .await;
-    let line = exporter.until_line(&["step runs past its timeout"]).await;
+    let line = exporter.until_line(&["step exceeded its timeout"]).await;
     assert!(line.contains("level=info"), "{line}");
     assert!(
         line.contains("image=bronze workflow=running step=Running"),
         "{line}"
     );
     polled_on(&exporter, 10.0).await;
-    assert_eq!(exporter.count_log(&["step runs past its timeout"]), 1);
+    assert_eq!(exporter.count_log(&["step exceeded its timeout"]), 1);
 }
 
 #[tokio::test]
-async fn forbidden_look_at_workflow_executions_is_told_once_and_steps_are_shown_on() {
+async fn denied_poll_of_workflow_executions_is_logged_once_and_steps_stay_exposed() {
     let simulated = Simulated::start(SCENARIO).await;
     let forbidden = imagebuilder_exporter::simulator::Fault::on(
         "GetWorkflowExecution",
@@ -177,12 +177,12 @@ fn of_images(simulated: &Simulated) -> String {
 }
 
 #[tokio::test]
-async fn expired_token_denies_no_list_of_the_account_and_is_told_once() {
+async fn expired_token_denies_no_list_of_the_account_and_is_logged_once() {
     let simulated = Simulated::start(SCENARIO).await;
     simulated.spoil_all(error("ExpiredTokenException"));
     let exporter = Setup::exporter(&of_images(&simulated)).start().await;
     let told = [
-        "target cannot be polled",
+        "polling failed",
         "operation=ListImageBuildVersions result=forbidden",
         "ExpiredTokenException",
     ];
@@ -197,7 +197,7 @@ async fn expired_token_denies_no_list_of_the_account_and_is_told_once() {
 }
 
 #[tokio::test]
-async fn each_reason_why_a_target_is_down_is_told_once() {
+async fn each_reason_why_a_target_is_down_is_logged_once() {
     let simulated = Simulated::start(SCENARIO).await;
     let (unavailable, expired) = ("ServiceUnavailableException", "ExpiredTokenException");
     simulated.spoil_all(error(unavailable));
@@ -206,7 +206,7 @@ async fn each_reason_why_a_target_is_down_is_told_once() {
         "interval: 200ms, discovery_interval: 200ms",
     );
     let exporter = Setup::exporter(&config).start().await;
-    let down = "target cannot be polled";
+    let down = "polling failed";
     let result = |result: &str| {
         format!(
             "imagebuilder_exporter_api_requests_total{{\
@@ -226,11 +226,11 @@ async fn each_reason_why_a_target_is_down_is_told_once() {
     }
     simulated.faults.clear();
     exporter
-        .until_line(&["level=info", "target can be polled again"])
+        .until_line(&["level=info", "polling succeeds again"])
         .await;
     let log = exporter.log();
     assert_eq!(exporter.count_log(&["level=warn"]), 2, "{log:#?}");
-    assert_eq!(exporter.count_log(&["works again"]), 0);
+    assert_eq!(exporter.count_log(&["discovery succeeds again"]), 0);
 }
 
 /// What somebody might write into a message to make a log say what is not so.

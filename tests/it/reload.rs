@@ -181,7 +181,7 @@ async fn bad_file_changes_nothing_and_every_mistake_is_told() {
     assert_eq!(after.value(SUCCESSFUL), Some(0.0));
     assert_eq!(after.value(SUCCEEDED_AT), before.value(SUCCEEDED_AT));
     assert_eq!(steps(&after), ["First"]);
-    let kept = ["level=error", "configuration not reloaded"];
+    let kept = ["level=error", "configuration reload failed"];
     exporter
         .until_line(&[&kept[..], &[":3:11: "]].concat())
         .await;

@@ -254,7 +254,7 @@ async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings()
     assert_eq!(exporter.post("/-/reload").await.status, 200);
     let polls = [
         "level=info",
-        "polls its part",
+        "assigned to this shard",
         "pairs=other/cn-north-1",
         "polled=1",
         "all=2",
@@ -281,7 +281,7 @@ async fn target_of_another_shard_comes_and_goes_without_a_trace() {
         let scrape = exporter.scrape().await;
         assert_eq!(series([&scrape]), series([&before]));
     }
-    assert_eq!(exporter.count_log(&["polls its part"]), 1);
+    assert_eq!(exporter.count_log(&["assigned to this shard"]), 1);
 }
 
 #[tokio::test]
@@ -320,8 +320,8 @@ async fn account_that_is_reached_in_two_ways_from_two_shards_is_warned_of_once()
     let exporter = start(&simulated, &config, 0, 2).await;
     let warning = [
         "level=warn",
-        "targets role and arn both look at account",
-        "shown twice",
+        "targets role and arn both poll account",
+        "exposed twice",
     ];
     exporter.until_line(&warning).await;
     exporter.write_config(&(config + "metrics: {message_labels: true}\n"));
@@ -342,7 +342,9 @@ async fn regions_without_a_configuration_are_shared_too() {
             .arg("--web.listen-address=127.0.0.1:0")
             .start()
             .await;
-        exporter.until_line(&["polls its part", "polled=1"]).await;
+        exporter
+            .until_line(&["assigned to this shard", "polled=1"])
+            .await;
         let scrape = exporter.scrape().await;
         let regions = scrape.labels(
             "imagebuilder_exporter_tracked_steps{state=\"gone\"}",

@@ -24,8 +24,8 @@ pipelines:
 const SUCCESSFUL: &str = "imagebuilder_exporter_config_last_reload_successful{}";
 const SUCCEEDED_AT: &str = "imagebuilder_exporter_config_last_reload_success_timestamp_seconds{}";
 const POLLED: &str = "imagebuilder_workflow_step_last_poll_success{}";
-const TAKEN: [&str; 2] = ["level=info", "step files changed and were taken"];
-const NOT_TAKEN: [&str; 2] = ["level=error", "step files changed and were not taken"];
+const RELOADED: [&str; 2] = ["level=info", "step files reloaded"];
+const FAILED: [&str; 2] = ["level=error", "step file reload failed"];
 
 /// An exporter that lists the first step itself, and others in `steps.d`.
 async fn start(simulated: &Simulated) -> Exporter {
@@ -64,7 +64,7 @@ async fn steps_come_and_go_with_their_files_and_the_others_keep_their_state() {
     exporter.files.write(file, &list(&simulated, &["Second"]));
     let scrape = until_tracked(&exporter, &simulated, &["First", "Second"]).await;
     assert_eq!(scrape.value(SUCCESSFUL), Some(1.0));
-    exporter.until_line(&TAKEN).await;
+    exporter.until_line(&RELOADED).await;
     // What is known of the other step needs no poll to be shown.
     let status = "imagebuilder_workflow_step_status{status=\"RUNNING\"}";
     exporter
@@ -89,10 +89,10 @@ async fn bad_step_file_is_told_once_and_changes_nothing_until_it_is_good_again()
     exporter.files.write(file, "- step-1\n- step-2\n");
     let refused = exporter.until_value(SUCCESSFUL, 0.0).await;
     assert_eq!(refused.value(SUCCEEDED_AT), before.value(SUCCEEDED_AT));
-    let mut line = NOT_TAKEN.to_vec();
+    let mut line = FAILED.to_vec();
     line.push("build.yaml:2:3: ");
     exporter.until_line(&line).await;
-    assert_eq!(exporter.count_log(&NOT_TAKEN), 2);
+    assert_eq!(exporter.count_log(&FAILED), 2);
     until_tracked(&exporter, &simulated, &["First", "Second"]).await;
     // Who reloads is told as well, and the next look does not repeat it.
     let answer = exporter.post("/-/reload").await;
@@ -103,10 +103,10 @@ async fn bad_step_file_is_told_once_and_changes_nothing_until_it_is_good_again()
         answer.text()
     );
     exporter.files.write(file, &list(&simulated, &["First"]));
-    let mut line = NOT_TAKEN.to_vec();
+    let mut line = FAILED.to_vec();
     line.push("listed twice; keep one; the first is at ");
     exporter.until_line(&line).await;
-    assert_eq!(exporter.count_log(&NOT_TAKEN), 3);
+    assert_eq!(exporter.count_log(&FAILED), 3);
     exporter.files.write(file, "[]\n");
     let good = exporter.until_value(SUCCESSFUL, 1.0).await;
     assert!(good.value(SUCCEEDED_AT) > before.value(SUCCEEDED_AT));
@@ -125,7 +125,7 @@ async fn step_file_that_only_a_reload_saw_wrong_is_not_held_against_it() {
     assert_eq!(answer.status, 500, "{}", answer.text());
     let scrape = exporter.until_over(SUCCEEDED_AT, before).await;
     assert_eq!(scrape.value(SUCCESSFUL), Some(1.0));
-    assert_eq!(exporter.count_log(&NOT_TAKEN), 0);
+    assert_eq!(exporter.count_log(&FAILED), 0);
 }
 
 #[tokio::test]

@@ -284,6 +284,9 @@ async fn scraper_that_does_not_read_holds_up_nothing() {
     exporter.signal("TERM");
     let ended = exporter.ended(WITHIN).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let told = ended.stderr.iter().any(|line| line.contains("are cut off"));
+    let told = ended
+        .stderr
+        .iter()
+        .any(|line| line.contains("closing the connections that are still open"));
     assert!(told, "{ended:?}");
 }

@@ -148,7 +148,7 @@ CERTIFICATE = ("network", "invalid peer certificate")
 
 def test_every_kind_of_failure_is_in_the_table():
     assert set(ROWS) == FAILURES.keys() | {CERTIFICATE}
-    source = (ROOT / "src/api.rs").read_text()
+    source = (ROOT / "src/api/error.rs").read_text()
     kinds = set(re.findall(r'Self::\w+ => "(\w+)"', source[source.index("impl ErrorKind") :]))
     # Neither of them takes a target down.
     assert {kind for kind, _ in ROWS} == kinds - {"throttled", "client_error"}
@@ -157,16 +157,18 @@ def test_every_kind_of_failure_is_in_the_table():
 @pytest.mark.parametrize("kind, text", FAILURES)
 def test_target_that_is_down_says_why(exporter, kind, text):
     line = exporter(**FAILURES[kind, text])
-    assert text in line("target cannot be polled", f" result={kind} ").partition(" error=")[2]
+    assert text in line("polling failed", f" result={kind} ").partition(" error=")[2]
 
 
 @pytest.mark.parametrize(
-    "operation", re.findall(r"; allow imagebuilder:(\w+)\"", PAGE), ids=lambda operation: operation
+    "operation",
+    re.findall(r"access denied \(imagebuilder:(\w+)\): ", PAGE),
+    ids=lambda operation: operation,
 )
-def test_denied_action_is_told_as_the_page_has_it(exporter, operation):
+def test_denied_action_is_logged_as_the_page_has_it(exporter, operation):
     followed = 'pipelines: ["*"]'
-    (message,) = (text for text in MESSAGES if text.endswith(f"allow imagebuilder:{operation}"))
-    # So fast that workflows end while they are followed.
+    (message,) = (text for text in MESSAGES if f" (imagebuilder:{operation}): " in text)
+    # So fast that workflows end while they are tracked.
     line = exporter(denied(operation), followed=followed, speed=100)
     assert f" operation={operation} " in line(f'message="{message}"')
 
@@ -174,17 +176,17 @@ def test_denied_action_is_told_as_the_page_has_it(exporter, operation):
 @pytest.mark.parametrize(
     "message, cause",
     [
-        ("this selector matches nothing", {"followed": 'pipelines: ["none-*"]'}),
-        ("the service does not know this step", {"followed": f"step_executions: [{STEP}]"}),
+        ("selector matches nothing", {"followed": 'pipelines: ["none-*"]'}),
+        ("the service does not find this step", {"followed": f"step_executions: [{STEP}]"}),
         (
-            "the service does not know what the configuration names",
+            "the service does not find a resource that the configuration names",
             {"followed": f"workflow_executions: [{STEP.replace('step-', 'wf-')}]"},
         ),
-        ("the service throttles", {"faults": error("CallRateLimitExceededException")}),
-        ("target can be polled again", {"faults": "  - {times: 3, reset: true}"}),
+        ("API calls are throttled", {"faults": error("CallRateLimitExceededException")}),
+        ("polling succeeds again", {"faults": "  - {times: 3, reset: true}"}),
     ],
 )
-def test_message_is_told_as_the_page_has_it(exporter, message, cause):
+def test_message_is_logged_as_the_page_has_it(exporter, message, cause):
     (quoted,) = (text for text in MESSAGES if text.startswith(message))
     line = exporter(**cause)
     assert line(f'message="{quoted}"')
@@ -200,12 +202,14 @@ def said_by_the_source():
 def test_quoted_message_is_in_the_source(message):
     """Also those that take an hour, a shard or a reload. What names an action is put together."""
     source = said_by_the_source()
-    denied = re.fullmatch(r"\w+ is denied, so (.*); allow imagebuilder:\w+", message)
+    denied = re.fullmatch(
+        r"access denied \(imagebuilder:\w+\): (.*); allow this action in the IAM policy", message
+    )
     assert (denied[1] if denied else message) in source
 
 
 def test_part_of_a_message_that_is_quoted_alone_is_in_the_source():
-    (quoted,) = re.findall(r"^  `(what both .*)`", PAGE, re.MULTILINE)
+    (quoted,) = re.findall(r"^  `(resources that both .*)`", PAGE, re.MULTILINE)
     assert quoted in said_by_the_source()
 
 

@@ -187,7 +187,7 @@ async fn all_of_nothing_is_no_mistake_in_a_name() {
     for kind in ["images", "pipelines"] {
         let told = [
             "level=info",
-            "nothing of this kind yet",
+            "selector * matches nothing in this account yet",
             &format!("kind={kind}"),
         ];
         exporter.until_line(&told).await;

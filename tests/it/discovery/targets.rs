@@ -98,7 +98,8 @@ async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_mis
     let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
     let target = target_in("us-west-2", &simulated.url, "main", &keys);
     let exporter = start(&config(&[target])).await;
-    let denied = "ListImagePipelines is denied, so no new pipelines can be discovered;";
+    let denied =
+        "access denied (imagebuilder:ListImagePipelines): no new pipelines are discovered;";
     exporter.until_line(&["level=warn", denied]).await;
     exporter
         .until("images are found all the same", |scrape| {
@@ -107,7 +108,7 @@ async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_mis
                 .is_empty()
         })
         .await;
-    assert_eq!(exporter.count_log(&["nothing new can be discovered"]), 0);
+    assert_eq!(exporter.count_log(&["nothing new is discovered"]), 0);
 }
 
 #[tokio::test]
@@ -118,14 +119,14 @@ async fn list_that_fails_while_another_is_read_is_told_once_and_so_is_its_end() 
     let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
     let target = target_in("us-west-2", &simulated.url, "main", &keys);
     let exporter = start(&config(&[target])).await;
-    let failed = "no new pipelines can be discovered; what is known stays";
+    let failed = "no new pipelines are discovered; keeping the last known state and retrying";
     let operation = "operation=ListImagePipelines";
     exporter
         .until_line(&["level=warn", failed, operation, "result=server_error"])
         .await;
     simulated.faults.clear();
     exporter
-        .until_line(&["level=info", "discovery works again", operation])
+        .until_line(&["level=info", "discovery succeeds again", operation])
         .await;
     assert_eq!(exporter.count_log(&[failed]), 1);
 }
@@ -144,13 +145,13 @@ async fn list_that_goes_on_failing_when_the_target_is_up_again_is_told_then() {
         );
         exporter.until_over(&failed, 1.0).await;
     }
-    exporter.until_line(&["target cannot be polled"]).await;
-    assert_eq!(exporter.count_log(&["can be discovered"]), 0);
+    exporter.until_line(&["polling failed"]).await;
+    assert_eq!(exporter.count_log(&["discovered"]), 0);
     let fault = Fault::on("ListImagePipelines", error("ServiceException")).unwrap();
     simulated.faults.set(vec![fault]);
-    exporter.until_line(&["target can be polled again"]).await;
+    exporter.until_line(&["polling succeeds again"]).await;
     exporter
-        .until_line(&["level=warn", "no new pipelines can be discovered"])
+        .until_line(&["level=warn", "no new pipelines are discovered"])
         .await;
 }
 
@@ -187,9 +188,9 @@ async fn call_that_is_denied_is_named_with_what_would_allow_it() {
     let exporter = start(&config(&targets.collect::<Vec<_>>())).await;
     for (operation, region) in operations.iter().zip(regions) {
         let region = format!("region={region}");
-        let allow = format!("allow imagebuilder:{operation}");
-        exporter.until_line(&["level=warn", &region, &allow]).await;
-        let told = exporter.count_log(&["level=warn", &region, &allow]);
+        let denied = format!("access denied (imagebuilder:{operation})");
+        exporter.until_line(&["level=warn", &region, &denied]).await;
+        let told = exporter.count_log(&["level=warn", &region, &denied]);
         assert_eq!(told, 1, "{operation}");
     }
     // What is shown all the same: images, workflow executions, steps, and steps in full.
@@ -238,7 +239,7 @@ async fn steps_known_are_asked_for_one_by_one_where_they_may_no_longer_be_listed
     simulated.faults.set(vec![fault]);
     let asked = simulated.asked_for("Second");
     exporter
-        .until_line(&["level=warn", "steps may not be listed", operation])
+        .until_line(&["level=warn", "steps are polled one by one", operation])
         .await;
     let second = "imagebuilder_workflow_step_status{step=\"Second\",status=\"RUNNING\"}";
     exporter
@@ -247,7 +248,7 @@ async fn steps_known_are_asked_for_one_by_one_where_they_may_no_longer_be_listed
         })
         .await;
     until_discovered_again(&exporter).await;
-    assert_eq!(exporter.count_log(&["steps may not be listed"]), 1);
+    assert_eq!(exporter.count_log(&["steps are polled one by one"]), 1);
     let failed = "imagebuilder_workflow_step_last_poll_success{}";
     exporter
         .until("both are asked for with success", |scrape| {

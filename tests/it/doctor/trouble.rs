@@ -290,7 +290,7 @@ async fn doctor_that_is_stopped_says_that_it_did_not_finish() {
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert_eq!(
             ended.stderr,
-            ["doctor: stopped before everything was asked"]
+            ["doctor: interrupted before all checks were complete"]
         );
     }
 }
