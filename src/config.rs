@@ -39,7 +39,7 @@ pub use keys::{
     AssumeRole, Config, DurationBudget, Exclude, ListedStep, Metrics, Polling, RateLimit,
     StatusFormat, Target,
 };
-pub use labels::{RESERVED_LABELS, TagLabel};
+pub use labels::TagLabel;
 pub use limits::LimitKey;
 pub use problem::{MISSING_FILE, Problem};
 pub use read::{Checked, Origin, file_section, step_shape};

@@ -13,7 +13,7 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::labels::{LabelText, push_label};
+use crate::labels::{LabelText, names, push_label};
 use crate::model::{StepStatus, Timestamp};
 use crate::snapshot::{Chunks, Observation, StepRecord, Table};
 
@@ -197,7 +197,7 @@ impl Inner {
             target_labels.as_str(),
         ]
         .concat();
-        push_label(&mut labels, "status", status.as_str());
+        push_label(&mut labels, names::STATUS, status.as_str());
         let labels = LabelText::from_escaped(labels);
         match self.rows.get(&labels) {
             Some(series) if series.owners.iter().any(|owner| **owner == *target) => {}

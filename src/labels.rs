@@ -3,6 +3,8 @@
 //! A fragment is `name="value",` any number of times, with the comma at its end, so that fragments
 //! can be put one behind the other.
 
+pub mod names;
+
 use std::sync::Arc;
 
 /// Escaped `name="value",` pairs. Cheap to clone; equal text is equal.

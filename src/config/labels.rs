@@ -5,57 +5,7 @@ use super::names::TAG_KEY;
 use super::section::Kind;
 use super::shape::Shape;
 use super::values::{Fault, Single, Text};
-
-/// Label names that a configuration may not use: every one of ours, also of metrics still to come,
-/// and those that Prometheus gives a meaning.
-pub const RESERVED_LABELS: &[&str] = &[
-    // Prometheus's own
-    "instance",
-    "job",
-    "le",
-    "quantile",
-    // of steps
-    "account_id",
-    "action",
-    "image",
-    "image_build_version_arn",
-    "image_version",
-    "message",
-    "on_failure",
-    "region",
-    "status",
-    "step",
-    "step_execution_id",
-    "target",
-    "workflow",
-    "workflow_build_version_arn",
-    "workflow_execution_id",
-    "workflow_type",
-    "workflow_version",
-    // of workflow executions, images and pipelines
-    "build_type",
-    "component",
-    "component_action",
-    "component_step",
-    "failed_step",
-    "parallel_group",
-    "phase",
-    "pipeline",
-    "platform",
-    "result",
-    "schedule",
-    "type",
-    // of the exporter
-    "field",
-    "kind",
-    "operation",
-    "revision",
-    "rustc_version",
-    "selector",
-    "shard",
-    "state",
-    "version",
-];
+use crate::labels::names::RESERVED;
 
 /// The prefix of the labels of tags.
 const TAG_PREFIX: &str = "tag_";
@@ -123,7 +73,7 @@ fn name_fault(name: &str) -> Option<&'static str> {
         Some("label names that begin with __ are Prometheus's own; choose another")
     } else if name.starts_with(TAG_PREFIX) {
         Some("label names that begin with tag_ are those of metrics.tag_labels; choose another")
-    } else if RESERVED_LABELS.contains(&name) {
+    } else if RESERVED.contains(&name) {
         Some("this label name is taken, by the exporter or by Prometheus; choose another")
     } else {
         None

@@ -4,7 +4,7 @@
 
 use super::series::{SeriesWriter, push};
 use super::text::{self, Value};
-use crate::labels::LabelText;
+use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::snapshot::{
     ImageNameRecord, ImageRecord, PipelineRecord, SelectorRecord, StepResults, WorkflowRecord,
@@ -91,7 +91,7 @@ impl<R: Object> ObjectSeries<R> {
             Self::Info(details) => {
                 if let Some(details) = details(record) {
                     writer.begin(&identity);
-                    text::label(writer.out, "target", writer.target);
+                    text::label(writer.out, names::TARGET, writer.target);
                     for labels in details {
                         push(writer.out, labels);
                     }
@@ -113,7 +113,7 @@ impl<R: Object> ObjectSeries<R> {
                         ("skipped", results.skipped),
                     ] {
                         writer.begin(&identity);
-                        text::label(writer.out, "result", result);
+                        text::label(writer.out, names::RESULT, result);
                         writer.end(Value::Count(count.into()));
                     }
                 }

@@ -11,7 +11,7 @@ use super::steps::StepSeries;
 use super::text::{self, Format};
 use crate::family::Family;
 use crate::finished::FinishedSeries;
-use crate::labels::LabelText;
+use crate::labels::{LabelText, names};
 use crate::snapshot::{Chunks, Snapshot};
 
 /// A scrape on its way into text.
@@ -74,7 +74,10 @@ impl Exposition {
             .sources
             .iter()
             .map(|source| {
-                LabelText::new([("target", &*source.target), ("region", &*source.region)])
+                LabelText::new([
+                    (names::TARGET, &*source.target),
+                    (names::REGION, &*source.region),
+                ])
             })
             .collect();
         let mut gathered = scrape.process.gather();

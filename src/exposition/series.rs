@@ -4,7 +4,7 @@
 use super::text::{self, Value};
 use crate::config::StatusFormat;
 use crate::family::Family;
-use crate::labels::LabelText;
+use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 
 /// Writes series of one family for what one source has.
@@ -66,7 +66,7 @@ impl SeriesWriter<'_> {
             && (place.is_none() || self.status_format == StatusFormat::Sparse)
         {
             identity(self);
-            text::label(self.out, "status", current);
+            text::label(self.out, names::STATUS, current);
             self.end(Value::Flag(true));
         }
     }

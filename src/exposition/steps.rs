@@ -4,6 +4,7 @@
 
 use super::series::{SeriesWriter, push};
 use super::text::{self, Value};
+use crate::labels::names;
 use crate::model::Timestamp;
 use crate::snapshot::{Observation, StepRecord};
 
@@ -67,7 +68,7 @@ fn poll(writer: &mut SeriesWriter<'_>, record: &StepRecord, value: Option<Value>
 
 fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     identity(writer, record, observed);
-    text::label(writer.out, "target", writer.target);
+    text::label(writer.out, names::TARGET, writer.target);
     push(writer.out, &observed.definition.details);
     push(writer.out, &observed.subject.details);
     push(writer.out, &record.info_labels);
@@ -77,7 +78,7 @@ fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observati
 fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     if let Some(message) = observed.message.as_deref().filter(|m| !m.is_empty()) {
         identity(writer, record, observed);
-        text::free_text_label(writer.out, "message", message);
+        text::free_text_label(writer.out, names::MESSAGE, message);
         writer.end(Value::Flag(true));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::table::Record;
-use crate::labels::{LabelText, push_label};
+use crate::labels::{LabelText, names, push_label};
 use crate::model::{
     ImageArn, StepTotals, Timestamp, WorkflowArn, WorkflowExecution, WorkflowExecutionId,
     WorkflowStatus,
@@ -128,11 +128,11 @@ impl WorkflowRecord {
         region: &str,
     ) -> LabelText {
         LabelText::new([
-            ("account_id", image.map_or("", ImageArn::account_id)),
-            ("region", region),
-            ("image", image.map_or("", ImageArn::name)),
-            ("workflow", workflow.map_or("", WorkflowArn::name)),
-            ("workflow_execution_id", &self.id.to_string()),
+            (names::ACCOUNT_ID, image.map_or("", ImageArn::account_id)),
+            (names::REGION, region),
+            (names::IMAGE, image.map_or("", ImageArn::name)),
+            (names::WORKFLOW, workflow.map_or("", WorkflowArn::name)),
+            (names::WORKFLOW_EXECUTION_ID, &self.id.to_string()),
         ])
     }
 }
@@ -176,13 +176,13 @@ fn details(
     let mut push = |name, value: Option<&str>| {
         push_label(&mut labels, name, value.unwrap_or_default());
     };
-    push("workflow_type", workflow.map(WorkflowArn::kind));
-    push("workflow_version", workflow.map(WorkflowArn::version));
-    push("image_version", image.map(ImageArn::version));
-    push("parallel_group", parallel_group);
-    push("image_build_version_arn", image.map(ImageArn::as_str));
+    push(names::WORKFLOW_TYPE, workflow.map(WorkflowArn::kind));
+    push(names::WORKFLOW_VERSION, workflow.map(WorkflowArn::version));
+    push(names::IMAGE_VERSION, image.map(ImageArn::version));
+    push(names::PARALLEL_GROUP, parallel_group);
+    push(names::IMAGE_BUILD_VERSION_ARN, image.map(ImageArn::as_str));
     push(
-        "workflow_build_version_arn",
+        names::WORKFLOW_BUILD_VERSION_ARN,
         workflow.map(WorkflowArn::as_str),
     );
     LabelText::from_escaped(labels)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::table::Record;
-use crate::labels::{LabelText, push_label};
+use crate::labels::{LabelText, names, push_label};
 use crate::model::{Image, ImageArn, ImageFailure, ImageStatus, PipelineArn, Timestamp};
 
 /// An image build version as the last answer told it, joined with what earlier ones knew of who it is.
@@ -42,10 +42,10 @@ impl ImageRecord {
     pub fn new(image: &Image, own_labels: LabelText, info_labels: LabelText, region: &str) -> Self {
         let unseen = Self {
             identity: LabelText::new([
-                ("account_id", image.arn.account_id()),
-                ("region", region),
-                ("image", image.arn.name()),
-                ("image_version", image.arn.version()),
+                (names::ACCOUNT_ID, image.arn.account_id()),
+                (names::REGION, region),
+                (names::IMAGE, image.arn.name()),
+                (names::IMAGE_VERSION, image.arn.version()),
             ]),
             arn: image.arn.clone(),
             own_labels,
@@ -89,11 +89,11 @@ impl ImageRecord {
             created: image.created.or(self.created),
             failure,
             details: LabelText::new([
-                ("pipeline", name),
-                ("platform", &text(&kind.platform)),
-                ("type", &text(&kind.kind)),
-                ("build_type", &text(&kind.build_type)),
-                ("image_build_version_arn", self.arn.as_str()),
+                (names::PIPELINE, name),
+                (names::PLATFORM, &text(&kind.platform)),
+                (names::TYPE, &text(&kind.kind)),
+                (names::BUILD_TYPE, &text(&kind.build_type)),
+                (names::IMAGE_BUILD_VERSION_ARN, self.arn.as_str()),
             ]),
             pipeline,
             kind,
@@ -115,15 +115,15 @@ fn failure_labels(failure: &ImageFailure) -> LabelText {
     let mut push = |name, value: &Option<String>| {
         push_label(&mut labels, name, value.as_deref().unwrap_or_default());
     };
-    push("failed_step", &failure.step);
+    push(names::FAILED_STEP, &failure.step);
     push(
-        "step_execution_id",
+        names::STEP_EXECUTION_ID,
         &failure.step_execution_id.map(|id| id.to_string()),
     );
-    push("component", &failure.component);
-    push("phase", &failure.phase);
-    push("component_step", &failure.component_step);
-    push("component_action", &failure.component_action);
+    push(names::COMPONENT, &failure.component);
+    push(names::PHASE, &failure.phase);
+    push(names::COMPONENT_STEP, &failure.component_step);
+    push(names::COMPONENT_ACTION, &failure.component_action);
     LabelText::from_escaped(labels)
 }
 
@@ -165,9 +165,9 @@ impl ImageNameRecord {
     ) -> Self {
         Self {
             identity: LabelText::new([
-                ("account_id", &*key.account_id),
-                ("region", region),
-                ("image", &*key.name),
+                (names::ACCOUNT_ID, &*key.account_id),
+                (names::REGION, region),
+                (names::IMAGE, &*key.name),
             ]),
             key,
             own_labels,

@@ -1,7 +1,7 @@
 //! What is known of one pipeline.
 
 use super::table::Record;
-use crate::labels::LabelText;
+use crate::labels::{LabelText, names};
 use crate::model::{ImageStatus, Pipeline, PipelineArn, Timestamp};
 
 /// A pipeline as the last list of them told it.
@@ -41,13 +41,19 @@ impl PipelineRecord {
             next_run: pipeline.next_run,
             consecutive_failures: pipeline.consecutive_failures,
             identity: LabelText::new([
-                ("account_id", pipeline.arn.account_id()),
-                ("region", region),
-                ("pipeline", pipeline.arn.name()),
+                (names::ACCOUNT_ID, pipeline.arn.account_id()),
+                (names::REGION, region),
+                (names::PIPELINE, pipeline.arn.name()),
             ]),
             details: LabelText::new([
-                ("platform", pipeline.platform.as_deref().unwrap_or_default()),
-                ("schedule", pipeline.schedule.as_deref().unwrap_or_default()),
+                (
+                    names::PLATFORM,
+                    pipeline.platform.as_deref().unwrap_or_default(),
+                ),
+                (
+                    names::SCHEDULE,
+                    pipeline.schedule.as_deref().unwrap_or_default(),
+                ),
             ]),
             arn: pipeline.arn.clone(),
         }

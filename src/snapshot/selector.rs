@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::table::Record;
-use crate::labels::LabelText;
+use crate::labels::{LabelText, names};
 
 /// One pattern or ARN of a target's `pipelines` or `images`.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl SelectorRecord {
         Self {
             key: (kind, Arc::from(selector)),
             matches,
-            labels: LabelText::new([("kind", kind.as_str()), ("selector", selector)]),
+            labels: LabelText::new([(names::KIND, kind.as_str()), (names::SELECTOR, selector)]),
         }
     }
 }

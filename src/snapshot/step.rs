@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::table::Record;
 use crate::api::ErrorKind;
-use crate::labels::{LabelText, push_label};
+use crate::labels::{LabelText, names, push_label};
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
     WorkflowArn, WorkflowExecutionId,
@@ -262,36 +262,36 @@ impl Subject {
             .or_else(|| before.and_then(|before| before.workflow.clone()));
         let mut identity = String::new();
         if let Some(image) = &image {
-            push_label(&mut identity, "account_id", image.account_id());
+            push_label(&mut identity, names::ACCOUNT_ID, image.account_id());
         }
-        push_label(&mut identity, "region", region);
+        push_label(&mut identity, names::REGION, region);
         if let Some(image) = &image {
-            push_label(&mut identity, "image", image.name());
+            push_label(&mut identity, names::IMAGE, image.name());
         }
         if let Some(workflow) = &workflow {
-            push_label(&mut identity, "workflow", workflow.name());
+            push_label(&mut identity, names::WORKFLOW, workflow.name());
         }
         let workflow_execution_id = answer
             .workflow_execution_id
             .or_else(|| before.and_then(|before| before.workflow_execution_id));
         let mut details = String::new();
         if let Some(image) = &image {
-            push_label(&mut details, "image_version", image.version());
+            push_label(&mut details, names::IMAGE_VERSION, image.version());
         }
         if let Some(workflow) = &workflow {
-            push_label(&mut details, "workflow_type", workflow.kind());
-            push_label(&mut details, "workflow_version", workflow.version());
+            push_label(&mut details, names::WORKFLOW_TYPE, workflow.kind());
+            push_label(&mut details, names::WORKFLOW_VERSION, workflow.version());
         }
         if let Some(id) = workflow_execution_id {
-            push_label(&mut details, "workflow_execution_id", &id.to_string());
+            push_label(&mut details, names::WORKFLOW_EXECUTION_ID, &id.to_string());
         }
         if let Some(image) = &image {
-            push_label(&mut details, "image_build_version_arn", image.as_str());
+            push_label(&mut details, names::IMAGE_BUILD_VERSION_ARN, image.as_str());
         }
         if let Some(workflow) = &workflow {
             push_label(
                 &mut details,
-                "workflow_build_version_arn",
+                names::WORKFLOW_BUILD_VERSION_ARN,
                 workflow.as_str(),
             );
         }
@@ -326,13 +326,13 @@ impl Definition {
         let mut details = String::new();
         push_label(
             &mut details,
-            "action",
+            names::ACTION,
             action.as_deref().unwrap_or_default(),
         );
         let on_failure_text = on_failure.as_ref().map_or("", OnFailure::as_str);
-        push_label(&mut details, "on_failure", on_failure_text);
+        push_label(&mut details, names::ON_FAILURE, on_failure_text);
         Self {
-            identity: LabelText::new(name.as_deref().map(|name| ("step", name))),
+            identity: LabelText::new(name.as_deref().map(|name| (names::STEP, name))),
             details: LabelText::from_escaped(details),
             name,
             action,

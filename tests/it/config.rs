@@ -12,9 +12,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use imagebuilder_exporter::config::{
-    Checked, Config, Problem, RESERVED_LABELS, StatusFormat, check_config,
-};
+use imagebuilder_exporter::config::{Checked, Config, Problem, StatusFormat, check_config};
+use imagebuilder_exporter::labels::names::RESERVED;
 
 const STEP: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 
@@ -318,7 +317,7 @@ fn warnings_of_a_file_come_before_its_ok() {
 
 #[test]
 fn every_reserved_label_is_refused() {
-    for label in RESERVED_LABELS {
+    for label in RESERVED {
         let text = format!(
             "targets: [{{name: a, regions: [us-west-2], labels: {{{label}: x}}, step_executions: [{STEP}]}}]"
         );
@@ -328,8 +327,8 @@ fn every_reserved_label_is_refused() {
             "{label}"
         );
     }
-    let distinct: BTreeSet<_> = RESERVED_LABELS.iter().collect();
-    assert_eq!(distinct.len(), RESERVED_LABELS.len());
+    let distinct: BTreeSet<_> = RESERVED.iter().collect();
+    assert_eq!(distinct.len(), RESERVED.len());
 }
 
 #[test]

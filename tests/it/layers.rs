@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("aws", &["api", "clock", "config", "model"]),
     ("cli", &["model", "shard", "simulator", "status"]),
     ("clock", &["model"]),
-    ("config", &["model"]),
+    ("config", &["labels", "model"]),
     (
         "doctor",
         &[

@@ -109,7 +109,7 @@ fn every_label_of_ours_is_refused_as_a_users_own() {
     while let Some(entry) = families::entry(at) {
         for label in entry.family.labels {
             assert!(
-                crate::config::RESERVED_LABELS.contains(label),
+                crate::labels::names::RESERVED.contains(label),
                 "{label} of {}",
                 entry.family.name
             );

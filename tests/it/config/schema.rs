@@ -5,7 +5,8 @@
 //! not known to it, so that a text with one is right wherever a text may stand.
 
 use imagebuilder_exporter::config::shape::{Key, LeftOut, Rule, Section, Shape};
-use imagebuilder_exporter::config::{RESERVED_LABELS, file_section, step_shape};
+use imagebuilder_exporter::config::{file_section, step_shape};
+use imagebuilder_exporter::labels::names::RESERVED;
 use serde_json::{Map, Value, json};
 
 use super::{assert_kept, root};
@@ -208,7 +209,7 @@ fn labels() -> Value {
         "type": "object",
         "propertyNames": {
             "pattern": "^(?!__|tag_)[A-Za-z_][A-Za-z0-9_]*$",
-            "not": {"enum": RESERVED_LABELS},
+            "not": {"enum": RESERVED},
         },
         "additionalProperties": {"type": "string", "minLength": 1},
     })
