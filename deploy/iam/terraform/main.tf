@@ -1,4 +1,4 @@
-# The role that imagebuilder_exporter assumes to look at EC2 Image Builder in this account.
+# The role that imagebuilder_exporter assumes to read EC2 Image Builder in this account.
 
 terraform {
   required_version = ">= 1.3"
@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "read" {
 
 resource "aws_iam_role" "exporter" {
   name               = var.role_name
-  description        = "Lets imagebuilder_exporter look at EC2 Image Builder"
+  description        = "Lets imagebuilder_exporter read EC2 Image Builder"
   assume_role_policy = data.aws_iam_policy_document.trust.json
 }
 
