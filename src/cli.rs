@@ -1,4 +1,5 @@
-//! The command line: flags in the Prometheus exporters' habit, each also read from the environment.
+//! Defines the command line: flags in the style of Prometheus exporters, each with an environment
+//! variable.
 
 #[cfg(test)]
 mod docs;
@@ -23,10 +24,10 @@ const LONG_VERSION: &str = concat!(
     ")"
 );
 
-/// Exposes the state of EC2 Image Builder's pipelines, image builds and workflow steps to Prometheus.
+/// Exposes the state of EC2 Image Builder pipelines, image builds and workflow steps to Prometheus.
 ///
-/// Without a command it runs the exporter. Each flag also reads the environment variable
-/// IMAGEBUILDER_EXPORTER_ and its name, with dots and dashes as underscores.
+/// Without a command, runs the exporter. Each flag can also be set by the environment variable
+/// IMAGEBUILDER_EXPORTER_ plus its name in upper case, with dots and dashes as underscores.
 #[derive(Debug, Parser)]
 #[command(
     name = "imagebuilder_exporter",
@@ -44,22 +45,22 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check configuration files: every mistake with its line, and whether the rate limit suffices
+    /// Check configuration files: report every mistake with its line, and whether the rate limit suffices
     CheckConfig(CheckConfigArgs),
-    /// Ask AWS whether a configuration will work: who it is, what is allowed, what it will cost
-    // The SDK warns of what the report tells of as well.
+    /// Check a configuration against AWS: identity, permissions, expected calls and series
+    // Warnings of the SDK would repeat the report.
     #[command(mut_arg("level", |level| level.default_value("error")))]
     Doctor(DoctorArgs),
-    /// Run the exporter on a built-in simulator of Image Builder: no AWS account, no network
+    /// Run the exporter with a built-in simulator of Image Builder, without AWS account or network
     Demo(DemoArgs),
-    /// Run the simulator alone, for boto3, the AWS CLI and tests
+    /// Run only the simulator, for boto3, the AWS CLI and tests
     Simulate(SimulateArgs),
 }
 
-/// What is followed.
+/// What to poll: a configuration file, or regions.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
-    /// The configuration file
+    /// Path of the configuration file
     #[arg(
         long = "config.file",
         env = "IMAGEBUILDER_EXPORTER_CONFIG_FILE",
@@ -68,8 +69,8 @@ pub struct ConfigArgs {
     )]
     pub config_file: PathBuf,
 
-    /// Follow every pipeline and image of this region, with the default credentials and without a
-    /// configuration file; may be repeated. A file in the default place is then ignored
+    /// Poll every pipeline and image of this region, with the default credentials and without a
+    /// configuration file; can be repeated. A file at the default path is ignored
     #[arg(
         long = "aws.region",
         env = "IMAGEBUILDER_EXPORTER_AWS_REGION",
@@ -97,7 +98,7 @@ pub struct RunArgs {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ShardArgs {
-    /// Which of the shards this process is, the first being 0
+    /// Zero-based index of the shard that this process runs
     #[arg(
         long = "shard.index",
         env = "IMAGEBUILDER_EXPORTER_SHARD_INDEX",
@@ -107,8 +108,8 @@ pub struct ShardArgs {
     )]
     pub index: u32,
 
-    /// How many shards there are, 100 at most: each polls a part of the targets and regions, all of
-    /// them together everything once
+    /// Number of shards, at most 100. Each shard polls a part of the targets and regions; together
+    /// they poll everything once
     #[arg(
         long = "shard.total",
         env = "IMAGEBUILDER_EXPORTER_SHARD_TOTAL",
@@ -139,14 +140,14 @@ pub struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckConfigArgs {
-    /// The files to check
+    /// Configuration files to check
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// Where to listen: a loopback address and a port; port 0 picks a free one
+    /// Loopback address and port to listen on; port 0 selects a free port
     #[arg(
         long,
         env = "IMAGEBUILDER_EXPORTER_LISTEN_ADDRESS",
@@ -155,11 +156,11 @@ pub struct SimulateArgs {
     )]
     pub listen_address: SocketAddr,
 
-    /// What happens in the simulated world; the demo's world without it
+    /// Scenario file of the simulated world; without it, the world of the demo
     #[arg(long, env = "IMAGEBUILDER_EXPORTER_SCENARIO", value_name = "FILE")]
     pub scenario: Option<PathBuf>,
 
-    /// How many times faster than in the real world everything happens
+    /// Speed of the simulated world, as a multiple of real time
     #[arg(
         long,
         env = "IMAGEBUILDER_EXPORTER_SPEED",
@@ -169,7 +170,7 @@ pub struct SimulateArgs {
     )]
     pub speed: f64,
 
-    /// What chance in the scenario is drawn from; ids too
+    /// Seed of the random values and ids in the scenario
     #[arg(
         long,
         env = "IMAGEBUILDER_EXPORTER_SEED",
@@ -185,7 +186,7 @@ pub struct SimulateArgs {
 
 #[derive(Debug, Args)]
 pub struct WebArgs {
-    /// Where to listen; may be repeated. Port 0 picks a free one, which the log tells
+    /// Address to listen on; can be repeated. Port 0 selects a free port, which is logged
     #[arg(
         long = "web.listen-address",
         env = "IMAGEBUILDER_EXPORTER_WEB_LISTEN_ADDRESS",
@@ -195,7 +196,7 @@ pub struct WebArgs {
     )]
     pub listen_addresses: Vec<String>,
 
-    /// The path of the metrics
+    /// Path of the metrics
     #[arg(
         long = "web.telemetry-path",
         env = "IMAGEBUILDER_EXPORTER_WEB_TELEMETRY_PATH",
@@ -205,8 +206,8 @@ pub struct WebArgs {
     )]
     pub telemetry_path: String,
 
-    /// Where people reach the exporter, as an http or https URL, for links that are absolute. A path
-    /// in it is what a proxy there takes off
+    /// URL (http or https) of the exporter for absolute links. A reverse proxy must remove the path of
+    /// this URL from requests
     #[arg(
         long = "web.external-url",
         env = "IMAGEBUILDER_EXPORTER_WEB_EXTERNAL_URL",
@@ -214,7 +215,7 @@ pub struct WebArgs {
     )]
     pub external_url: Option<ExternalUrl>,
 
-    /// Allow POST /-/reload
+    /// Enable POST /-/reload
     #[arg(
         long = "web.enable-lifecycle",
         env = "IMAGEBUILDER_EXPORTER_WEB_ENABLE_LIFECYCLE"
@@ -223,7 +224,7 @@ pub struct WebArgs {
 }
 
 impl WebArgs {
-    /// Where the metrics and the page for people are.
+    /// Returns the paths and the URL of the web interface.
     pub fn site(&self) -> Site {
         Site {
             telemetry_path: self.telemetry_path.clone(),
@@ -234,7 +235,7 @@ impl WebArgs {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LogArgs {
-    /// The least severe lines to log
+    /// Minimum severity of log lines
     #[arg(
         long = "log.level",
         env = "IMAGEBUILDER_EXPORTER_LOG_LEVEL",
@@ -243,7 +244,7 @@ pub struct LogArgs {
     )]
     pub level: LogLevel,
 
-    /// How lines look on standard error
+    /// Format of log lines on standard error
     #[arg(
         long = "log.format",
         env = "IMAGEBUILDER_EXPORTER_LOG_FORMAT",
@@ -278,16 +279,16 @@ impl Default for LogArgs {
 }
 
 impl Cli {
-    /// The command line of the process, or the error that tells what is wrong with it.
+    /// Parses the command line of the process.
     ///
     /// # Errors
     ///
-    /// Bad usage, and what is no error at all but an answer: `--help` and `--version`.
+    /// Invalid usage. `--help` and `--version` are also returned as errors, as clap does.
     pub fn of_process() -> Result<Self, clap::Error> {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         let cli = Self::from_arg_matches(&matches)?;
-        // A variable that is set for the exporter does not disturb the commands that have no such flag.
+        // Variables of the exporter do not affect commands without these flags.
         let (config, matches) = match &cli.command {
             None => (&cli.run.config, &matches),
             Some(Command::Doctor(doctor)) => {
@@ -307,20 +308,20 @@ impl Cli {
         if named_file && !regions.is_empty() {
             return Err(command.error(
                 ErrorKind::ArgumentConflict,
-                "--aws.region does without the configuration file that --config.file names; take out one of them (their environment variables count too)",
+                "--aws.region replaces the configuration file, so it cannot be combined with --config.file; remove one of them (their environment variables count too)",
             ));
         }
         let twice = (1..regions.len()).find(|&at| regions[..at].contains(&regions[at]));
         match twice {
             Some(at) => Err(command.error(
                 ErrorKind::ValueValidation,
-                format!("--aws.region names {} twice; keep one", regions[at]),
+                format!("--aws.region has {} twice; remove one", regions[at]),
             )),
             None => Ok(cli),
         }
     }
 
-    /// How to log, which `check-config` has no flags for: what it says goes to standard output.
+    /// Returns how to log. `check-config` has no flags for it, as it writes to standard output.
     pub fn log(&self) -> LogArgs {
         match &self.command {
             None => self.run.log,
@@ -335,7 +336,7 @@ impl Cli {
 impl ShardArgs {
     /// # Errors
     ///
-    /// What is wrong with the two, and what would be right; not where [`Cli::of_process`] took them.
+    /// Which flag is wrong, and which values are valid; never after [`Cli::of_process`].
     pub fn shard(self) -> Result<Shard, String> {
         Shard::new(self.index, self.total)
     }
@@ -344,38 +345,43 @@ impl ShardArgs {
 fn region(text: &str) -> Result<String, String> {
     match crate::model::identifier::is_region(text) {
         true => Ok(text.to_owned()),
-        false => Err("this is not a region such as us-west-2".to_owned()),
+        false => Err("expected a region such as us-west-2".to_owned()),
     }
 }
 
 fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
     let number = text.parse();
-    number.map_err(|_| "this is not a whole number such as 0 or 3".to_owned())
+    number.map_err(|_| "expected a whole number such as 0 or 3".to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {
     let number = text.parse();
-    number.map_err(|_| "this is not a number such as 10; 1 is real time".to_owned())
+    number.map_err(|_| "expected a number such as 10; 1 is real time".to_owned())
 }
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse();
-    address.map_err(|_| "an address here is like 127.0.0.1:10851 or [::1]:10851".to_owned())
+    address.map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:10851 or [::1]:10851".to_owned()
+    })
 }
 
 fn telemetry_path(path: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
     if !path.starts_with('/') || !path.bytes().all(plain) {
-        return Err("a path begins with / and has letters, digits and / - _ . ~ alone".to_owned());
+        return Err(
+            "expected a path that starts with / and has only letters, digits and / - _ . ~"
+                .to_owned(),
+        );
     }
     if path.starts_with("/-/") {
-        return Err("paths under /-/ are the exporter's own".to_owned());
+        return Err("paths under /-/ are reserved for the exporter".to_owned());
     }
     if path == crate::status::JSON_PATH {
-        return Err("this is where the status is as JSON".to_owned());
+        return Err("this path is reserved for the status as JSON".to_owned());
     }
     if path == crate::status::CONFIG_PATH {
-        return Err("this is where the configuration in force is".to_owned());
+        return Err("this path is reserved for the effective configuration".to_owned());
     }
     Ok(path.to_owned())
 }
@@ -385,7 +391,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn definition_of_the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! `docs/cli.md`, made from the command line's definition. `UPDATE_DOCS=1 cargo test` writes it anew.
+//! Generates `docs/cli.md` from the definition of the command line, with `UPDATE_DOCS=1 cargo test`.
 
 use std::fmt::Write;
 
@@ -9,14 +9,15 @@ use super::Cli;
 const HEAD: &str = "\
 # Command line
 
-Made from the code; change that, then run `UPDATE_DOCS=1 cargo test --lib docs`.
+Reference of the commands, flags, environment variables and exit codes. Generated from the code: run
+`UPDATE_DOCS=1 cargo test --lib docs` after a change.
 
-A flag is written `--flag=VALUE` or `--flag VALUE`. Each also reads the environment variable beside
-it; the flag wins. A flag that may be repeated takes several values with commas from its variable,
-and a switch takes `true` or `false`.
+Write a flag as `--flag=VALUE` or `--flag VALUE`. Each flag also has an environment variable; the flag
+takes precedence. The variable of a flag that can be repeated has several values, separated by commas.
+The variable of a switch is `true` or `false`.
 
-The exporter ends with 0 after SIGTERM or SIGINT, with 1 where its configuration is wrong or an
-address cannot be bound, with 2 where the command line is wrong. SIGHUP reloads the configuration.
+The exit code is 0 after SIGTERM or SIGINT, 1 if the configuration is invalid or an address cannot be
+bound, and 2 if the command line is invalid. SIGHUP reloads the configuration.
 ";
 
 fn rendered() -> String {

@@ -1,5 +1,5 @@
-//! What would be right: the policy statements that allow what was denied, and where to look first
-//! where nothing was said at all.
+//! Advice on failed checks: the policy statements that allow denied actions, and what to check after
+//! other failures.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::findings::{Check, SKEW_REFUSED};
 use crate::api::{ApiError, Caller, ErrorKind};
 use crate::config::{AssumeRole, Target};
 
-const NOT_TAKEN: &str = "these credentials are not taken, whatever is asked: are they expired, switched off, or of another partition?";
+const REJECTED: &str = "the service rejects these credentials for every call: check whether they have expired, are deactivated, or belong to another partition";
 
 /// A statement of a policy.
 #[derive(Serialize)]
@@ -68,7 +68,7 @@ pub(super) fn statement(denied: &[&Check], regions: Option<&[&str]>) -> String {
 pub(super) fn whose_policies(caller: Option<&Caller>) -> String {
     match caller.map(|caller| principal(&caller.arn)) {
         Some(arn) => format!("the policies of {arn}"),
-        None => "the policies of who calls".to_owned(),
+        None => "the policies of the caller".to_owned(),
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn about_credentials(
     let message = &error.message;
     if is_about_time(message) {
         return vec![format!(
-            "the machine's clock is over {} minutes off; set it right, and ask again",
+            "this machine's clock is off by more than {} minutes; synchronize it and run doctor again",
             SKEW_REFUSED.as_secs() / 60
         )];
     }
@@ -113,7 +113,9 @@ pub(super) fn about_credentials(
             return vec![about_own(target, &own.message)];
         }
         Some(Err(own)) if own.caller_refused => {
-            return vec![format!("This is about who assumes the role: {NOT_TAKEN}")];
+            return vec![format!(
+                "The credentials that assume the role failed: {REJECTED}"
+            )];
         }
         _ => {}
     }
@@ -147,16 +149,16 @@ fn about_denied_role(
     let (trust, external_id) = match &role.external_id {
         Some(_) => (
             trust.where_equal("sts:ExternalId", &["the external_id of the configuration"]),
-            "The configuration has an external_id: the trust policy must ask for the very same, or for none.",
+            "The configuration has an external_id: the trust policy must require the same one, or none.",
         ),
         None => (
             trust,
-            "The configuration has no external_id: where the trust policy has a condition on sts:ExternalId, set assume_role.external_id to it.",
+            "The configuration has no external_id: if the trust policy has a condition on sts:ExternalId, set assume_role.external_id to its value.",
         ),
     };
     vec![
         format!(
-            "Both must allow it. {}:\n{}",
+            "Two policies must allow it. {}:\n{}",
             capital(&whose_policies(caller)),
             allow.text()
         ),
@@ -169,11 +171,11 @@ fn about_denied_role(
 fn about_own(target: &Target, message: &str) -> String {
     if let Some(profile) = &target.profile {
         return format!(
-            "look at profile {profile:?} in ~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; sign in again where it is one of SSO"
+            "check profile {profile:?} in ~/.aws/config and ~/.aws/credentials, or in the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name; if it uses SSO, sign in again"
         );
     }
     match says_one_of(message, &["AssumeRoleWithWebIdentity", "InvalidIdentityToken", "OpenIDConnect"]) {
-        true => "the role that AWS_ROLE_ARN names must trust whoever gave the token in AWS_WEB_IDENTITY_TOKEN_FILE: in a pod the cluster's OIDC provider, with this namespace and service account",
+        true => "the role that AWS_ROLE_ARN names must trust the issuer of the token in AWS_WEB_IDENTITY_TOKEN_FILE: in a pod, the cluster's OIDC provider, with this namespace and service account",
         false => "give the process credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role of its container, pod or instance",
     }
     .to_owned()
@@ -183,15 +185,15 @@ fn about_own(target: &Target, message: &str) -> String {
 fn about_sts(message: &str) -> &'static str {
     let says = |parts: &[&str]| says_one_of(message, parts);
     if says(&["dispatch failure", "no answer within"]) {
-        "STS must be reachable in this region, by the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS names another"
+        "STS must be reachable in this region, through the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS sets another endpoint"
     } else if says(&["error parsing XML"]) {
-        "something else answers in the place of STS: look at proxies, and at AWS_ENDPOINT_URL_STS"
+        "another server answers in place of STS: check proxies and AWS_ENDPOINT_URL_STS"
     } else if says(&["Throttling", "InternalFailure", "ServiceUnavailable"]) {
-        "STS is there, but doesn't answer for now: ask again later"
+        "STS is reachable, but fails at the moment: run doctor again later"
     } else if says(&["RegionDisabled"]) {
-        "STS is switched off for this region: switch it on in the account settings of IAM"
+        "STS is disabled for this region: enable it in the account settings of IAM"
     } else {
-        "STS refuses what it is asked for: look at role_arn, external_id and session_name of assume_role"
+        "STS rejects the request: check role_arn, external_id and session_name of assume_role"
     }
 }
 
@@ -205,26 +207,26 @@ pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> 
     };
     match error.kind {
         ErrorKind::Network => format!(
-            "{endpoint} must be reachable from here: look at its name, at proxies and firewalls; within a VPC at its endpoint for imagebuilder"
+            "{endpoint} must be reachable from here: check its name, proxies and firewalls; in a VPC, check the endpoint for imagebuilder"
         ),
         ErrorKind::Timeout => format!(
-            "{endpoint} must answer within polling.request_timeout: look at what is between, or give it more time"
+            "{endpoint} must respond within polling.request_timeout: check the network path, or raise the timeout"
         ),
         ErrorKind::Parse => {
-            format!("something else answers in the service's place: look at {endpoint} and at proxies")
+            format!("another server answers in place of the service: check {endpoint} and proxies")
         }
-        ErrorKind::Server => "this is the service's own failure: ask again later".to_owned(),
-        ErrorKind::Client => "a list of the account takes nothing that could be wrong: is this the service, and does the region have it?".to_owned(),
+        ErrorKind::Server => "the service itself failed: run doctor again later".to_owned(),
+        ErrorKind::Client => "a List call has no parameter that could be invalid: check that this is the service, and that the region supports it".to_owned(),
         ErrorKind::Credentials => {
-            "credentials were there and are no longer: look at how long they last".to_owned()
+            "the credentials worked before and no longer do: check how long they are valid".to_owned()
         }
         ErrorKind::Throttled => {
-            "others use this API in the account: ask for less, or have its quota raised".to_owned()
+            "other clients use this API in the account: lower the request rate, or request a higher quota".to_owned()
         }
         ErrorKind::Forbidden if is_about_time(&error.message) => {
-            "the machine's clock is off: set it right".to_owned()
+            "this machine's clock is off: synchronize it".to_owned()
         }
-        ErrorKind::Forbidden => NOT_TAKEN.to_owned(),
+        ErrorKind::Forbidden => REJECTED.to_owned(),
     }
 }
 
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn token_that_nobody_trusts_is_no_want_of_credentials() {
+    fn untrusted_token_is_not_reported_as_missing_credentials() {
         let text = "targets: [{name: t, regions: [us-west-2], images: ['*']}]";
         let checked = crate::config::Config::read("test.yaml", text, &|_| None);
         let target = &checked.unwrap().config.targets[0];

@@ -128,7 +128,7 @@ impl Asker {
                 }
                 Err(error) => {
                     let page = listed.pages + 1;
-                    listed.cut = Some(format!("its page {page} could not be read: {error}"));
+                    listed.cut = Some(format!("page {page} could not be read: {error}"));
                 }
             }
         }

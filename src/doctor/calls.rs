@@ -1,21 +1,21 @@
-//! What is asked of each operation, and what its answer is taken for.
+//! Calls each operation, and turns its response into the outcome of a check.
 
 use std::collections::HashSet;
 
 use super::ask::{AccountList, Asker};
 use super::findings::{Check, CheckOutcome};
-use super::found::{Found, followed_images, to_look_into, unknown_image};
+use super::found::{Found, selected_images, to_look_into, unknown_image};
 use super::report::counted;
 use crate::api::{ApiError, Caller, ErrorKind, Operation};
 use crate::config::Target;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 use crate::tracker::Selection;
 
-/// Of each kind of thing that the configuration names one by one, so many are asked for.
+/// Maximum number of resources of each kind, named in the configuration, that are requested.
 pub(super) const MOST_NAMED: usize = 10;
-/// Images are looked into until one has workflow executions, at most so many.
+/// Maximum number of images whose workflow executions are listed to find some.
 const MOST_LOOKED_INTO: usize = 4;
-/// Nobody has it.
+/// A UUID that no resource has.
 const NO_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// One target in one region, while it is examined.
@@ -56,10 +56,10 @@ impl Examination<'_> {
         self.found.pipeline_pages = pages;
         let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_pipeline(one));
         let selectors = self.selection.pipeline_selectors();
-        let idle = idle_selectors("pipelines", selectors, choosing, entries.len());
+        let idle = unmatched_selectors("pipelines", selectors, choosing, entries.len());
         let all = counted(entries.len(), "pipeline");
         let chosen = { entries.iter() }.filter(|one| self.selection.chooses_pipeline(one));
-        let told = format!("{all}, {} followed", chosen.count());
+        let told = format!("{all}, {} selected", chosen.count());
         self.found.pipelines = entries;
         self.take(Operation::ListImagePipelines, idle, cut);
         CheckOutcome::Allowed(told)
@@ -80,15 +80,15 @@ impl Examination<'_> {
         self.found.image_pages = pages;
         let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_image(one));
         let selectors = self.selection.image_selectors();
-        let idle = idle_selectors("images", selectors, choosing, entries.len());
+        let idle = unmatched_selectors("images", selectors, choosing, entries.len());
         let all = counted(entries.len(), "image build");
         self.found.images = entries;
         self.take(Operation::ListImageBuildVersions, idle, cut);
-        let followed = followed_images(&self.found, &self.selection);
-        let moving = { followed.iter() }.filter(|image| !image.status.is_terminal());
+        let selected = selected_images(&self.found, &self.selection);
+        let moving = { selected.iter() }.filter(|image| !image.status.is_terminal());
         CheckOutcome::Allowed(format!(
-            "{all}, {} followed, {} of them being built",
-            followed.len(),
+            "{all}, {} selected, {} of them being built",
+            selected.len(),
             moving.count()
         ))
     }
@@ -100,7 +100,7 @@ impl Examination<'_> {
             Some(cut) => {
                 let list = operation.as_str();
                 self.warnings
-                    .push(format!("{list}: {cut}; the figures here are for that part"));
+                    .push(format!("{list}: {cut}; the figures are for that part only"));
             }
             None => self.warnings.extend(idle),
         }
@@ -163,7 +163,11 @@ impl Examination<'_> {
                     self.found.workflows = page.entries;
                     return CheckOutcome::Allowed(format!("{workflows} of {text}"));
                 }
-                Ok(_) => outcome = Some(CheckOutcome::Allowed(format!("none of {text} any more"))),
+                Ok(_) => {
+                    outcome = Some(CheckOutcome::Allowed(format!(
+                        "no workflow executions of {text} remain"
+                    )));
+                }
                 Err(error) => match CheckOutcome::of_failure(error, Some(text)) {
                     CheckOutcome::NothingThere(text) => {
                         outcome.get_or_insert(CheckOutcome::NothingThere(text));
@@ -280,12 +284,12 @@ impl Examination<'_> {
         known.unwrap_or_else(|| nobodys(WorkflowExecutionId::PREFIX))
     }
 
-    /// Of the images that are followed, or of all where none is.
+    /// Returns images to request: selected ones, or any of the account when none is selected.
     fn best_images(&self) -> Vec<ImageArn> {
-        let followed = followed_images(&self.found, &self.selection);
-        match followed.is_empty() {
+        let selected = selected_images(&self.found, &self.selection);
+        match selected.is_empty() {
             true => to_look_into(self.found.images.iter().collect()),
-            false => to_look_into(followed),
+            false => to_look_into(selected),
         }
     }
 
@@ -295,26 +299,26 @@ impl Examination<'_> {
 
     fn warn_of_named(&mut self, list: &str, named: usize, unknown: &[(String, ApiError)]) {
         let others = match list {
-            "image_build_versions" => "the others are in none of the figures",
-            _ => "the others are taken to be as these",
+            "image_build_versions" => "the figures do not include the others",
+            _ => "the figures assume that the others are alike",
         };
         if let Some((_, error)) = unknown.first() {
             let ids: Vec<&str> = unknown.iter().map(|(id, _)| id.as_str()).collect();
             self.warnings.push(format!(
-                "{list}: the service does not know {}: of another account or region, or no longer kept ({error})",
+                "{list}: not found: {}: in another account or region, or no longer kept by the service ({error})",
                 ids.join(", ")
             ));
         }
         if named > MOST_NAMED {
             self.warnings.push(format!(
-                "{list}: the first {MOST_NAMED} of {named} were asked for; {others}"
+                "{list}: only the first {MOST_NAMED} of {named} were requested; {others}"
             ));
         }
     }
 }
 
-/// A warning for each pattern or ARN that chooses nothing of what there is.
-fn idle_selectors<'a>(
+/// Returns a warning that names the selectors which match nothing.
+fn unmatched_selectors<'a>(
     key: &str,
     selectors: impl Iterator<Item = &'a str>,
     choosing: impl Iterator<Item = usize>,
@@ -329,10 +333,10 @@ fn idle_selectors<'a>(
     let idle = idle.join(" and ");
     match there {
         0 => vec![format!(
-            "{key}: there is nothing in this account and region for {idle} to choose from"
+            "{key}: nothing matches {idle}: this account and region has no {key}"
         )],
         _ => vec![format!(
-            "{key}: nothing here is chosen by {idle}; names are matched as they stand in ARNs, golden-linux and not Golden Linux, and tags and exclude count too"
+            "{key}: nothing matches {idle}; selectors are compared with the names in ARNs (golden-linux, not Golden Linux), and tags and exclude also apply"
         )],
     }
 }

@@ -1,4 +1,4 @@
-//! Asks about one target in one region what the exporter will ask, each operation for real.
+//! Examines one target in one region: makes each call that the exporter will make.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::ask::Asker;
 use super::calls::Examination;
 use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, EstimateInput};
 use super::findings::{Check, CheckOutcome, Findings};
-use super::found::{Found, followed_images, is_kept, running_steps};
+use super::found::{Found, is_kept, running_steps, selected_images};
 use super::report::{counted, plain};
 use crate::api::{ApiError, Caller, ErrorKind, Operation, Parsed, within};
 use crate::clock::Clock;
@@ -100,8 +100,7 @@ impl Examination<'_> {
 
     async fn ask(&mut self, needed: &[Operation]) {
         if needed.is_empty() {
-            let nothing =
-                "nothing is followed here: all that this target lists is of other regions";
+            let nothing = "nothing to poll in this region: all resources that this target lists are in other regions";
             self.warnings.push(nothing.to_owned());
         }
         let mut order = needed.to_vec();
@@ -130,12 +129,12 @@ impl Examination<'_> {
         };
         let enough = match estimate.most_running(rate) {
             Some(most) if estimate.input.running_images > 0 => {
-                format!("; it is enough for {} at a time", counted(most, "image"))
+                format!("; it suffices for {} at a time", counted(most, "image"))
             }
             _ => String::new(),
         };
         self.warnings.push(format!(
-            "the rate limit is less than what runs now takes, so steps are seen late{enough}: raise rate_limit.requests_per_second or polling.interval"
+            "the rate limit is too low for what runs now, so polls are overdue{enough}: raise rate_limit.requests_per_second or polling.interval"
         ));
     }
 
@@ -162,7 +161,7 @@ impl Examination<'_> {
             .collect();
         for (key, account) in others {
             self.warnings.push(format!(
-                "{key} names account {account}, but these credentials are of {}",
+                "{key} names account {account}, but the credentials belong to {}",
                 caller.account
             ));
         }
@@ -193,11 +192,11 @@ impl Examination<'_> {
     fn estimate_input(&self, config: &Config, needed: &[Operation], clock: Clock) -> EstimateInput {
         let now = clock.now().time;
         let found = &self.found;
-        let followed = followed_images(found, &self.selection);
+        let selected = selected_images(found, &self.selection);
         let count =
-            |is_one: &dyn Fn(&Image) -> bool| followed.iter().filter(|image| is_one(image)).count();
+            |is_one: &dyn Fn(&Image) -> bool| selected.iter().filter(|image| is_one(image)).count();
         let day_ago = now.minus(Duration::from_secs(24 * 60 * 60));
-        let names: BTreeSet<&str> = followed.iter().map(|image| image.arn.name()).collect();
+        let names: BTreeSet<&str> = selected.iter().map(|image| image.arn.name()).collect();
         let pipelines = found.pipelines.iter();
         let chosen = pipelines.filter(|pipeline| self.selection.chooses_pipeline(pipeline));
         let selectors =

@@ -35,16 +35,16 @@ pub(super) struct Found {
 
 /// The images that are followed, as far as names and tags tell: which pipeline built one, the list
 /// doesn't say, but which images a pipeline builds now, its recipe does.
-pub(super) fn followed_images<'a>(found: &'a Found, selection: &Selection) -> Vec<&'a Image> {
+pub(super) fn selected_images<'a>(found: &'a Found, selection: &Selection) -> Vec<&'a Image> {
     let chosen = { found.pipelines.iter() }.filter(|pipeline| selection.chooses_pipeline(pipeline));
     let built: BTreeSet<(&str, &str)> = chosen
         .filter_map(|pipeline| Some((pipeline.arn.account_id(), pipeline.recipe.as_deref()?)))
         .collect();
-    let is_followed = |image: &&Image| {
+    let is_selected = |image: &&Image| {
         let key = (image.arn.account_id(), image.arn.name());
         selection.chooses_image(image) || (built.contains(&key) && !selection.excludes_image(image))
     };
-    let listed = found.images.iter().filter(is_followed);
+    let listed = found.images.iter().filter(is_selected);
     let named = found.named_images.iter();
     let mut seen = BTreeSet::new();
     let all = named.chain(listed);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_image_is_the_account_s_own_and_of_a_name_that_is_followed() {
+    fn unknown_image_is_the_account_s_own_and_of_a_name_that_is_selected() {
         let caller = Caller {
             account: "111122223333".to_owned(),
             arn: "arn:aws-cn:sts::111122223333:assumed-role/r/s".to_owned(),
@@ -247,8 +247,8 @@ mod tests {
         };
         let target = &config("pipelines: [nightly], images: ['golden-*']").targets[0];
         let selection = Selection::new(target, "us-west-2");
-        let followed = followed_images(&found, &selection);
-        let names: Vec<_> = followed.iter().map(|image| image.arn.name()).collect();
+        let selected = selected_images(&found, &selection);
+        let names: Vec<_> = selected.iter().map(|image| image.arn.name()).collect();
         assert_eq!(names, ["base", "golden-linux"]);
     }
 

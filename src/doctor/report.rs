@@ -39,14 +39,14 @@ pub(super) fn write(
         line(
             out,
             "calls",
-            "not reckoned, nor are the series: a list of the account could not be read",
+            "no estimate of calls and series: a list of the account could not be read",
         )?;
     }
     if findings.has_small_pages {
         line(
             out,
             "pages",
-            "of 100 are refused here, so lists are read 25 entries at a time",
+            "the service rejects pages of 100 entries, so lists are read in pages of 25",
         )?;
     }
     for warning in &findings.warnings {
@@ -69,7 +69,7 @@ fn write_caller(out: &mut impl Write, findings: &Findings, target: &Target) -> i
             line(out, "ERROR", &format!("no credentials: {message}"))?;
             let base = findings.base.as_ref();
             if let Some(Ok(caller)) = base {
-                let who = format!("the role was to be assumed by {}", caller.arn);
+                let who = format!("the caller that assumes the role is {}", caller.arn);
                 line(out, "", &who)?;
             }
             for advice in advice::about_credentials(target, error, base) {
@@ -77,7 +77,7 @@ fn write_caller(out: &mut impl Write, findings: &Findings, target: &Target) -> i
             }
             Ok(())
         }
-        Err(error) => line(out, "who", &format!("STS does not say: {error}")),
+        Err(error) => line(out, "who", &format!("unknown, because STS failed: {error}")),
     }
 }
 
@@ -87,25 +87,25 @@ fn write_clock(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
     };
     // Half a second is as good as it is told.
     let size = match (skew.unsigned_abs() + 500) / 1_000 {
-        0 | 1 => return line(out, "clock", "within a second of the service's"),
+        0 | 1 => return line(out, "clock", "within a second of the service's clock"),
         seconds => format_duration(Duration::from_secs(seconds)),
     };
     let direction = match skew > 0 {
         true => "behind",
         false => "ahead of",
     };
-    let told = format!("{size} {direction} the service's");
+    let told = format!("{size} {direction} the service's clock");
     let refused = format_duration(SKEW_REFUSED);
     if findings.is_skewed_by(SKEW_REFUSED) {
         let so = format!(
-            "{told}: from {refused} on calls are refused for their time; set the machine's clock right"
+            "{told}: the service rejects calls from {refused} on; synchronize this machine's clock"
         );
-        line(out, "ERROR", &format!("the clock here is {so}"))
+        line(out, "ERROR", &format!("this machine's clock is {so}"))
     } else if findings.is_skewed_by(SKEW_TO_WARN_OF) {
         let so = format!(
-            "{told}: durations of what runs are as wrong, and from {refused} on calls are refused; set the machine's clock right"
+            "{told}: durations of running steps are off by the same time, and the service rejects calls from {refused} on; synchronize this machine's clock"
         );
-        line(out, "warning", &format!("the clock here is {so}"))
+        line(out, "warning", &format!("this machine's clock is {so}"))
     } else {
         line(out, "clock", &told)
     }
@@ -123,14 +123,14 @@ fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> i
                 continue;
             }
             CheckOutcome::NothingThere(tried) => {
-                let so = format!("nothing there to look at: asked for {tried}");
+                let so = format!("call is allowed, but the resource was not found: {tried}");
                 row("allowed", &so)?;
                 continue;
             }
             CheckOutcome::Denied(error) => {
                 row("DENIED", &error.message)?;
                 let so = without(check.operation).replace('`', "");
-                write_row(out, "", "", &format!("without it {so}"))?;
+                write_row(out, "", "", &format!("without it, {so}"))?;
                 continue;
             }
             CheckOutcome::NotAsked => {
@@ -138,7 +138,7 @@ fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> i
                 continue;
             }
             CheckOutcome::Throttled(error) => {
-                let so = format!("not known whether it is allowed: {error}");
+                let so = format!("unknown whether it is allowed: {error}");
                 row("throttled", &so)?;
                 error
             }
@@ -167,11 +167,11 @@ fn write_estimate(
 ) -> io::Result<()> {
     let input = &estimate.input;
     let lists = input.pipeline_pages + input.image_pages;
-    let rounds = match lists {
+    let passes = match lists {
         0 => String::new(),
         _ => format!(
-            ", for {} of lists every {}",
-            counted(lists, "page"),
+            ", for {} every {}",
+            counted(lists, "list page"),
             format_duration(polling.discovery_interval)
         ),
     };
@@ -179,20 +179,20 @@ fn write_estimate(
     line(
         out,
         "calls",
-        &format!("{idle} an hour while nothing runs{rounds}"),
+        &format!("{idle} per hour while nothing runs{passes}"),
     )?;
     let percent = 100.0 * estimate.share(requests_per_second);
     let share = format!("{percent:.1} % of the rate limit of {requests_per_second}/s");
     let now = match running(input) {
         None => format!("nothing runs now, so that is {share}"),
-        Some(running) => format!("{} an hour with {running}: {share}", calls(estimate.now)),
+        Some(running) => format!("{} per hour with {running}: {share}", calls(estimate.now)),
     };
     line(out, "", &now)?;
     if input.image_pages > 0 || input.kept_images > 0 {
         let (more, once) = (calls(estimate.running_image), calls(estimate.build));
         let images = counted(input.built_in_a_day, "image");
         let build = format!(
-            "{more} more an hour while an image is built, and {once} once for it; the last 24 hours had {images}"
+            "{more} more per hour while an image is built, plus {once} once per image; {images} in the last 24 hours"
         );
         line(out, "", &build)?;
         let workflows = match input.workflows_of_image {
@@ -201,11 +201,11 @@ fn write_estimate(
         };
         let steps = counted(input.steps_of_image, "step");
         let assumed = match input.shape_is_assumed {
-            true => "as Amazon's have",
-            false => "as the one looked at has",
+            true => "as in Amazon's workflows",
+            false => "as the inspected image has",
         };
         let shape =
-            format!("taking it that an image has {workflows}, with {steps} in all, {assumed}");
+            format!("assuming that an image has {workflows}, with {steps} in total, {assumed}");
         line(out, "", &shape)?;
     }
     line(

@@ -31,13 +31,13 @@ pub(super) fn write(
     match wrong.as_slice() {
         [] if throttled > 0 => writeln!(
             out,
-            "doctor: nothing is denied, but {} stayed throttled, so ask again later{warnings}",
+            "doctor: nothing is denied, but {} stayed throttled; run doctor again later{warnings}",
             report::counted(throttled, "call")
         )?,
-        [] => writeln!(out, "doctor: all that is needed is allowed{warnings}")?,
+        [] => writeln!(out, "doctor: all required calls are allowed{warnings}")?,
         wrong => writeln!(
             out,
-            "doctor: not all is well with {}{warnings}",
+            "doctor: problems found for {}{warnings}",
             wrong.join(", ")
         )?,
     }
@@ -91,7 +91,7 @@ pub(super) fn write_statements(out: &mut impl Write, findings: &[Findings]) -> i
         };
         writeln!(
             out,
-            "To allow target {} what was denied in {}, add this statement to {place}:\n",
+            "To allow the denied actions for target {} in {}, add this statement to {place}:\n",
             of[0].target,
             regions.join(" and ")
         )?;
@@ -100,7 +100,7 @@ pub(super) fn write_statements(out: &mut impl Write, findings: &[Findings]) -> i
         if explicit {
             writeln!(
                 out,
-                "Something denies it explicitly, as the service says above: that has to go first, as no statement\nthat allows overrules it.\n"
+                "A policy denies the action explicitly, as the service reports above. Remove that statement first:\na statement that allows the action does not override it.\n"
             )?;
         }
     }
@@ -130,7 +130,7 @@ fn shared_accounts(findings: &[Findings]) -> Vec<String> {
             let rates = limits.iter().map(|(_, limit)| limit.requests_per_second);
             let sum: f64 = rates.sum();
             warnings.push(format!(
-                "targets {} are all of account {account} in {region}, by other credentials: AWS counts their calls together, and their rate limits add up to {sum}/s",
+                "targets {} poll account {account} in {region} with different credentials: AWS applies one limit to all their calls, and their rate limits add up to {sum}/s",
                 names.join(", ")
             ));
         }
@@ -156,7 +156,7 @@ fn starved(findings: &[Findings]) -> Vec<String> {
         if calls > rate * 3_600.0 {
             let names: Vec<&str> = of.iter().map(|one| one.target.as_str()).collect();
             warnings.push(format!(
-                "targets {} share one rate limit in {}: together they take up to {calls:.0} calls an hour now, and it allows {:.0}",
+                "targets {} share one rate limit in {}: together they now make up to {calls:.0} calls per hour, but the limit allows {:.0}",
                 names.join(", "),
                 key.region,
                 rate * 3_600.0

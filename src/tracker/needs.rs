@@ -1,4 +1,4 @@
-//! Which operations a target needs, and what is missing without one.
+//! Lists the operations that a target needs, and what is missing without one.
 
 use super::Selection;
 use crate::api::Operation;
@@ -40,26 +40,26 @@ pub fn needed_operations(target: &Target, region: &str) -> Vec<Operation> {
     needed.map(|(operation, _)| operation).collect()
 }
 
-/// What follows where the operation is denied. `deploy/iam/README.md` has the same table.
+/// Returns the effect of a denied operation. `deploy/iam/README.md` has the same table.
 pub fn without(operation: Operation) -> &'static str {
     match operation {
         Operation::ListImagePipelines => {
-            "nothing chosen by `pipelines` is found, and there are no pipeline metrics; needed for `pipelines` alone"
+            "nothing selected by `pipelines` is discovered, and there are no pipeline metrics; needed for `pipelines` only"
         }
         Operation::ListImageBuildVersions => {
-            "nothing is found; not needed where all is named one by one"
+            "nothing is discovered; not needed if the configuration lists every resource"
         }
         Operation::GetImage => {
-            "nobody knows which pipeline built an image: of `pipelines` nothing is followed, of `images` everything"
+            "the pipeline that built an image is unknown: images selected by `pipelines` are not tracked, those selected by `images` are"
         }
         Operation::ListWorkflowExecutions => {
-            "images and pipelines are shown, workflow executions and steps aren't"
+            "images and pipelines are exposed, but no workflow executions and steps"
         }
         Operation::GetWorkflowExecution => {
-            "the end of a workflow is learned from its image's list; a step that is listed by itself is followed slowly for a day after its end"
+            "the end of a workflow is read from the list of its image; a listed step is polled less often for a day after its end"
         }
         Operation::ListWorkflowStepExecutions => {
-            "steps are not discovered; those that are listed or known are asked for one by one, which takes more calls"
+            "steps are not discovered; listed and known steps are polled one by one, which takes more calls"
         }
         Operation::GetWorkflowStepExecution => "steps have no timeout and no info series",
     }

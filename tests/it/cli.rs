@@ -126,7 +126,7 @@ async fn value_that_is_none_is_told_with_what_would_be_one() {
     for (arguments, right) in [
         (
             &["simulate", "--listen-address=localhost"][..],
-            "is like 127.0.0.1:10851 or",
+            "such as 127.0.0.1:10851 or",
         ),
         (&["simulate", "--speed=fast"], "a number such as 10"),
         (&["simulate", "--seed=some"], "a whole number such as"),
@@ -307,7 +307,7 @@ async fn regions_stand_in_for_a_configuration_file_but_not_beside_one() {
         let ended = setup.run().await;
         assert_eq!(ended.code, Some(2), "{ended:?}");
         let line = &ended.stderr[0];
-        assert!(line.contains("--aws.region does without"), "{ended:?}");
+        assert!(line.contains("--aws.region replaces"), "{ended:?}");
         assert!(line.contains("--config.file"), "{ended:?}");
     }
 }

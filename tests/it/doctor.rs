@@ -133,11 +133,11 @@ faults:
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says(
         "  DENIED    GetImage                    HTTP 403 ForbiddenException: User: x is not authorized to perform: imagebuilder:GetImage because no identity-based policy allows the imagebuilder:GetImage action\n\
-         \x20                                       without it nobody knows which pipeline built an image: of pipelines nothing is followed, of images everything\n\
+         \x20                                       without it, the pipeline that built an image is unknown: images selected by pipelines are not tracked, those selected by images are\n\
          \x20 allowed   ListWorkflowExecutions      2 workflow executions of golden-linux 1.0.0/",
     );
     run.says(
-        "To allow target production what was denied in us-west-2, add this statement to the policies of \
+        "To allow the denied actions for target production in us-west-2, add this statement to the policies of \
          arn:aws:iam::111122223333:role/imagebuilder-exporter:\n\
          \n\
          {\n\
@@ -149,7 +149,7 @@ faults:
          \x20 \"Resource\": \"*\"\n\
          }\n\
          \n\
-         doctor: not all is well with production in us-west-2\n",
+         doctor: problems found for production in us-west-2\n",
     );
 }
 
@@ -163,7 +163,7 @@ async fn statement_is_for_the_regions_that_lack_it_alone() {
     let target = own_role("images: [\"*\"]").replace("[us-west-2]", "[us-west-2, eu-west-1]");
     let run = Run::of(&simulated, &[("production", &target)]).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("To allow target production what was denied in eu-west-1, add");
+    run.says("To allow the denied actions for target production in eu-west-1, add");
     run.says(
         "    \"imagebuilder:GetWorkflowExecution\",\n\
          \x20   \"imagebuilder:GetWorkflowStepExecution\"\n\
@@ -174,7 +174,7 @@ async fn statement_is_for_the_regions_that_lack_it_alone() {
          \x20     \"aws:RequestedRegion\": [\n\
          \x20       \"eu-west-1\"\n",
     );
-    run.says("doctor: not all is well with production in eu-west-1");
+    run.says("doctor: problems found for production in eu-west-1");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn denial_by_another_policy_says_which_one_has_to_change() {
     let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says("add this statement to the permissions boundary of the caller");
-    run.says("Something denies it explicitly, as the service says above");
+    run.says("A policy denies the action explicitly, as the service reports above. Remove that statement first:");
 }
 
 #[tokio::test]
@@ -199,11 +199,11 @@ async fn role_that_cannot_be_assumed_is_told_with_both_policies_that_must_allow_
     for (external_id, hint) in [
         (
             ", external_id: another-id",
-            "The configuration has an external_id: the trust policy must ask for the very same, or for none.",
+            "The configuration has an external_id: the trust policy must require the same one, or none.",
         ),
         (
             "",
-            "The configuration has no external_id: where the trust policy has a condition on sts:ExternalId, set assume_role.external_id to it.",
+            "The configuration has no external_id: if the trust policy has a condition on sts:ExternalId, set assume_role.external_id to its value.",
         ),
     ] {
         let role = format!("{{role_arn: \"{ROLE}\"{external_id}}}");
@@ -213,9 +213,9 @@ async fn role_that_cannot_be_assumed_is_told_with_both_policies_that_must_allow_
         run.says(&format!(
             "target production in us-west-2\n  ERROR     no credentials: assuming role {ROLE} failed: "
         ));
-        run.says("the role was to be assumed by arn:aws:iam::999999999999:user/simulated\n");
+        run.says("the caller that assumes the role is arn:aws:iam::999999999999:user/simulated\n");
         run.says(&format!(
-            "            Both must allow it. The policies of arn:aws:iam::999999999999:user/simulated:\n\
+            "            Two policies must allow it. The policies of arn:aws:iam::999999999999:user/simulated:\n\
              \x20           {{\n\
              \x20             \"Effect\": \"Allow\",\n\
              \x20             \"Action\": [\n\
@@ -243,23 +243,23 @@ async fn account_without_anything_is_asked_for_what_is_not_there() {
     let run = Run::of(&simulated, &[("empty", &target)]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
     run.says(
-        "  allowed   ListImagePipelines          0 pipelines, 0 followed\n\
-         \x20 allowed   ListImageBuildVersions      0 image builds, 0 followed, 0 of them being built\n\
-         \x20 allowed   GetImage                    nothing there to look at: asked for win-0 0.0.0/1\n\
-         \x20 allowed   ListWorkflowExecutions      nothing there to look at: asked for win-0 0.0.0/1\n\
-         \x20 allowed   GetWorkflowExecution        nothing there to look at: asked for wf-00000000-0000-0000-0000-000000000000\n\
-         \x20 allowed   ListWorkflowStepExecutions  nothing there to look at: asked for wf-00000000-0000-0000-0000-000000000000\n\
-         \x20 allowed   GetWorkflowStepExecution    nothing there to look at: asked for step-00000000-0000-0000-0000-000000000000\n\
-         \x20 calls     60 an hour while nothing runs, for 2 pages of lists every 2m\n\
+        "  allowed   ListImagePipelines          0 pipelines, 0 selected\n\
+         \x20 allowed   ListImageBuildVersions      0 image builds, 0 selected, 0 of them being built\n\
+         \x20 allowed   GetImage                    call is allowed, but the resource was not found: win-0 0.0.0/1\n\
+         \x20 allowed   ListWorkflowExecutions      call is allowed, but the resource was not found: win-0 0.0.0/1\n\
+         \x20 allowed   GetWorkflowExecution        call is allowed, but the resource was not found: wf-00000000-0000-0000-0000-000000000000\n\
+         \x20 allowed   ListWorkflowStepExecutions  call is allowed, but the resource was not found: wf-00000000-0000-0000-0000-000000000000\n\
+         \x20 allowed   GetWorkflowStepExecution    call is allowed, but the resource was not found: step-00000000-0000-0000-0000-000000000000\n\
+         \x20 calls     60 per hour while nothing runs, for 2 list pages every 2m\n\
          \x20           nothing runs now, so that is 0.3 % of the rate limit of 5/s\n\
-         \x20           125 more an hour while an image is built, and 25 once for it; the last 24 hours had 0 images\n\
-         \x20           taking it that an image has 2 workflow executions one after the other, with 11 steps in all, as Amazon's have\n",
+         \x20           125 more per hour while an image is built, plus 25 once per image; 0 images in the last 24 hours\n\
+         \x20           assuming that an image has 2 workflow executions one after the other, with 11 steps in total, as in Amazon's workflows\n",
     );
     run.says(
-        "  warning   pipelines: there is nothing in this account and region for \"golden-*\" to choose from\n\
-         \x20 warning   images: there is nothing in this account and region for \"win-*\" to choose from\n\
+        "  warning   pipelines: nothing matches \"golden-*\": this account and region has no pipelines\n\
+         \x20 warning   images: nothing matches \"win-*\": this account and region has no images\n\
          \n\
-         doctor: all that is needed is allowed, with 2 warnings\n",
+         doctor: all required calls are allowed, with 2 warnings\n",
     );
     // A question about an image of one's own, which nobody else can be asked about.
     let arn = "arn:aws:imagebuilder:us-west-2:444455556666:image/win-0/0.0.0/1";
@@ -274,12 +274,12 @@ async fn selector_that_chooses_nothing_is_told() {
     let run = Run::of(&simulated, &[("production", &own_role(&lists))]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
     run.says(
-        "  warning   pipelines: nothing here is chosen by \"golden_linux\" and \
-         \"arn:aws:imagebuilder:us-west-2:222222222222:image-pipeline/x\"; names are matched as they stand in ARNs",
+        "  warning   pipelines: nothing matches \"golden_linux\" and \
+         \"arn:aws:imagebuilder:us-west-2:222222222222:image-pipeline/x\"; selectors are compared with the names in ARNs (golden-linux, not Golden Linux), and tags and exclude also apply",
     );
-    run.says("  warning   images: nothing here is chosen by \"silver-*\";");
+    run.says("  warning   images: nothing matches \"silver-*\";");
     run.says(
-        "  warning   pipelines names account 222222222222, but these credentials are of 111122223333\n",
+        "  warning   pipelines names account 222222222222, but the credentials belong to 111122223333\n",
     );
 }
 
@@ -299,21 +299,23 @@ async fn what_is_listed_and_unknown_is_told_by_its_id() {
         "  allowed   GetWorkflowStepExecution    {known}\n"
     ));
     run.says(
-        "  allowed   GetWorkflowExecution        nothing there to look at: asked for wf-00000000-0000-0000-0000-000000000001\n\
+        "  allowed   GetWorkflowExecution        call is allowed, but the resource was not found: wf-00000000-0000-0000-0000-000000000001\n\
          \x20 allowed   ListWorkflowStepExecutions  7 steps of wf-",
     );
     let told: Vec<String> = (1..=9).map(unknown).collect();
     run.says(&format!(
-        "  warning   step_executions: the service does not know {}: of another account or region, or no longer kept (HTTP 400 InvalidRequestException: ",
+        "  warning   step_executions: not found: {}: in another account or region, or no longer kept by the service (HTTP 400 InvalidRequestException: ",
         told.join(", ")
     ));
     // The one that is known has ended, and those that were not asked for are taken to be as these.
-    run.says("  calls     0 an hour while nothing runs\n            nothing runs now, ");
+    run.says("  calls     0 per hour while nothing runs\n            nothing runs now, ");
     run.does_not_say(&unknown(10));
     run.says(
-        "  warning   step_executions: the first 10 of 12 were asked for; the others are taken to be as these\n",
+        "  warning   step_executions: only the first 10 of 12 were requested; the figures assume that the others are alike\n",
     );
-    run.says("  warning   workflow_executions: the service does not know wf-00000000-0000-0000-0000-000000000001: ");
+    run.says(
+        "  warning   workflow_executions: not found: wf-00000000-0000-0000-0000-000000000001: ",
+    );
     assert_eq!(simulated.calls.of("ListImageBuildVersions"), 0);
     assert_eq!(simulated.calls.of("GetWorkflowStepExecution"), 10);
 }
@@ -323,8 +325,10 @@ async fn pages_are_small_where_large_ones_are_refused() {
     let simulated = Simulated::start(&format!("pages: {{max_size: 25}}\n{SCENARIO}")).await;
     let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
-    run.says("  pages     of 100 are refused here, so lists are read 25 entries at a time\n");
-    run.says("  allowed   ListImageBuildVersions      3 image builds, 3 followed, 1 of them being built\n");
+    run.says(
+        "  pages     the service rejects pages of 100 entries, so lists are read in pages of 25\n",
+    );
+    run.says("  allowed   ListImageBuildVersions      3 image builds, 3 selected, 1 of them being built\n");
 }
 
 #[tokio::test]
@@ -352,10 +356,10 @@ async fn targets_are_told_in_the_order_of_the_file_and_what_two_have_in_common()
     };
     assert!(at("zeta") < at("alpha") && at("alpha") < at("beta"));
     run.says(
-        "warning: targets zeta, alpha, beta are all of account 111122223333 in us-west-2, by other credentials: \
-         AWS counts their calls together, and their rate limits add up to 10/s\n\
+        "warning: targets zeta, alpha, beta poll account 111122223333 in us-west-2 with different credentials: \
+         AWS applies one limit to all their calls, and their rate limits add up to 10/s\n\
          \n\
-         doctor: all that is needed is allowed, with 1 warning\n",
+         doctor: all required calls are allowed, with 1 warning\n",
     );
 }
 
@@ -371,9 +375,9 @@ async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_sha
     let run = Run::of(&simulated, &[("slow", &limited("0.04"))]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
     run.says(
-        "  warning   the rate limit is less than what runs now takes, so steps are seen late; it is enough for 0 images at a time: raise rate_limit.requests_per_second or polling.interval\n\
+        "  warning   the rate limit is too low for what runs now, so polls are overdue; it suffices for 0 images at a time: raise rate_limit.requests_per_second or polling.interval\n\
          \n\
-         doctor: all that is needed is allowed, with 1 warning\n",
+         doctor: all required calls are allowed, with 1 warning\n",
     );
     let targets = [("one", limited("0.05")), ("two", limited("0.06"))];
     let targets = targets
@@ -381,9 +385,9 @@ async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_sha
         .map(|(name, keys)| (*name, keys.as_str()));
     let run = Run::of(&simulated, &targets).await;
     run.says(
-        "warning: targets one, two share one rate limit in us-west-2: together they take up to 310 calls an hour now, and it allows 180\n\
+        "warning: targets one, two share one rate limit in us-west-2: together they now make up to 310 calls per hour, but the limit allows 180\n\
          \n\
-         doctor: all that is needed is allowed, with 1 warning\n",
+         doctor: all required calls are allowed, with 1 warning\n",
     );
     // Known from the file alone, as check-config tells it.
     let run = Run::of(&simulated, &[("none", &limited("0.001"))]).await;

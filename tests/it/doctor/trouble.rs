@@ -18,11 +18,11 @@ async fn spoilt(operation: &str, effect: Effect) -> (Simulated, Run) {
 #[tokio::test]
 async fn clock_that_is_off_is_a_warning_and_from_five_minutes_on_an_error() {
     for (skew, code, told) in [
-        ("30s", 0, "  clock     30s behind the service's\n"),
+        ("30s", 0, "  clock     30s behind the service's clock\n"),
         (
             "90s",
             0,
-            "  warning   the clock here is 1m30s behind the service's: durations of what runs are as wrong, and from 5m on calls are refused; set the machine's clock right\n",
+            "  warning   this machine's clock is 1m30s behind the service's clock: durations of running steps are off by the same time, and the service rejects calls from 5m on; synchronize this machine's clock\n",
         ),
         (
             "-2h",
@@ -41,7 +41,7 @@ async fn clock_that_is_off_is_a_warning_and_from_five_minutes_on_an_error() {
         });
         assert!(near, "{}", run.text);
         if code == 1 {
-            run.says("the machine's clock is over 5 minutes off; set it right, and ask again\n");
+            run.says("this machine's clock is off by more than 5 minutes; synchronize it and run doctor again\n");
         }
     }
 }
@@ -56,9 +56,9 @@ async fn clock_that_is_too_far_off_does_not_hide_what_is_allowed() {
     )
     .await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("  who       STS does not say: HTTP 403 SignatureDoesNotMatch: Signature expired: ");
-    run.says(" behind the service's: from 5m on calls are refused for their time; set the machine's clock right\n");
-    run.says("  allowed   ListImageBuildVersions      0 image builds, 0 followed");
+    run.says("  who       unknown, because STS failed: HTTP 403 SignatureDoesNotMatch: Signature expired: ");
+    run.says(" behind the service's clock: the service rejects calls from 5m on; synchronize this machine's clock\n");
+    run.says("  allowed   ListImageBuildVersions      0 image builds, 0 selected");
     run.does_not_say("FAILED");
 }
 
@@ -77,7 +77,7 @@ async fn missing_credentials_are_told_with_where_they_may_come_from() {
     let run = Run::of(&simulated, &[("production", target)]).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says("  ERROR     no credentials: profile \"prodution\" failed: ");
-    run.says("            look at profile \"prodution\" in ~/.aws/config and ~/.aws/credentials");
+    run.says("            check profile \"prodution\" in ~/.aws/config and ~/.aws/credentials");
     assert!(simulated.calls.log().is_empty());
 }
 
@@ -91,10 +91,10 @@ async fn endpoint_that_cannot_be_reached_is_asked_once() {
     )
     .await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("  who       STS does not say: dispatch failure: ");
+    run.says("  who       unknown, because STS failed: dispatch failure: ");
     run.says("  FAILED    ListImageBuildVersions      dispatch failure: ");
     run.says(
-        "                                        endpoint_url URL must be reachable from here: look at its name, at proxies and firewalls; within a VPC at its endpoint for imagebuilder\n\
+        "                                        endpoint_url URL must be reachable from here: check its name, proxies and firewalls; in a VPC, check the endpoint for imagebuilder\n\
          \x20 not asked GetImage, ListWorkflowExecutions, GetWorkflowExecution, ListWorkflowStepExecutions, GetWorkflowStepExecution\n",
     );
 }
@@ -109,8 +109,8 @@ async fn sts_out_of_reach_is_no_fault_where_the_credentials_work() {
     let setup = setup.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
     let run = Run::of_setup(setup, &simulated).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
-    run.says("  who       STS does not say: dispatch failure: ");
-    run.says("doctor: all that is needed is allowed");
+    run.says("  who       unknown, because STS failed: dispatch failure: ");
+    run.says("doctor: all required calls are allowed");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn sts_out_of_reach_is_one_where_a_role_is_to_be_assumed() {
     run.says(&format!(
         "  ERROR     no credentials: assuming role {ROLE} failed: "
     ));
-    run.says("            STS must be reachable in this region, by the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS names another\n");
+    run.says("            STS must be reachable in this region, through the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS sets another endpoint\n");
 }
 
 #[tokio::test]
@@ -131,26 +131,26 @@ async fn sts_that_gives_no_role_is_told_as_what_it_is() {
     for (effect, advice) in [
         (
             Effect::Html,
-            "something else answers in the place of STS: look at proxies, and at AWS_ENDPOINT_URL_STS\n",
+            "another server answers in place of STS: check proxies and AWS_ENDPOINT_URL_STS\n",
         ),
         (
             error("Throttling"),
-            "STS is there, but doesn't answer for now: ask again later\n",
+            "STS is reachable, but fails at the moment: run doctor again later\n",
         ),
         (
             error("RegionDisabledException"),
-            "STS is switched off for this region: switch it on in the account settings of IAM\n",
+            "STS is disabled for this region: enable it in the account settings of IAM\n",
         ),
         (
             error("ValidationError"),
-            "STS refuses what it is asked for: look at role_arn, external_id and session_name of assume_role\n",
+            "STS rejects the request: check role_arn, external_id and session_name of assume_role\n",
         ),
     ] {
         let (_, run) = spoilt("AssumeRole", effect).await;
         assert_eq!(run.code, Some(1), "{}", run.text);
         run.says(&format!("            {advice}"));
         run.does_not_say("must be reachable");
-        run.does_not_say("Both must allow it");
+        run.does_not_say("Two policies must allow it");
     }
 }
 
@@ -158,7 +158,7 @@ async fn sts_that_gives_no_role_is_told_as_what_it_is() {
 async fn role_is_not_looked_at_where_what_is_to_assume_it_is_at_fault() {
     let (_, run) = spoilt("*", error("ExpiredTokenException")).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("            This is about who assumes the role: these credentials are not taken, whatever is asked: are they expired");
+    run.says("            The credentials that assume the role failed: the service rejects these credentials for every call: check whether they have expired");
     run.does_not_say("must be reachable");
 
     let simulated = Simulated::start(SCENARIO).await;
@@ -170,7 +170,7 @@ async fn role_is_not_looked_at_where_what_is_to_assume_it_is_at_fault() {
     let target = own_role(&format!("profile: prodution, {IMAGES}"));
     let run = Run::of(&simulated, &[("production", &target)]).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("            look at profile \"prodution\" in ~/.aws/config");
+    run.says("            check profile \"prodution\" in ~/.aws/config");
     run.does_not_say("must be reachable");
 }
 
@@ -186,8 +186,8 @@ async fn list_that_is_known_in_part_says_nothing_of_what_the_rest_may_hold() {
     let target = "regions: [us-west-2], images: [golden-linux, silver-linux]";
     let run = Run::of(&simulated, &[("production", target)]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
-    run.says("  allowed   ListImageBuildVersions      100 image builds, 100 followed");
-    run.says("  warning   ListImageBuildVersions: its page 2 could not be read: HTTP 400 ");
+    run.says("  allowed   ListImageBuildVersions      100 image builds, 100 selected");
+    run.says("  warning   ListImageBuildVersions: page 2 could not be read: HTTP 400 ");
     run.does_not_say("silver-linux");
 }
 
@@ -196,7 +196,7 @@ async fn figures_that_cannot_be_reckoned_are_not_left_out_without_a_word() {
     let (_, run) = spoilt("ListImageBuildVersions", error("ForbiddenException")).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says(
-        "  calls     not reckoned, nor are the series: a list of the account could not be read\n",
+        "  calls     no estimate of calls and series: a list of the account could not be read\n",
     );
 }
 
@@ -207,7 +207,7 @@ async fn caller_who_is_refused_is_not_told_to_change_policies() {
     run.says(
         "  FAILED    ListImageBuildVersions      HTTP 403 UnrecognizedClientException: scripted",
     );
-    run.says("these credentials are not taken, whatever is asked: are they expired, switched off, or of another partition?\n");
+    run.says("the service rejects these credentials for every call: check whether they have expired, are deactivated, or belong to another partition\n");
     run.does_not_say("To allow");
     assert_eq!(simulated.calls.of("GetImage"), 0);
 }
@@ -216,9 +216,9 @@ async fn caller_who_is_refused_is_not_told_to_change_policies() {
 async fn what_throttles_is_asked_again_and_then_told() {
     let (simulated, run) = spoilt("GetImage", error("CallRateLimitExceededException")).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
-    run.says("  throttled GetImage                    not known whether it is allowed: HTTP 429 CallRateLimitExceededException: ");
-    run.says("others use this API in the account: ask for less, or have its quota raised\n");
-    run.says("doctor: nothing is denied, but 1 call stayed throttled, so ask again later, with 1 warning\n");
+    run.says("  throttled GetImage                    unknown whether it is allowed: HTTP 429 CallRateLimitExceededException: ");
+    run.says("other clients use this API in the account: lower the request rate, or request a higher quota\n");
+    run.says("doctor: nothing is denied, but 1 call stayed throttled; run doctor again later, with 1 warning\n");
     assert_eq!(simulated.calls.of("GetImage"), 5);
 
     let simulated = Simulated::start(SCENARIO).await;
@@ -238,12 +238,12 @@ async fn answers_that_are_not_the_service_s_are_told_as_what_they_are() {
         (
             Effect::Html,
             "HTTP 200 without an error type, so not an answer of the service: ",
-            "something else answers in the service's place: look at endpoint_url URL and at proxies\n",
+            "another server answers in place of the service: check endpoint_url URL and proxies\n",
         ),
         (
             error("ServiceException"),
             "HTTP 500 ServiceException: ",
-            "this is the service's own failure: ask again later\n",
+            "the service itself failed: run doctor again later\n",
         ),
     ] {
         let (_, run) = spoilt("GetImage", effect).await;
@@ -298,7 +298,7 @@ async fn doctor_that_is_stopped_says_that_it_did_not_finish() {
 #[tokio::test]
 async fn text_of_the_service_steers_no_terminal_and_does_not_flood_it() {
     let hostile = format!(
-        "\u{1b}[2Jgone\r\n\u{202e}doctor: all that is needed is allowed{}",
+        "\u{1b}[2Jgone\r\n\u{202e}doctor: all required calls are allowed{}",
         "x".repeat(5_000)
     );
     let effect = Effect::Error(ErrorResponse::new("ForbiddenException", hostile));
@@ -314,6 +314,6 @@ async fn text_of_the_service_steers_no_terminal_and_does_not_flood_it() {
     assert!(
         run.text
             .lines()
-            .all(|line| line != "doctor: all that is needed is allowed")
+            .all(|line| line != "doctor: all required calls are allowed")
     );
 }
