@@ -1,17 +1,17 @@
-//! What a metric family is called and what it means.
+//! Defines how a metric family is declared: its name, type, labels and HELP text.
 //!
-//! Owns the form of a row of the tables, not the rows: those of the exporter itself stand in
-//! `self_metrics`, all others in `exposition`. A name stands in one row and nowhere else.
+//! The tables of families are elsewhere: `self_metrics` holds the exporter's own counters and
+//! histograms, and `exposition` all other families. Each name is declared exactly once.
 
-/// A metric family as its help text, the formats and `docs/metrics.md` tell it.
+/// Describes a metric family for the exposition formats and for `docs/metrics.md`.
 #[derive(Debug)]
 pub struct Family {
-    /// As its samples are called; a counter's ends with `_total`.
+    /// The name of its samples; the name of a counter ends with `_total`.
     pub name: &'static str,
     pub kind: Kind,
-    /// The labels a series can have; one without a value is left out.
+    /// The labels of its series. A series omits a label that has no value.
     pub labels: &'static [&'static str],
-    /// One line, with the unit. No quotes, which only one of the formats escapes.
+    /// The HELP text: one line, with the unit. It has no quotes, as only OpenMetrics escapes them.
     pub help: &'static str,
 }
 
@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word after `# TYPE`.
+    /// Returns the word that follows the name in a `# TYPE` line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gauge => "gauge",

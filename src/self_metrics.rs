@@ -1,9 +1,9 @@
-//! The exporter's own metrics: what it has done, how it fares, what it is.
+//! Counts what the exporter does: API calls, poll lag, reloads and unparsable members.
 //!
-//! Owns their table and the counters behind it, on registries that belong to a value and go with
-//! it. Fed by the program ([`ProcessMetrics`]) and by the schedule of each target and region
-//! ([`PollerMetrics`]); read by `exposition`, which also has the families that are no counters but
-//! taken at the scrape, such as `target_up` and `clock_skew_seconds`.
+//! Owns the table of these families and their registries. [`ProcessMetrics`] exists once in a
+//! process, [`PollerMetrics`] once for each target and region; dropping one drops its series.
+//! `exposition` reads both. It also declares the families whose values are computed at the scrape,
+//! such as `target_up` and `clock_skew_seconds`.
 
 use std::time::Duration;
 
@@ -17,18 +17,19 @@ use crate::api::{ErrorKind, Operation, ServiceClock};
 use crate::family::{Family, Kind};
 use crate::model::Timestamp;
 
-/// Why registering cannot fail.
+/// The reason why registering a metric cannot fail.
 const DISTINCT: &str = "names of the table are distinct";
 
-/// `result` of a call that was answered.
+/// The label value `result` of a successful call.
 const OK: &str = "ok";
 
-/// Seconds. The service answers in tens of milliseconds; a call ends at its timeout, by default 10 s.
+/// Upper bounds in seconds. Most responses take tens of milliseconds; a call times out after 10 s
+/// by default.
 const REQUEST_BUCKETS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// Seconds. Milliseconds where the rate limit suffices, minutes where it does not.
+/// Upper bounds in seconds. The lag is milliseconds when the rate limit suffices, otherwise minutes.
 const LAG_BUCKETS: &[f64] = &[
     0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
 ];
@@ -37,58 +38,58 @@ const BUILD_INFO: Family = Family {
     name: "imagebuilder_exporter_build_info",
     kind: Kind::Gauge,
     labels: &["version", "revision", "rustc_version"],
-    help: "1, by the version of the exporter, the commit it was built from and the compiler that built it.",
+    help: "Version of the exporter, the commit it was built from, and the compiler version. Always 1.",
 };
 const RELOAD_SUCCESSFUL: Family = Family {
     name: "imagebuilder_exporter_config_last_reload_successful",
     kind: Kind::Gauge,
     labels: &[],
-    help: "1 where the configuration was taken when it was last read, 0 where it was refused and the old one kept.",
+    help: "Whether the last load of the configuration succeeded (1) or failed and the previous configuration stays effective (0).",
 };
 const RELOAD_TIMESTAMP: Family = Family {
     name: "imagebuilder_exporter_config_last_reload_success_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[],
-    help: "When a configuration was last taken, as Unix time in seconds.",
+    help: "Time of the last successful load of the configuration, in Unix time (seconds).",
 };
 const SHARDS: Family = Family {
     name: "imagebuilder_exporter_shards",
     kind: Kind::Gauge,
     labels: &["shard"],
-    help: "How many shards there are, as the one of this number, counted from 0, was told.",
+    help: "Configured number of shards; the label is this process's zero-based index.",
 };
 const API_REQUESTS: Family = Family {
     name: "imagebuilder_exporter_api_requests_total",
     kind: Kind::Counter,
     labels: &["target", "region", "operation", "result"],
-    help: "Attempts to call the EC2 Image Builder API, by operation and result.",
+    help: "Number of attempted calls to the EC2 Image Builder API, by operation and result.",
 };
 const API_REQUEST_DURATION: Family = Family {
     name: "imagebuilder_exporter_api_request_duration_seconds",
     kind: Kind::Histogram,
     labels: &["target", "region", "operation"],
-    help: "How long attempts to call the EC2 Image Builder API took, in seconds, whatever came of them.",
+    help: "Duration of attempted calls to the EC2 Image Builder API in seconds, both successful and failed.",
 };
 const RATE_LIMIT_WAIT: Family = Family {
     name: "imagebuilder_exporter_rate_limit_wait_seconds_total",
     kind: Kind::Counter,
     labels: &["target", "region"],
-    help: "How long calls have waited for the rate limit, in seconds, all of them together.",
+    help: "Total time that API calls have waited for the rate limiter, in seconds.",
 };
 const POLL_LAG: Family = Family {
     name: "imagebuilder_exporter_poll_lag_seconds",
     kind: Kind::Histogram,
     labels: &["target", "region"],
-    help: "How late polls that were due began, in seconds.",
+    help: "Poll lag: delay between the due time and the start of a poll, in seconds.",
 };
 const UNPARSABLE_FIELDS: Family = Family {
     name: "imagebuilder_exporter_unparsable_fields_total",
     kind: Kind::Counter,
     labels: &["field"],
-    help: "Members of the service's answers that could not be understood and were left out, by member.",
+    help: "Number of response members that could not be parsed and were ignored, by member name.",
 };
 
-/// Everything that [`ProcessMetrics::gather`] and [`PollerMetrics::gather`] can give.
+/// Every family that [`ProcessMetrics::gather`] and [`PollerMetrics::gather`] can return.
 pub static FAMILIES: &[Family] = &[
     BUILD_INFO,
     RELOAD_SUCCESSFUL,
@@ -102,37 +103,41 @@ pub static FAMILIES: &[Family] = &[
     process(
         "process_cpu_seconds_total",
         Kind::Counter,
-        "CPU time the process has used, user and system, in seconds.",
+        "Total user and system CPU time of the process, in seconds.",
     ),
     process(
         "process_open_fds",
         Kind::Gauge,
-        "File descriptors the process has open.",
+        "Number of open file descriptors.",
     ),
     process(
         "process_max_fds",
         Kind::Gauge,
-        "File descriptors the process may have open.",
+        "Maximum number of open file descriptors.",
     ),
     process(
         "process_virtual_memory_bytes",
         Kind::Gauge,
-        "Virtual memory of the process, in bytes.",
+        "Virtual memory size of the process, in bytes.",
     ),
     process(
         "process_resident_memory_bytes",
         Kind::Gauge,
-        "Resident memory of the process, in bytes.",
+        "Resident memory size of the process, in bytes.",
     ),
     process(
         "process_start_time_seconds",
         Kind::Gauge,
-        "When the process started, as Unix time in seconds.",
+        "Start time of the process, in Unix time (seconds).",
     ),
-    process("process_threads", Kind::Gauge, "Threads of the process."),
+    process(
+        "process_threads",
+        Kind::Gauge,
+        "Number of threads in the process.",
+    ),
 ];
 
-/// One of the families that the collector of the `prometheus` crate names.
+/// Describes a family of the process collector in the `prometheus` crate.
 const fn process(name: &'static str, kind: Kind, help: &'static str) -> Family {
     Family {
         name,
@@ -142,7 +147,7 @@ const fn process(name: &'static str, kind: Kind, help: &'static str) -> Family {
     }
 }
 
-/// What there is one of in a process.
+/// Holds the metrics that exist once in a process.
 #[derive(Debug)]
 pub struct ProcessMetrics {
     registry: Registry,
@@ -153,7 +158,8 @@ pub struct ProcessMetrics {
 }
 
 impl ProcessMetrics {
-    /// The counts of `unparsable_fields` are there at 0, so that `increase()` sees the first.
+    /// Creates the metrics. The counters of `unparsable_fields` start at 0, so that `increase()`
+    /// counts the first occurrence.
     pub fn new(unparsable_fields: &[&'static str]) -> Self {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
@@ -192,13 +198,13 @@ impl ProcessMetrics {
         }
     }
 
-    /// Which of how many shards the process is.
+    /// Sets the index of this shard and the number of shards.
     pub fn shard(&self, index: u32, total: u32) {
         let shard = self.shards.with_label_values(&[index.to_string()]);
         shard.set(total.into());
     }
 
-    /// The configuration was read, at the start or again, and taken or refused.
+    /// Records a load of the configuration, at the start or on a reload.
     pub fn config_reloaded(&self, success: bool, at: Timestamp) {
         self.reload_successful.set(f64::from(u8::from(success)));
         if success {
@@ -206,7 +212,7 @@ impl ProcessMetrics {
         }
     }
 
-    /// A member of an answer could not be understood. `field` is its name in the service's model.
+    /// Counts a response member that could not be parsed. `field` is its name in the service model.
     pub fn unparsable_field(&self, field: &'static str) {
         self.unparsable_fields.with_label_values(&[field]).inc();
     }
@@ -216,8 +222,10 @@ impl ProcessMetrics {
     }
 }
 
-/// What there is one of for each target and region. Dropped with the poller it counts for, and all
-/// its series with it: a call still in flight can count on, but nobody gathers it.
+/// Holds the metrics of one target and region.
+///
+/// They are dropped together with their poller, and so are their series. A call that is still in
+/// flight then can update its counters, but they are no longer gathered.
 #[derive(Debug)]
 pub struct PollerMetrics {
     registry: Registry,
@@ -229,9 +237,11 @@ pub struct PollerMetrics {
 }
 
 impl PollerMetrics {
-    /// Every operation has a count of every result from the start: `increase()` sees no failure
-    /// that comes with its own series, and a first failure is just what an alert is for. The
-    /// durations appear with the first call, since a rate of them without calls tells nothing.
+    /// Creates the metrics, with a counter at 0 for each result of each operation.
+    ///
+    /// `increase()` misses a failure that creates its own series, and alerts depend on the first
+    /// failure. The series of durations appear with the first call, as a rate without calls has no
+    /// use.
     pub fn new(target: &str, region: &str) -> Self {
         let registry = Registry::new();
         let opts = |family| {
@@ -267,7 +277,7 @@ impl PollerMetrics {
         }
     }
 
-    /// One attempt of one call has ended. `took` is `None` where nothing was sent.
+    /// Records the end of one attempt. `took` is `None` if no request was sent.
     pub fn request(
         &self,
         operation: Operation,
@@ -288,17 +298,17 @@ impl PollerMetrics {
         }
     }
 
-    /// A call has waited so long for the rate limit.
+    /// Adds the time that a call waited for the rate limiter.
     pub fn rate_limit_wait(&self, waited: Duration) {
         self.rate_limit_wait.inc_by(waited.as_secs_f64());
     }
 
-    /// A poll that was due began so late.
-    pub fn poll_lag(&self, late: Duration) {
-        self.lag.observe(late.as_secs_f64());
+    /// Records the delay between the due time and the start of a poll.
+    pub fn poll_lag(&self, lag: Duration) {
+        self.lag.observe(lag.as_secs_f64());
     }
 
-    /// To be told of every answer of the service.
+    /// Returns the clock that records the `Date` header of each response.
     pub fn service_clock(&self) -> &ServiceClock {
         &self.service_clock
     }
@@ -374,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_configuration_keeps_the_time_of_the_last_taken_one() {
+    fn failed_reload_keeps_the_time_of_the_last_successful_one() {
         let metrics = ProcessMetrics::new(&[]);
         metrics.config_reloaded(true, Timestamp::from_millis(1_500));
         metrics.config_reloaded(false, Timestamp::from_millis(9_000));

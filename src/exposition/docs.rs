@@ -1,4 +1,4 @@
-//! `docs/metrics.md`, made from the tables. `UPDATE_DOCS=1 cargo test` writes it anew.
+//! Generates `docs/metrics.md` from the metric tables; `UPDATE_DOCS=1 cargo test` updates the file.
 
 use std::fmt::Write;
 
@@ -7,11 +7,14 @@ use super::families;
 const HEAD: &str = "\
 # Metrics
 
-Made from the tables in the code; change those, then run `UPDATE_DOCS=1 cargo test --lib docs`.
+This page lists every metric on `/metrics`, for people who write queries, alerts and dashboards.
+It is generated from the tables in the code: change those, then run
+`UPDATE_DOCS=1 cargo test --lib docs`.
 
-A label without a value is left out, and so is a series without a value. A target's own labels come on
-top of those of its series, but for the `imagebuilder_exporter_*` ones, and a listed step's own on top
-of those of its gauges. A family's `# HELP` and `# TYPE` are there also while it has no series.
+- A label without a value is omitted, and so is a series without a value.
+- The `labels` of a target are added to its series, except to `imagebuilder_exporter_*`.
+- The `labels` of a listed step are added to its gauges.
+- `# HELP` and `# TYPE` are written for each family, also when it has no series.
 
 | name | type | labels | help |
 | --- | --- | --- | --- |
@@ -36,12 +39,12 @@ fn rendered() -> String {
 }
 
 #[test]
-fn metrics_page_is_the_one_the_tables_make() {
+fn metrics_page_matches_the_tables() {
     crate::docs::assert_kept("docs/metrics.md", &rendered());
 }
 
 #[test]
-fn help_is_one_sentence_that_needs_no_escapes() {
+fn help_ends_with_a_period_and_needs_no_escapes() {
     for entry in (0..).map_while(families::entry) {
         let family = entry.family;
         assert!(

@@ -1,4 +1,4 @@
-//! What the exporter tells of itself and counts at the scrape.
+//! Families about the exporter itself whose values are computed at the scrape.
 
 use super::super::series::begin;
 use super::super::text::{self, Value};
@@ -12,7 +12,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_exporter_target_up",
             kind: Kind::Gauge,
             labels: &["target", "region"],
-            help: "0 where the service cannot be used for want of credentials, of a network or of its own answers, else 1.",
+            help: "Whether the last API calls for the target succeeded (1) or all failed on credentials, permissions, network or service errors (0).",
         },
         Series::Source(|family, source, labels, out| {
             if let Some(up) = source.up {
@@ -27,7 +27,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_exporter_discovery_last_success_timestamp_seconds",
             kind: Kind::Gauge,
             labels: &["target", "region"],
-            help: "When what is there to follow was last looked for with success, as Unix time in seconds.",
+            help: "Time of the last successful discovery pass, in Unix time (seconds).",
         },
         Series::Source(|family, source, labels, out| {
             if let Some(at) = source.snapshot.discovered {
@@ -42,7 +42,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_exporter_clock_skew_seconds",
             kind: Kind::Gauge,
             labels: &["target", "region"],
-            help: "The service's clock minus the exporter's, in seconds, as the Date header of its last answer told: right to half a second and half of the time that the answer took.",
+            help: "Service clock minus exporter clock in seconds, from the Date header of the last response. Accurate to 0.5 s plus half of the response time.",
         },
         Series::Source(|family, source, labels, out| {
             if let Some(millis) = source.metrics.service_clock().skew_millis() {
@@ -57,7 +57,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_exporter_selector_matches",
             kind: Kind::Gauge,
             labels: &["target", "region", "kind", "selector"],
-            help: "How many pipelines or images a pattern or ARN of the configuration chooses.",
+            help: "Number of pipelines or images that match a selector (a pattern or an ARN) in the configuration.",
         },
         Series::Selector(|selector| Value::Count(selector.matches as u64)),
     ),
@@ -66,7 +66,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_exporter_tracked_steps",
             kind: Kind::Gauge,
             labels: &["target", "region", "state"],
-            help: "Steps that are known of: never seen, still asked for, settled, and gone from the service.",
+            help: "Number of tracked steps by state: pending (never observed), active (polled), settled (final), or gone (unknown to the service).",
         },
         Series::Source(|family, source, labels, out| {
             for phase in Phase::ALL {

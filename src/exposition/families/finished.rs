@@ -1,4 +1,4 @@
-//! Steps that have finished.
+//! Families about finished steps.
 
 use super::row::{Row, Series};
 use crate::family::{Family, Kind};
@@ -18,7 +18,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_steps_finished_total",
             kind: Kind::Counter,
             labels: LABELS,
-            help: "Step executions that have finished since the exporter started, each counted once, by the status they finished with.",
+            help: "Number of step executions that finished since the exporter started, by final status. Each execution is counted once.",
         },
         Series::FinishedCount,
     ),
@@ -27,7 +27,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_step_finished_duration_seconds",
             kind: Kind::Histogram,
             labels: LABELS,
-            help: "How long the step executions that are counted as COMPLETED or FAILED took, in seconds.",
+            help: "Duration of step executions that finished as COMPLETED or FAILED, in seconds.",
         },
         Series::FinishedDurations,
     ),

@@ -1,4 +1,4 @@
-//! Image build versions, and the names they have in common.
+//! Families about image build versions, and about image names, which several builds share.
 
 use super::super::objects::ObjectSeries;
 use super::row::{Row, Series, time};
@@ -22,7 +22,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 "build_type",
                 "image_build_version_arn",
             ],
-            help: "1, by what is known of the image build version and does not change.",
+            help: "Static information about the image build version. Always 1.",
         },
         Series::Image(ObjectSeries::Info(|image| {
             Some([&image.details, &image.info_labels])
@@ -33,7 +33,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_image_status",
             kind: Kind::Gauge,
             labels: &["account_id", "region", "image", "image_version", "status"],
-            help: "1 for the status the image build version has, 0 for the others.",
+            help: "Status of the image build version: 1 for the current status, 0 for all others.",
         },
         Series::Image(ObjectSeries::Status {
             known: ImageStatus::KNOWN,
@@ -45,7 +45,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_image_created_timestamp_seconds",
             kind: Kind::Gauge,
             labels: &["account_id", "region", "image", "image_version"],
-            help: "When the image build version was created, as Unix time in seconds.",
+            help: "Creation time of the image build version, in Unix time (seconds).",
         },
         Series::Image(ObjectSeries::Value(|image, _| image.created.map(time))),
     ),
@@ -65,7 +65,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 "component_step",
                 "component_action",
             ],
-            help: "1 while the image build version is FAILED, by where its build failed, as far as that is reported.",
+            help: "Location of the failure of a FAILED image build version, as far as the service reports it. Always 1.",
         },
         Series::Image(ObjectSeries::Detail(|image| image.failure.as_ref())),
     ),
@@ -74,7 +74,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_image_last_available_timestamp_seconds",
             kind: Kind::Gauge,
             labels: &["account_id", "region", "image"],
-            help: "When the newest AVAILABLE build of the image was created, as Unix time in seconds.",
+            help: "Creation time of the newest AVAILABLE build of the image, in Unix time (seconds).",
         },
         Series::ImageName(ObjectSeries::Value(|name, _| {
             Some(time(name.last_available))

@@ -1,4 +1,4 @@
-//! Pipelines.
+//! Families about pipelines.
 
 use super::super::objects::ObjectSeries;
 use super::super::text::Value;
@@ -20,7 +20,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 "platform",
                 "schedule",
             ],
-            help: "1, by what the pipeline builds for, and when.",
+            help: "Information about the pipeline, such as its platform and schedule. Always 1.",
         },
         Series::Pipeline(ObjectSeries::Info(|pipeline| {
             Some([&pipeline.details, &pipeline.info_labels])
@@ -28,7 +28,7 @@ pub(super) static FAMILIES: &[Row] = &[
     ),
     value(
         "imagebuilder_pipeline_enabled",
-        "1 where the pipeline is enabled, else 0.",
+        "Whether the pipeline is enabled (1) or not (0).",
         |pipeline, _| pipeline.enabled.map(Value::Flag),
     ),
     (
@@ -36,7 +36,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_pipeline_last_run_status",
             kind: Kind::Gauge,
             labels: &["account_id", "region", "pipeline", "status"],
-            help: "1 for the status that the image of the pipeline's last run has, 0 for the others.",
+            help: "Status of the image from the last run of the pipeline: 1 for the current status, 0 for all others.",
         },
         Series::Pipeline(ObjectSeries::Status {
             known: ImageStatus::KNOWN,
@@ -45,17 +45,17 @@ pub(super) static FAMILIES: &[Row] = &[
     ),
     value(
         "imagebuilder_pipeline_last_run_timestamp_seconds",
-        "When the pipeline last ran, as Unix time in seconds.",
+        "Time of the last run of the pipeline, in Unix time (seconds).",
         |pipeline, _| pipeline.last_run.map(time),
     ),
     value(
         "imagebuilder_pipeline_next_run_timestamp_seconds",
-        "When the pipeline is to run next, as Unix time in seconds.",
+        "Time of the next scheduled run of the pipeline, in Unix time (seconds).",
         |pipeline, _| pipeline.next_run.map(time),
     ),
     value(
         "imagebuilder_pipeline_consecutive_failures",
-        "How many runs of the pipeline have failed in a row.",
+        "Number of consecutive failed runs of the pipeline.",
         |pipeline, _| Some(Value::Count(pipeline.consecutive_failures?.into())),
     ),
 ];

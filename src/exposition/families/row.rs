@@ -1,4 +1,4 @@
-//! A row of the table: a family, and where its series come from.
+//! Defines a row of the metric table: a family and the source of its series.
 
 use super::super::objects::ObjectSeries;
 use super::super::scrape::Source;
@@ -15,24 +15,25 @@ pub(super) type Row = (Family, Series);
 
 #[derive(Debug)]
 pub(in crate::exposition) enum Series {
-    /// Of every step.
+    /// One or more series for each step.
     Step(StepSeries),
-    /// Of every workflow execution.
+    /// Series for each workflow execution.
     Workflow(ObjectSeries<WorkflowRecord>),
-    /// Of every image build version.
+    /// Series for each image build version.
     Image(ObjectSeries<ImageRecord>),
-    /// Of all builds of a name.
+    /// Series for each image name, over all builds of that name.
     ImageName(ObjectSeries<ImageNameRecord>),
+    /// Series for each pipeline.
     Pipeline(ObjectSeries<PipelineRecord>),
-    /// Of every pattern of a target, with the labels of the poller.
+    /// One series for each selector of a target, with the labels of the poller.
     Selector(fn(&SelectorRecord) -> Value),
-    /// How many steps have finished.
+    /// The counter of finished steps.
     FinishedCount,
-    /// How long they took.
+    /// The histogram of their durations.
     FinishedDurations,
-    /// Of every target and region, whose labels come ready.
+    /// Series for each target and region, with labels that are already rendered.
     Source(fn(&Family, &Source, &LabelText, &mut Vec<u8>)),
-    /// What `self_metrics` gathers under the family's name.
+    /// Series that `self_metrics` gathers under the name of the family.
     Gathered,
 }
 

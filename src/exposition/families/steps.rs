@@ -1,4 +1,4 @@
-//! Steps.
+//! Families about steps.
 
 use super::super::steps::StepSeries;
 use super::super::text::Value;
@@ -48,7 +48,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 "image_build_version_arn",
                 "workflow_build_version_arn",
             ],
-            help: "1, by what is known of the step and does not change.",
+            help: "Static information about the step execution. Always 1.",
         },
         Series::Step(StepSeries::Info),
     ),
@@ -57,7 +57,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_step_status",
             kind: Kind::Gauge,
             labels: IDENTITY_AND_STATUS,
-            help: "1 for the status the step has, 0 for the others.",
+            help: "Status of the step execution: 1 for the current status, 0 for all others.",
         },
         Series::Step(StepSeries::Status {
             known: StepStatus::KNOWN,
@@ -69,7 +69,7 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_step_rollback_status",
             kind: Kind::Gauge,
             labels: IDENTITY_AND_STATUS,
-            help: "1 for the status the step's rollback has, 0 for the others, and for all where there is none.",
+            help: "Status of the step's rollback: 1 for the current status, 0 for all others. All are 0 without a rollback.",
         },
         Series::Step(StepSeries::Status {
             known: RollbackStatus::KNOWN,
@@ -83,52 +83,52 @@ pub(super) static FAMILIES: &[Row] = &[
     ),
     value(
         "imagebuilder_workflow_step_start_time_seconds",
-        "When the step started, as Unix time in seconds.",
+        "Start time of the step execution, in Unix time (seconds).",
         |_, observed, _| observed.start.map(time),
     ),
     value(
         "imagebuilder_workflow_step_end_time_seconds",
-        "When the step ended, as Unix time in seconds.",
+        "End time of the step execution, in Unix time (seconds).",
         |_, observed, _| observed.end.map(time),
     ),
     value(
         "imagebuilder_workflow_step_duration_seconds",
-        "How long the step took, or has taken until this scrape, in seconds.",
+        "Duration of the step execution in seconds; for a running step, elapsed time at the scrape.",
         |record, _, now| record.duration_millis(now).map(Value::Millis),
     ),
     value(
         "imagebuilder_workflow_step_timeout_seconds",
-        "How long the service lets the step run, in seconds.",
+        "Timeout of the step in seconds, as the service reports it.",
         |_, observed, _| Some(Value::Count(observed.timeout_seconds?.into())),
     ),
     value(
         "imagebuilder_workflow_step_timeout_breached",
-        "1 where the step runs, or failed, at its timeout, else 0.",
+        "Whether the step reached its timeout while RUNNING or before it FAILED (1) or not (0).",
         |record, _, now| record.timeout_breached(now).map(Value::Flag),
     ),
     value(
         "imagebuilder_workflow_step_budget_seconds",
-        "How long the configuration lets the step take, in seconds.",
+        "Duration budget of the step in seconds, from the exporter's configuration.",
         |_, observed, _| observed.budget_millis.map(Value::Millis),
     ),
     value(
         "imagebuilder_workflow_step_budget_exceeded",
-        "1 where the step takes, or took, longer than its budget, else 0.",
+        "Whether the duration of the step exceeds its budget (1) or not (0).",
         |record, _, now| record.budget_exceeded(now).map(Value::Flag),
     ),
     value(
         "imagebuilder_workflow_step_attempt",
-        "Which attempt this is, counted as the service counts.",
+        "Number of the current attempt, as the service reports it.",
         |_, observed, _| Some(Value::Count(observed.attempt?.into())),
     ),
     value(
         "imagebuilder_workflow_step_max_attempts",
-        "How many attempts the step has.",
+        "Maximum number of attempts for the step.",
         |_, observed, _| Some(Value::Count(observed.max_attempts?.into())),
     ),
     value(
         "imagebuilder_workflow_step_waiting_for_action",
-        "1 where the step waits for a person to resume or stop it, else 0.",
+        "Whether the step waits for a person to resume or stop it (1) or not (0).",
         |_, observed, _| Some(Value::Flag(observed.waiting_for_action())),
     ),
     (
@@ -144,23 +144,23 @@ pub(super) static FAMILIES: &[Row] = &[
                 "step_execution_id",
                 "message",
             ],
-            help: "1, by what the service says of the step, cut to 256 characters. Only with message_labels.",
+            help: "Message of the service about the step, truncated to 256 characters. Always 1; exposed only with message_labels.",
         },
         Series::Step(StepSeries::Message),
     ),
     poll(
         "imagebuilder_workflow_step_last_poll_success",
-        "1 where the last poll of the step succeeded, else 0.",
+        "Whether the last poll of the step succeeded (1) or failed (0).",
         |record| Some(Value::Flag(record.last_poll_success())),
     ),
     poll(
         "imagebuilder_workflow_step_settled",
-        "1 where what is shown of the step is final and no longer asked for, else 0.",
+        "Whether the step is settled: its state is final and no longer polled (1) or not (0).",
         |record| Some(Value::Flag(record.phase == Phase::Settled)),
     ),
     poll(
         "imagebuilder_workflow_step_last_success_timestamp_seconds",
-        "When a poll of the step last succeeded, as Unix time in seconds.",
+        "Time of the last successful poll of the step, in Unix time (seconds).",
         |record| record.last_success.map(time),
     ),
 ];

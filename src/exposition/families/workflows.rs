@@ -1,4 +1,4 @@
-//! Workflow executions.
+//! Families about workflow executions.
 
 use super::super::objects::ObjectSeries;
 use super::super::text::Value;
@@ -34,7 +34,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 "image_build_version_arn",
                 "workflow_build_version_arn",
             ],
-            help: "1, by what is known of the workflow execution and does not change.",
+            help: "Static information about the workflow execution. Always 1.",
         },
         Series::Workflow(ObjectSeries::Info(|record| {
             let observed = record.observed.as_ref()?;
@@ -53,7 +53,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 "workflow_execution_id",
                 "status",
             ],
-            help: "1 for the status the workflow execution has, 0 for the others.",
+            help: "Status of the workflow execution: 1 for the current status, 0 for all others.",
         },
         Series::Workflow(ObjectSeries::Status {
             known: WorkflowStatus::KNOWN,
@@ -72,7 +72,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 "workflow_execution_id",
                 "result",
             ],
-            help: "How many of its steps have come to this result.",
+            help: "Number of steps in the workflow execution by result.",
         },
         Series::Workflow(ObjectSeries::Results(|record| {
             record.observed.as_ref()?.results
@@ -80,27 +80,27 @@ pub(super) static FAMILIES: &[Row] = &[
     ),
     value(
         "imagebuilder_workflow_execution_steps_planned",
-        "How many steps the workflow execution has.",
+        "Total number of steps in the workflow execution.",
         |record, _| Some(Value::Count(record.observed.as_ref()?.planned?.into())),
     ),
     value(
         "imagebuilder_workflow_execution_start_time_seconds",
-        "When the workflow execution started, as Unix time in seconds.",
+        "Start time of the workflow execution, in Unix time (seconds).",
         |record, _| record.observed.as_ref()?.start.map(time),
     ),
     value(
         "imagebuilder_workflow_execution_end_time_seconds",
-        "When the workflow execution ended, as Unix time in seconds.",
+        "End time of the workflow execution, in Unix time (seconds).",
         |record, _| record.observed.as_ref()?.end.map(time),
     ),
     value(
         "imagebuilder_workflow_execution_duration_seconds",
-        "How long the workflow execution took, or has taken until this scrape, in seconds.",
+        "Duration of the workflow execution in seconds; for a running execution, elapsed time at the scrape.",
         |record, now| record.duration_millis(now).map(Value::Millis),
     ),
     value(
         "imagebuilder_workflow_execution_retried",
-        "1 where a retry of the image's build superseded the workflow execution, else 0.",
+        "Whether a retry of the image build superseded the workflow execution (1) or not (0).",
         |record, _| record.observed.as_ref()?.retried.map(Value::Flag),
     ),
 ];
