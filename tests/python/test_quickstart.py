@@ -129,7 +129,7 @@ def test_first_alerts_are_there_and_nothing_is_left(both):
     assert (
         "critical",
         "ImageBuilderStepFailed",
-        "Step ApplyBuildComponents failed and ended workflow build-image of image legacy-app"
+        "Step ApplyBuildComponents failed and stopped workflow build-image of image legacy-app"
         " (account 444455556666, eu-west-1)",
         "docs/runbooks/ImageBuilderStepFailed.md",
     ) in [(severity, name, summary, runbook) for severity, name, _, summary, runbook in alerts]
