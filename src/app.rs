@@ -193,7 +193,7 @@ struct Running {
 }
 
 impl Running {
-    /// Reloads when something asks for it, until `stop` ends.
+    /// Handles reload requests, SIGHUP and changed step files, until `stop` ends.
     async fn until(&mut self, stop: impl Future<Output = ()>) {
         let Self {
             configuration,

@@ -1,5 +1,5 @@
-//! What is in force now, for whoever answers over HTTP: replaced in one step, so that no scrape
-//! sees half of a reload.
+//! Holds what HTTP handlers read. A reload replaces it in one step, so that no scrape exposes a
+//! half-applied configuration.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,7 +16,7 @@ use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::shard::Shard;
 use crate::status::{self, Known};
 
-/// What one configuration shows.
+/// The effective configuration and the pollers that it has.
 #[derive(Debug)]
 pub(super) struct View {
     pub config: Arc<Config>,
@@ -25,7 +25,7 @@ pub(super) struct View {
     pub finished: Arc<Finished>,
 }
 
-/// What one poller shows.
+/// The data of one poller that HTTP handlers read.
 #[derive(Debug)]
 pub(super) struct Polled {
     pub target: Arc<str>,
@@ -35,23 +35,23 @@ pub(super) struct Polled {
     pub limiter: Arc<RateLimiter>,
 }
 
-/// What a reload came to.
+/// Receives the result of a reload.
 type ReloadAnswer = oneshot::Sender<Result<(), String>>;
 
-/// Somebody asked over HTTP for a reload.
+/// A request over HTTP to reload.
 #[derive(Debug)]
 pub(super) struct ReloadRequest {
     pub answer: ReloadAnswer,
 }
 
-/// The exporter as HTTP sees it.
+/// The exporter as the HTTP server uses it.
 #[derive(Debug)]
 pub(super) struct Live {
     clock: Clock,
     process: Arc<ProcessMetrics>,
     view: RwLock<Arc<View>>,
     ready: AtomicBool,
-    /// `None` where a reload may not be asked for.
+    /// `None` when reload over HTTP is disabled.
     reload: Option<mpsc::Sender<ReloadRequest>>,
 }
 

@@ -72,7 +72,7 @@ impl Pollers {
             &going_on(&config, self.sharing.shard(), before.values()),
             self.clock.now().time,
         ));
-        // Who has what is found out anew, in the order of the file.
+        // Ownership is decided again, in the order of the file.
         let claims = Arc::new(Claims::default());
         let mut polled = Vec::new();
         let patience = self.clock.now().instant + CLIENTS_WITHIN;
