@@ -25,7 +25,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{
-    Encoding, Exposition, Format, FramePool, Frames, Next, Scrape, Source,
+    Encoding, Exposition, Format, FramePool, Frames, Next, Scrape, ScrapeSource,
 };
 use imagebuilder_exporter::finished::FinishedSnapshot;
 use imagebuilder_exporter::health::HealthView;
@@ -340,7 +340,7 @@ impl Exporter for Program {
             now: NOW.plus(Duration::from_secs(60)),
             status_format: StatusFormat::Stateset,
             message_labels: false,
-            sources: vec![Source {
+            sources: vec![ScrapeSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
                 snapshot: self.records.snapshot(),
@@ -361,7 +361,7 @@ impl Exporter for Program {
             now: NOW.plus(Duration::from_secs(60)),
             ready: true,
             shard: None,
-            sources: vec![status::Source {
+            sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
                 snapshot: self.records.snapshot(),

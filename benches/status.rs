@@ -20,7 +20,7 @@ use imagebuilder_exporter::model::{
     WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 use imagebuilder_exporter::snapshot::{ImageRecord, Phase, Records, StepRecord, WorkflowRecord};
-use imagebuilder_exporter::status::{Known, Query, Site, Source, Status, json, page};
+use imagebuilder_exporter::status::{Known, Query, Site, Status, StatusSource, json, page};
 
 const STEPS: [&str; 7] = [
     "LaunchBuildInstance",
@@ -81,7 +81,7 @@ fn known(steps: usize) -> Known {
         now: NOW,
         ready: true,
         shard: None,
-        sources: vec![Source {
+        sources: vec![StatusSource {
             target: Arc::from("production"),
             region: Arc::from(REGION),
             snapshot: store.snapshot(),

@@ -27,5 +27,5 @@ mod tests;
 pub use buffers::{FRAME_SIZE, FramePool};
 pub use frames::{Encoding, Frames, Next};
 pub use render::Exposition;
-pub use scrape::{Scrape, Source};
+pub use scrape::{Scrape, ScrapeSource};
 pub use text::Format;

@@ -23,7 +23,7 @@ mod time;
 mod tests;
 
 pub use json::json;
-pub use known::{Known, Source};
+pub use known::{Known, StatusSource};
 pub use page::page;
 pub use query::Query;
 pub use selection::Status;

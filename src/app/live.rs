@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::exposition::{Scrape, Source};
+use crate::exposition::{Scrape, ScrapeSource};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
 use crate::poller::{Published, RateLimiter};
@@ -100,7 +100,7 @@ impl Exporter for Live {
         let source = |polled: &Polled| {
             let published = polled.published.get();
             let interval = view.config.polling.interval;
-            Source {
+            ScrapeSource {
                 target: polled.target.clone(),
                 region: polled.region.clone(),
                 up: published.health.is_up(now.instant, interval),
@@ -129,7 +129,7 @@ impl Exporter for Live {
         let source = |polled: &Polled| {
             let published = polled.published.get();
             let slowed_to = polled.limiter.slowed_to(now.instant);
-            status::Source {
+            status::StatusSource {
                 target: polled.target.clone(),
                 region: polled.region.clone(),
                 health: published.health(now, view.config.polling.interval, slowed_to),

@@ -35,7 +35,7 @@ pub(super) struct Asker {
 
 /// A list of the account, as far as it was read.
 #[derive(Debug)]
-pub(super) struct AccountList<T> {
+pub(super) struct ReadList<T> {
     pub entries: Vec<T>,
     pub pages: usize,
     /// Why it is not all.
@@ -108,9 +108,9 @@ impl Asker {
     pub(super) async fn list<T>(
         &mut self,
         make: impl Fn(&dyn ImageBuilder, Page) -> Answer<ListPage<T>>,
-    ) -> Result<AccountList<T>, ApiError> {
+    ) -> Result<ReadList<T>, ApiError> {
         let ListPage { entries, mut next } = self.page(None, &make).await?;
-        let mut listed = AccountList {
+        let mut listed = ReadList {
             entries,
             pages: 1,
             cut: None,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::ask::{AccountList, Asker};
+use super::ask::{Asker, ReadList};
 use super::findings::{Check, CheckOutcome};
 use super::found::{Found, selected_images, to_look_into, unknown_image};
 use super::report::counted;
@@ -45,7 +45,7 @@ impl Examination<'_> {
 
     async fn pipelines(&mut self) -> CheckOutcome {
         let listed = self.asker.list(|api, page| api.list_image_pipelines(page));
-        let AccountList {
+        let ReadList {
             entries,
             pages,
             cut,
@@ -69,7 +69,7 @@ impl Examination<'_> {
         let listed = self
             .asker
             .list(|api, page| api.list_image_build_versions(page));
-        let AccountList {
+        let ReadList {
             entries,
             pages,
             cut,

@@ -1,6 +1,6 @@
 //! How the series of finished steps are written.
 
-use super::text::{self, Value};
+use super::text::{self, SampleValue};
 use crate::family::Family;
 use crate::finished::{FinishedSeries, FinishedSnapshot};
 use crate::model::Timestamp;
@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 pub(super) fn count(out: &mut Vec<u8>, family: &Family, series: &FinishedSeries, now: Timestamp) {
     begin(out, family, "", series);
     text::end_labels(out);
-    text::value(out, Value::Count(series.count(now)));
+    text::value(out, SampleValue::Count(series.count(now)));
 }
 
 /// The histogram's samples, of a status that has one.
@@ -29,13 +29,13 @@ pub(super) fn durations(
         begin(out, family, "_bucket", series);
         text::le(out, bound);
         text::end_labels(out);
-        text::value(out, Value::Count(below));
+        text::value(out, SampleValue::Count(below));
         count = below;
     }
     let sum = i64::try_from(durations.sum_millis()).unwrap_or(i64::MAX);
     for (suffix, value) in [
-        ("_sum", Value::Millis(sum)),
-        ("_count", Value::Count(count)),
+        ("_sum", SampleValue::Millis(sum)),
+        ("_count", SampleValue::Count(count)),
     ] {
         begin(out, family, suffix, series);
         text::end_labels(out);

@@ -3,7 +3,7 @@
 //! Owns the labels; which families there are, and their values, stand in `families`.
 
 use super::series::{SeriesWriter, push};
-use super::text::{self, Value};
+use super::text::{self, SampleValue};
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::snapshot::{
@@ -15,7 +15,7 @@ use crate::snapshot::{
 #[derive(Debug)]
 pub(super) enum ObjectSeries<R> {
     /// One series.
-    Value(fn(&R, Timestamp) -> Option<Value>),
+    Value(fn(&R, Timestamp) -> Option<SampleValue>),
     /// One series a known status, or only the current one.
     Status {
         known: &'static [&'static str],
@@ -95,14 +95,14 @@ impl<R: Object> ObjectSeries<R> {
                     for labels in details {
                         push(writer.out, labels);
                     }
-                    writer.end(Value::Flag(true));
+                    writer.end(SampleValue::Flag(true));
                 }
             }
             Self::Detail(labels) => {
                 if let Some(labels) = labels(record) {
                     writer.begin(&identity);
                     push(writer.out, labels);
-                    writer.end(Value::Flag(true));
+                    writer.end(SampleValue::Flag(true));
                 }
             }
             Self::Results(results) => {
@@ -114,7 +114,7 @@ impl<R: Object> ObjectSeries<R> {
                     ] {
                         writer.begin(&identity);
                         text::label(writer.out, names::RESULT, result);
-                        writer.end(Value::Count(count.into()));
+                        writer.end(SampleValue::Count(count.into()));
                     }
                 }
             }
@@ -125,7 +125,7 @@ impl<R: Object> ObjectSeries<R> {
 /// Writes a series for each of these selectors, and returns how many of them are done when `out`
 /// holds `enough`.
 pub(super) fn write_selectors(
-    value: fn(&SelectorRecord) -> Value,
+    value: fn(&SelectorRecord) -> SampleValue,
     writer: &mut SeriesWriter<'_>,
     records: &[SelectorRecord],
     enough: usize,

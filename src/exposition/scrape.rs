@@ -16,14 +16,14 @@ pub struct Scrape {
     pub status_format: StatusFormat,
     /// Whether `imagebuilder_workflow_step_message_info` is shown.
     pub message_labels: bool,
-    pub sources: Vec<Source>,
+    pub sources: Vec<ScrapeSource>,
     pub finished: FinishedSnapshot,
     pub process: Arc<ProcessMetrics>,
 }
 
 /// What one target has in one region.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct ScrapeSource {
     pub target: Arc<str>,
     pub region: Arc<str>,
     pub snapshot: Arc<Snapshot>,

@@ -1,7 +1,7 @@
 //! What the series of all kinds of things have in common: names and labels that come ready, records
 //! one after the other until a frame is full, and statuses.
 
-use super::text::{self, Value};
+use super::text::{self, SampleValue};
 use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
@@ -67,7 +67,7 @@ impl SeriesWriter<'_> {
         {
             identity(self);
             text::label(self.out, names::STATUS, current);
-            self.end(Value::Flag(true));
+            self.end(SampleValue::Flag(true));
         }
     }
 
@@ -77,7 +77,7 @@ impl SeriesWriter<'_> {
     }
 
     /// Ends a sample with its value.
-    pub(super) fn end(&mut self, value: Value) {
+    pub(super) fn end(&mut self, value: SampleValue) {
         text::end_labels(self.out);
         text::value(self.out, value);
     }

@@ -3,7 +3,7 @@
 //! Owns the labels; which families there are, and their values, stand in `families`.
 
 use super::series::{SeriesWriter, push};
-use super::text::{self, Value};
+use super::text::{self, SampleValue};
 use crate::labels::names;
 use crate::model::Timestamp;
 use crate::snapshot::{Observation, StepRecord};
@@ -12,9 +12,9 @@ use crate::snapshot::{Observation, StepRecord};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StepSeries {
     /// One series, where there is a value.
-    Value(fn(&StepRecord, &Observation, Timestamp) -> Option<Value>),
+    Value(fn(&StepRecord, &Observation, Timestamp) -> Option<SampleValue>),
     /// One series about the polling, also of a step never seen.
-    Poll(fn(&StepRecord) -> Option<Value>),
+    Poll(fn(&StepRecord) -> Option<SampleValue>),
     /// One series a known status, or only the current one.
     Status {
         known: &'static [&'static str],
@@ -58,7 +58,7 @@ impl StepSeries {
     }
 }
 
-fn poll(writer: &mut SeriesWriter<'_>, record: &StepRecord, value: Option<Value>) {
+fn poll(writer: &mut SeriesWriter<'_>, record: &StepRecord, value: Option<SampleValue>) {
     if let Some(value) = value {
         writer.begin(&[writer.source_labels]);
         step(writer.out, record);
@@ -72,14 +72,14 @@ fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observati
     push(writer.out, &observed.definition.details);
     push(writer.out, &observed.subject.details);
     push(writer.out, &record.info_labels);
-    writer.end(Value::Flag(true));
+    writer.end(SampleValue::Flag(true));
 }
 
 fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     if let Some(message) = observed.message.as_deref().filter(|m| !m.is_empty()) {
         identity(writer, record, observed);
         text::free_text_label(writer.out, names::MESSAGE, message);
-        writer.end(Value::Flag(true));
+        writer.end(SampleValue::Flag(true));
     }
 }
 

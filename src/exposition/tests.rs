@@ -97,7 +97,7 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
         now,
         status_format: StatusFormat::Stateset,
         message_labels: false,
-        sources: vec![Source {
+        sources: vec![ScrapeSource {
             target: "production".into(),
             region: "us-west-2".into(),
             snapshot: snapshot_of(records),

@@ -32,7 +32,7 @@ impl Format {
 
 /// A sample's value that an integer holds exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum SampleValue {
     Count(u64),
     Flag(bool),
     /// Seconds, counted in milliseconds.
@@ -101,11 +101,11 @@ pub(super) fn end_labels(out: &mut Vec<u8>) {
 }
 
 /// The value, and the end of the sample.
-pub(super) fn value(out: &mut Vec<u8>, value: Value) {
+pub(super) fn value(out: &mut Vec<u8>, value: SampleValue) {
     match value {
-        Value::Flag(flag) => out.push(b'0' + u8::from(flag)),
-        Value::Count(count) => integer(out, count),
-        Value::Millis(millis) => {
+        SampleValue::Flag(flag) => out.push(b'0' + u8::from(flag)),
+        SampleValue::Count(count) => integer(out, count),
+        SampleValue::Millis(millis) => {
             if millis < 0 {
                 out.push(b'-');
             }
@@ -231,7 +231,10 @@ mod tests {
             (1_788_981_143_418, "1788981143.418\n"),
             (i64::MIN, "-9223372036854775.808\n"),
         ] {
-            assert_eq!(written(|out| value(out, Value::Millis(millis))), expected);
+            assert_eq!(
+                written(|out| value(out, SampleValue::Millis(millis))),
+                expected
+            );
         }
     }
 

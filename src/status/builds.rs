@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::known::{Known, Source};
+use super::known::{Known, StatusSource};
 use crate::model::{
     ImageArn, ImageStatus, OnFailure, StepStatus, Timestamp, WorkflowArn, WorkflowExecutionId,
     WorkflowStatus,
@@ -13,34 +13,34 @@ use crate::snapshot::{ImageRecord, Observation, Phase, StepRecord, WorkflowObser
 /// An image build version, or what is not known to be of one.
 #[derive(Clone, Debug)]
 pub(super) struct Build<'a> {
-    pub source: &'a Source,
+    pub source: &'a StatusSource,
     pub arn: Option<&'a ImageArn>,
     pub image: Option<&'a ImageRecord>,
     pub executions: Vec<Execution<'a>>,
-    pub standing: Standing,
+    pub state: BuildState,
     newest: Option<Timestamp>,
 }
 
 /// A workflow execution, or a step of which nobody knows to what execution it belongs.
 #[derive(Clone, Debug)]
 pub(super) struct Execution<'a> {
-    pub source: &'a Source,
+    pub source: &'a StatusSource,
     pub id: Option<WorkflowExecutionId>,
     pub observed: Option<&'a WorkflowObservation>,
     pub steps: Vec<Step<'a>>,
-    pub standing: Standing,
+    pub state: BuildState,
 }
 
 /// A step, and who polls it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'a> {
-    pub source: &'a Source,
+    pub source: &'a StatusSource,
     pub record: &'a StepRecord,
 }
 
 /// What a person has to do with it, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Standing {
+pub(super) enum BuildState {
     /// Its end is not a good one, or won't be.
     Failed,
     /// Moves, or is about to.
@@ -51,7 +51,7 @@ pub(super) enum Standing {
     Ended,
 }
 
-impl Standing {
+impl BuildState {
     pub(super) const ALL: [Self; 4] = [Self::Failed, Self::Running, Self::Unseen, Self::Ended];
 }
 
@@ -83,7 +83,7 @@ pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
     for build in &mut builds {
         build.settle();
     }
-    builds.sort_by_key(|build| (build.standing, Reverse(build.newest)));
+    builds.sort_by_key(|build| (build.state, Reverse(build.newest)));
     builds
 }
 
@@ -96,7 +96,7 @@ struct Grouping<'a> {
 }
 
 impl<'a> Grouping<'a> {
-    fn build(&mut self, source: &'a Source, arn: &'a ImageArn) -> usize {
+    fn build(&mut self, source: &'a StatusSource, arn: &'a ImageArn) -> usize {
         if let Some(at) = self.by_image.get(arn) {
             return *at;
         }
@@ -105,13 +105,13 @@ impl<'a> Grouping<'a> {
         at
     }
 
-    fn add_build(&mut self, source: &'a Source, arn: Option<&'a ImageArn>) -> usize {
+    fn add_build(&mut self, source: &'a StatusSource, arn: Option<&'a ImageArn>) -> usize {
         self.builds.push(Build {
             source,
             arn,
             image: None,
             executions: Vec::new(),
-            standing: Standing::Ended,
+            state: BuildState::Ended,
             newest: None,
         });
         self.builds.len() - 1
@@ -119,7 +119,7 @@ impl<'a> Grouping<'a> {
 
     fn execution(
         &mut self,
-        source: &'a Source,
+        source: &'a StatusSource,
         id: WorkflowExecutionId,
         image: Option<&'a ImageArn>,
     ) -> &mut Execution<'a> {
@@ -194,24 +194,24 @@ impl Build<'_> {
         let created = self.image.and_then(|image| image.created);
         self.newest = starts.chain(created).max();
         let counting = { self.executions.iter() }.filter(|execution| !execution.superseded());
-        let worst = counting.map(|execution| execution.standing).min();
-        let image = self.image.map(|image| standing_of_image(&image.status));
-        self.standing = match (worst, image) {
-            (Some(Standing::Failed), _) => Standing::Failed,
+        let worst = counting.map(|execution| execution.state).min();
+        let image = self.image.map(|image| state_of_image(&image.status));
+        self.state = match (worst, image) {
+            (Some(BuildState::Failed), _) => BuildState::Failed,
             (worst, Some(image)) => worst.map_or(image, |worst| worst.min(image)),
-            (worst, None) => worst.unwrap_or(Standing::Ended),
+            (worst, None) => worst.unwrap_or(BuildState::Ended),
         };
     }
 }
 
 impl<'a> Execution<'a> {
-    fn new(source: &'a Source, id: Option<WorkflowExecutionId>) -> Self {
+    fn new(source: &'a StatusSource, id: Option<WorkflowExecutionId>) -> Self {
         Self {
             source,
             id,
             observed: None,
             steps: Vec::new(),
-            standing: Standing::Ended,
+            state: BuildState::Ended,
         }
     }
 
@@ -221,15 +221,15 @@ impl<'a> Execution<'a> {
             let start = step.observed().and_then(|observed| observed.start);
             (start.is_none(), start)
         });
-        self.standing = self.find_standing();
+        self.state = self.find_state();
     }
 
     fn is_unfinished(&self) -> bool {
         match self.observed {
             Some(observed) => !observed.status.is_terminal(),
             None => {
-                let standings = self.steps.iter().map(|step| standing_of_step(step.record));
-                standings.min() < Some(Standing::Ended)
+                let states = self.steps.iter().map(|step| state_of_step(step.record));
+                states.min() < Some(BuildState::Ended)
             }
         }
     }
@@ -268,22 +268,22 @@ impl<'a> Execution<'a> {
         })
     }
 
-    fn find_standing(&self) -> Standing {
+    fn find_state(&self) -> BuildState {
         use WorkflowStatus::*;
         let told = self.observed.map(|observed| &observed.status);
         if matches!(told, Some(Failed | RollbackInProgress | RollbackCompleted))
             || self.steps.iter().any(|step| breaks(step.record))
         {
-            return Standing::Failed;
+            return BuildState::Failed;
         }
         if let Some(status) = told {
             return match status.is_terminal() {
-                true => Standing::Ended,
-                false => Standing::Running,
+                true => BuildState::Ended,
+                false => BuildState::Running,
             };
         }
-        let standings = self.steps.iter().map(|step| standing_of_step(step.record));
-        standings.min().unwrap_or(Standing::Running)
+        let states = self.steps.iter().map(|step| state_of_step(step.record));
+        states.min().unwrap_or(BuildState::Running)
     }
 }
 
@@ -296,22 +296,22 @@ fn breaks(record: &StepRecord) -> bool {
         && observed.definition.on_failure != Some(OnFailure::Continue)
 }
 
-fn standing_of_step(record: &StepRecord) -> Standing {
+fn state_of_step(record: &StepRecord) -> BuildState {
     let Some(observed) = &record.observed else {
-        return Standing::Unseen;
+        return BuildState::Unseen;
     };
     let over = observed.status.is_terminal() && !observed.will_be_retried();
     match record.phase {
-        Phase::Settled | Phase::Gone => Standing::Ended,
-        _ if over => Standing::Ended,
-        _ => Standing::Running,
+        Phase::Settled | Phase::Gone => BuildState::Ended,
+        _ if over => BuildState::Ended,
+        _ => BuildState::Running,
     }
 }
 
-fn standing_of_image(status: &ImageStatus) -> Standing {
+fn state_of_image(status: &ImageStatus) -> BuildState {
     match status {
-        ImageStatus::Failed => Standing::Failed,
-        status if status.is_terminal() => Standing::Ended,
-        _ => Standing::Running,
+        ImageStatus::Failed => BuildState::Failed,
+        status if status.is_terminal() => BuildState::Ended,
+        _ => BuildState::Running,
     }
 }

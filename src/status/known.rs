@@ -15,12 +15,12 @@ pub struct Known {
     pub ready: bool,
     /// Which of how many shards this is, counted from 0, where there are others.
     pub shard: Option<(u32, u32)>,
-    pub sources: Vec<Source>,
+    pub sources: Vec<StatusSource>,
 }
 
 /// What one target has in one region.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct StatusSource {
     pub target: Arc<str>,
     pub region: Arc<str>,
     pub snapshot: Arc<Snapshot>,

@@ -19,7 +19,7 @@ mod timeline;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{ICON, SCRIPT, STYLE};
-use super::builds::Standing;
+use super::builds::BuildState;
 use super::selection::Status;
 use super::site::{CONFIG_PATH, JSON_PATH, Site};
 use super::text::document;
@@ -56,7 +56,7 @@ pub fn page(status: &Status<'_>, site: &Site) -> String {
 }
 
 fn head(status: &Status<'_>, site: &Site, own_address: &str) -> Markup {
-    let failed = status.counts[Standing::Failed as usize];
+    let failed = status.counts[BuildState::Failed as usize];
     html! {
         head {
             meta charset="utf-8";

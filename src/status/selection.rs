@@ -1,7 +1,7 @@
 //! Which part of what is known is asked for.
 
-use super::builds::{Build, Execution, Standing, Step, group};
-use super::known::{Known, Source};
+use super::builds::{Build, BuildState, Execution, Step, group};
+use super::known::{Known, StatusSource};
 use super::query::{GONE, OTHER, Query, STATUSES, UNSEEN};
 use crate::model::{ImageArn, ImageStatus};
 use crate::snapshot::{ImageRecord, Phase, StepRecord};
@@ -14,7 +14,7 @@ pub struct Status<'a> {
     /// In their order, and of each the executions that are on this page.
     pub(super) builds: Vec<Build<'a>>,
     /// How many builds match, by how they stand.
-    pub(super) counts: [usize; Standing::ALL.len()],
+    pub(super) counts: [usize; BuildState::ALL.len()],
     /// How many executions match; a build that has none counts as one.
     pub(super) matched: usize,
     /// How many pages there are, at least 1.
@@ -35,7 +35,7 @@ impl<'a> Status<'a> {
             known,
             query,
             builds: Vec::new(),
-            counts: [0; Standing::ALL.len()],
+            counts: [0; BuildState::ALL.len()],
             matched: 0,
             pages: 1,
             images,
@@ -46,7 +46,7 @@ impl<'a> Status<'a> {
             if !query.takes(&mut build) {
                 continue;
             }
-            status.counts[build.standing as usize] += 1;
+            status.counts[build.state as usize] += 1;
             let before = status.matched;
             status.matched += build.executions.len().max(1);
             if build.executions.is_empty() {
@@ -94,7 +94,7 @@ impl Query {
     fn takes_image(
         &self,
         image: Option<&ImageRecord>,
-        source: &Source,
+        source: &StatusSource,
         arn: Option<&ImageArn>,
     ) -> bool {
         let status = image.map(|image| match &image.status {
@@ -162,7 +162,7 @@ impl Query {
 fn image_has(
     word: &str,
     image: Option<&ImageRecord>,
-    source: &Source,
+    source: &StatusSource,
     arn: Option<&ImageArn>,
 ) -> bool {
     contains(&source.target, word)

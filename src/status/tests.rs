@@ -61,8 +61,8 @@ impl World {
         known([("production", self)])
     }
 
-    fn source(&self, target: &str) -> Source {
-        Source {
+    fn source(&self, target: &str) -> StatusSource {
+        StatusSource {
             target: Arc::from(target),
             region: Arc::from(REGION),
             snapshot: self.store.borrow().snapshot(),

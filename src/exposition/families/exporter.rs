@@ -1,7 +1,7 @@
 //! Families about the exporter itself whose values are computed at the scrape.
 
 use super::super::series::begin;
-use super::super::text::{self, Value};
+use super::super::text::{self, SampleValue};
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::snapshot::Phase;
@@ -18,7 +18,7 @@ pub(super) static FAMILIES: &[Row] = &[
             if let Some(up) = source.up {
                 begin(out, family, &[labels]);
                 text::end_labels(out);
-                text::value(out, Value::Flag(up));
+                text::value(out, SampleValue::Flag(up));
             }
         }),
     ),
@@ -48,7 +48,7 @@ pub(super) static FAMILIES: &[Row] = &[
             if let Some(millis) = source.metrics.service_clock().skew_millis() {
                 begin(out, family, &[labels]);
                 text::end_labels(out);
-                text::value(out, Value::Millis(millis));
+                text::value(out, SampleValue::Millis(millis));
             }
         }),
     ),
@@ -59,7 +59,7 @@ pub(super) static FAMILIES: &[Row] = &[
             labels: &["target", "region", "kind", "selector"],
             help: "Number of pipelines or images that match a selector (a pattern or an ARN) in the configuration.",
         },
-        Series::Selector(|selector| Value::Count(selector.matches as u64)),
+        Series::Selector(|selector| SampleValue::Count(selector.matches as u64)),
     ),
     (
         Family {
@@ -75,7 +75,7 @@ pub(super) static FAMILIES: &[Row] = &[
                 text::end_labels(out);
                 text::value(
                     out,
-                    Value::Count(source.snapshot.steps.in_phase(phase) as u64),
+                    SampleValue::Count(source.snapshot.steps.in_phase(phase) as u64),
                 );
             }
         }),

@@ -1,7 +1,7 @@
 //! Families about pipelines.
 
 use super::super::objects::ObjectSeries;
-use super::super::text::Value;
+use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{ImageStatus, Timestamp};
@@ -29,7 +29,7 @@ pub(super) static FAMILIES: &[Row] = &[
     value(
         "imagebuilder_pipeline_enabled",
         "Whether the pipeline is enabled (1) or not (0).",
-        |pipeline, _| pipeline.enabled.map(Value::Flag),
+        |pipeline, _| pipeline.enabled.map(SampleValue::Flag),
     ),
     (
         Family {
@@ -56,14 +56,14 @@ pub(super) static FAMILIES: &[Row] = &[
     value(
         "imagebuilder_pipeline_consecutive_failures",
         "Number of consecutive failed runs of the pipeline.",
-        |pipeline, _| Some(Value::Count(pipeline.consecutive_failures?.into())),
+        |pipeline, _| Some(SampleValue::Count(pipeline.consecutive_failures?.into())),
     ),
 ];
 
 const fn value(
     name: &'static str,
     help: &'static str,
-    value: fn(&PipelineRecord, Timestamp) -> Option<Value>,
+    value: fn(&PipelineRecord, Timestamp) -> Option<SampleValue>,
 ) -> Row {
     let family = Family {
         name,

@@ -1,9 +1,9 @@
 //! Defines a row of the metric table: a family and the source of its series.
 
 use super::super::objects::ObjectSeries;
-use super::super::scrape::Source;
+use super::super::scrape::ScrapeSource;
 use super::super::steps::StepSeries;
-use super::super::text::Value;
+use super::super::text::SampleValue;
 use crate::family::Family;
 use crate::labels::LabelText;
 use crate::model::Timestamp;
@@ -26,17 +26,17 @@ pub(in crate::exposition) enum Series {
     /// Series for each pipeline.
     Pipeline(ObjectSeries<PipelineRecord>),
     /// One series for each selector of a target, with the labels of the poller.
-    Selector(fn(&SelectorRecord) -> Value),
+    Selector(fn(&SelectorRecord) -> SampleValue),
     /// The counter of finished steps.
     FinishedCount,
     /// The histogram of their durations.
     FinishedDurations,
     /// Series for each target and region, with labels that are already rendered.
-    Source(fn(&Family, &Source, &LabelText, &mut Vec<u8>)),
+    Source(fn(&Family, &ScrapeSource, &LabelText, &mut Vec<u8>)),
     /// Series that `self_metrics` gathers under the name of the family.
     Gathered,
 }
 
-pub(super) fn time(at: Timestamp) -> Value {
-    Value::Millis(at.millis())
+pub(super) fn time(at: Timestamp) -> SampleValue {
+    SampleValue::Millis(at.millis())
 }

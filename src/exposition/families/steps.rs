@@ -1,7 +1,7 @@
 //! Families about steps.
 
 use super::super::steps::StepSeries;
-use super::super::text::Value;
+use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{RollbackStatus, StepStatus, Timestamp};
@@ -94,42 +94,42 @@ pub(super) static FAMILIES: &[Row] = &[
     value(
         "imagebuilder_workflow_step_duration_seconds",
         "Duration of the step execution in seconds; for a running step, elapsed time at the scrape.",
-        |record, _, now| record.duration_millis(now).map(Value::Millis),
+        |record, _, now| record.duration_millis(now).map(SampleValue::Millis),
     ),
     value(
         "imagebuilder_workflow_step_timeout_seconds",
         "Timeout of the step in seconds, as the service reports it.",
-        |_, observed, _| Some(Value::Count(observed.timeout_seconds?.into())),
+        |_, observed, _| Some(SampleValue::Count(observed.timeout_seconds?.into())),
     ),
     value(
         "imagebuilder_workflow_step_timeout_breached",
         "Whether the step reached its timeout while RUNNING or before it FAILED (1) or not (0).",
-        |record, _, now| record.timeout_breached(now).map(Value::Flag),
+        |record, _, now| record.timeout_breached(now).map(SampleValue::Flag),
     ),
     value(
         "imagebuilder_workflow_step_budget_seconds",
         "Duration budget of the step in seconds, from the exporter's configuration.",
-        |_, observed, _| observed.budget_millis.map(Value::Millis),
+        |_, observed, _| observed.budget_millis.map(SampleValue::Millis),
     ),
     value(
         "imagebuilder_workflow_step_budget_exceeded",
         "Whether the duration of the step exceeds its budget (1) or not (0).",
-        |record, _, now| record.budget_exceeded(now).map(Value::Flag),
+        |record, _, now| record.budget_exceeded(now).map(SampleValue::Flag),
     ),
     value(
         "imagebuilder_workflow_step_attempt",
         "Number of the current attempt, as the service reports it.",
-        |_, observed, _| Some(Value::Count(observed.attempt?.into())),
+        |_, observed, _| Some(SampleValue::Count(observed.attempt?.into())),
     ),
     value(
         "imagebuilder_workflow_step_max_attempts",
         "Maximum number of attempts for the step.",
-        |_, observed, _| Some(Value::Count(observed.max_attempts?.into())),
+        |_, observed, _| Some(SampleValue::Count(observed.max_attempts?.into())),
     ),
     value(
         "imagebuilder_workflow_step_waiting_for_action",
         "Whether the step waits for a person to resume or stop it (1) or not (0).",
-        |_, observed, _| Some(Value::Flag(observed.waiting_for_action())),
+        |_, observed, _| Some(SampleValue::Flag(observed.waiting_for_action())),
     ),
     (
         Family {
@@ -151,12 +151,12 @@ pub(super) static FAMILIES: &[Row] = &[
     poll(
         "imagebuilder_workflow_step_last_poll_success",
         "Whether the last poll of the step succeeded (1) or failed (0).",
-        |record| Some(Value::Flag(record.last_poll_success())),
+        |record| Some(SampleValue::Flag(record.last_poll_success())),
     ),
     poll(
         "imagebuilder_workflow_step_settled",
         "Whether the step is settled: its state is final and no longer polled (1) or not (0).",
-        |record| Some(Value::Flag(record.phase == Phase::Settled)),
+        |record| Some(SampleValue::Flag(record.phase == Phase::Settled)),
     ),
     poll(
         "imagebuilder_workflow_step_last_success_timestamp_seconds",
@@ -168,7 +168,7 @@ pub(super) static FAMILIES: &[Row] = &[
 const fn value(
     name: &'static str,
     help: &'static str,
-    value: fn(&StepRecord, &Observation, Timestamp) -> Option<Value>,
+    value: fn(&StepRecord, &Observation, Timestamp) -> Option<SampleValue>,
 ) -> Row {
     let family = Family {
         name,
@@ -182,7 +182,7 @@ const fn value(
 const fn poll(
     name: &'static str,
     help: &'static str,
-    value: fn(&StepRecord) -> Option<Value>,
+    value: fn(&StepRecord) -> Option<SampleValue>,
 ) -> Row {
     let family = Family {
         name,

@@ -1,7 +1,7 @@
 //! Families about workflow executions.
 
 use super::super::objects::ObjectSeries;
-use super::super::text::Value;
+use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
 use crate::model::{Timestamp, WorkflowStatus};
@@ -81,7 +81,11 @@ pub(super) static FAMILIES: &[Row] = &[
     value(
         "imagebuilder_workflow_execution_steps_planned",
         "Total number of steps in the workflow execution.",
-        |record, _| Some(Value::Count(record.observed.as_ref()?.planned?.into())),
+        |record, _| {
+            Some(SampleValue::Count(
+                record.observed.as_ref()?.planned?.into(),
+            ))
+        },
     ),
     value(
         "imagebuilder_workflow_execution_start_time_seconds",
@@ -96,19 +100,19 @@ pub(super) static FAMILIES: &[Row] = &[
     value(
         "imagebuilder_workflow_execution_duration_seconds",
         "Duration of the workflow execution in seconds; for a running execution, elapsed time at the scrape.",
-        |record, now| record.duration_millis(now).map(Value::Millis),
+        |record, now| record.duration_millis(now).map(SampleValue::Millis),
     ),
     value(
         "imagebuilder_workflow_execution_retried",
         "Whether a retry of the image build superseded the workflow execution (1) or not (0).",
-        |record, _| record.observed.as_ref()?.retried.map(Value::Flag),
+        |record, _| record.observed.as_ref()?.retried.map(SampleValue::Flag),
     ),
 ];
 
 const fn value(
     name: &'static str,
     help: &'static str,
-    value: fn(&WorkflowRecord, Timestamp) -> Option<Value>,
+    value: fn(&WorkflowRecord, Timestamp) -> Option<SampleValue>,
 ) -> Row {
     let family = Family {
         name,

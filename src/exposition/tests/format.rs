@@ -37,7 +37,7 @@ fn sources_show_whether_they_are_up_and_what_they_track() {
 #[test]
 fn families_of_several_registries_are_one() {
     let mut scrape = scrape([], START);
-    let other = Source {
+    let other = ScrapeSource {
         region: "eu-west-1".into(),
         metrics: Arc::new(PollerMetrics::new("production", "eu-west-1")),
         ..scrape.sources[0].clone()

@@ -95,7 +95,7 @@ prop_compose! {
                 }
             });
             store.steps = StepTable::new(records);
-            Source {
+            ScrapeSource {
                 snapshot: store.snapshot(),
                 metrics: Arc::new(PollerMetrics::new(&name, "us-west-2")),
                 target: name.into(),

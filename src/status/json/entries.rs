@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::builds::{Build, Execution, Step};
 use super::super::console;
-use super::super::known::Source;
+use super::super::known::StatusSource;
 use super::super::query::Query;
 use super::super::site::Site;
 use super::super::text::bounded;
@@ -147,7 +147,7 @@ struct ObservedFields<'a> {
 }
 
 impl<'a> PlaceFields<'a> {
-    fn of(source: &'a Source, arn: Option<&'a ImageArn>) -> Self {
+    fn of(source: &'a StatusSource, arn: Option<&'a ImageArn>) -> Self {
         Self {
             target: &source.target,
             region: &source.region,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::known::Source;
+use super::super::known::StatusSource;
 use super::super::text::bounded;
 use super::super::time::seconds;
 use crate::health::{Denial, Fault};
@@ -62,7 +62,7 @@ struct UnknownEntry<'a> {
 }
 
 impl<'a> TargetEntry<'a> {
-    pub(super) fn of(source: &'a Source) -> Self {
+    pub(super) fn of(source: &'a StatusSource) -> Self {
         let (health, steps) = (&source.health, &source.snapshot.steps);
         let fault = |fault: &'a Fault| FaultEntry {
             time: fault.at.rfc3339(),

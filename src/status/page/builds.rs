@@ -2,9 +2,9 @@
 
 use maud::{Markup, display, html};
 
-use super::super::builds::{Build, Execution, Standing};
+use super::super::builds::{Build, BuildState, Execution};
 use super::super::console;
-use super::super::known::Source;
+use super::super::known::StatusSource;
 use super::super::query::Query;
 use super::super::selection::Status;
 use super::super::site::Site;
@@ -24,7 +24,7 @@ const LISTS_STEPS: Operation = Operation::ListWorkflowStepExecutions;
 
 pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Markup {
     let now = status.known.now;
-    let known = build.standing != Standing::Unseen;
+    let known = build.state != BuildState::Unseen;
     let outdated = known && build.is_unfinished() && build.source.health.up == Some(false);
     html! {
         article.build id=[build.arn.map(ImageArn::as_str)] {
@@ -52,7 +52,7 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
 }
 
 /// What is told of a target that is down was so when it last answered.
-fn may_be_outdated(source: &Source, now: Timestamp) -> Markup {
+fn may_be_outdated(source: &StatusSource, now: Timestamp) -> Markup {
     html! {
         span.note.warn {
             "may be out of date: the target is down"
@@ -65,7 +65,7 @@ fn may_be_outdated(source: &Source, now: Timestamp) -> Markup {
 }
 
 /// Of a build or an execution nothing is known, maybe for want of a permission.
-fn none_known(what: &str, source: &Source, operation: Operation) -> Markup {
+fn none_known(what: &str, source: &StatusSource, operation: Operation) -> Markup {
     let mut denied = source.health.denied.iter();
     let is_denied = denied.any(|denied| denied.operation == operation);
     nothing(
@@ -117,11 +117,11 @@ fn reason(failure: &LabelText) -> Markup {
 fn execution(execution: &Execution<'_>, now: Timestamp, site: &Site) -> Markup {
     let axis = Axis::of(execution, now);
     // There is something to see where it failed, or has begun.
-    let folded = match execution.standing {
-        Standing::Failed => execution.superseded(),
-        Standing::Running => execution.start().is_none(),
-        Standing::Unseen => false,
-        Standing::Ended => true,
+    let folded = match execution.state {
+        BuildState::Failed => execution.superseded(),
+        BuildState::Running => execution.start().is_none(),
+        BuildState::Unseen => false,
+        BuildState::Ended => true,
     };
     html! {
         details.execution.superseded[execution.superseded()]

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::builds::Standing;
+use super::super::builds::BuildState;
 use super::super::query::Query;
 use super::super::selection::Status;
 use super::parts::{self, section_names};
@@ -13,21 +13,21 @@ pub(super) fn counts(status: &Status<'_>) -> Markup {
             (parts::nothing("Not everything has been asked for yet: there may be more."))
         }
         ul.counts aria-label="Image builds" {
-            @for standing in Standing::ALL { (count(status, standing)) }
+            @for state in BuildState::ALL { (count(status, state)) }
         }
     }
 }
 
-fn count(status: &Status<'_>, standing: Standing) -> Markup {
-    let count = status.counts[standing as usize];
-    if count == 0 && standing == Standing::Unseen {
+fn count(status: &Status<'_>, state: BuildState) -> Markup {
+    let count = status.counts[state as usize];
+    if count == 0 && state == BuildState::Unseen {
         return Markup::default();
     }
-    let names = section_names(standing);
+    let names = section_names(state);
     let word = names.title.to_lowercase();
     let content = html! { (parts::icon(names.status)) b { (count) } " " (word) };
     // What has ended has no status of its own.
-    let link = (count > 0 && standing != Standing::Ended).then(|| {
+    let link = (count > 0 && state != BuildState::Ended).then(|| {
         let wanted = Query {
             statuses: vec![names.status],
             ..status.query.clone()

@@ -2,7 +2,7 @@
 
 use maud::{Markup, Render, html};
 
-use super::super::builds::Standing;
+use super::super::builds::BuildState;
 use super::super::text::bounded;
 use super::super::time::{Span, clock};
 use crate::model::Timestamp;
@@ -35,11 +35,11 @@ pub(super) fn fact(fact: impl Render) -> Markup {
 
 /// A status: its icon and its word.
 pub(super) fn status_word(status: &str) -> Markup {
-    html! { (state(class(status), status, &status.replace('_', " "))) " " }
+    html! { (badge(class(status), status, &status.replace('_', " "))) " " }
 }
 
 /// A word with the icon of a status.
-pub(super) fn state(class: &'static str, status: &str, word: &str) -> Markup {
+pub(super) fn badge(class: &'static str, status: &str, word: &str) -> Markup {
     html! { span class={ "status " (class) } { (icon(status)) (word) } }
 }
 
@@ -85,12 +85,12 @@ pub(super) struct SectionNames {
     pub(super) status: &'static str,
 }
 
-pub(super) fn section_names(standing: Standing) -> SectionNames {
-    let (id, title, status) = match standing {
-        Standing::Failed => ("failed", "Failed", "FAILED"),
-        Standing::Running => ("running", "Running", "RUNNING"),
-        Standing::Unseen => ("unseen", "Never seen", "UNSEEN"),
-        Standing::Ended => ("ended", "Ended", "COMPLETED"),
+pub(super) fn section_names(state: BuildState) -> SectionNames {
+    let (id, title, status) = match state {
+        BuildState::Failed => ("failed", "Failed", "FAILED"),
+        BuildState::Running => ("running", "Running", "RUNNING"),
+        BuildState::Unseen => ("unseen", "Never seen", "UNSEEN"),
+        BuildState::Ended => ("ended", "Ended", "COMPLETED"),
     };
     SectionNames { id, title, status }
 }

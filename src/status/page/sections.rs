@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::builds::Standing;
+use super::super::builds::BuildState;
 use super::super::selection::Status;
 use super::super::site::Site;
 use super::parts::section_names;
@@ -14,16 +14,16 @@ pub(super) fn sections(status: &Status<'_>, site: &Site) -> Markup {
     }
     html! {
         (bars::legend())
-        @for standing in Standing::ALL { (section(status, standing, site)) }
+        @for state in BuildState::ALL { (section(status, state, site)) }
     }
 }
 
-fn section(status: &Status<'_>, standing: Standing, site: &Site) -> Markup {
-    let builds = || { status.builds.iter() }.filter(|build| build.standing == standing);
+fn section(status: &Status<'_>, state: BuildState, site: &Site) -> Markup {
+    let builds = || { status.builds.iter() }.filter(|build| build.state == state);
     if builds().next().is_none() {
         return Markup::default();
     }
-    let names = section_names(standing);
+    let names = section_names(state);
     html! {
         section id={ "s-" (names.id) } aria-labelledby={ "h-" (names.id) } {
             h2 id={ "h-" (names.id) } { (names.title) }

@@ -3,7 +3,7 @@
 use maud::{Markup, Render, display, html};
 
 use super::super::builds::Step;
-use super::super::known::Source;
+use super::super::known::StatusSource;
 use super::super::time::Span;
 use super::bars;
 use super::notes::notes;
@@ -13,7 +13,12 @@ use crate::model::{OnFailure, StepStatus, Timestamp};
 use crate::snapshot::Phase;
 
 /// A step of an execution that `owner` shows.
-pub(super) fn step(step: &Step<'_>, owner: &Source, axis: Option<Axis>, now: Timestamp) -> Markup {
+pub(super) fn step(
+    step: &Step<'_>,
+    owner: &StatusSource,
+    axis: Option<Axis>,
+    now: Timestamp,
+) -> Markup {
     let (record, observed) = (step.record, step.observed());
     let status = observed.map_or("UNSEEN", |observed| observed.status.as_str());
     let name = observed.and_then(|observed| observed.definition.name.as_deref());
@@ -59,7 +64,7 @@ fn took(step: &Step<'_>, now: Timestamp) -> Markup {
     }
 }
 
-fn details(step: &Step<'_>, owner: &Source, now: Timestamp) -> Markup {
+fn details(step: &Step<'_>, owner: &StatusSource, now: Timestamp) -> Markup {
     let (record, observed) = (step.record, step.observed());
     let definition = observed.map(|observed| &observed.definition);
     let action = definition.and_then(|definition| definition.action.as_ref());

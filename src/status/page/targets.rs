@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::super::known::Source;
+use super::super::known::StatusSource;
 use super::super::selection::Status;
 use super::super::time::Span;
-use super::parts::{excerpt, fact, nothing, since, state, time, with_sub};
+use super::parts::{badge, excerpt, fact, nothing, since, time, with_sub};
 use crate::health::{Denial, Fault, HealthView};
 use crate::model::Timestamp;
 use crate::snapshot::Phase;
@@ -24,7 +24,7 @@ const LATE: u128 = 10_000;
 
 pub(super) fn targets(status: &Status<'_>) -> Markup {
     let now = status.known.now;
-    let (troubled, well): (Vec<&Source>, Vec<&Source>) =
+    let (troubled, well): (Vec<&StatusSource>, Vec<&StatusSource>) =
         { status.known.sources.iter() }.partition(|source| is_troubled(&source.health, now));
     let up = list("targets", &well, now);
     html! {
@@ -46,7 +46,7 @@ pub(super) fn targets(status: &Status<'_>) -> Markup {
     }
 }
 
-fn list(class: &str, sources: &[&Source], now: Timestamp) -> Markup {
+fn list(class: &str, sources: &[&StatusSource], now: Timestamp) -> Markup {
     html! {
         @if !sources.is_empty() {
             ul class=(class) { @for source in sources { (target(source, now)) } }
@@ -65,7 +65,7 @@ fn is_troubled(health: &HealthView, now: Timestamp) -> bool {
 }
 
 /// Whether there may be more than is known of it.
-pub(super) fn is_blind(source: &Source) -> bool {
+pub(super) fn is_blind(source: &StatusSource) -> bool {
     source.health.up != Some(true) || !source.health.denied.is_empty()
 }
 
@@ -80,7 +80,7 @@ fn recent_fault(health: &HealthView, now: Timestamp) -> Option<&Fault> {
     matters.then_some(fault)
 }
 
-fn target(source: &Source, now: Timestamp) -> Markup {
+fn target(source: &StatusSource, now: Timestamp) -> Markup {
     let health = &source.health;
     let (class, status, word) = match health.up {
         Some(true) => ("completed", "COMPLETED", "up"),
@@ -91,7 +91,7 @@ fn target(source: &Source, now: Timestamp) -> Markup {
         li.target id={ "target-" (source.target) "-" (source.region) } {
             h3 { (with_sub(&*source.target, &*source.region)) }
             " "
-            (state(class, status, word))
+            (badge(class, status, word))
             " "
             span.facts { (facts(source, now)) }
             (troubles(health, now))
@@ -99,7 +99,7 @@ fn target(source: &Source, now: Timestamp) -> Markup {
     }
 }
 
-fn facts(source: &Source, now: Timestamp) -> Markup {
+fn facts(source: &StatusSource, now: Timestamp) -> Markup {
     let (health, steps) = (&source.health, &source.snapshot.steps);
     let last_success = health.last_success.filter(|_| health.up != Some(true));
     let pending = steps.in_phase(Phase::Pending);

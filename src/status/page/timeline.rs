@@ -1,6 +1,6 @@
 //! Where a step's bar and its marks are on the time axis of its workflow execution.
 
-use super::super::builds::{Execution, Standing, Step};
+use super::super::builds::{BuildState, Execution, Step};
 use crate::model::Timestamp;
 
 /// The time that the bars of an execution stand for.
@@ -21,7 +21,7 @@ impl Axis {
         let seen = execution.steps.iter().filter_map(|step| span(step, now));
         let mut end = seen.map(|(_, end)| end).chain(told).max()?.max(start);
         let running = execution.steps.iter().filter(|step| step.grows());
-        if execution.standing == Standing::Running && running.clone().next().is_some() {
+        if execution.state == BuildState::Running && running.clone().next().is_some() {
             let taken = end.millis_since(start).max(1_000);
             let deadlines = running.flat_map(|step| [timeout(step), budget(step)]);
             let near =

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::super::builds::Standing;
+use super::super::builds::BuildState;
 use super::*;
 
 /// How each build stands, in the order they are shown in.
-fn standings(known: &Known) -> Vec<(String, Standing)> {
+fn states(known: &Known) -> Vec<(String, BuildState)> {
     let query = Query::default();
     let status = Status::of(known, &query);
     let builds = status.builds.iter();
@@ -14,7 +14,7 @@ fn standings(known: &Known) -> Vec<(String, Standing)> {
         .map(|build| {
             (
                 build.arn.map_or("-", ImageArn::name).to_owned(),
-                build.standing,
+                build.state,
             )
         })
         .collect()
@@ -50,16 +50,16 @@ fn failed_comes_first_then_what_runs_and_of_these_the_newest() {
         world.image(name, 1, status, ago(begun));
         world.execution(at as u32, &image_arn(name, 1), execution(workflow, begun));
     }
-    let named = |name: &str, standing| (name.to_owned(), standing);
+    let named = |name: &str, state| (name.to_owned(), state);
     assert_eq!(
-        standings(&world.known()),
+        states(&world.known()),
         [
-            named("fails", Standing::Failed),
-            named("failure", Standing::Failed),
-            named("old-failure", Standing::Failed),
-            named("runs", Standing::Running),
-            named("cancelled", Standing::Ended),
-            named("well", Standing::Ended),
+            named("fails", BuildState::Failed),
+            named("failure", BuildState::Failed),
+            named("old-failure", BuildState::Failed),
+            named("runs", BuildState::Running),
+            named("cancelled", BuildState::Ended),
+            named("well", BuildState::Ended),
         ]
     );
 }
@@ -76,10 +76,7 @@ fn failure_that_a_retry_superseded_counts_no_more_and_comes_last() {
     world.execution(1, &arn, superseded);
     world.execution(2, &arn, execution(WorkflowStatus::Running, 100));
     let known = world.known();
-    assert_eq!(
-        standings(&known),
-        [("golden".to_owned(), Standing::Running)]
-    );
+    assert_eq!(states(&known), [("golden".to_owned(), BuildState::Running)]);
     let ids = [workflow_id(2), workflow_id(1)].map(|id| id.to_string());
     let json = json_of(&known, "");
     assert_eq!(all(&json, "executions", "workflow_execution_id"), ids);
@@ -88,11 +85,11 @@ fn failure_that_a_retry_superseded_counts_no_more_and_comes_last() {
 #[test]
 fn step_that_failed_is_the_end_unless_its_workflow_goes_on_or_it_is_tried_again() {
     for (on_failure, attempt, expected) in [
-        (Some(OnFailure::Abort), None, Standing::Failed),
-        (None, None, Standing::Failed),
-        (Some(OnFailure::Continue), None, Standing::Running),
-        (Some(OnFailure::Abort), Some(1), Standing::Running),
-        (Some(OnFailure::Abort), Some(3), Standing::Failed),
+        (Some(OnFailure::Abort), None, BuildState::Failed),
+        (None, None, BuildState::Failed),
+        (Some(OnFailure::Continue), None, BuildState::Running),
+        (Some(OnFailure::Abort), Some(1), BuildState::Running),
+        (Some(OnFailure::Abort), Some(3), BuildState::Failed),
     ] {
         let mut world = World::default();
         let arn = image_arn("golden", 1);
@@ -104,8 +101,8 @@ fn step_that_failed_is_the_end_unless_its_workflow_goes_on_or_it_is_tried_again(
             ..named("Apply", StepStatus::Failed)
         };
         world.step(1, &arn, step);
-        let standing = standings(&world.known())[0].1;
-        assert_eq!(standing, expected, "{on_failure:?} {attempt:?}");
+        let state = states(&world.known())[0].1;
+        assert_eq!(state, expected, "{on_failure:?} {attempt:?}");
     }
 }
 
@@ -140,7 +137,7 @@ fn listed_step_that_nobody_has_seen_is_shown_by_itself() {
     let mut world = World::default();
     let unseen = world.unseen_step();
     let known = world.known();
-    assert_eq!(standings(&known), [("-".to_owned(), Standing::Unseen)]);
+    assert_eq!(states(&known), [("-".to_owned(), BuildState::Unseen)]);
     let json = json_of(&known, "");
     let step = &json["steps"][0];
     assert_eq!(step["step_execution_id"], unseen.id.to_string());

@@ -1,16 +1,16 @@
 //! How builds stand, and in which order they and their executions are shown.
 
-use super::super::builds::Standing;
+use super::super::builds::BuildState;
 use super::*;
 
-fn standing(world: World) -> Standing {
+fn state(world: World) -> BuildState {
     let known = world.known();
     let query = Query::default();
     let status = Status::of(&known, &query);
     let [build] = &status.builds[..] else {
         panic!("{:?}", status.builds);
     };
-    build.standing
+    build.state
 }
 
 #[test]
@@ -20,32 +20,32 @@ fn build_stands_as_the_worst_that_its_image_and_its_executions_tell() {
         (
             Some(Building),
             Some(WorkflowStatus::Completed),
-            Standing::Running,
+            BuildState::Running,
         ),
         (
             Some(Available),
             Some(WorkflowStatus::Running),
-            Standing::Running,
+            BuildState::Running,
         ),
         (
             Some(Failed),
             Some(WorkflowStatus::Completed),
-            Standing::Failed,
+            BuildState::Failed,
         ),
         (
             Some(Available),
             Some(WorkflowStatus::Failed),
-            Standing::Failed,
+            BuildState::Failed,
         ),
         (
             Some(Cancelled),
             Some(WorkflowStatus::Cancelled),
-            Standing::Ended,
+            BuildState::Ended,
         ),
-        (Some(Failed), None, Standing::Failed),
-        (Some(Building), None, Standing::Running),
-        (Some(Available), None, Standing::Ended),
-        (None, Some(WorkflowStatus::Skipped), Standing::Ended),
+        (Some(Failed), None, BuildState::Failed),
+        (Some(Building), None, BuildState::Running),
+        (Some(Available), None, BuildState::Ended),
+        (None, Some(WorkflowStatus::Skipped), BuildState::Ended),
     ] {
         let world = World::default();
         let what = format!("{image:?} {workflow:?}");
@@ -55,7 +55,7 @@ fn build_stands_as_the_worst_that_its_image_and_its_executions_tell() {
         if let Some(status) = workflow {
             world.execution(1, &image_arn("golden", 1), execution(status, 60));
         }
-        assert_eq!(standing(world), expected, "{what}");
+        assert_eq!(state(world), expected, "{what}");
     }
 }
 
@@ -70,21 +70,25 @@ fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_m
         ..named("Two", StepStatus::Failed)
     };
     for (step, phase, expected) in [
-        (completed(), Phase::Active, Standing::Ended),
-        (running(), Phase::Active, Standing::Running),
-        (running(), Phase::Settled, Standing::Ended),
-        (running(), Phase::Gone, Standing::Ended),
+        (completed(), Phase::Active, BuildState::Ended),
+        (running(), Phase::Active, BuildState::Running),
+        (running(), Phase::Settled, BuildState::Ended),
+        (running(), Phase::Gone, BuildState::Ended),
         (
             failed(OnFailure::Abort, 1),
             Phase::Active,
-            Standing::Running,
+            BuildState::Running,
         ),
         (
             failed(OnFailure::Continue, 3),
             Phase::Active,
-            Standing::Ended,
+            BuildState::Ended,
         ),
-        (failed(OnFailure::Abort, 3), Phase::Active, Standing::Failed),
+        (
+            failed(OnFailure::Abort, 3),
+            Phase::Active,
+            BuildState::Failed,
+        ),
     ] {
         let what = format!("{:?} {phase:?}", step.status);
         let world = || {
@@ -99,11 +103,11 @@ fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_m
                 .put(StepRecord { phase, ..record });
             world
         };
-        assert_eq!(standing(world()), expected, "{what}");
+        assert_eq!(state(world()), expected, "{what}");
         let mut known = world().known();
         known.sources[0].health.up = Some(false);
         let outdated = page_of(&known, "").contains("may be out of date");
-        assert_eq!(outdated, expected == Standing::Running, "{what}");
+        assert_eq!(outdated, expected == BuildState::Running, "{what}");
     }
 }
 
@@ -129,7 +133,7 @@ fn failure_that_no_retry_superseded_stays_one() {
         ..execution(WorkflowStatus::Failed, 60)
     };
     world.execution(1, &image_arn("golden", 1), failed);
-    assert_eq!(standing(world), Standing::Failed);
+    assert_eq!(state(world), BuildState::Failed);
 }
 
 #[test]

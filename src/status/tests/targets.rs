@@ -144,7 +144,7 @@ fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
     let mut known = World::default().known();
     let well = known.sources[0].clone();
     known.sources = (0..20)
-        .map(|at| Source {
+        .map(|at| StatusSource {
             target: format!("t{at}").into(),
             ..well.clone()
         })

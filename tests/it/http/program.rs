@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use imagebuilder_exporter::config::StatusFormat;
-use imagebuilder_exporter::exposition::{Scrape, Source};
+use imagebuilder_exporter::exposition::{Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::FinishedSnapshot;
 use imagebuilder_exporter::health::HealthView;
 use imagebuilder_exporter::http::{Exporter, Reload};
@@ -100,7 +100,7 @@ impl Exporter for Program {
             now: Timestamp::from_millis(1_000),
             status_format: StatusFormat::Stateset,
             message_labels: false,
-            sources: vec![Source {
+            sources: vec![ScrapeSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
                 snapshot: self.records.snapshot(),
@@ -122,7 +122,7 @@ impl Exporter for Program {
             now: Timestamp::from_millis(1_000),
             ready: self.ready(),
             shard: None,
-            sources: vec![status::Source {
+            sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
                 snapshot: self.records.snapshot(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS};
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::config::Config;
-use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, Source};
+use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::{Finished, Settings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Poller, Published, RateLimiter, Tools};
@@ -128,7 +128,7 @@ impl Polling {
             now: now.time,
             status_format: self.config.metrics.status_format,
             message_labels: self.config.metrics.message_labels,
-            sources: vec![Source {
+            sources: vec![ScrapeSource {
                 target: Arc::from("t"),
                 region: Arc::from("us-west-2"),
                 up: published.health.is_up(now.instant, interval),
