@@ -32,8 +32,8 @@ pub async fn bind(address: &str) -> Result<Vec<TcpListener>, String> {
         .await
         .map_err(|error| {
             format!(
-                "cannot listen on {address}: {host} has no address here ({error}); \
-                 name one of this machine's, or none to listen on every interface"
+                "cannot listen on {address}: {host} does not resolve ({error}); \
+                 use a name or address of this machine, or omit it to listen on every interface"
             )
         })?;
     bind_each(addresses).map_err(|error| refused(address, &error))
@@ -129,10 +129,10 @@ fn refused(address: &str, error: &io::Error) -> String {
             "; another process listens there: stop it, or choose another port"
         }
         io::ErrorKind::PermissionDenied => {
-            "; ports under 1024 need a privilege: choose a higher one"
+            "; ports below 1024 require a privilege: choose a higher port"
         }
         io::ErrorKind::AddrNotAvailable => {
-            "; this machine does not have the address: leave it out to listen on every interface"
+            "; this machine does not have this address: omit it to listen on every interface"
         }
         _ => "",
     };

@@ -131,7 +131,7 @@ impl<E: Exporter> Routes<E> {
         let Some(reload) = self.exporter.reload() else {
             return text(
                 StatusCode::FORBIDDEN,
-                "reloading over HTTP is off; --web.enable-lifecycle turns it on",
+                "reload over HTTP is disabled; enable it with --web.enable-lifecycle",
             );
         };
         // A task of its own goes on where the client does not wait.
@@ -140,7 +140,7 @@ impl<E: Exporter> Routes<E> {
             Ok(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, &reason),
             Err(_) => text(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "the reload broke off; the log says more",
+                "the reload failed unexpectedly; see the log",
             ),
         }
     }

@@ -186,7 +186,7 @@ async fn reload_responds_with_its_result() {
     assert_eq!(answer.status, 403);
     assert_eq!(
         answer.text(),
-        "reloading over HTTP is off; --web.enable-lifecycle turns it on\n"
+        "reload over HTTP is disabled; enable it with --web.enable-lifecycle\n"
     );
     for (result, status, text) in [
         (Ok(()), 200, "reloaded\n"),
