@@ -42,9 +42,11 @@ pub fn expected(seen: &Observation<'_>, image: &ImageTruth, workflow: &WorkflowT
     let from = seen.ago(seen.image_lag(image)).max(image.begins);
     let statuses = seen.truth.statuses(image, from, seen.now);
     let failed = |status: &ImageStatus| *status == ImageStatus::Failed;
-    // The image of a named execution need not be known.
-    let image_failed = seen.is_selected(image) && statuses.iter().all(failed);
-    let surely_failed = workflow.failed || image_failed;
+    // A named execution is known before its image, which may not be selected at all: until the image is
+    // discovered, only the execution's own status counts.
+    let discovered = seen.known_from(image).plus(seen.image_lag(image));
+    let image_is_known = seen.is_selected(image) && seen.now >= discovered;
+    let surely_failed = workflow.failed || (image_is_known && statuses.iter().all(failed));
     let maybe_failed = workflow.failed || statuses.iter().any(failed);
     let retained = workflow.end.plus(seen.pace().retention(surely_failed));
     if seen.now < retained && seen.now >= appears {
