@@ -7,23 +7,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::process::{Scrape, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const SKEW: &str = "imagebuilder_exporter_clock_skew_seconds{target=\"main\",region=\"us-west-2\"}";
 
-fn scenario(skew: &str) -> String {
-    format!(
-        r#"
-clock_skew: {skew}
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - {{name: one, steps: [{{name: First, action: ExecuteComponents, duration: 2h}}]}}
-"#
-    )
+fn scenario(skew: &str) -> ScenarioText {
+    let pipeline = PipelineText::new("golden");
+    ScenarioText::of([pipeline.workflow("one", ["First, action: ExecuteComponents, duration: 2h"])])
+        .with(&format!("clock_skew: {skew}"))
 }
 
 fn is_near(scrape: &Scrape, seconds: f64) -> bool {
@@ -36,7 +27,7 @@ fn is_near(scrape: &Scrape, seconds: f64) -> bool {
 #[tokio::test]
 async fn clock_that_is_ahead_or_behind_is_shown() {
     for (skew, seconds) in [("90s", 90.0), ("-90s", -90.0), ("0", 0.0)] {
-        let simulated = Simulated::start(&scenario(skew)).await;
+        let simulated = Simulated::start(scenario(skew)).await;
         let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
         exporter
             .until("the skew is shown", |scrape| is_near(scrape, seconds))
@@ -46,7 +37,7 @@ async fn clock_that_is_ahead_or_behind_is_shown() {
 
 #[tokio::test]
 async fn answers_that_are_errors_tell_the_time_too() {
-    let simulated = Simulated::start(&scenario("90s")).await;
+    let simulated = Simulated::start(scenario("90s")).await;
     simulated.spoil_all(error("ForbiddenException"));
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     exporter
@@ -56,7 +47,7 @@ async fn answers_that_are_errors_tell_the_time_too() {
 
 #[tokio::test]
 async fn nothing_is_shown_of_a_clock_nobody_told_of() {
-    let mut simulated = Simulated::start(&scenario("0")).await;
+    let mut simulated = Simulated::start(scenario("0")).await;
     let config = simulated.config(&["First"]);
     simulated.go_down().await;
     let exporter = Setup::exporter(&config).start().await;
@@ -69,7 +60,7 @@ async fn nothing_is_shown_of_a_clock_nobody_told_of() {
 /// The SDK signs by the service's clock as soon as an answer told of it.
 #[tokio::test]
 async fn clock_that_is_too_far_off_costs_the_first_call_and_is_shown() {
-    let simulated = Simulated::start(&scenario("-10m")).await;
+    let simulated = Simulated::start(scenario("-10m")).await;
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     let answered = "imagebuilder_exporter_api_requests_total{\
         operation=\"GetWorkflowStepExecution\",result=\"ok\"}";

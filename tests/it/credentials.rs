@@ -3,32 +3,31 @@
 use imagebuilder_exporter::simulator::Effect;
 
 use crate::process::{Exporter, Scrape, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/imagebuilder-exporter";
 
 /// One account's steps. Of the roles, one wants an external id, one is denied, and the sessions of
 /// one are so short that they are to be renewed as soon as they began.
-const SCENARIO: &str = r#"
-access_keys: {AKIDEXAMPLE: "999999999999", AKIDOFPROFILE: "111122223333"}
+fn scenario() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .workflow(
+            "one, parallel_group: both",
+            ["First, action: ExecuteComponents, duration: 2h"],
+        )
+        .workflow(
+            "two, parallel_group: both",
+            ["Second, action: ExecuteComponents, duration: 2h"],
+        )])
+    .with(r#"access_keys: {AKIDEXAMPLE: "999999999999", AKIDOFPROFILE: "111122223333"}"#)
+    .with(ROLES)
+}
+
+const ROLES: &str = r#"
 roles:
   - {arn: "arn:aws:iam::111122223333:role/imagebuilder-exporter", external_id: "the-id"}
   - {arn: "arn:aws:iam::111122223333:role/short", lifetime: 65s}
   - {arn: "arn:aws:iam::111122223333:role/denied", denied: true}
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: one
-        parallel_group: both
-        steps:
-          - {name: First, action: ExecuteComponents, duration: 2h}
-      - name: two
-        parallel_group: both
-        steps:
-          - {name: Second, action: ExecuteComponents, duration: 2h}
 "#;
 
 const ANSWERED: &str = "imagebuilder_exporter_api_requests_total{\
@@ -66,7 +65,7 @@ async fn is_refused(exporter: &Exporter, simulated: &Simulated, told: &[&str]) -
 
 #[tokio::test]
 async fn role_is_assumed_once_for_many_polls() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let role = format!("{{role_arn: \"{ROLE}\", external_id: the-id}}");
     let exporter = with_sts(&with_role(&simulated, &role), &simulated)
         .start()
@@ -78,7 +77,7 @@ async fn role_is_assumed_once_for_many_polls() {
 
 #[tokio::test]
 async fn role_is_assumed_again_before_its_session_ends() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let role = "{role_arn: \"arn:aws:iam::111122223333:role/short\"}";
     let exporter = with_sts(&with_role(&simulated, role), &simulated)
         .start()
@@ -96,7 +95,7 @@ async fn role_is_assumed_again_before_its_session_ends() {
 
 #[tokio::test]
 async fn role_that_is_denied_is_told_with_its_name_and_touches_no_other_target() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let denied = "arn:aws:iam::111122223333:role/denied";
     let config = with_role(&simulated, &format!("{{role_arn: \"{denied}\"}}"));
     let sound = with_role(
@@ -118,7 +117,7 @@ async fn role_that_is_denied_is_told_with_its_name_and_touches_no_other_target()
 
 #[tokio::test]
 async fn role_that_is_refused_is_not_asked_for_at_every_poll() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let denied = "{role_arn: \"arn:aws:iam::111122223333:role/denied\"}";
     let exporter = with_sts(&with_role(&simulated, denied), &simulated)
         .start()
@@ -134,7 +133,7 @@ async fn role_that_is_refused_is_not_asked_for_at_every_poll() {
 #[tokio::test]
 async fn external_id_that_is_wrong_or_missing_is_refused() {
     for external_id in ["", ", external_id: another-id"] {
-        let simulated = Simulated::start(SCENARIO).await;
+        let simulated = Simulated::start(scenario()).await;
         let role = format!("{{role_arn: \"{ROLE}\"{external_id}}}");
         let exporter = with_sts(&with_role(&simulated, &role), &simulated)
             .start()
@@ -147,7 +146,7 @@ async fn external_id_that_is_wrong_or_missing_is_refused() {
 #[tokio::test]
 async fn sts_that_is_down_or_does_not_answer_is_a_fault_of_the_credentials() {
     let refused = async |fault| {
-        let simulated = Simulated::start(SCENARIO).await;
+        let simulated = Simulated::start(scenario()).await;
         simulated.spoil_all(fault);
         let role = format!("{{role_arn: \"{ROLE}\", external_id: the-id}}");
         let config = with_role(&simulated, &role).replace("30s", "5s");
@@ -168,7 +167,7 @@ async fn sts_that_is_down_or_does_not_answer_is_a_fault_of_the_credentials() {
 
 #[tokio::test]
 async fn missing_credentials_are_told_with_where_they_were_looked_for() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["First"]);
     let exporter = Setup::exporter(&config).without_credentials().start().await;
     is_refused(
@@ -186,7 +185,7 @@ async fn missing_credentials_are_told_with_where_they_were_looked_for() {
 
 #[tokio::test]
 async fn profile_comes_from_the_shared_files() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&with(&simulated, "profile: production"));
     let secrets =
         "[production]\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = hidden\n";
@@ -208,7 +207,7 @@ async fn profile_comes_from_the_shared_files() {
 
 #[tokio::test]
 async fn step_below_the_role_that_does_not_answer_is_the_one_that_is_named() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let role = format!("{{role_arn: \"{ROLE}\"}}\n    profile: slow");
     let config = with_role(&simulated, &role);
     let setup = with_sts(&config, &simulated).without_credentials();
@@ -226,7 +225,7 @@ async fn step_below_the_role_that_does_not_answer_is_the_one_that_is_named() {
 
 #[tokio::test]
 async fn profile_wins_over_the_environment() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&with(&simulated, "profile: production"));
     let secrets =
         "[production]\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = hidden\n";
@@ -241,7 +240,7 @@ async fn profile_wins_over_the_environment() {
 
 #[tokio::test]
 async fn profile_that_is_not_there_is_told_with_its_name() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&with(&simulated, "profile: prodution"))
         .start()
         .await;
@@ -250,7 +249,7 @@ async fn profile_that_is_not_there_is_told_with_its_name() {
 
 #[tokio::test]
 async fn credentials_of_another_account_are_no_fault_of_the_target() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     exporter.until_ready().await;
     let scrape = exporter.until_value(UP, 1.0).await;
@@ -267,7 +266,7 @@ async fn credentials_of_another_account_are_no_fault_of_the_target() {
 
 #[tokio::test]
 async fn endpoint_comes_from_the_environment_unless_the_target_names_one() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let named = simulated.config(&["First"]);
     let unnamed: String = named
         .lines()

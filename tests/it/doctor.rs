@@ -4,30 +4,36 @@ mod estimate;
 mod trouble;
 
 use crate::process::{Setup, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/imagebuilder-exporter";
 
 /// Two accounts; in one of them a pipeline whose third build runs, in another region one that built
 /// nothing yet.
-const SCENARIO: &str = r#"
-access_keys: {AKIDEXAMPLE: "999999999999"}
+fn scenario() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("golden-linux")
+            .without("builds")
+            .with("first: -300m")
+            .with("every: 145m")
+            .managed("build-image")
+            .managed("test-image"),
+        PipelineText::new("golden-windows")
+            .without("builds")
+            .with("region: eu-west-1")
+            .with("first: 100d")
+            .managed("build-image"),
+    ])
+    .with(r#"access_keys: {AKIDEXAMPLE: "999999999999"}"#)
+    .with(ROLES)
+}
+
+const ROLES: &str = r#"
 roles:
   - {arn: "arn:aws:iam::111122223333:role/imagebuilder-exporter", external_id: "the-id"}
   - {arn: "arn:aws:iam::111122223333:role/another"}
   - {arn: "arn:aws:iam::444455556666:role/empty"}
   - {arn: "arn:aws:iam::111122223333:role/denied", denied: true}
-pipelines:
-  - name: golden-linux
-    account: "111122223333"
-    region: us-west-2
-    first: -300m
-    every: 145m
-    workflows: [{managed: build-image}, {managed: test-image}]
-  - name: golden-windows
-    account: "111122223333"
-    region: eu-west-1
-    first: 100d
-    workflows: [{managed: build-image}]
 "#;
 
 /// What a run of doctor came to.
@@ -89,7 +95,7 @@ fn own_role(lists: &str) -> String {
 /// The page shows what a run says, so it is compared as a whole; `UPDATE_DOCS` writes it anew.
 #[tokio::test]
 async fn page_shows_what_doctor_says_where_all_is_well() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let target = own_role("pipelines: [\"golden-*\"]")
         .replace("regions: [us-west-2]", "regions: [us-west-2, eu-west-1]");
     let run = Run::of(&simulated, &[("production", &target)]).await;
@@ -115,16 +121,13 @@ async fn page_shows_what_doctor_says_where_all_is_well() {
 
 #[tokio::test]
 async fn what_is_denied_is_told_with_the_statement_that_allows_it() {
-    let simulated = Simulated::start(
-        &(SCENARIO.to_owned()
-            + r#"
+    let faults = r#"
 faults:
   - operation: GetImage
     error: {type: ForbiddenException, message: "User: x is not authorized to perform: imagebuilder:GetImage because no identity-based policy allows the imagebuilder:GetImage action"}
   - {operation: ListWorkflowStepExecutions, error: {type: AccessDeniedException}}
-"#),
-    )
-    .await;
+"#;
+    let simulated = Simulated::start(scenario().with(faults)).await;
     let run = Run::of(
         &simulated,
         &[("production", &own_role("images: [\"golden-*\"]"))],
@@ -155,11 +158,8 @@ faults:
 
 #[tokio::test]
 async fn statement_is_for_the_regions_that_lack_it_alone() {
-    let simulated = Simulated::start(
-        &(SCENARIO.to_owned()
-            + "faults: [{operation: GetWorkflow*, region: eu-west-1, error: {type: ForbiddenException}}]"),
-    )
-    .await;
+    let fault = "{operation: GetWorkflow*, region: eu-west-1, error: {type: ForbiddenException}}";
+    let simulated = Simulated::start(scenario().with(&format!("faults: [{fault}]"))).await;
     let target = own_role("images: [\"*\"]").replace("[us-west-2]", "[us-west-2, eu-west-1]");
     let run = Run::of(&simulated, &[("production", &target)]).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
@@ -181,11 +181,11 @@ async fn statement_is_for_the_regions_that_lack_it_alone() {
 async fn denial_by_another_policy_says_which_one_has_to_change() {
     let message = "not authorized to perform: imagebuilder:GetImage because no permissions boundary allows the imagebuilder:GetImage action";
     let explicit = "not authorized to perform: imagebuilder:ListWorkflowExecutions with an explicit deny in a service control policy";
-    let simulated = Simulated::start(&format!(
-        "{SCENARIO}\nfaults:\n  \
+    let simulated = Simulated::start(scenario().with(&format!(
+        "faults:\n  \
          - {{operation: GetImage, error: {{type: ForbiddenException, message: \"{message}\"}}}}\n  \
          - {{operation: ListWorkflowExecutions, error: {{type: ForbiddenException, message: \"{explicit}\"}}}}\n"
-    ))
+    )))
     .await;
     let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
@@ -195,7 +195,7 @@ async fn denial_by_another_policy_says_which_one_has_to_change() {
 
 #[tokio::test]
 async fn role_that_cannot_be_assumed_is_told_with_both_policies_that_must_allow_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     for (external_id, hint) in [
         (
             ", external_id: another-id",
@@ -237,7 +237,7 @@ async fn role_that_cannot_be_assumed_is_told_with_both_policies_that_must_allow_
 
 #[tokio::test]
 async fn account_without_anything_is_asked_for_what_is_not_there() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let role = "{role_arn: \"arn:aws:iam::444455556666:role/empty\"}";
     let target = with_role(role, "pipelines: [\"golden-*\"], images: [\"win-*\"]");
     let run = Run::of(&simulated, &[("empty", &target)]).await;
@@ -268,7 +268,7 @@ async fn account_without_anything_is_asked_for_what_is_not_there() {
 
 #[tokio::test]
 async fn selector_that_chooses_nothing_is_told() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let lists = "pipelines: [\"golden-*\", \"Golden Linux\", \"arn:aws:imagebuilder:us-west-2:222222222222:image-pipeline/x\"], images: [\"silver-*\"]";
     let lists = lists.replace("\"Golden Linux\", ", "\"golden_linux\", ");
     let run = Run::of(&simulated, &[("production", &own_role(&lists))]).await;
@@ -285,7 +285,7 @@ async fn selector_that_chooses_nothing_is_told() {
 
 #[tokio::test]
 async fn what_is_listed_and_unknown_is_told_by_its_id() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let known = simulated.id("CreateOutputAMI");
     let unknown = |number: usize| format!("step-00000000-0000-0000-0000-{number:012}");
     let ids: Vec<String> = (1..=11).map(unknown).collect();
@@ -322,7 +322,7 @@ async fn what_is_listed_and_unknown_is_told_by_its_id() {
 
 #[tokio::test]
 async fn pages_are_small_where_large_ones_are_refused() {
-    let simulated = Simulated::start(&format!("pages: {{max_size: 25}}\n{SCENARIO}")).await;
+    let simulated = Simulated::start(scenario().with("pages: {max_size: 25}")).await;
     let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
     run.says(
@@ -333,7 +333,7 @@ async fn pages_are_small_where_large_ones_are_refused() {
 
 #[tokio::test]
 async fn targets_are_told_in_the_order_of_the_file_and_what_two_have_in_common() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let other = with_role(
         "{role_arn: \"arn:aws:iam::111122223333:role/another\"}",
         "images: [\"*\"]",
@@ -365,7 +365,7 @@ async fn targets_are_told_in_the_order_of_the_file_and_what_two_have_in_common()
 
 #[tokio::test]
 async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_share_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let limited = |rate: &str| {
         own_role(&format!(
             "images: [\"*\"], rate_limit: {{requests_per_second: {rate}, burst: 100}}"
@@ -396,7 +396,7 @@ async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_sha
 
 #[tokio::test]
 async fn region_is_examined_without_a_configuration() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Setup::new()
         .arg("doctor")
         .arg("--aws.region=us-west-2")
@@ -408,7 +408,7 @@ async fn region_is_examined_without_a_configuration() {
 
 #[tokio::test]
 async fn mistakes_of_the_configuration_are_told_and_nobody_is_asked() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(&simulated, &[("a b", "regions: [], images: ['*']")]);
     let ended = setup.run().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");

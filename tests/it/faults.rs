@@ -7,34 +7,24 @@ use imagebuilder_exporter::simulator::{Effect, ErrorForm, ErrorResponse, Fault};
 use serde_json::{Value, json};
 
 use crate::process::{Exporter, Scrape, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// Two steps that run for hours, and a build that is over and done with.
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: one
-        parallel_group: both
-        steps:
-          - {name: Spoiled, action: ExecuteComponents, duration: 2h}
-      - name: other
-        parallel_group: both
-        steps:
-          - {name: Sound, action: ExecuteComponents, duration: 2h}
-  - name: silver
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: done
-        steps:
-          - {name: Settled, action: RunCommand, duration: 10s}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("golden")
+            .workflow(
+                "one, parallel_group: both",
+                ["Spoiled, action: ExecuteComponents, duration: 2h"],
+            )
+            .workflow(
+                "other, parallel_group: both",
+                ["Sound, action: ExecuteComponents, duration: 2h"],
+            ),
+        PipelineText::new("silver")
+            .workflow("done", ["Settled, action: RunCommand, duration: 10s"]),
+    ])
+}
 
 const UP: &str = "imagebuilder_exporter_target_up{}";
 
@@ -95,7 +85,7 @@ async fn last_poll_result(exporter: &Exporter, simulated: &Simulated) -> String 
 
 #[tokio::test]
 async fn every_fault_marks_its_step_alone_and_is_counted_by_its_result() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["Spoiled", "Sound"]))
         .start()
         .await;
@@ -158,7 +148,7 @@ async fn every_fault_marks_its_step_alone_and_is_counted_by_its_result() {
 
 #[tokio::test]
 async fn call_without_an_answer_ends_with_its_timeout() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["Spoiled", "Sound"]).replace("30s", "2s");
     let exporter = Setup::exporter(&config).start().await;
     exporter
@@ -184,7 +174,7 @@ async fn call_without_an_answer_ends_with_its_timeout() {
 
 #[tokio::test]
 async fn members_that_make_no_sense_are_left_out_and_counted() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let nonsense = BTreeMap::from([
         ("startTime".to_owned(), json!("yesterday")),
         ("imageBuildVersionArn".to_owned(), json!("arn:nobody")),
@@ -237,7 +227,7 @@ async fn members_that_make_no_sense_are_left_out_and_counted() {
 
 #[tokio::test]
 async fn target_is_down_while_its_endpoint_is_and_up_again_after() {
-    let mut simulated = Simulated::start(SCENARIO).await;
+    let mut simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["Spoiled", "Sound"]))
         .start()
         .await;
@@ -271,7 +261,7 @@ async fn target_is_down_while_its_endpoint_is_and_up_again_after() {
 
 #[tokio::test]
 async fn each_attempt_is_counted_and_there_are_no_others() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let on = |effect| {
         Fault::on("GetWorkflowStepExecution", effect)
             .unwrap()
@@ -304,7 +294,7 @@ async fn each_attempt_is_counted_and_there_are_no_others() {
 
 #[tokio::test]
 async fn settled_step_is_never_asked_for_again() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["Settled", "Sound"]))
         .start()
         .await;
@@ -322,7 +312,7 @@ async fn settled_step_is_never_asked_for_again() {
 
 #[tokio::test]
 async fn nothing_is_asked_for_while_the_same_question_is_open() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let late = Fault::on("*", Effect::Late).unwrap();
     simulated
         .faults
@@ -340,7 +330,7 @@ async fn nothing_is_asked_for_while_the_same_question_is_open() {
 
 #[tokio::test]
 async fn no_more_calls_are_under_way_than_the_configuration_allows() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let late = Fault::on("*", Effect::Late).unwrap();
     simulated
         .faults
@@ -356,7 +346,7 @@ async fn no_more_calls_are_under_way_than_the_configuration_allows() {
 
 #[tokio::test]
 async fn step_that_the_service_does_not_know_shows_only_its_polling() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let unknown = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
     let config = simulated
         .config(&["Sound"])

@@ -6,41 +6,35 @@ use imagebuilder_exporter::simulator::{Effect, ErrorResponse, PLANTED_SECRET};
 use serde_json::{Value, json};
 
 use crate::process::{Exporter, PATIENCE, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// A build that fails at once and is rolled back, one that runs past its timeout, and one that
 /// runs on.
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10s
-    builds: 1
-    workflows:
-      - name: failing
-        steps:
-          - {name: Launched, action: LaunchInstance, duration: 10s, rollback: completed, rollback_duration: 2s}
-          - {name: Failed, action: RunCommand, duration: 1s, outcome: failed, message: "exit code 7"}
-  - name: silver
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: hanging
-        steps:
-          - {name: Hung, action: CreateImage, outcome: hang, timeout: 605s, message: "out of time"}
-  - name: bronze
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: running
-        steps:
-          - {name: Done, action: LaunchInstance, duration: 10s}
-          - {name: Running, action: ExecuteComponents, duration: 2h}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("golden").with("first: -10s").workflow(
+            "failing",
+            [
+                "Launched, action: LaunchInstance, duration: 10s, rollback: completed, \
+                 rollback_duration: 2s",
+                "Failed, action: RunCommand, duration: 1s, outcome: failed, \
+                 message: exit code 7",
+            ],
+        ),
+        PipelineText::new("silver").workflow(
+            "hanging",
+            ["Hung, action: CreateImage, outcome: hang, timeout: 605s, \
+              message: out of time"],
+        ),
+        PipelineText::new("bronze").workflow(
+            "running",
+            [
+                "Done, action: LaunchInstance, duration: 10s",
+                "Running, action: ExecuteComponents, duration: 2h",
+            ],
+        ),
+    ])
+}
 
 const ANSWERED: &str = "imagebuilder_exporter_api_requests_total{\
     operation=\"GetWorkflowStepExecution\",result=\"ok\"}";
@@ -53,7 +47,7 @@ async fn polled_on(exporter: &Exporter, times: f64) {
 
 #[tokio::test]
 async fn change_for_the_worse_is_one_line_for_ever() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let steps = ["Launched", "Failed", "Hung", "Running"];
     let config = simulated.config(&steps);
     let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
@@ -104,7 +98,7 @@ async fn change_for_the_worse_is_one_line_for_ever() {
 
 #[tokio::test]
 async fn step_that_exceeds_its_timeout_is_logged_once() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let short = BTreeMap::from([("timeoutSeconds".to_owned(), json!(60))]);
     simulated.spoil("Running", Effect::Replaced(short));
     let exporter = Setup::exporter(&simulated.config(&["Running"]))
@@ -122,7 +116,7 @@ async fn step_that_exceeds_its_timeout_is_logged_once() {
 
 #[tokio::test]
 async fn denied_poll_of_workflow_executions_is_logged_once_and_steps_stay_exposed() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let forbidden = imagebuilder_exporter::simulator::Fault::on(
         "GetWorkflowExecution",
         error("ForbiddenException"),
@@ -152,7 +146,7 @@ async fn denied_poll_of_workflow_executions_is_logged_once_and_steps_stay_expose
 /// Who is refused learns nothing of what would be allowed: the workflow execution is asked for on.
 #[tokio::test]
 async fn expired_token_is_not_taken_for_a_missing_permission() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let expired = imagebuilder_exporter::simulator::Fault::on(
         "GetWorkflowExecution",
         error("ExpiredTokenException"),
@@ -178,7 +172,7 @@ fn of_images(simulated: &Simulated) -> String {
 
 #[tokio::test]
 async fn expired_token_denies_no_list_of_the_account_and_is_logged_once() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     simulated.spoil_all(error("ExpiredTokenException"));
     let exporter = Setup::exporter(&of_images(&simulated)).start().await;
     let told = [
@@ -198,7 +192,7 @@ async fn expired_token_denies_no_list_of_the_account_and_is_logged_once() {
 
 #[tokio::test]
 async fn each_reason_why_a_target_is_down_is_logged_once() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let (unavailable, expired) = ("ServiceUnavailableException", "ExpiredTokenException");
     simulated.spoil_all(error(unavailable));
     let config = of_images(&simulated).replace(
@@ -237,7 +231,7 @@ async fn each_reason_why_a_target_is_down_is_logged_once() {
 const HOSTILE: &str = "done\nlevel=error message=\"forged\"\r\n{\"level\":\"ERROR\"}\t\u{1b}[31mred\u{7}\u{0}\u{85}\u{2028}ends \\\" with é";
 
 async fn hostile(format: &str) -> (Vec<String>, String) {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let message = BTreeMap::from([
         ("message".to_owned(), json!(HOSTILE)),
         ("status".to_owned(), json!("FAILED")),
@@ -307,7 +301,7 @@ async fn hostile_message_is_one_line_of_json() {
 
 #[tokio::test]
 async fn message_of_an_error_is_as_long_as_is_fit_for_a_line() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let endless = ErrorResponse::new("ClientException", "x".repeat(1_000_000));
     simulated.spoil("Running", Effect::Error(endless));
     let exporter = Setup::exporter(&simulated.config(&["Running"]))
@@ -319,7 +313,7 @@ async fn message_of_an_error_is_as_long_as_is_fit_for_a_line() {
 
 #[tokio::test]
 async fn secrets_in_inputs_and_outputs_are_neither_shown_nor_logged() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     for format in ["logfmt", "json"] {
         let steps = ["Launched", "Failed", "Done", "Running"];
         let config = simulated.config(&steps);

@@ -8,58 +8,57 @@ use imagebuilder_exporter::simulator::Effect;
 use serde_json::json;
 
 use crate::process::{Scrape, Setup, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// Nothing changes in this world for an hour: each step is where it was when the test began.
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden-linux
-    account: "111122223333"
-    region: us-west-2
-    first: -1h
-    builds: 1
-    workflows:
-      - name: own-build
-        version: 1.2.0/4
-        steps:
-          - {name: LaunchLinux, action: LaunchInstance, duration: 2m, timeout: 1h}
-          - {name: ScanLinux, action: CollectImageScanFindings, timeout: 0, outcome: skipped}
-          - {name: CheckLinux, action: RunCommand, duration: 1m, timeout: 30m, attempts: {max: 3, fails: 1}}
-          - {name: BuildLinux, action: ExecuteComponents, duration: 2h, timeout: 3h, on_failure: Continue}
-          - {name: EndLinux, action: TerminateInstance, timeout: 30m}
-  - name: golden-windows
-    account: "111122223333"
-    region: us-west-2
-    first: -2h
-    builds: 1
-    workflows:
-      - name: own-test
-        type: test
-        steps:
-          - {name: LaunchWindows, action: LaunchInstance, duration: 2m, rollback_duration: 30s}
-          - {name: InstallWindows, action: ExecuteComponents, duration: 2m, rollback: failed, rollback_duration: 30s}
-          - {name: BuildWindows, action: CreateImage, outcome: hang, timeout: 10m}
-          - {name: EndWindows, action: TerminateInstance}
-  - name: eks-node
-    account: "444455556666"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: release-gate
-        type: test
-        steps:
-          - {name: FailEks, action: RunCommand, duration: 10s, outcome: failed, on_failure: Continue, message: "it \"failed\"\nbadly"}
-          - {name: ApproveEks, action: WaitForAction, duration: 10h, timeout: 12h}
-  - name: web-tier
-    account: "444455556666"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: own-build
-        steps:
-          - {name: CancelWeb, action: CreateImage, duration: 10s, outcome: cancelled}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("golden-linux")
+            .with("first: -1h")
+            .workflow(
+                "own-build, version: 1.2.0/4",
+                [
+                    "LaunchLinux, action: LaunchInstance, duration: 2m, timeout: 1h",
+                    "ScanLinux, action: CollectImageScanFindings, timeout: 0, outcome: skipped",
+                    "CheckLinux, action: RunCommand, duration: 1m, timeout: 30m, \
+                     attempts: {max: 3, fails: 1}",
+                    "BuildLinux, action: ExecuteComponents, duration: 2h, timeout: 3h, \
+                     on_failure: Continue",
+                    "EndLinux, action: TerminateInstance, timeout: 30m",
+                ],
+            ),
+        PipelineText::new("golden-windows")
+            .with("first: -2h")
+            .workflow(
+                "own-test, type: test",
+                [
+                    "LaunchWindows, action: LaunchInstance, duration: 2m, \
+                     rollback_duration: 30s",
+                    "InstallWindows, action: ExecuteComponents, duration: 2m, \
+                     rollback: failed, rollback_duration: 30s",
+                    "BuildWindows, action: CreateImage, outcome: hang, timeout: 10m",
+                    "EndWindows, action: TerminateInstance",
+                ],
+            ),
+        PipelineText::new("eks-node")
+            .with(r#"account: "444455556666""#)
+            .workflow(
+                "release-gate, type: test",
+                [
+                    FAILED_STEP,
+                    "ApproveEks, action: WaitForAction, duration: 10h, timeout: 12h",
+                ],
+            ),
+        PipelineText::new("web-tier")
+            .with(r#"account: "444455556666""#)
+            .workflow(
+                "own-build",
+                ["CancelWeb, action: CreateImage, duration: 10s, outcome: cancelled"],
+            ),
+    ])
+}
+
+const FAILED_STEP: &str = r#"FailEks, action: RunCommand, duration: 10s, outcome: failed, on_failure: Continue, message: "it \"failed\"\nbadly""#;
 
 /// What is shown of a step once it was seen, without what is shown of its polling; the parts that
 /// each run has differently have names.
@@ -138,7 +137,7 @@ fn times(simulated: &Simulated, step: &str) -> String {
 
 #[tokio::test]
 async fn completed_step_shows_everything_that_is_known_of_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&simulated.config(&["LaunchLinux"]));
     let expected = lines(
         "info{ID,target=\"main\",action=\"LaunchInstance\",on_failure=\"Abort\",\
@@ -164,7 +163,7 @@ async fn completed_step_shows_everything_that_is_known_of_it() {
     reason = "one scenario, checked at several moments"
 )]
 async fn steps_in_every_other_state_show_what_they_have_and_nothing_else() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let cases = [
         (
             "ScanLinux",
@@ -248,7 +247,7 @@ async fn steps_in_every_other_state_show_what_they_have_and_nothing_else() {
 
 #[tokio::test]
 async fn duration_of_a_running_step_goes_on_without_a_poll() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["BuildLinux", "ApproveEks"]);
     let exporter = Setup::exporter(&config.replace("200ms", "1h"))
         .start()
@@ -285,7 +284,7 @@ async fn duration_of_a_running_step_goes_on_without_a_poll() {
 
 #[tokio::test]
 async fn polling_of_seen_unseen_and_settled_steps_is_shown() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let steps = ["BuildLinux", "EndLinux", "BuildWindows", "EndWindows"];
     let unknown = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
     let config = simulated.config(&steps);
@@ -338,7 +337,7 @@ async fn polling_of_seen_unseen_and_settled_steps_is_shown() {
 
 #[tokio::test]
 async fn unknown_status_is_shown_as_the_service_wrote_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let new = BTreeMap::from([
         ("status".to_owned(), json!("WAITING")),
         ("rollbackStatus".to_owned(), json!("HALTED")),
@@ -355,7 +354,7 @@ async fn unknown_status_is_shown_as_the_service_wrote_it() {
 
 #[tokio::test]
 async fn running_step_breaches_its_timeout_between_two_polls() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     // It began 586 seconds ago: after ten of the step before, and the pauses between. So there is
     // time to see it before.
     let timeout = BTreeMap::from([("timeoutSeconds".to_owned(), json!(611))]);

@@ -3,28 +3,23 @@
 use imagebuilder_exporter::simulator::Effect;
 
 use crate::process::{Setup, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: one
-        parallel_group: both
-        steps:
-          - {name: Held, action: ExecuteComponents, duration: 2h}
-      - name: two
-        parallel_group: both
-        steps:
-          - {name: Answered, action: ExecuteComponents, duration: 2h}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .workflow(
+            "one, parallel_group: both",
+            ["Held, action: ExecuteComponents, duration: 2h"],
+        )
+        .workflow(
+            "two, parallel_group: both",
+            ["Answered, action: ExecuteComponents, duration: 2h"],
+        )])
+}
 
 #[tokio::test]
 async fn exporter_is_ready_when_the_first_attempt_for_every_step_has_ended_and_for_good() {
-    let mut simulated = Simulated::start(SCENARIO).await;
+    let mut simulated = Simulated::start(scenario()).await;
     simulated.spoil("Held", Effect::NoAnswer);
     let config = simulated.config(&["Held", "Answered"]).replace("30s", "1h");
     let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
@@ -58,7 +53,7 @@ async fn exporter_is_ready_when_the_first_attempt_for_every_step_has_ended_and_f
 
 #[tokio::test]
 async fn reload_takes_away_what_readiness_waits_for() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     simulated.spoil("Held", Effect::NoAnswer);
     let config = simulated.config(&["Held", "Answered"]).replace("30s", "1h");
     let setup = Setup::exporter(&config).arg("--web.enable-lifecycle");
@@ -74,7 +69,7 @@ async fn reload_takes_away_what_readiness_waits_for() {
 
 #[tokio::test]
 async fn exporter_without_credentials_is_ready_and_healthy() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&simulated.config(&["Held"])).without_credentials();
     let exporter = setup.start().await;
     exporter.until_ready().await;
@@ -83,7 +78,7 @@ async fn exporter_without_credentials_is_ready_and_healthy() {
 
 #[tokio::test]
 async fn what_is_not_there_and_what_may_not_be_done_is_told() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["Answered"]))
         .start()
         .await;

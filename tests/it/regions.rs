@@ -1,32 +1,21 @@
 //! `--aws.region` in place of a configuration: all there is in a region is followed.
 
 use crate::process::{Setup, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: one
-        steps:
-          - {name: First, action: ExecuteComponents, duration: 2h}
-  - name: elsewhere
-    account: "111122223333"
-    region: us-east-1
-    first: -10m
-    builds: 1
-    workflows:
-      - name: one
-        steps:
-          - {name: Second, action: ExecuteComponents, duration: 2h}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("golden")
+            .workflow("one", ["First, action: ExecuteComponents, duration: 2h"]),
+        PipelineText::new("elsewhere")
+            .with("region: us-east-1")
+            .workflow("one", ["Second, action: ExecuteComponents, duration: 2h"]),
+    ])
+}
 
 #[tokio::test]
 async fn every_pipeline_and_image_of_the_region_is_followed_without_a_configuration() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::new()
         .env("AWS_ENDPOINT_URL_IMAGEBUILDER", &simulated.url)
         .arg("--aws.region=us-west-2")

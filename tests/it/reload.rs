@@ -6,28 +6,23 @@ use std::time::Duration;
 use imagebuilder_exporter::simulator::{Effect, Fault};
 
 use crate::process::{Exporter, Scrape, Setup, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: one
-        parallel_group: all
-        steps:
-          - {name: First, action: ExecuteComponents, duration: 2h}
-      - name: two
-        parallel_group: all
-        steps:
-          - {name: Second, action: ExecuteComponents, duration: 2h}
-      - name: three
-        parallel_group: all
-        steps:
-          - {name: Third, action: ExecuteComponents, duration: 2h}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .workflow(
+            "one, parallel_group: all",
+            ["First, action: ExecuteComponents, duration: 2h"],
+        )
+        .workflow(
+            "two, parallel_group: all",
+            ["Second, action: ExecuteComponents, duration: 2h"],
+        )
+        .workflow(
+            "three, parallel_group: all",
+            ["Third, action: ExecuteComponents, duration: 2h"],
+        )])
+}
 
 const SUCCESSFUL: &str = "imagebuilder_exporter_config_last_reload_successful{}";
 const SUCCEEDED_AT: &str = "imagebuilder_exporter_config_last_reload_success_timestamp_seconds{}";
@@ -62,7 +57,7 @@ fn second_target(simulated: &Simulated, step: &str) -> String {
 
 #[tokio::test]
 async fn reload_over_http_is_off_unless_it_is_turned_on() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     let answer = exporter.post("/-/reload").await;
     assert_eq!(answer.status, 403);
@@ -74,7 +69,7 @@ async fn reload_over_http_is_off_unless_it_is_turned_on() {
 
 #[tokio::test]
 async fn hangup_reloads_also_where_http_may_not() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     exporter.until_ready().await;
     exporter.write_config(&simulated.config(&["First", "Second"]));
@@ -95,7 +90,7 @@ async fn hangup_reloads_also_where_http_may_not() {
 
 #[tokio::test]
 async fn what_both_configurations_name_keeps_its_state_without_a_poll() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated.config(&["First", "Second"])).await;
     let before = exporter.until_over(ANSWERED, 5.0).await;
     simulated.spoil_all(Effect::NoAnswer);
@@ -112,7 +107,7 @@ async fn what_both_configurations_name_keeps_its_state_without_a_poll() {
 
 #[tokio::test]
 async fn removed_step_is_gone_at_once_and_not_asked_for_any_more() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated.config(&["First", "Second"])).await;
     reload(&exporter, &simulated.config(&["First"])).await;
     let scrape = exporter.scrape().await;
@@ -134,7 +129,7 @@ async fn removed_step_is_gone_at_once_and_not_asked_for_any_more() {
 
 #[tokio::test]
 async fn removed_target_is_gone_at_once_with_all_that_was_said_of_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let one = simulated.config(&["First"]);
     let both = one.clone() + &second_target(&simulated, "Second");
     let exporter = start(&both).await;
@@ -160,7 +155,7 @@ async fn removed_target_is_gone_at_once_with_all_that_was_said_of_it() {
 
 #[tokio::test]
 async fn bad_file_changes_nothing_and_every_mistake_is_told() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["First"]);
     let exporter = start(&config).await;
     let before = exporter.scrape().await;
@@ -204,8 +199,8 @@ async fn bad_file_changes_nothing_and_every_mistake_is_told() {
 
 #[tokio::test]
 async fn target_with_another_endpoint_starts_anew() {
-    let simulated = Simulated::start(SCENARIO).await;
-    let elsewhere = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
+    let elsewhere = Simulated::start(scenario()).await;
     elsewhere.spoil_all(Effect::NoAnswer);
     let exporter = start(&simulated.config(&["First"])).await;
     exporter.until_over(ANSWERED, 5.0).await;
@@ -224,7 +219,7 @@ async fn target_with_another_endpoint_starts_anew() {
 
 #[tokio::test]
 async fn changes_of_what_is_polled_how_are_in_force_at_once() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let seldom = simulated.config(&["First"]).replace("200ms", "1h");
     let exporter = start(&seldom).await;
     assert_eq!(simulated.asked_for("First"), 1);
@@ -242,7 +237,7 @@ async fn changes_of_what_is_polled_how_are_in_force_at_once() {
 
 #[tokio::test]
 async fn call_that_waits_for_the_rate_limit_waits_by_the_new_one() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let fast = "{requests_per_second: 1000, burst: 100}";
     let slow = "{requests_per_second: 0.001, burst: 1}";
     let config = simulated.config(&["First"]);
@@ -254,7 +249,7 @@ async fn call_that_waits_for_the_rate_limit_waits_by_the_new_one() {
 
 #[tokio::test]
 async fn nothing_is_asked_for_twice_at_once_across_reloads() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let late = Fault::on("*", Effect::Late).unwrap();
     simulated
         .faults
@@ -276,7 +271,7 @@ async fn nothing_is_asked_for_twice_at_once_across_reloads() {
     reason = "one scenario, checked at several moments"
 )]
 async fn no_scrape_is_ever_half_of_a_reload() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     // The number is in every label there can be; whether it is even decides the rest.
     let numbered = |number: usize| {
         let even = number.is_multiple_of(2);

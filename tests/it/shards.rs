@@ -3,32 +3,31 @@
 use std::collections::BTreeSet;
 
 use crate::process::{Exporter, LOOK_EVERY, PATIENCE, Scrape, Setup, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
 const REGIONS: [&str; 3] = ["us-west-2", "us-east-1", "eu-west-1"];
 
 /// In each account and region two pipelines, of whose builds nothing moves for two hours.
-fn scenario() -> String {
-    let mut pipelines = String::new();
+fn scenario() -> ScenarioText {
+    let mut pipelines = Vec::new();
     for account in ACCOUNTS {
         for region in REGIONS {
-            for name in ["golden", "silver"] {
-                pipelines += &format!(
-                    "  - name: {name}\n    \
-                         account: \"{account}\"\n    \
-                         region: {region}\n    \
-                         first: -10m\n    \
-                         builds: 1\n    \
-                         workflows:\n      \
-                           - name: make\n        \
-                             steps:\n          \
-                               - {{name: Prepare, action: RunCommand, duration: 1m}}\n          \
-                               - {{name: Build, action: RunCommand, duration: 2h}}\n"
-                );
-            }
+            pipelines.extend(["golden", "silver"].map(|name| {
+                PipelineText::new(name)
+                    .with(&format!("account: \"{account}\""))
+                    .with(&format!("region: {region}"))
+                    .workflow(
+                        "make",
+                        [
+                            "Prepare, action: RunCommand, duration: 1m",
+                            "Build, action: RunCommand, duration: 2h",
+                        ],
+                    )
+            }));
         }
     }
-    format!("pipelines:\n{pipelines}")
+    ScenarioText::of(pipelines)
 }
 
 fn target(url: &str, name: &str, role: Option<&str>, regions: &[&str], follows: &str) -> String {
@@ -147,7 +146,7 @@ fn difference(expected: &[&str], found: &[&str]) -> String {
 
 #[tokio::test]
 async fn shards_show_each_step_once_and_together_what_one_process_does() {
-    let simulated = Simulated::start(&scenario()).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = overlapping(&simulated);
     let one = start(&simulated, &config, 0, 1).await;
     let steps = ACCOUNTS.len() * REGIONS.len() * 2 * 2;
@@ -228,7 +227,7 @@ fn of_another(simulated: &Simulated) -> String {
 
 #[tokio::test]
 async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings() {
-    let simulated = Simulated::start(&scenario()).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = config(&own(&simulated));
     let exporter = start(&simulated, &config, 1, 3).await;
     exporter.until_ready().await;
@@ -268,7 +267,7 @@ async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings()
 
 #[tokio::test]
 async fn target_of_another_shard_comes_and_goes_without_a_trace() {
-    let simulated = Simulated::start(&scenario()).await;
+    let simulated = Simulated::start(scenario()).await;
     let alone = config(&own(&simulated));
     let exporter = start(&simulated, &alone, 0, 3).await;
     let infos = "imagebuilder_workflow_step_info{}";
@@ -286,7 +285,7 @@ async fn target_of_another_shard_comes_and_goes_without_a_trace() {
 
 #[tokio::test]
 async fn target_whose_new_region_is_another_shard_s_leaves_no_counter_behind() {
-    let simulated = Simulated::start(&scenario()).await;
+    let simulated = Simulated::start(scenario()).await;
     let here = config(&own(&simulated));
     let exporter = start(&simulated, &here, 0, 3).await;
     let counters = "imagebuilder_workflow_steps_finished_total{}";
@@ -300,7 +299,7 @@ async fn target_whose_new_region_is_another_shard_s_leaves_no_counter_behind() {
 
 #[tokio::test]
 async fn account_that_is_reached_in_two_ways_from_two_shards_is_warned_of_once() {
-    let simulated = Simulated::start(&scenario()).await;
+    let simulated = Simulated::start(scenario()).await;
     let role = format!("{}:role/one", ACCOUNTS[0]);
     let arn = format!(
         "pipelines: [\"arn:aws:imagebuilder:eu-west-1:{}:image-pipeline/golden\"]",
@@ -331,7 +330,7 @@ async fn account_that_is_reached_in_two_ways_from_two_shards_is_warned_of_once()
 
 #[tokio::test]
 async fn regions_without_a_configuration_are_shared_too() {
-    let simulated = Simulated::start(&scenario()).await;
+    let simulated = Simulated::start(scenario()).await;
     let mut shown = Vec::new();
     for index in 0..2 {
         let exporter = Setup::new()

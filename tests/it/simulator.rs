@@ -20,29 +20,28 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::process::{LOOK_EVERY, PATIENCE, now};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const REGION: &str = "us-west-2";
 
 /// One build that ended an hour ago, and one of another region.
-const PIPELINES: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -5h
-    every: 100d
-    workflows:
-      - managed: build-image
-        steps:
-          - {name: ApplyBuildComponents, attempts: {max: 3, fails: 1}}
-      - managed: test-image
-  - name: elsewhere
-    account: "444455556666"
-    region: eu-west-1
-    first: -5h
-    every: 100d
-    workflows: [{managed: build-image}]
-"#;
+fn pipelines() -> Vec<PipelineText> {
+    let golden = PipelineText::new("golden")
+        .with("first: -5h")
+        .managed_with(
+            "build-image",
+            ["ApplyBuildComponents, attempts: {max: 3, fails: 1}"],
+        )
+        .managed("test-image");
+    let elsewhere = PipelineText::new("elsewhere")
+        .with(r#"account: "444455556666""#)
+        .with("region: eu-west-1")
+        .with("first: -5h")
+        .managed("build-image");
+    [golden, elsewhere]
+        .map(|pipeline| pipeline.with("every: 100d").without("builds"))
+        .into()
+}
 
 struct Running {
     url: String,
@@ -56,11 +55,11 @@ struct Running {
 
 impl Running {
     async fn start(options: &str) -> Self {
-        Self::play(&format!("{options}{PIPELINES}")).await
+        Self::play(&ScenarioText::of(pipelines()).with(options)).await
     }
 
-    async fn play(scenario: &str) -> Self {
-        let scenario = Scenario::parse(scenario, "test").unwrap();
+    async fn play(scenario: &ScenarioText) -> Self {
+        let scenario = Scenario::parse(&scenario.to_string(), "test").unwrap();
         Self::serve(World::new(scenario, 7, 1.0, now())).await
     }
 

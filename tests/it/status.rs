@@ -7,37 +7,36 @@ use imagebuilder_exporter::simulator::{Effect, Fault};
 use serde_json::Value;
 
 use crate::process::{Exporter, LOOK_EVERY, PATIENCE, Response, Scrape, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// One build that failed with a hostile message long ago and was not retried, and one that runs.
-const BUILDS: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: broken
-    account: "111122223333"
-    region: us-west-2
-    first: -1h
-    every: 7d
-    workflows:
-      - managed: build-image
-        steps:
-          - name: LaunchBuildInstance
-            duration: 1m
-          - name: ApplyBuildComponents
-            duration: 1m
-            outcome: failed
-            message: "</script><img src=x onerror=alert(1)> \u202e\u001b[31m \"quoted\" & done 😀"
-  - name: moving
-    account: "111122223333"
-    region: us-west-2
-    first: -90s
-    every: 7d
-    workflows:
-      - managed: build-image
-        steps:
-          - {name: LaunchBuildInstance, duration: 1m}
-          - {name: ApplyBuildComponents, duration: 1h}
-      - managed: test-image
-"#;
+fn builds() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("broken")
+            .without("builds")
+            .with("first: -1h")
+            .with("every: 7d")
+            .managed_with(
+                "build-image",
+                ["LaunchBuildInstance, duration: 1m", HOSTILE_STEP],
+            ),
+        PipelineText::new("moving")
+            .without("builds")
+            .with("first: -90s")
+            .with("every: 7d")
+            .managed_with(
+                "build-image",
+                [
+                    "LaunchBuildInstance, duration: 1m",
+                    "ApplyBuildComponents, duration: 1h",
+                ],
+            )
+            .managed("test-image"),
+    ])
+    .with("listed_after: 0s")
+}
+
+const HOSTILE_STEP: &str = r#"ApplyBuildComponents, duration: 1m, outcome: failed, message: "</script><img src=x onerror=alert(1)> \u202e\u001b[31m \"quoted\" & done 😀""#;
 
 async fn following(simulated: &Simulated) -> Exporter {
     following_with(simulated, &[]).await
@@ -152,7 +151,7 @@ fn as_metrics(step: &Value, keys: impl Iterator<Item = String>) -> BTreeMap<Stri
 
 #[tokio::test]
 async fn json_agrees_with_the_metrics() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     let complete = |scrape: &Scrape| scrape.series("imagebuilder_workflow_step_info").len() == 18;
     exporter.until("all steps have told all", complete).await;
@@ -195,7 +194,7 @@ async fn json_agrees_with_the_metrics() {
 
 #[tokio::test]
 async fn secrets_of_a_step_are_nowhere_and_hostile_text_is_text() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     let seen = |json: &Value| {
         json["steps"]
@@ -218,7 +217,7 @@ async fn secrets_of_a_step_are_nowhere_and_hostile_text_is_text() {
 
 #[tokio::test]
 async fn page_allows_a_browser_nothing_but_its_own_files_and_these_are_kept() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     let page = exporter.get("/").await;
     assert_eq!(
@@ -278,7 +277,7 @@ fn unzipped(answer: &Response) -> String {
 
 #[tokio::test]
 async fn page_and_json_are_sent_compressed_where_that_is_wanted() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     for (path, end) in [("/", "</html>\n"), ("/api/v1/steps", "}\n")] {
         let answer = exporter
@@ -295,7 +294,7 @@ async fn page_and_json_are_sent_compressed_where_that_is_wanted() {
 
 #[tokio::test]
 async fn question_that_makes_no_sense_is_refused_with_what_would() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     let page = exporter.get("/?status=BROKEN&color=red").await;
     assert_eq!(page.status, 400);
@@ -324,7 +323,7 @@ async fn question_that_makes_no_sense_is_refused_with_what_would() {
 
 #[tokio::test]
 async fn denied_operation_is_shown_until_it_is_allowed() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     simulated.spoil_all(error("ForbiddenException"));
     let denied = |json: &Value| {
@@ -369,7 +368,7 @@ async fn denied_operation_is_shown_until_it_is_allowed() {
 
 #[tokio::test]
 async fn links_lead_to_where_people_reach_it() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let external = "--web.external-url=https://m.example.com/ib";
     let exporter = following_with(&simulated, &[external]).await;
     let json = json(&exporter, "?status=FAILED").await;
@@ -382,7 +381,7 @@ async fn links_lead_to_where_people_reach_it() {
 
 #[tokio::test]
 async fn metrics_at_the_root_take_the_place_of_the_page_and_leave_the_json() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let exporter = following_with(&simulated, &["--web.telemetry-path=/"]).await;
     let root = exporter.get("/").await;
     assert!(
@@ -397,7 +396,7 @@ async fn metrics_at_the_root_take_the_place_of_the_page_and_leave_the_json() {
 async fn what_is_named_and_not_known_is_told_until_it_is_known_or_named_no_more() {
     const IMAGE: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image/moving/1.0.0/1";
     const WORKFLOW: &str = "wf-00000000-0000-0000-0000-000000000000";
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let fault = Fault::on("GetImage", error("InvalidRequestException")).unwrap();
     simulated.faults.set(vec![fault]);
     let config = |named: &str| {

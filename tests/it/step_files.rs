@@ -3,23 +3,16 @@
 use imagebuilder_exporter::simulator::Effect;
 
 use crate::process::{Exporter, Scrape, Setup, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: one
-        steps:
-          - {name: First, action: ExecuteComponents, duration: 2h}
-      - name: two
-        parallel_group: all
-        steps:
-          - {name: Second, action: ExecuteComponents, duration: 2h}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .workflow("one", ["First, action: ExecuteComponents, duration: 2h"])
+        .workflow(
+            "two, parallel_group: all",
+            ["Second, action: ExecuteComponents, duration: 2h"],
+        )])
+}
 
 const SUCCESSFUL: &str = "imagebuilder_exporter_config_last_reload_successful{}";
 const SUCCEEDED_AT: &str = "imagebuilder_exporter_config_last_reload_success_timestamp_seconds{}";
@@ -57,7 +50,7 @@ fn list(simulated: &Simulated, steps: &[&str]) -> String {
 
 #[tokio::test]
 async fn steps_come_and_go_with_their_files_and_the_others_keep_their_state() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated).await;
     until_tracked(&exporter, &simulated, &["First"]).await;
     let file = "steps.d/build.yaml";
@@ -81,7 +74,7 @@ async fn steps_come_and_go_with_their_files_and_the_others_keep_their_state() {
 
 #[tokio::test]
 async fn bad_step_file_is_told_once_and_changes_nothing_until_it_is_good_again() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated).await;
     let file = "steps.d/build.yaml";
     exporter.files.write(file, &list(&simulated, &["Second"]));
@@ -115,7 +108,7 @@ async fn bad_step_file_is_told_once_and_changes_nothing_until_it_is_good_again()
 
 #[tokio::test]
 async fn step_file_that_only_a_reload_saw_wrong_is_not_held_against_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated).await;
     let before = exporter.scrape().await.value(SUCCEEDED_AT).unwrap();
     let file = exporter.files.write("steps.d/build.yaml", "step-1\n");
@@ -130,7 +123,7 @@ async fn step_file_that_only_a_reload_saw_wrong_is_not_held_against_it() {
 
 #[tokio::test]
 async fn changed_step_file_does_not_put_a_changed_configuration_into_force() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated).await;
     let config = std::fs::read_to_string(exporter.files.path("config.yaml")).unwrap();
     exporter.write_config(&config.replace("name: main", "name: other"));
@@ -151,7 +144,7 @@ async fn changed_step_file_does_not_put_a_changed_configuration_into_force() {
 
 #[tokio::test]
 async fn good_step_file_does_not_hide_that_the_configuration_was_refused() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated).await;
     let config = std::fs::read_to_string(exporter.files.path("config.yaml")).unwrap();
     exporter.write_config("targets: []\n");
@@ -168,7 +161,7 @@ async fn good_step_file_does_not_hide_that_the_configuration_was_refused() {
 
 #[tokio::test]
 async fn bad_step_file_at_the_start_is_a_bad_configuration() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["First"]) + "    step_executions_files: [steps.yaml]\n";
     let setup = Setup::exporter(&config);
     setup.files.write("steps.yaml", "steps\n");

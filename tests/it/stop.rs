@@ -11,23 +11,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::process::{Exporter, PATIENCE, Setup, Simulated, parse};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// Promised are five seconds, of which answers under way get four; a busy machine takes longer for them.
 /// What could hold the end up here would do so for good.
 const WITHIN: Duration = Duration::from_secs(60);
 
-const SCENARIO: &str = r#"
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: own-build
-        steps:
-          - {name: ApplyBuildComponents, action: ExecuteComponents, duration: 2h}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden").workflow(
+        "own-build",
+        ["ApplyBuildComponents, action: ExecuteComponents, duration: 2h"],
+    )])
+}
 const STEP: &str = "ApplyBuildComponents";
 
 async fn ends_well(exporter: Exporter, signal: &str) {
@@ -41,7 +36,7 @@ async fn ends_well(exporter: Exporter, signal: &str) {
 #[tokio::test]
 async fn either_signal_ends_the_exporter() {
     for signal in ["TERM", "INT"] {
-        let simulated = Simulated::start(SCENARIO).await;
+        let simulated = Simulated::start(scenario()).await;
         let exporter = Setup::exporter(&simulated.config(&[STEP])).start().await;
         exporter.until_ready().await;
         ends_well(exporter, signal).await;
@@ -50,7 +45,7 @@ async fn either_signal_ends_the_exporter() {
 
 #[tokio::test]
 async fn exporter_ends_while_aws_does_not_answer() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     simulated.spoil_all(Effect::NoAnswer);
     let config = simulated.config(&[STEP]).replace("30s", "1h");
     let exporter = Setup::exporter(&config).start().await;
@@ -88,7 +83,7 @@ impl NoNames {
 #[cfg(target_env = "gnu")]
 #[tokio::test]
 async fn exporter_ends_while_a_name_server_does_not_answer() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&[STEP]);
     let config = config.replace(&simulated.url, "http://imagebuilder:80");
     let (names, setup) = NoNames::of(Setup::exporter(&config));
@@ -105,7 +100,7 @@ async fn exporter_ends_while_a_name_server_does_not_answer() {
 #[cfg(target_env = "gnu")]
 #[tokio::test]
 async fn signals_are_heard_while_the_exporter_starts() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&simulated.config(&[STEP]));
     let setup = setup.arg("--web.listen-address=nowhere:0");
     let (names, setup) = NoNames::of(setup);
@@ -126,7 +121,7 @@ async fn signals_are_heard_while_the_exporter_starts() {
 /// A file system that does not answer holds a thread that nobody can stop.
 #[tokio::test]
 async fn exporter_serves_and_ends_while_a_file_of_the_credentials_cannot_be_read() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&[STEP]).replace("30s", "5s");
     let setup = Setup::exporter(&config).without_credentials();
     let token = setup.files.path("token");
@@ -159,7 +154,7 @@ async fn once_read(pipe: PathBuf) -> File {
 
 #[tokio::test]
 async fn exporter_serves_and_ends_while_the_shared_aws_configuration_cannot_be_read() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&simulated.config(&[STEP]).replace("30s", "5s"));
     let shared = setup.files.path("aws-config");
     make_pipe(&shared);
@@ -174,7 +169,7 @@ async fn exporter_serves_and_ends_while_the_shared_aws_configuration_cannot_be_r
 
 #[tokio::test]
 async fn reload_that_cannot_read_its_file_holds_up_neither_polls_nor_the_end() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&[STEP])).start().await;
     exporter.until_ready().await;
     let file = exporter.files.path("config.yaml");
@@ -199,7 +194,7 @@ async fn exporter_ends_while_its_first_configuration_cannot_be_read() {
 
 #[tokio::test]
 async fn hangup_while_the_exporter_starts_does_not_end_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let (exporter, mut open) = starting().await;
     exporter.signal("HUP");
     open.write_all(simulated.config(&[STEP]).as_bytes())
@@ -263,7 +258,7 @@ async fn begun_scrape(exporter: &Exporter) -> (TcpStream, Vec<u8>) {
 
 #[tokio::test]
 async fn scrape_under_way_is_answered_to_its_end() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&much(&simulated, 700)).start().await;
     let (mut stream, mut bytes) = begun_scrape(&exporter).await;
     exporter.signal("TERM");
@@ -278,7 +273,7 @@ async fn scrape_under_way_is_answered_to_its_end() {
 
 #[tokio::test]
 async fn scraper_that_does_not_read_holds_up_nothing() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&much(&simulated, 3_000)).start().await;
     let (_stream, _) = begun_scrape(&exporter).await;
     exporter.signal("TERM");

@@ -4,28 +4,26 @@ use imagebuilder_exporter::simulator::{Effect, Fault};
 
 use super::{STEP_INFO, config, set, start, target, until_discovered_again, values};
 use crate::process::{Scrape, Simulated, now};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// One build that runs since ten minutes, and another that begins four seconds from now.
-const TWO_BUILDS: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden
-    display_name: Golden
-    image: golden-image
-    account: "111122223333"
-    region: us-west-2
-    tags: {Team: platform}
-    schedule: cron(0 3 * * ? *)
-    first: -10m
-    every: 604s
-    builds: 2
-    workflows:
-      - name: make
-        version: 2.1.0/3
-        steps:
-          - {name: Launch, action: LaunchInstance, duration: 5m}
-          - {name: Build, action: ExecuteComponents, duration: 2h, timeout: 4h}
-"#;
+fn two_builds() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .with("display_name: Golden")
+        .with("image: golden-image")
+        .with("tags: {Team: platform}")
+        .with(r#"schedule: "cron(0 3 * * ? *)""#)
+        .with("every: 604s")
+        .with("builds: 2")
+        .workflow(
+            "make, version: 2.1.0/3",
+            [
+                "Launch, action: LaunchInstance, duration: 5m",
+                "Build, action: ExecuteComponents, duration: 2h, timeout: 4h",
+            ],
+        )])
+    .with("listed_after: 0s")
+}
 
 /// The one series that a selector matches.
 fn line(scrape: &Scrape, selector: &str) -> String {
@@ -40,7 +38,7 @@ fn line(scrape: &Scrape, selector: &str) -> String {
     reason = "one scenario, checked at several moments"
 )]
 async fn everything_of_a_pipeline_appears_by_itself() {
-    let simulated = Simulated::start(TWO_BUILDS).await;
+    let simulated = Simulated::start(two_builds()).await;
     let keys = ["labels: {team: base}", "pipelines: [golden]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
     let older = "imagebuilder_workflow_step_info{image_version=\"1.0.0/1\"}";
@@ -139,7 +137,7 @@ async fn everything_of_a_pipeline_appears_by_itself() {
 
 #[tokio::test]
 async fn new_build_hides_no_older_one_that_still_runs() {
-    let simulated = Simulated::start(TWO_BUILDS).await;
+    let simulated = Simulated::start(two_builds()).await;
     let keys = ["pipelines: [golden]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
     let running = |step: &str| {
@@ -158,30 +156,30 @@ async fn new_build_hides_no_older_one_that_still_runs() {
 }
 
 /// Three builds, one after the other, that begin under the eyes of the exporter.
-const SHORT_BUILDS: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: 2s
-    every: 2s
-    builds: 3
-    workflows:
-      - name: make
-        steps:
-          - {name: Build, action: RunCommand, duration: 1s, in_turn: [completed, failed, completed]}
-"#;
+fn short_builds(every: &str) -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .with(&format!("first: {every}"))
+        .with(&format!("every: {every}"))
+        .with("builds: 3")
+        .workflow(
+            "make",
+            [
+                "Build, action: RunCommand, duration: 1s, in_turn: [completed, failed, \
+completed]",
+            ],
+        )])
+    .with("listed_after: 0s")
+}
 
 #[tokio::test]
 async fn build_is_counted_once_and_leaves_after_its_retention() {
-    let mut simulated = Simulated::start(&SHORT_BUILDS.replace("2s", "1h")).await;
+    let mut simulated = Simulated::start(short_builds("1h")).await;
     let target = target(&simulated, "main", &["pipelines: [golden]"]);
     let settings = "metrics: {retention: 10s, retention_failed: 1h, ";
     let config = config(&[target]).replace("metrics: {", settings);
     let exporter = start(&config).await;
     exporter.until_ready().await;
-    simulated.begin_anew(SHORT_BUILDS).await;
+    simulated.begin_anew(short_builds("2s")).await;
 
     let shown = "imagebuilder_image_info{}";
     let versions = |scrape: &Scrape| values(scrape, shown, "image_version");
@@ -217,7 +215,7 @@ async fn build_is_counted_once_and_leaves_after_its_retention() {
 
 #[tokio::test]
 async fn exporter_is_ready_once_the_first_discovery_has_ended_well_or_not() {
-    let mut simulated = Simulated::start(TWO_BUILDS).await;
+    let mut simulated = Simulated::start(two_builds()).await;
     let fault = Fault::on("ListWorkflowExecutions", Effect::NoAnswer).unwrap();
     simulated.faults.set(vec![fault]);
     let config = config(&[target(&simulated, "main", &["pipelines: [golden]"])]);

@@ -5,29 +5,27 @@ use imagebuilder_exporter::simulator::Fault;
 
 use super::{STEP_INFO, config, reload, set, start, target, until_discovered_again, values};
 use crate::process::{Scrape, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// A build that fails three seconds from now, and is retried half a minute later.
-const RETRIED: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -1m
-    builds: 1
-    retries: 1
-    retry_after: 30s
-    workflows:
-      - name: make
-        rollback: none
-        steps:
-          - {name: Prepare, action: RunCommand, duration: 60s}
-          - {name: Build, action: RunCommand, duration: 3s, outcome: failed}
-"#;
+fn retried() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .with("first: -1m")
+        .with("retries: 1")
+        .with("retry_after: 30s")
+        .workflow(
+            "make, rollback: none",
+            [
+                "Prepare, action: RunCommand, duration: 60s",
+                "Build, action: RunCommand, duration: 3s, outcome: failed",
+            ],
+        )])
+    .with("listed_after: 0s")
+}
 
 #[tokio::test]
 async fn retried_build_is_opened_again_and_what_it_supersedes_is_marked() {
-    let simulated = Simulated::start(RETRIED).await;
+    let simulated = Simulated::start(retried()).await;
     let keys = ["pipelines: [golden]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
     let execution =
@@ -69,23 +67,18 @@ async fn retried_build_is_opened_again_and_what_it_supersedes_is_marked() {
 }
 
 /// A pipeline that is deleted half a minute from now, while its build runs.
-const DELETED: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    every: 24h
-    deleted_at: 30s
-    workflows:
-      - name: make
-        steps: [{name: Build, action: RunCommand, duration: 2h}]
-"#;
+fn deleted() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .without("builds")
+        .with("every: 24h")
+        .with("deleted_at: 30s")
+        .workflow("make", ["Build, action: RunCommand, duration: 2h"])])
+    .with("listed_after: 0s")
+}
 
 #[tokio::test]
 async fn build_of_a_pipeline_that_is_deleted_is_followed_on() {
-    let simulated = Simulated::start(DELETED).await;
+    let simulated = Simulated::start(deleted()).await;
     let keys = ["pipelines: [\"gold*\"]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
     exporter.until_value(STEP_INFO, 1.0).await;
@@ -108,23 +101,17 @@ async fn build_of_a_pipeline_that_is_deleted_is_followed_on() {
     exporter.until_value(matches, 0.0).await;
 }
 
-const BUILDS: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    every: 5m
-    builds: 2
-    workflows:
-      - name: make
-        steps: [{name: Build, action: RunCommand, duration: 2h}]
-"#;
+fn builds() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .with("every: 5m")
+        .with("builds: 2")
+        .workflow("make", ["Build, action: RunCommand, duration: 2h"])])
+    .with("listed_after: 0s")
+}
 
 #[tokio::test]
 async fn build_that_is_named_is_followed_alone_and_leaves_with_its_name() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let named = |builds: &[u32]| {
         let arns = { builds.iter() }.map(|build| {
             format!("arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/{build}")
@@ -166,7 +153,7 @@ async fn build_that_is_named_is_followed_alone_and_leaves_with_its_name() {
 
 #[tokio::test]
 async fn target_that_may_not_look_leaves_what_it_chooses_to_the_next_until_it_may() {
-    let simulated = Simulated::start(BUILDS).await;
+    let simulated = Simulated::start(builds()).await;
     let role = "arn:aws:iam::111122223333:role/late";
     let denied = Fault::on("AssumeRole", error("AccessDenied")).unwrap();
     simulated.faults.set(vec![denied.id(role).unwrap()]);

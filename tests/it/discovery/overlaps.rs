@@ -5,28 +5,27 @@ use std::collections::BTreeSet;
 
 use super::{config, reload, set, start, target, until_discovered_again, values};
 use crate::process::{Exporter, Scrape, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// A build of two workflow executions at once, the shorter of which ends ten seconds from now.
-const SCENARIO: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    first: -10m
-    builds: 1
-    workflows:
-      - name: long
-        parallel_group: both
-        steps:
-          - {name: Long, action: RunCommand, duration: 2h}
-          - {name: Never, action: RunCommand}
-      - name: short
-        parallel_group: both
-        steps:
-          - {name: Short, action: RunCommand, duration: 610s}
-          - {name: Then, action: RunCommand, duration: 2h}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .workflow(
+            "long, parallel_group: both",
+            [
+                "Long, action: RunCommand, duration: 2h",
+                "Never, action: RunCommand",
+            ],
+        )
+        .workflow(
+            "short, parallel_group: both",
+            [
+                "Short, action: RunCommand, duration: 610s",
+                "Then, action: RunCommand, duration: 2h",
+            ],
+        )])
+    .with("listed_after: 0s")
+}
 
 const INFOS: [&str; 4] = [
     "imagebuilder_workflow_step_info{}",
@@ -57,7 +56,7 @@ fn lists(target: &str) -> String {
 
 #[tokio::test]
 async fn what_two_targets_choose_is_shown_polled_and_counted_once_by_the_first() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let follow = ["pipelines: [golden]", "images: [\"gold*\"]"];
     let exporter = start(&config(&[
         target(&simulated, "first", &follow),
@@ -86,7 +85,7 @@ async fn what_two_targets_choose_is_shown_polled_and_counted_once_by_the_first()
 
 #[tokio::test]
 async fn second_target_takes_over_what_a_reload_takes_from_the_first() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let first = target(&simulated, "first", &["pipelines: [golden]"]);
     let second = target(&simulated, "second", &["images: [golden]"]);
     let exporter = start(&config(&[first.clone(), second.clone()])).await;
@@ -112,7 +111,7 @@ async fn second_target_takes_over_what_a_reload_takes_from_the_first() {
 
 #[tokio::test]
 async fn order_of_the_file_says_whose_it_is_also_after_a_reload_turns_it_round() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let targets = ["one", "other"].map(|name| target(&simulated, name, &["pipelines: [golden]"]));
     let [one, other] = targets;
     let exporter = start(&config(&[one.clone(), other.clone()])).await;
@@ -123,7 +122,7 @@ async fn order_of_the_file_says_whose_it_is_also_after_a_reload_turns_it_round()
 
 #[tokio::test]
 async fn what_is_named_one_by_one_belongs_to_who_names_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let planned = simulated.planned();
     let short = { planned.iter() }
         .find(|step| step.name == "Short")
@@ -175,21 +174,15 @@ fn twice(scrape: &Scrape) -> Vec<&str> {
 
 #[tokio::test]
 async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_kept() {
-    let scenario = r#"
-        listed_after: 0s
-        pipelines:
-          - name: golden
-            account: "111122223333"
-            region: us-west-2
-            first: 10m
-            builds: 1
-            retries: 1
-            retry_after: 1m
-            workflows:
-              - name: make
-                rollback: none
-                steps: [{name: Build, action: RunCommand, duration: 1m, outcome: failed}]
-    "#;
+    let scenario = ScenarioText::of([PipelineText::new("golden")
+        .with("first: 10m")
+        .with("retries: 1")
+        .with("retry_after: 1m")
+        .workflow(
+            "make, rollback: none",
+            ["Build, action: RunCommand, duration: 1m, outcome: failed"],
+        )])
+    .with("listed_after: 0s");
     let simulated = Simulated::at_speed(scenario, 60.0).await;
     let follow = ["pipelines: [golden]"];
     let config = config(&[
@@ -221,8 +214,8 @@ async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_k
 #[tokio::test]
 async fn image_goes_over_to_the_first_target_at_once_and_for_good() {
     // Who chooses by the name alone knows first that it is wanted.
-    let late = "faults: [{operation: GetImage, latency: 1s}]\n";
-    let simulated = Simulated::start(&[SCENARIO, late].concat()).await;
+    let late = scenario().with("faults: [{operation: GetImage, latency: 1s}]");
+    let simulated = Simulated::start(late).await;
     let exporter = start(&config(&[
         target(&simulated, "first", &["pipelines: [golden]"]),
         target(&simulated, "second", &["images: [golden]"]),

@@ -6,40 +6,26 @@ use imagebuilder_exporter::simulator::{Effect, Fault};
 
 use super::{DISCOVERED, STEP_INFO, config, set, start, target, until_discovered_again, values};
 use crate::process::{Scrape, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// Thirty steps in one execution, three executions in one build, eight builds, six pipelines.
-fn scenario(pages: &str) -> String {
-    let steps = |name: &str, count: usize| -> String {
-        let steps = (1..=count).map(|number| {
-            format!("          - {{name: {name}{number}, action: RunCommand, duration: 2h}}\n")
-        });
-        steps.collect()
+fn scenario(pages: &str) -> ScenarioText {
+    let steps = |name: &str, count: usize| {
+        let step = |number| format!("{name}{number}, action: RunCommand, duration: 2h");
+        (1..=count).map(step).collect::<Vec<_>>()
     };
-    let mut text = format!("listed_after: 0s\npages: {pages}\npipelines:\n");
-    for number in 0..6 {
-        text += &format!(
-            "  - name: golden-{number}\n    \
-                 account: \"111122223333\"\n    \
-                 region: us-west-2\n    \
-                 first: -10m\n    \
-                 every: 3m\n    \
-                 builds: {builds}\n    \
-                 workflows:\n      \
-                   - name: one\n        \
-                     parallel_group: all\n        \
-                     steps:\n{one}      \
-                   - name: two\n        \
-                     parallel_group: all\n        \
-                     steps:\n{two}      \
-                   - name: three\n        \
-                     parallel_group: all\n        \
-                     steps:\n{two}",
-            builds = if number == 0 { 3 } else { 1 },
-            one = steps("One", if number == 0 { 30 } else { 2 }),
-            two = steps("Two", 1),
-        );
-    }
-    text
+    let pipelines = (0..6).map(|number| {
+        let (builds, ones) = if number == 0 { (3, 30) } else { (1, 2) };
+        PipelineText::new(&format!("golden-{number}"))
+            .with("every: 3m")
+            .with(&format!("builds: {builds}"))
+            .workflow("one, parallel_group: all", steps("One", ones))
+            .workflow("two, parallel_group: all", steps("Two", 1))
+            .workflow("three, parallel_group: all", steps("Two", 1))
+    });
+    ScenarioText::of(pipelines)
+        .with("listed_after: 0s")
+        .with(&format!("pages: {pages}"))
 }
 
 const PIPELINES: usize = 6;
@@ -58,7 +44,7 @@ fn is_complete(scrape: &Scrape) -> bool {
 
 #[tokio::test]
 async fn pages_are_read_until_there_is_no_token_however_little_they_hold() {
-    let simulated = Simulated::start(&scenario("{max_size: 25, short: true, empty: true}")).await;
+    let simulated = Simulated::start(scenario("{max_size: 25, short: true, empty: true}")).await;
     let exporter = start(&config(&[target(
         &simulated,
         "main",
@@ -78,7 +64,7 @@ async fn pages_are_read_until_there_is_no_token_however_little_they_hold() {
 #[tokio::test]
 async fn token_that_expires_half_way_costs_the_round_and_nothing_that_is_known() {
     let pages = "{max_size: 25, short: true, empty: true, token_lifetime: 5s}";
-    let simulated = Simulated::start(&scenario(pages)).await;
+    let simulated = Simulated::start(scenario(pages)).await;
     let exporter = start(&config(&[target(
         &simulated,
         "main",

@@ -6,27 +6,21 @@ use super::{
     DISCOVERED, STEP_INFO, config, reload, set, start, target, until_discovered_again, values,
 };
 use crate::process::{Scrape, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
-const SCENARIO: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden
-    account: "111122223333"
-    region: us-west-2
-    tags: {Team: platform}
-    first: -10m
-    builds: 1
-    workflows: &workflows
-      - name: make
-        steps: [{name: Build, action: RunCommand, duration: 2h}]
-  - name: web
-    account: "111122223333"
-    region: us-west-2
-    tags: {Team: web}
-    first: -10m
-    builds: 1
-    workflows: *workflows
-"#;
+/// Two pipelines, whose builds are at a step of this name.
+fn scenario(step: &str) -> ScenarioText {
+    let step = format!("{step}, action: RunCommand, duration: 2h");
+    ScenarioText::of([
+        PipelineText::new("golden")
+            .with("tags: {Team: platform}")
+            .workflow("make", [&step]),
+        PipelineText::new("web")
+            .with("tags: {Team: web}")
+            .workflow("make", [&step]),
+    ])
+    .with("listed_after: 0s")
+}
 
 /// The series of a pipeline and of what it builds, but for those that grow with the clock.
 fn of_image<'a>(scrape: &'a Scrape, name: &str) -> Vec<&'a str> {
@@ -41,7 +35,7 @@ fn of_image<'a>(scrape: &'a Scrape, name: &str) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn what_both_name_keeps_its_state_and_the_rest_is_gone_at_once() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario("Build")).await;
     let configured =
         |keys: &[&str]| config(&[target(&simulated, "main", keys)]).replace("30s", "5s");
     let exporter = start(&configured(&["pipelines: [golden, web]"])).await;
@@ -84,8 +78,8 @@ async fn what_both_name_keeps_its_state_and_the_rest_is_gone_at_once() {
 
 #[tokio::test]
 async fn target_that_changes_its_endpoint_begins_anew() {
-    let simulated = Simulated::start(SCENARIO).await;
-    let other = Simulated::start(&SCENARIO.replace("name: Build", "name: Other")).await;
+    let simulated = Simulated::start(scenario("Build")).await;
+    let other = Simulated::start(scenario("Other")).await;
     let keys = ["pipelines: [golden]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
     let steps = |scrape: &Scrape| values(scrape, STEP_INFO, "step");

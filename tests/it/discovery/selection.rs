@@ -2,47 +2,31 @@
 
 use super::{config, set, start, target, until_discovered_again, values};
 use crate::process::{Scrape, Simulated};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
-const SCENARIO: &str = r#"
-listed_after: 0s
-pipelines:
-  - name: golden-linux
-    display_name: Golden Linux
-    account: "111122223333"
-    region: us-west-2
-    tags: {Team: platform, cost-center: "42"}
-    first: -10m
-    builds: 1
-    workflows: &workflows
-      - name: make
-        steps: [{name: Build, action: RunCommand, duration: 2h}]
-  - name: golden-scratch
-    account: "111122223333"
-    region: us-west-2
-    tags: {Team: platform, Stage: dev-1}
-    first: -10m
-    builds: 1
-    workflows: *workflows
-  - name: web-tier
-    account: "111122223333"
-    region: us-west-2
-    tags: {Team: web}
-    image_tags: {Team: web, Stage: production}
-    first: -10m
-    builds: 1
-    workflows: *workflows
-  - name: untagged
-    account: "111122223333"
-    region: us-west-2
-    without_pipeline: true
-    first: -10m
-    builds: 1
-    workflows: *workflows
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("golden-linux")
+            .with("display_name: Golden Linux")
+            .with(r#"tags: {Team: platform, cost-center: "42"}"#)
+            .workflow("make", ["Build, action: RunCommand, duration: 2h"]),
+        PipelineText::new("golden-scratch")
+            .with("tags: {Team: platform, Stage: dev-1}")
+            .workflow("make", ["Build, action: RunCommand, duration: 2h"]),
+        PipelineText::new("web-tier")
+            .with("tags: {Team: web}")
+            .with("image_tags: {Team: web, Stage: production}")
+            .workflow("make", ["Build, action: RunCommand, duration: 2h"]),
+        PipelineText::new("untagged")
+            .with("without_pipeline: true")
+            .workflow("make", ["Build, action: RunCommand, duration: 2h"]),
+    ])
+    .with("listed_after: 0s")
+}
 
 /// What a target with these keys shows: the images of its steps, its images and its pipelines.
 async fn follows(keys: &[&str], images: &[&str], pipelines: &[&str]) -> Scrape {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let exporter = start(&config(&[target(&simulated, "main", keys)])).await;
     let found = |scrape: &Scrape| {
         [
@@ -67,19 +51,11 @@ async fn follows(keys: &[&str], images: &[&str], pipelines: &[&str]) -> Scrape {
 
 #[tokio::test]
 async fn last_good_image_is_shown_also_where_the_pipelines_are_listed_after_the_images() {
-    let scenario = r#"
-        listed_after: 0s
-        faults: [{operation: ListImagePipelines, latency: 1s}]
-        pipelines:
-          - name: golden
-            account: "111122223333"
-            region: us-west-2
-            first: -100h
-            builds: 1
-            workflows:
-              - name: make
-                steps: [{name: Build, action: RunCommand, duration: 1h}]
-    "#;
+    let scenario = ScenarioText::of([PipelineText::new("golden")
+        .with("first: -100h")
+        .workflow("make", ["Build, action: RunCommand, duration: 1h"])])
+    .with("listed_after: 0s")
+    .with("faults: [{operation: ListImagePipelines, latency: 1s}]");
     let simulated = Simulated::start(scenario).await;
     let config = config(&[target(&simulated, "main", &["pipelines: [golden]"])]);
     let seldom = config.replace("discovery_interval: 400ms", "discovery_interval: 1h");
@@ -149,7 +125,7 @@ async fn tags_become_labels_of_the_info_series_alone() {
 
 #[tokio::test]
 async fn selector_that_matches_nothing_is_a_gauge_and_one_line_of_the_log() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let keys = [
         "pipelines: [golden-linux, prodution]",
         "images: [\"*-teir\"]",

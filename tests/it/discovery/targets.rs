@@ -4,22 +4,15 @@ use imagebuilder_exporter::simulator::{Effect, Fault};
 
 use super::{config, set, start, target, target_in, until_discovered_again, values};
 use crate::process::{Scrape, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// The same in each region.
-fn scenario(regions: &[&str]) -> String {
-    let pipelines = regions.iter().map(|region| {
-        format!(
-            "  - name: golden\n    \
-                 account: \"111122223333\"\n    \
-                 region: {region}\n    \
-                 first: -10m\n    \
-                 builds: 1\n    \
-                 workflows:\n      \
-                   - name: make\n        \
-                     steps: [{{name: Build, action: RunCommand, duration: 2h}}]\n"
-        )
-    });
-    format!("pipelines:\n{}", pipelines.collect::<String>())
+fn scenario(regions: &[&str]) -> ScenarioText {
+    ScenarioText::of(regions.iter().map(|region| {
+        PipelineText::new("golden")
+            .with(&format!("region: {region}"))
+            .workflow("make", ["Build, action: RunCommand, duration: 2h"])
+    }))
 }
 
 const FOLLOW: &str = "pipelines: [\"*\"]";
@@ -36,8 +29,8 @@ fn shown(scrape: &Scrape) -> std::collections::BTreeSet<String> {
 #[tokio::test]
 async fn failing_targets_cost_themselves_alone_and_recover_when_their_fault_ends() {
     let regions = ["us-west-2", "us-east-1", "eu-west-1"];
-    let simulated = Simulated::start(&scenario(&regions)).await;
-    let mut dead = Simulated::start(&scenario(&["us-west-1"])).await;
+    let simulated = Simulated::start(scenario(&regions)).await;
+    let mut dead = Simulated::start(scenario(&["us-west-1"])).await;
     dead.go_down().await;
     let denied = "arn:aws:iam::111122223333:role/denied";
     let access = Fault::on("AssumeRole", error("AccessDenied")).unwrap();
@@ -92,7 +85,7 @@ async fn failing_targets_cost_themselves_alone_and_recover_when_their_fault_ends
 
 #[tokio::test]
 async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_missing() {
-    let simulated = Simulated::start(&scenario(&["us-west-2"])).await;
+    let simulated = Simulated::start(scenario(&["us-west-2"])).await;
     let fault = Fault::on("ListImagePipelines", error("ForbiddenException")).unwrap();
     simulated.faults.set(vec![fault]);
     let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
@@ -113,7 +106,7 @@ async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_mis
 
 #[tokio::test]
 async fn list_that_fails_while_another_is_read_is_told_once_and_so_is_its_end() {
-    let simulated = Simulated::start(&scenario(&["us-west-2"])).await;
+    let simulated = Simulated::start(scenario(&["us-west-2"])).await;
     let fault = Fault::on("ListImagePipelines", error("ServiceException")).unwrap();
     simulated.faults.set(vec![fault]);
     let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
@@ -133,7 +126,7 @@ async fn list_that_fails_while_another_is_read_is_told_once_and_so_is_its_end() 
 
 #[tokio::test]
 async fn list_that_goes_on_failing_when_the_target_is_up_again_is_told_then() {
-    let simulated = Simulated::start(&scenario(&["us-west-2"])).await;
+    let simulated = Simulated::start(scenario(&["us-west-2"])).await;
     simulated.spoil_all(error("ServiceException"));
     let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
     let target = target_in("us-west-2", &simulated.url, "main", &keys);
@@ -175,7 +168,7 @@ async fn call_that_is_denied_is_named_with_what_would_allow_it() {
         "eu-west-2",
     ];
     let all = [&regions[..], &["eu-central-1"]].concat();
-    let simulated = Simulated::start(&scenario(&all)).await;
+    let simulated = Simulated::start(scenario(&all)).await;
     let faults = operations.iter().zip(regions).map(|(operation, region)| {
         let fault = Fault::on(operation, error("ForbiddenException")).unwrap();
         fault.region(region).unwrap()
@@ -217,18 +210,14 @@ async fn call_that_is_denied_is_named_with_what_would_allow_it() {
 
 #[tokio::test]
 async fn steps_known_are_asked_for_one_by_one_where_they_may_no_longer_be_listed() {
-    let scenario = "pipelines:\n  \
-        - name: golden\n    \
-          account: \"111122223333\"\n    \
-          region: us-west-2\n    \
-          first: -1m\n    \
-          builds: 1\n    \
-          workflows:\n      \
-            - name: make\n        \
-              steps:\n          \
-                - {name: First, action: RunCommand, duration: 68s}\n          \
-                - {name: Second, action: RunCommand, duration: 2h}\n";
-    let simulated = Simulated::start(scenario).await;
+    let pipeline = PipelineText::new("golden").with("first: -1m").workflow(
+        "make",
+        [
+            "First, action: RunCommand, duration: 68s",
+            "Second, action: RunCommand, duration: 2h",
+        ],
+    );
+    let simulated = Simulated::start(ScenarioText::of([pipeline])).await;
     let exporter = start(&config(&[target(&simulated, "main", &[FOLLOW])])).await;
     let known = |scrape: &Scrape| {
         values(scrape, "imagebuilder_workflow_step_info{}", "step") == set(&["First", "Second"])
@@ -259,7 +248,7 @@ async fn steps_known_are_asked_for_one_by_one_where_they_may_no_longer_be_listed
 
 #[tokio::test]
 async fn target_that_throttles_slows_down_alone() {
-    let simulated = Simulated::start(&scenario(&["us-west-2", "eu-west-1"])).await;
+    let simulated = Simulated::start(scenario(&["us-west-2", "eu-west-1"])).await;
     let throttle = Fault::on("*", error("CallRateLimitExceededException")).unwrap();
     simulated
         .faults

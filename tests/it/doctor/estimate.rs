@@ -14,6 +14,7 @@ use crate::process::{Scrape, Simulated};
 use crate::support::busy_account::{BusyAccount, Shape, clock};
 use crate::support::fleet::{Fleet, limit};
 use crate::support::poller::Polling;
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// By how much the truth may differ from what was estimated.
 const CALLS_WITHIN: f64 = 1.15;
@@ -127,17 +128,30 @@ async fn calls_for_what_is_named_are_about_as_many_as_doctor_said() {
 }
 
 /// Three names, of which one builds more often than it is forgotten.
-const SCENARIO: &str = r#"
-listed_after: 0
-pipelines:
-  - {name: often, account: "111122223333", region: us-west-2, first: -5h20m, every: 50m, workflows: [{managed: build-image}, {managed: test-image}]}
-  - {name: daily, account: "111122223333", region: us-west-2, first: -30m, every: 24h, workflows: [{managed: build-image}, {managed: test-image}]}
-  - {name: old, account: "111122223333", region: us-west-2, first: -50h, builds: 1, workflows: [{managed: build-image}]}
-"#;
+fn scenario() -> ScenarioText {
+    ScenarioText::of([
+        PipelineText::new("often")
+            .without("builds")
+            .with("first: -5h20m")
+            .with("every: 50m")
+            .managed("build-image")
+            .managed("test-image"),
+        PipelineText::new("daily")
+            .without("builds")
+            .with("first: -30m")
+            .with("every: 24h")
+            .managed("build-image")
+            .managed("test-image"),
+        PipelineText::new("old")
+            .with("first: -50h")
+            .managed("build-image"),
+    ])
+    .with("listed_after: 0")
+}
 
 #[tokio::test]
 async fn series_are_about_as_many_as_doctor_said() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     for sparse in ["", "metrics: {status_format: sparse}\n"] {
         let config = format!(
             "{sparse}polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 30s}}\n\

@@ -2,13 +2,14 @@
 
 use imagebuilder_exporter::simulator::{Effect, ErrorResponse, Fault};
 
-use super::{ROLE, Run, SCENARIO, own_role};
+use super::{ROLE, Run, own_role, scenario};
 use crate::process::{LOOK_EVERY, PATIENCE, Setup, Simulated, error};
+use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const IMAGES: &str = "images: [\"golden-*\"]";
 
 async fn spoilt(operation: &str, effect: Effect) -> (Simulated, Run) {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let fault = Fault::on(operation, effect).unwrap();
     simulated.faults.set(vec![fault]);
     let run = Run::of(&simulated, &[("production", &own_role(IMAGES))]).await;
@@ -30,7 +31,7 @@ async fn clock_that_is_off_is_a_warning_and_from_five_minutes_on_an_error() {
             "  ERROR     no credentials: assuming role arn:aws:iam::111122223333:role/imagebuilder-exporter failed: ",
         ),
     ] {
-        let simulated = Simulated::start(&format!("clock_skew: {skew}\n{SCENARIO}")).await;
+        let simulated = Simulated::start(scenario().with(&format!("clock_skew: {skew}"))).await;
         let run = Run::of(&simulated, &[("production", &own_role(IMAGES))]).await;
         assert_eq!(run.code, Some(code), "{}", run.text);
         // Some seconds more or less: the clock tells whole ones, and on a busy machine a call takes a
@@ -49,7 +50,7 @@ async fn clock_that_is_off_is_a_warning_and_from_five_minutes_on_an_error() {
 /// The SDK signs by the service's clock once an answer told of it, so the rest is told as well.
 #[tokio::test]
 async fn clock_that_is_too_far_off_does_not_hide_what_is_allowed() {
-    let simulated = Simulated::start(&format!("clock_skew: 10m\n{SCENARIO}")).await;
+    let simulated = Simulated::start(scenario().with("clock_skew: 10m")).await;
     let run = Run::of(
         &simulated,
         &[("production", "regions: [us-west-2], images: [x]")],
@@ -64,7 +65,7 @@ async fn clock_that_is_too_far_off_does_not_hide_what_is_allowed() {
 
 #[tokio::test]
 async fn missing_credentials_are_told_with_where_they_may_come_from() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(
         &simulated,
         &[("production", "regions: [us-west-2], images: [x]")],
@@ -83,7 +84,7 @@ async fn missing_credentials_are_told_with_where_they_may_come_from() {
 
 #[tokio::test]
 async fn endpoint_that_cannot_be_reached_is_asked_once() {
-    let mut simulated = Simulated::start(SCENARIO).await;
+    let mut simulated = Simulated::start(scenario()).await;
     simulated.go_down().await;
     let run = Run::of(
         &simulated,
@@ -101,7 +102,7 @@ async fn endpoint_that_cannot_be_reached_is_asked_once() {
 
 #[tokio::test]
 async fn sts_out_of_reach_is_no_fault_where_the_credentials_work() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(
         &simulated,
         &[("production", "regions: [us-west-2], images: [x]")],
@@ -115,7 +116,7 @@ async fn sts_out_of_reach_is_no_fault_where_the_credentials_work() {
 
 #[tokio::test]
 async fn sts_out_of_reach_is_one_where_a_role_is_to_be_assumed() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(&simulated, &[("production", &own_role(IMAGES))]);
     let setup = setup.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
     let run = Run::of_setup(setup, &simulated).await;
@@ -161,7 +162,7 @@ async fn role_is_not_looked_at_where_what_is_to_assume_it_is_at_fault() {
     run.says("            The credentials that assume the role failed: the service rejects these credentials for every call: check whether they have expired");
     run.does_not_say("must be reachable");
 
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(&simulated, &[("production", &own_role(IMAGES))]);
     let run = Run::of_setup(setup.without_credentials(), &simulated).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
@@ -178,9 +179,13 @@ async fn role_is_not_looked_at_where_what_is_to_assume_it_is_at_fault() {
 async fn list_that_is_known_in_part_says_nothing_of_what_the_rest_may_hold() {
     // A page more than one, whose token is too old when it is asked for.
     let simulated = Simulated::start(
-        "pages: {token_lifetime: 1ms}\n\
-         faults: [{operation: ListImageBuildVersions, latency: 50ms}]\n\
-         pipelines: [{name: golden-linux, account: \"111122223333\", region: us-west-2, first: -20h, every: 10m, workflows: [{managed: build-image}]}]\n",
+        ScenarioText::of([PipelineText::new("golden-linux")
+            .with("first: -20h")
+            .with("every: 10m")
+            .without("builds")
+            .managed("build-image")])
+        .with("pages: {token_lifetime: 1ms}")
+        .with("faults: [{operation: ListImageBuildVersions, latency: 50ms}]"),
     )
     .await;
     let target = "regions: [us-west-2], images: [golden-linux, silver-linux]";
@@ -221,7 +226,7 @@ async fn what_throttles_is_asked_again_and_then_told() {
     run.says("doctor: nothing is denied, but 1 call stayed throttled; run doctor again later, with 1 warning\n");
     assert_eq!(simulated.calls.of("GetImage"), 5);
 
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let once = Fault::on("*", error("ThrottlingException"))
         .unwrap()
         .times(2);
@@ -256,7 +261,7 @@ async fn answers_that_are_not_the_service_s_are_told_as_what_they_are() {
 
 #[tokio::test]
 async fn no_answer_is_waited_for_as_long_as_configured() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let fault = Fault::on("GetImage", Effect::NoAnswer).unwrap();
     simulated.faults.set(vec![fault]);
     let setup = Setup::new();
@@ -276,7 +281,7 @@ async fn no_answer_is_waited_for_as_long_as_configured() {
 
 #[tokio::test]
 async fn doctor_that_is_stopped_says_that_it_did_not_finish() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     simulated.spoil("CreateOutputAMI", Effect::NoAnswer);
     let lists = format!("step_executions: [{}]", simulated.id("CreateOutputAMI"));
     for signal in ["INT", "TERM"] {

@@ -4,12 +4,12 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use super::{SCENARIO, shown};
+use super::{scenario, shown};
 use crate::process::{PATIENCE, Scrape, Setup, Simulated};
 
 #[tokio::test]
 async fn sparse_format_shows_the_current_status_alone() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["LaunchWindows", "LaunchLinux"]);
     let config = format!("metrics: {{status_format: sparse}}\n{config}");
     let exporter = Setup::exporter(&config).start().await;
@@ -24,7 +24,7 @@ async fn sparse_format_shows_the_current_status_alone() {
 
 #[tokio::test]
 async fn message_is_a_label_only_where_the_configuration_wants_it() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["FailEks"]);
     let plain = shown(Setup::exporter(&config), &simulated, "FailEks").await;
     assert!(!plain.contains("message"), "{plain}");
@@ -36,7 +36,7 @@ async fn message_is_a_label_only_where_the_configuration_wants_it() {
 
 #[tokio::test]
 async fn own_labels_are_on_the_steps_series_and_not_on_the_exporters() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["LaunchLinux"]).replace(
         "    step_executions: [",
         "    labels: {team: platform, tier: gold}\n    step_executions: [",
@@ -75,7 +75,7 @@ async fn own_labels_are_on_the_steps_series_and_not_on_the_exporters() {
 
 #[tokio::test]
 async fn first_budget_that_matches_is_the_steps() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let budgets = "\
 duration_budgets:
   - {step: \"Launch*\", image: \"golden-*\", max_duration: 119s}
@@ -102,7 +102,7 @@ duration_budgets:
 
 #[tokio::test]
 async fn both_formats_have_the_same_series_and_gzip_changes_nothing() {
-    let simulated = Simulated::start(SCENARIO).await;
+    let simulated = Simulated::start(scenario()).await;
     let steps = ["LaunchLinux", "ScanLinux", "CheckLinux", "BuildWindows"];
     let exporter = Setup::exporter(&simulated.config(&steps)).start().await;
     exporter.until_ready().await;

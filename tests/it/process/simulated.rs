@@ -1,5 +1,6 @@
 //! The simulator within the test, which can so look into it and make things go wrong.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,17 +28,17 @@ pub struct Simulated {
 
 impl Simulated {
     /// Plays a scenario in real time from now on.
-    pub async fn start(scenario: &str) -> Self {
+    pub async fn start(scenario: impl fmt::Display) -> Self {
         Self::at_speed(scenario, 1.0).await
     }
 
-    pub async fn at_speed(scenario: &str, speed: f64) -> Self {
+    pub async fn at_speed(scenario: impl fmt::Display, speed: f64) -> Self {
         Self::serve(Arc::new(Port::free()), world(scenario, speed)).await
     }
 
     /// Another world, whose time begins now, listens where this one did: for what is to begin under
     /// the eyes of an exporter.
-    pub async fn begin_anew(&mut self, scenario: &str) {
+    pub async fn begin_anew(&mut self, scenario: impl fmt::Display) {
         self.go_down().await;
         *self = Self::serve(self.port.clone(), world(scenario, 1.0)).await;
     }
@@ -137,8 +138,9 @@ impl Simulated {
     }
 }
 
-fn world(scenario: &str, speed: f64) -> World {
-    let scenario = Scenario::parse(scenario, "scenario").unwrap_or_else(|e| panic!("{e}"));
+fn world(scenario: impl fmt::Display, speed: f64) -> World {
+    let scenario =
+        Scenario::parse(&scenario.to_string(), "scenario").unwrap_or_else(|e| panic!("{e}"));
     World::new(scenario, 7, speed, now())
 }
 

@@ -11,48 +11,44 @@ const PIPELINE: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeli
 
 /// Beside what every test here has: builds again and again, one retried, one of no pipeline, and
 /// a pipeline that is disabled after failures.
-const MORE: &str = r#"
-  - name: often-built
-    display_name: Often Built
-    account: "111122223333"
-    region: us-west-2
-    tags: {Team: platform}
-    first: -300m
-    every: 5m
-    workflows: [{managed: build-image}]
-  - name: broken
-    account: "111122223333"
-    region: us-west-2
-    first: -10h
-    every: 2h
-    disabled_at: -3h
-    workflows:
-      - managed: build-image
-        steps:
-          - name: ApplyBuildComponents
-            outcome: failed
-            component: {name: agent, step: Install, error: exit status 7}
-  - name: again
-    account: "111122223333"
-    region: us-west-2
-    first: -1h
-    every: 100d
-    retries: 1
-    retry_after: 10h
-    workflows:
-      - {name: own, steps: [{name: Fails, action: RunCommand, duration: 1m, outcome: failed}]}
-  - name: one-off
-    account: "111122223333"
-    region: us-west-2
-    without_pipeline: true
-    first: -10h
-    every: 100d
-    workflows: [{managed: build-image}]
-"#;
+fn scenario() -> ScenarioText {
+    let more = [
+        PipelineText::new("often-built")
+            .with("display_name: Often Built")
+            .with("tags: {Team: platform}")
+            .with("first: -300m")
+            .with("every: 5m")
+            .managed("build-image"),
+        PipelineText::new("broken")
+            .with("first: -10h")
+            .with("every: 2h")
+            .with("disabled_at: -3h")
+            .managed_with(
+                "build-image",
+                ["ApplyBuildComponents, outcome: failed, \
+                  component: {name: agent, step: Install, error: exit status 7}"],
+            ),
+        PipelineText::new("again")
+            .with("first: -1h")
+            .with("every: 100d")
+            .with("retries: 1")
+            .with("retry_after: 10h")
+            .workflow(
+                "own",
+                ["Fails, action: RunCommand, duration: 1m, outcome: failed"],
+            ),
+        PipelineText::new("one-off")
+            .with("without_pipeline: true")
+            .with("first: -10h")
+            .with("every: 100d")
+            .managed("build-image"),
+    ];
+    let more = more.map(|pipeline| pipeline.without("builds"));
+    ScenarioText::of(pipelines().into_iter().chain(more)).with("listed_after: 0")
+}
 
 async fn start(options: &str) -> Running {
-    let text = format!("listed_after: 0\n{options}\n{PIPELINES}{MORE}");
-    Running::play(&text).await
+    Running::play(&scenario().with(options)).await
 }
 
 fn filter(name: &str, value: &str) -> Filter {
@@ -212,8 +208,7 @@ async fn unknown_and_foreign_images_and_pipelines_are_not_found() {
 
 #[tokio::test]
 async fn retried_build_moves_its_image_again() {
-    let text = format!("listed_after: 0\n{PIPELINES}{MORE}");
-    let scenario = Scenario::parse(&text, "test").unwrap();
+    let scenario = Scenario::parse(&scenario().to_string(), "test").unwrap();
     let arn = IMAGE.replace("golden", "again");
     let now = Timestamp::from(SystemTime::now());
     let world = World::new(scenario.clone(), 7, 1.0, now);

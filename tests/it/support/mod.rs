@@ -8,6 +8,7 @@ pub mod fleet;
     reason = "each field of a test's tools is made alike"
 )]
 pub mod poller;
+pub mod scenario_text;
 pub mod scripted;
 #[expect(dead_code, reason = "only long simulations show it")]
 pub mod simulation;
