@@ -6,6 +6,7 @@ use std::sync::Arc;
 use imagebuilder_exporter::api::Operation;
 
 use crate::support::busy_account::{BUILD_STEPS, BusyAccount, LISTED, Record, Shape, TEST_STEPS};
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::poller::Polling;
 
 const HOUR: f64 = 3_600.0;
@@ -33,13 +34,13 @@ struct Pace {
 
 impl Pace {
     /// A configuration of one target with these keys.
-    fn config(self, keys: &str, beside: &str) -> String {
-        format!(
-            "polling: {{interval: {}s, discovery_interval: {}s}}\n{beside}\
-             targets: [{{name: t, regions: [us-west-2], \
-             rate_limit: {{requests_per_second: 1000, burst: 1000}}, {keys}}}]\n",
-            self.interval, self.discovery_interval
-        )
+    fn config(self, keys: &[&str]) -> ConfigText {
+        let (interval, discovery) = (self.interval, self.discovery_interval);
+        let target = TargetText::new("t").unlimited();
+        let target = keys.iter().fold(target, |target, key| target.with(key));
+        ConfigText::of([target]).with(&format!(
+            "polling: {{interval: {interval}s, discovery_interval: {discovery}s}}"
+        ))
     }
 
     /// So often an hour is something done that is done each interval, up to 5 % early.
@@ -86,8 +87,8 @@ fn hourly(pipelines: usize, tested: f64) -> Shape {
 }
 
 /// How an account is asked for so many hours.
-async fn asked(account: &BusyAccount, config: &str, hours: f64) -> Record {
-    let polling = Polling::start(config, Arc::new(account.clone()));
+async fn asked(account: &BusyAccount, config: &ConfigText, hours: f64) -> Record {
+    let polling = Polling::start(&config.text(), Arc::new(account.clone()));
     polling.until(BEGINS).await;
     account.begin_record();
     polling.until(BEGINS + hours * HOUR).await;
@@ -120,7 +121,7 @@ async fn calls_an_hour_are_those_of_the_formula() {
     ] {
         let hours = if pipelines > 10 { 1 } else { 3 };
         let account = BusyAccount::new(1, hourly(pipelines, tested));
-        let config = pace.config("pipelines: ['*']", "");
+        let config = pace.config(&["pipelines: ['*']"]);
         let record = asked(&account, &config, f64::from(hours)).await;
         let account = Account {
             images: pipelines * LISTED,
@@ -271,7 +272,7 @@ async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() 
         ),
     ] {
         let account = BusyAccount::new(1, long_build());
-        let polling = Polling::start(&PACES[0].config(&keys, ""), Arc::new(account.clone()));
+        let polling = Polling::start(&PACES[0].config(&[&keys]).text(), Arc::new(account.clone()));
         polling.until(BEGINS).await;
         account.begin_record();
         polling.until(BEGINS + HOUR).await;
@@ -288,12 +289,16 @@ async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() 
 
 #[tokio::test(start_paused = true)]
 async fn what_is_only_shown_costs_no_call() {
-    let plain = PACES[0].config("pipelines: ['*']", "");
-    let rich = PACES[0].config(
-        "pipelines: ['*'], labels: {team: platform}, exclude: {pipelines: [none], tags: {a: b}}",
-        "metrics: {message_labels: true, tag_labels: [Team], status_format: sparse, counter_warmup: 0s}\n\
-         duration_budgets: [{max_duration: 1m}]\n",
-    );
+    let plain = PACES[0].config(&["pipelines: ['*']"]);
+    let keys = [
+        "pipelines: ['*']",
+        "labels: {team: platform}",
+        "exclude: {pipelines: [none], tags: {a: b}}",
+    ];
+    let rich = PACES[0]
+        .config(&keys)
+        .with("metrics: {message_labels: true, tag_labels: [Team], status_format: sparse, counter_warmup: 0s}")
+        .with("duration_budgets: [{max_duration: 1m}]");
     let mut calls = Vec::new();
     for config in [&plain, &rich] {
         let account = BusyAccount::new(1, hourly(2, 1.0));

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::process::{Scrape, Setup, Simulated, error};
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const SKEW: &str = "imagebuilder_exporter_clock_skew_seconds{target=\"main\",region=\"us-west-2\"}";
@@ -105,16 +106,10 @@ async fn answer_of_a_cache_tells_nothing_of_the_clock() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let cache = Arc::new(AtomicBool::new(true));
     let service = tokio::spawn(refusing(listener, cache.clone()));
-    let config = format!(
-        "polling: {{interval: 200ms}}\n\
-         targets:\n  \
-           - name: main\n    \
-             regions: [us-west-2]\n    \
-             endpoint_url: {url}\n    \
-             rate_limit: {{requests_per_second: 1000, burst: 100}}\n    \
-             step_executions: [step-2e6fef0d-657c-4b7e-8706-ff24da9afa01]\n"
-    );
-    let exporter = Setup::exporter(&config).start().await;
+    let step = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
+    let config = ConfigText::of([TargetText::new("main").at(&url).steps([step])])
+        .with("polling: {interval: 200ms}");
+    let exporter = Setup::exporter(&config.text()).start().await;
     let refused = "imagebuilder_exporter_api_requests_total{\
         operation=\"GetWorkflowStepExecution\",result=\"forbidden\"}";
     let scrape = exporter.until_over(refused, 1.0).await;

@@ -11,33 +11,28 @@ mod targets;
 use std::collections::BTreeSet;
 
 use crate::process::{Exporter, Scrape, Setup, Simulated};
+use crate::support::config_text::{ConfigText, TargetText};
 
 const STEP_INFO: &str = "imagebuilder_workflow_step_info{}";
 const DISCOVERED: &str = "imagebuilder_exporter_discovery_last_success_timestamp_seconds{}";
 
-/// A configuration of these targets that looks often and counts at once.
-fn config(targets: &[String]) -> String {
-    format!(
-        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
-         metrics: {{counter_warmup: 0s, tag_labels: [Team, cost-center]}}\n\
-         targets:\n{}",
-        targets.concat()
-    )
+/// A configuration of these targets that discovers often and counts at once.
+fn config(targets: &[TargetText]) -> String {
+    ConfigText::of(targets.to_vec())
+        .with("polling: {interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}")
+        .with("metrics: {counter_warmup: 0s, tag_labels: [Team, cost-center]}")
+        .text()
 }
 
-/// A target of us-west-2 with these keys, which are lines of YAML.
-fn target(simulated: &Simulated, name: &str, keys: &[&str]) -> String {
+/// A target of us-west-2 with these keys.
+fn target(simulated: &Simulated, name: &str, keys: &[&str]) -> TargetText {
     target_in("us-west-2", &simulated.url, name, keys)
 }
 
-fn target_in(region: &str, url: &str, name: &str, keys: &[&str]) -> String {
-    let keys: String = { keys.iter() }.map(|key| format!("    {key}\n")).collect();
-    format!(
-        "  - name: {name}\n    \
-             regions: [{region}]\n    \
-             endpoint_url: {url}\n    \
-             rate_limit: {{requests_per_second: 1000, burst: 100}}\n{keys}"
-    )
+fn target_in(region: &str, url: &str, name: &str, keys: &[&str]) -> TargetText {
+    let target = TargetText::new(name).at(url);
+    let target = target.with(&format!("regions: [{region}]"));
+    keys.iter().fold(target, |target, key| target.with(key))
 }
 
 /// The exporter, which may be told to reload.

@@ -13,6 +13,7 @@ use imagebuilder_exporter::model::{
     WorkflowExecutionId, WorkflowStatus,
 };
 
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::poller::Polling;
 use crate::support::scripted::unasked;
 
@@ -110,13 +111,9 @@ impl ImageBuilder for ManyBuilds {
 async fn one_get_a_step_ever_and_then_about_one_call_a_build_and_interval() {
     let api = ManyBuilds::default();
     let ids = (0..BUILDS).flat_map(|build| (0..STEPS).map(move |step| step_id(build, step)));
-    let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
-    let yaml = format!(
-        "targets: [{{name: t, regions: [us-west-2], rate_limit: {{requests_per_second: 50, burst: 50}}, \
-         step_executions: [{}]}}]\n",
-        ids.join(", ")
-    );
-    let polling = Polling::start(&yaml, Arc::new(api.clone()));
+    let target = TargetText::new("t").steps(ids);
+    let target = target.with("rate_limit: {requests_per_second: 50, burst: 50}");
+    let polling = Polling::start(&ConfigText::of([target]).text(), Arc::new(api.clone()));
     polling.until(2.0 * INTERVAL).await;
     let begun = api.calls();
     polling.until((2.0 + INTERVALS) * INTERVAL).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use imagebuilder_exporter::model::{StepExecution, StepExecutionId, StepStatus, Timestamp};
 
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::exposition::value;
 use crate::support::poller::{EPOCH, Polling};
 use crate::support::scripted::{Reply, Script};
@@ -13,10 +14,12 @@ const COUNTER: &str = "imagebuilder_workflow_steps_finished_total";
 const HISTOGRAM: &str = "imagebuilder_workflow_step_finished_duration_seconds";
 
 fn yaml(team: &str, buckets: &str) -> String {
-    format!(
-        "metrics: {{counter_warmup: 2m, duration_buckets: [{buckets}]}}\n\
-         targets: [{{name: t, regions: [us-west-2], labels: {{team: {team}}}, step_executions: [{A}]}}]\n"
-    )
+    let target = TargetText::new("t").steps([A]);
+    ConfigText::of([target.with(&format!("labels: {{team: {team}}}"))])
+        .with(&format!(
+            "metrics: {{counter_warmup: 2m, duration_buckets: [{buckets}]}}"
+        ))
+        .text()
 }
 
 fn after(seconds: f64) -> Timestamp {

@@ -7,6 +7,7 @@ use imagebuilder_exporter::model::{
     StepExecution, StepExecutionId, StepStatus, WorkflowExecutionId,
 };
 
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::exposition::value;
 use crate::support::poller::Polling;
 use crate::support::scripted::{Reply, Script};
@@ -25,11 +26,9 @@ fn workflow_id() -> WorkflowExecutionId {
 }
 
 fn yaml(ids: &[&str]) -> String {
-    format!(
-        "polling: {{interval: 30s}}\n\
-         targets: [{{name: t, regions: [us-west-2], step_executions: [{}]}}]\n",
-        ids.join(", ")
-    )
+    ConfigText::of([TargetText::new("t").steps(ids)])
+        .with("polling: {interval: 30s}")
+        .text()
 }
 
 fn running() -> StepExecution {

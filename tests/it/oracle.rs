@@ -13,6 +13,7 @@ use imagebuilder_exporter::model::{StepExecutionId, Timestamp};
 use imagebuilder_exporter::simulator::{Scenario, World};
 use proptest::prelude::*;
 
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::poller::{EPOCH, Polling};
 
 use exposed::{ExposedStep, distinct};
@@ -66,14 +67,9 @@ async fn watch(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCas
         page: 3,
     };
     let api = WorldApi::new(world.clone(), seed, chances);
-    let listed: Vec<String> = steps.iter().map(StepExecutionId::to_string).collect();
-    let yaml = format!(
-        "polling: {{interval: 30s, request_timeout: 10s}}\n\
-         targets: [{{name: t, regions: [us-west-2], \
-         rate_limit: {{requests_per_second: 1000, burst: 1000}}, step_executions: [{}]}}]\n",
-        listed.join(", ")
-    );
-    let polling = Polling::start(&yaml, Arc::new(api.clone()));
+    let config = ConfigText::of([TargetText::new("t").unlimited().steps(&steps)])
+        .with("polling: {interval: 30s, request_timeout: 10s}");
+    let polling = Polling::start(&config.text(), Arc::new(api.clone()));
     let changes = steps.iter().flat_map(|id| world.changes_of_step(id));
     let last_change = changes.max().unwrap_or(EPOCH).millis_since(EPOCH);
     let watched = Duration::from_millis(last_change.max(0).unsigned_abs()) + INTERVAL * 4;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::process::{Exporter, LOOK_EVERY, PATIENCE, Scrape, Setup, Simulated};
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
@@ -30,16 +31,16 @@ fn scenario() -> ScenarioText {
     ScenarioText::of(pipelines)
 }
 
-fn target(url: &str, name: &str, role: Option<&str>, regions: &[&str], follows: &str) -> String {
-    let role = role.map(|role| format!("    assume_role: {{role_arn: \"arn:aws:iam::{role}\"}}\n"));
-    format!(
-        "  - name: {name}\n    \
-             regions: [{}]\n    \
-             endpoint_url: {url}\n    \
-             rate_limit: {{requests_per_second: 1000, burst: 100}}\n{}    {follows}\n",
-        regions.join(", "),
-        role.unwrap_or_default(),
-    )
+fn target(url: &str, name: &str, role: Option<&str>, regions: &[&str]) -> TargetText {
+    let target = TargetText::new(name)
+        .at(url)
+        .with(&format!("regions: [{}]", regions.join(", ")));
+    match role {
+        Some(role) => target.with(&format!(
+            "assume_role: {{role_arn: \"arn:aws:iam::{role}\"}}"
+        )),
+        None => target,
+    }
 }
 
 /// What follows the same in several ways: two roles of one account, and what is named one by one by
@@ -52,27 +53,24 @@ fn overlapping(simulated: &Simulated) -> String {
         found.unwrap()
     };
     let (step, whole) = (in_region("us-west-2"), in_region("us-east-1"));
-    let lists_step = format!("step_executions: [{}]", step.id);
     let lists_workflow = format!("workflow_executions: [{}]", whole.workflow_execution_id);
     let [one, two] = ACCOUNTS.map(|account| format!("{account}:role/one-{account}"));
     let other = format!("{}:role/other", ACCOUNTS[0]);
-    let globs = "pipelines: [\"*\"]\n    images: [\"*\"]";
-    let targets = [
-        target(url, "first", Some(&one), &REGIONS, "images: [golden]"),
-        target(url, "other-role", Some(&other), &REGIONS[1..], globs),
-        target(url, "again", Some(&one), &REGIONS, globs),
-        target(url, "second", Some(&two), &REGIONS, globs),
-        target(url, "lists-step", None, &REGIONS[..1], &lists_step),
-        target(url, "lists-workflow", None, &REGIONS[1..2], &lists_workflow),
-    ];
-    config(&targets.concat())
+    let everything = |target: TargetText| target.with("pipelines: [\"*\"]").with("images: [\"*\"]");
+    config(&[
+        target(url, "first", Some(&one), &REGIONS).with("images: [golden]"),
+        everything(target(url, "other-role", Some(&other), &REGIONS[1..])),
+        everything(target(url, "again", Some(&one), &REGIONS)),
+        everything(target(url, "second", Some(&two), &REGIONS)),
+        target(url, "lists-step", None, &REGIONS[..1]).steps([step.id]),
+        target(url, "lists-workflow", None, &REGIONS[1..2]).with(&lists_workflow),
+    ])
 }
 
-fn config(targets: &str) -> String {
-    format!(
-        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
-         targets:\n{targets}"
-    )
+fn config(targets: &[TargetText]) -> String {
+    ConfigText::of(targets.to_vec())
+        .with("polling: {interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}")
+        .text()
 }
 
 async fn start(simulated: &Simulated, config: &str, index: u32, total: u32) -> Exporter {
@@ -204,32 +202,20 @@ async fn in_the_end(exporter: &Exporter, mut before: Scrape) -> Scrape {
 }
 
 /// One that shard 0 of 3 polls.
-fn own(simulated: &Simulated) -> String {
-    target(
-        &simulated.url,
-        "own",
-        None,
-        &["us-west-2"],
-        "images: [\"*\"]",
-    )
+fn own(simulated: &Simulated) -> TargetText {
+    target(&simulated.url, "own", None, &["us-west-2"]).with("images: [\"*\"]")
 }
 
 /// One that shard 1 of 3 polls.
-fn of_another(simulated: &Simulated) -> String {
-    target(
-        &simulated.url,
-        "other",
-        None,
-        &["cn-north-1"],
-        "images: [\"*\"]",
-    )
+fn of_another(simulated: &Simulated) -> TargetText {
+    target(&simulated.url, "other", None, &["cn-north-1"]).with("images: [\"*\"]")
 }
 
 #[tokio::test]
 async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings() {
     let simulated = Simulated::start(scenario()).await;
-    let config = config(&own(&simulated));
-    let exporter = start(&simulated, &config, 1, 3).await;
+    let alone = config(&[own(&simulated)]);
+    let exporter = start(&simulated, &alone, 1, 3).await;
     exporter.until_ready().await;
     assert_eq!(exporter.get("/-/healthy").await.status, 200);
     let nothing = ["level=info", "nothing to poll", "shard=\"1 of 3\"", "all=1"];
@@ -245,11 +231,11 @@ async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings()
         500,
         "it is checked as a whole"
     );
-    exporter.write_config(&config);
+    exporter.write_config(&alone);
     assert_eq!(exporter.post("/-/reload").await.status, 200);
     assert_eq!(exporter.count_log(&nothing), 1, "it is said once");
 
-    exporter.write_config(&(config + &of_another(&simulated)));
+    exporter.write_config(&config(&[own(&simulated), of_another(&simulated)]));
     assert_eq!(exporter.post("/-/reload").await.status, 200);
     let polls = [
         "level=info",
@@ -268,13 +254,14 @@ async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings()
 #[tokio::test]
 async fn target_of_another_shard_comes_and_goes_without_a_trace() {
     let simulated = Simulated::start(scenario()).await;
-    let alone = config(&own(&simulated));
+    let alone = config(&[own(&simulated)]);
     let exporter = start(&simulated, &alone, 0, 3).await;
     let infos = "imagebuilder_workflow_step_info{}";
     let all_steps = |scrape: &Scrape| scrape.series(infos).len() == 8;
     let before = exporter.until("its steps are there", all_steps).await;
     let before = in_the_end(&exporter, before).await;
-    for config in [alone.clone() + &of_another(&simulated), alone] {
+    let both = config(&[own(&simulated), of_another(&simulated)]);
+    for config in [both, alone] {
         exporter.write_config(&config);
         assert_eq!(exporter.post("/-/reload").await.status, 200);
         let scrape = exporter.scrape().await;
@@ -286,7 +273,7 @@ async fn target_of_another_shard_comes_and_goes_without_a_trace() {
 #[tokio::test]
 async fn target_whose_new_region_is_another_shard_s_leaves_no_counter_behind() {
     let simulated = Simulated::start(scenario()).await;
-    let here = config(&own(&simulated));
+    let here = config(&[own(&simulated)]);
     let exporter = start(&simulated, &here, 0, 3).await;
     let counters = "imagebuilder_workflow_steps_finished_total{}";
     let counts = |scrape: &Scrape| !scrape.series(counters).is_empty();
@@ -305,17 +292,10 @@ async fn account_that_is_reached_in_two_ways_from_two_shards_is_warned_of_once()
         "pipelines: [\"arn:aws:imagebuilder:eu-west-1:{}:image-pipeline/golden\"]",
         ACCOUNTS[0]
     );
-    let targets = [
-        target(
-            &simulated.url,
-            "role",
-            Some(&role),
-            &REGIONS[2..],
-            "images: [\"*\"]",
-        ),
-        target(&simulated.url, "arn", None, &REGIONS[2..], &arn),
-    ];
-    let config = config(&targets.concat());
+    let config = config(&[
+        target(&simulated.url, "role", Some(&role), &REGIONS[2..]).with("images: [\"*\"]"),
+        target(&simulated.url, "arn", None, &REGIONS[2..]).with(&arn),
+    ]);
     let exporter = start(&simulated, &config, 0, 2).await;
     let warning = [
         "level=warn",

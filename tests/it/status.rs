@@ -7,6 +7,7 @@ use imagebuilder_exporter::simulator::{Effect, Fault};
 use serde_json::Value;
 
 use crate::process::{Exporter, LOOK_EVERY, PATIENCE, Response, Scrape, Setup, Simulated, error};
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// One build that failed with a hostile message long ago and was not retried, and one that runs.
@@ -38,23 +39,18 @@ fn builds() -> ScenarioText {
 
 const HOSTILE_STEP: &str = r#"ApplyBuildComponents, duration: 1m, outcome: failed, message: "</script><img src=x onerror=alert(1)> \u202e\u001b[31m \"quoted\" & done 😀""#;
 
+const POLLING: &str = "polling: {interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}";
+
 async fn following(simulated: &Simulated) -> Exporter {
     following_with(simulated, &[]).await
 }
 
 async fn following_with(simulated: &Simulated, arguments: &[&str]) -> Exporter {
-    let config = format!(
-        "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
-         duration_budgets: [{{step: ApplyBuildComponents, max_duration: 10s}}]\n\
-         targets:\n  \
-           - name: main\n    \
-             regions: [us-west-2]\n    \
-             endpoint_url: {}\n    \
-             rate_limit: {{requests_per_second: 1000, burst: 100}}\n    \
-             images: [\"*\"]\n",
-        simulated.url,
-    );
-    let setup = Setup::exporter(&config);
+    let target = TargetText::new("main").at(&simulated.url);
+    let config = ConfigText::of([target.with("images: [\"*\"]")])
+        .with(POLLING)
+        .with("duration_budgets: [{step: ApplyBuildComponents, max_duration: 10s}]");
+    let setup = Setup::exporter(&config.text());
     let setup = arguments
         .iter()
         .fold(setup, |setup, argument| setup.arg(argument));
@@ -399,17 +395,14 @@ async fn what_is_named_and_not_known_is_told_until_it_is_known_or_named_no_more(
     let simulated = Simulated::start(builds()).await;
     let fault = Fault::on("GetImage", error("InvalidRequestException")).unwrap();
     simulated.faults.set(vec![fault]);
-    let config = |named: &str| {
-        format!(
-            "polling: {{interval: 200ms, discovery_interval: 400ms, request_timeout: 30s}}\n\
-             targets: [{{name: main, regions: [us-west-2], endpoint_url: \"{}\", \
-             rate_limit: {{requests_per_second: 1000, burst: 100}}, {named}}}]\n",
-            simulated.url
-        )
-    };
-    let image = format!("image_build_versions: [\"{IMAGE}\"]");
-    let both = format!("{image}, workflow_executions: [{WORKFLOW}]");
-    let setup = Setup::exporter(&config(&both)).arg("--web.enable-lifecycle");
+    let image = TargetText::new("main")
+        .at(&simulated.url)
+        .with(&format!("image_build_versions: [\"{IMAGE}\"]"));
+    let both = image
+        .clone()
+        .with(&format!("workflow_executions: [{WORKFLOW}]"));
+    let config = |target: TargetText| ConfigText::of([target]).with(POLLING).text();
+    let setup = Setup::exporter(&config(both)).arg("--web.enable-lifecycle");
     let exporter = setup.start().await;
     let unknown = |json: &Value| {
         let entries = json["targets"][0]["unknown"].as_array().unwrap().iter();
@@ -431,7 +424,7 @@ async fn what_is_named_and_not_known_is_told_until_it_is_known_or_named_no_more(
         unknown(json) == [WORKFLOW]
     })
     .await;
-    exporter.write_config(&config(&image));
+    exporter.write_config(&config(image));
     assert_eq!(exporter.post("/-/reload").await.status, 200);
     until(&exporter, "the other is named no more", |json| {
         unknown(json).is_empty()

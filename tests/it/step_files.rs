@@ -45,7 +45,8 @@ async fn until_tracked(exporter: &Exporter, simulated: &Simulated, steps: &[&str
 }
 
 fn list(simulated: &Simulated, steps: &[&str]) -> String {
-    format!("[{}]\n", simulated.ids(steps))
+    let ids: Vec<String> = steps.iter().map(|step| simulated.id(step)).collect();
+    format!("[{}]\n", ids.join(", "))
 }
 
 #[tokio::test]

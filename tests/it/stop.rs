@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::process::{Exporter, PATIENCE, Setup, Simulated, parse};
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 /// Promised are five seconds, of which answers under way get four; a busy machine takes longer for them.
@@ -225,20 +226,14 @@ async fn simulator_ends_as_well() {
 /// So much text that no socket takes it all at once: each series has a long label.
 fn much(simulated: &Simulated, steps: usize) -> String {
     let filler = "x".repeat(4_000);
-    let ids: Vec<_> = (0..steps)
-        .map(|at| format!("step-00000000-0000-0000-0000-{at:012}"))
-        .collect();
-    format!(
-        "polling: {{interval: 1h}}\n\
-         targets:\n  \
-           - name: main\n    \
-             regions: [us-west-2]\n    \
-             endpoint_url: {}\n    \
-             labels: {{filler: {filler}}}\n    \
-             step_executions: [{}]\n",
-        simulated.url,
-        ids.join(", ")
-    )
+    let ids = (0..steps).map(|at| format!("step-00000000-0000-0000-0000-{at:012}"));
+    let target = TargetText::new("main")
+        .with(&format!("endpoint_url: {}", simulated.url))
+        .with(&format!("labels: {{filler: {filler}}}"))
+        .steps(ids);
+    ConfigText::of([target])
+        .with("polling: {interval: 1h}")
+        .text()
 }
 
 /// A connection whose scrape has begun to come, and then waits to be read.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Run;
 use crate::process::{Scrape, Simulated};
 use crate::support::busy_account::{BusyAccount, Shape, clock};
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::fleet::{Fleet, limit};
 use crate::support::poller::Polling;
 use crate::support::scenario_text::{PipelineText, ScenarioText};
@@ -32,10 +33,7 @@ fn is_within(factor: f64, estimated: f64, truth: f64, what: &str) {
 
 /// A target with these lists.
 fn following(lists: &str) -> String {
-    format!(
-        "targets: [{{name: t, regions: [us-west-2], \
-         rate_limit: {{requests_per_second: 1000, burst: 1000}}, {lists}}}]"
-    )
+    ConfigText::of([TargetText::new("t").unlimited().with(lists)]).text()
 }
 
 /// What doctor reckons for a target that follows this of an account.
@@ -153,11 +151,11 @@ fn scenario() -> ScenarioText {
 async fn series_are_about_as_many_as_doctor_said() {
     let simulated = Simulated::start(scenario()).await;
     for sparse in ["", "metrics: {status_format: sparse}\n"] {
-        let config = format!(
-            "{sparse}polling: {{interval: 1s, discovery_interval: 1s, request_timeout: 30s}}\n\
-             targets: [{{name: t, regions: [us-west-2], endpoint_url: \"{}\", rate_limit: {{requests_per_second: 1000, burst: 1000}}, pipelines: ['*']}}]\n",
-            simulated.url
-        );
+        let target = TargetText::new("t").at(&simulated.url).unlimited();
+        let config = ConfigText::of([target.with("pipelines: ['*']")])
+            .with("polling: {interval: 1s, discovery_interval: 1s, request_timeout: 30s}")
+            .with(sparse)
+            .text();
         let setup = crate::process::Setup::new()
             .arg("doctor")
             .env("AWS_ENDPOINT_URL_STS", &simulated.url);

@@ -6,6 +6,7 @@ use imagebuilder_exporter::api::ErrorKind;
 use imagebuilder_exporter::model::{StepExecution, StepStatus};
 
 use super::{A, B, HOUR, ended, exposed, id, play, status_is, step, yaml};
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::poller::Polling;
 use crate::support::scripted::{Reply, Script};
 
@@ -54,7 +55,7 @@ async fn timeout_that_passes_during_a_call_is_followed_by_a_poll_at_once() {
     let script = Script::new();
     let yaml = yaml(&[A])
         .replace("30s", "1h")
-        .replace("regions", "rate_limit: {burst: 5}, regions");
+        .replace("regions", "rate_limit: {burst: 5}\n    regions");
     let polling = Polling::start(&yaml, Arc::new(script.clone()));
     // Asked for a second before the timeout at most, and answered after it as it was then.
     let running = with_timeout(step(StepStatus::Running, -599.0));
@@ -91,16 +92,14 @@ async fn calls_keep_to_the_rate_limit_and_to_the_number_of_concurrent_requests()
     let ids: Vec<String> = (0..40)
         .map(|at| format!("step-aaaaaaaa-0000-0000-0000-0000000000{at:02}"))
         .collect();
-    let yaml = format!(
-        "polling: {{interval: 1h, max_concurrent_requests: 3, request_timeout: 10s}}\n\
-         targets: [{{name: t, regions: [us-west-2], \
-         rate_limit: {{requests_per_second: 100, burst: 1}}, step_executions: [{}]}}]\n",
-        ids.join(", ")
-    );
+    let target = TargetText::new("t").steps(&ids);
+    let target = target.with("rate_limit: {requests_per_second: 100, burst: 1}");
+    let config = ConfigText::of([target])
+        .with("polling: {interval: 1h, max_concurrent_requests: 3, request_timeout: 10s}");
     for step in &ids {
         script.step(id(step), (0.0, HOUR), Reply::Silence);
     }
-    let polling = Polling::start(&yaml, Arc::new(script.clone()));
+    let polling = Polling::start(&config.text(), Arc::new(script.clone()));
     polling.until(9.0).await;
     let begun: usize = ids.iter().map(|step| script.calls(step).len()).sum();
     assert_eq!(begun, 3);

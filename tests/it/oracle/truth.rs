@@ -1,7 +1,6 @@
 //! What a world does, and what of it a configuration selects: worked out apart from the exporter.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use imagebuilder_exporter::model::{
 };
 use imagebuilder_exporter::simulator::{PipelineView, WorkflowView, World};
 
+use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::poller::EPOCH;
 
 /// Until when builds may begin.
@@ -247,50 +247,45 @@ impl Selectors {
         }
     }
 
-    /// As the configuration has it, in one target.
-    pub fn write(&self, polling: &str) -> String {
-        let list = |list: &[&str]| format!("{list:?}");
-        let mut text = format!(
-            "{polling}\ntargets: [{{name: t, regions: [us-west-2], \
-             rate_limit: {{requests_per_second: 1000, burst: 1000}}"
-        );
-        let mut add = |key: &str, value: String| {
-            let _ = write!(text, ", {key}: {value}");
-        };
-        if !self.pipelines.is_empty() {
-            add("pipelines", list(&self.pipelines));
-        }
-        if !self.images.is_empty() {
-            add("images", list(&self.images));
-        }
-        if let Some(team) = self.team.filter(|_| self.discovers()) {
-            add("tags", format!("{{Team: {team}}}"));
-        }
-        let mut exclude = Vec::new();
-        if !self.without_pipelines.is_empty() {
-            exclude.push(format!("pipelines: {:?}", self.without_pipelines));
-        }
-        if !self.without_images.is_empty() {
-            exclude.push(format!("images: {:?}", self.without_images));
-        }
-        if let Some(team) = self.without_team {
-            exclude.push(format!("tags: {{Team: {team}}}"));
-        }
-        if !exclude.is_empty() && self.discovers() {
-            add("exclude", format!("{{{}}}", exclude.join(", ")));
-        }
-        let mut ids = |key: &str, ids: Vec<String>| {
-            if !ids.is_empty() {
-                add(key, format!("{ids:?}"));
+    /// The configuration of one target with them, and these sections.
+    pub fn write(&self, sections: &str) -> String {
+        let mut keys = Vec::new();
+        let mut add = |key: &str, values: Vec<String>| {
+            if !values.is_empty() {
+                keys.push(format!("{key}: {values:?}"));
             }
         };
+        let globs = |globs: &[&str]| globs.iter().map(ToString::to_string).collect();
+        add("pipelines", globs(&self.pipelines));
+        add("images", globs(&self.images));
         let arns = self.named_images.iter().map(|arn| arn.as_str().to_owned());
-        ids("image_build_versions", arns.collect());
+        add("image_build_versions", arns.collect());
         let workflows = self.named_workflows.iter().map(ToString::to_string);
-        ids("workflow_executions", workflows.collect());
+        add("workflow_executions", workflows.collect());
         let steps = self.listed.iter().map(ToString::to_string);
-        ids("step_executions", steps.collect());
-        text + "}]\n"
+        add("step_executions", steps.collect());
+        if self.discovers() {
+            keys.extend(self.team.map(|team| format!("tags: {{Team: {team}}}")));
+            keys.extend(self.write_exclude());
+        }
+        let target = TargetText::new("t").unlimited();
+        let target = keys.iter().fold(target, |target, key| target.with(key));
+        ConfigText::of([target]).with(sections).text()
+    }
+
+    fn write_exclude(&self) -> Option<String> {
+        let mut keys = Vec::new();
+        if !self.without_pipelines.is_empty() {
+            keys.push(format!("pipelines: {:?}", self.without_pipelines));
+        }
+        if !self.without_images.is_empty() {
+            keys.push(format!("images: {:?}", self.without_images));
+        }
+        keys.extend(
+            self.without_team
+                .map(|team| format!("tags: {{Team: {team}}}")),
+        );
+        (!keys.is_empty()).then(|| format!("exclude: {{{}}}", keys.join(", ")))
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{LOOK_EVERY, PATIENCE, Port};
+use crate::support::config_text::{ConfigText, TargetText};
 
 /// A running simulator; it ends with the value.
 #[derive(Debug)]
@@ -118,23 +119,10 @@ impl Simulated {
 
     /// A configuration with one target that follows the steps of these names, often.
     pub fn config(&self, steps: &[&str]) -> String {
-        format!(
-            "polling: {{interval: 200ms, request_timeout: 30s}}\n\
-             targets:\n  \
-               - name: main\n    \
-                 regions: [us-west-2]\n    \
-                 endpoint_url: {url}\n    \
-                 rate_limit: {{requests_per_second: 1000, burst: 100}}\n    \
-                 step_executions: [{ids}]\n",
-            url = self.url,
-            ids = self.ids(steps),
-        )
-    }
-
-    /// The ids of these steps, as a list in YAML has them.
-    pub fn ids(&self, steps: &[&str]) -> String {
-        let ids: Vec<_> = steps.iter().map(|name| self.id(name)).collect();
-        ids.join(", ")
+        let ids = steps.iter().map(|name| self.id(name));
+        ConfigText::of([TargetText::new("main").at(&self.url).steps(ids)])
+            .with("polling: {interval: 200ms, request_timeout: 30s}")
+            .text()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What several test modules share: a scripted API, and the exporter's core on tokio's clock.
 
 pub mod busy_account;
+pub mod config_text;
 pub mod exposition;
 pub mod fleet;
 #[expect(
