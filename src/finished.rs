@@ -2,7 +2,7 @@
 //!
 //! Owns the series of the finished counter and histogram of all targets, and the memory of what
 //! they hold. One value serves all pollers: an execution can pass from one target to another. Fed by
-//! `schedule`, after every successful look at a step; read by `exposition`.
+//! `poller`, after every successful look at a step; read by `exposition`.
 
 mod memory;
 mod series;

@@ -26,11 +26,11 @@ pub use published::{Publication, Published};
 use report::Reporter;
 pub use tools::Tools;
 
-use crate::api::{Call, ImageBuilder, Page, Response, within};
+use crate::api::{ApiError, Call, ImageBuilder, Page, Response, within};
 use crate::clock::{Clock, Now};
 use crate::health::Health;
 use crate::labels::LabelText;
-use crate::tracker::{Assignment, DueCall, Tracker, own_labels};
+use crate::tracker::{Assignment, Changes, DueCall, Tracker, own_labels};
 
 /// Polls one target in one region.
 #[derive(Debug)]
@@ -91,9 +91,10 @@ impl Poller {
         self.owners = owners(&assignment, &tools);
         self.target_labels = own_labels(&assignment.target, None);
         self.tools = tools;
-        self.tracker.configure(assignment, &self.owners, now);
+        let changes = self.tracker.configure(assignment, &self.owners, now);
         self.published = Arc::default();
         self.publish();
+        self.apply(changes, None, now);
     }
 
     pub fn tools(&self) -> &Tools {
@@ -119,7 +120,8 @@ impl Poller {
         let mut all_attempted = false;
         loop {
             let now = self.tools.clock.now();
-            self.tracker.handle_timeout(now);
+            let changes = self.tracker.handle_timeout(now);
+            self.apply(changes, None, now);
             if !all_attempted && self.tracker.all_attempted() {
                 all_attempted = true;
                 attempted.send_replace(true);
@@ -137,7 +139,7 @@ impl Poller {
                 Ok(()) = claims.changed() => {
                     let now = self.tools.clock.now();
                     let changes = self.tracker.review_ownership(&self.owners, now);
-                    self.reporter.changed(changes, None, &self.tools, &self.target_labels, now);
+                    self.apply(changes, None, now);
                 }
                 () = sleep_until(wake) => {}
             }
@@ -185,13 +187,21 @@ impl Poller {
             .responded(&response, at, &self.tools, health, interval);
         let error = response.result.as_ref().err().cloned();
         let changes = self.tracker.handle(response, &self.owners, at);
-        self.reporter.changed(
-            changes,
-            error.as_ref(),
-            &self.tools,
-            &self.target_labels,
-            at,
-        );
+        self.apply(changes, error.as_ref(), at);
+    }
+
+    /// Logs and counts what changed. What is released is published first: the target that takes it
+    /// over may expose it at once.
+    fn apply(&mut self, mut changes: Changes, error: Option<&ApiError>, now: Now) {
+        let released = std::mem::take(&mut changes.released);
+        let (tools, labels) = (&self.tools, &self.target_labels);
+        self.reporter.changed(changes, error, tools, labels, now);
+        if !released.is_empty() {
+            self.publish();
+        }
+        for resource in &released {
+            self.owners.release(resource);
+        }
     }
 
     fn publish(&self) {

@@ -12,10 +12,10 @@
 //! ```
 //!
 //! To read it: `steps`, `executions`, `images` and `pipelines` each own their records and the rules
-//! about a single one of them. `workflows` (with `step_events`) has the rules that concern steps and
-//! executions together, `polling` how they are polled. `discovery` reads the account's lists. `queue`
+//! about a single one of them. `workflows` and `observations` have the rules that concern
+//! steps and executions together, `polling` how they are polled. `discovery` reads the account's lists. `queue`
 //! holds the calls that are due, `retention` what expires; `pager` and `retry` serve all calls.
-//! What crosses from workflows to images and back is in this file and in `responses`.
+//! What crosses from workflows to images and back is in `machine` and `responses`.
 
 mod assignment;
 mod budget;

@@ -66,10 +66,10 @@ macro_rules! operations {
             ) -> Result<Parsed<Payload>, ApiError> {
                 match self {
                     $(Self::$name(subject) => {
-                        let ($api, $of, $page) = (api, subject, page);
+                        let ($api, $of, $page) = (api, subject.clone(), page);
                         let parsed = $send.await?;
                         Ok(Parsed {
-                            value: Payload::$name(parsed.value.into()),
+                            value: Payload::$name(subject, parsed.value.into()),
                             unparsable: parsed.unparsable,
                         })
                     })+
@@ -77,10 +77,10 @@ macro_rules! operations {
             }
         }
 
-        /// What a successful response holds.
+        /// What a successful response is about, and what it holds.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Payload {
-            $($(#[$doc])* $name($payload),)+
+            $($(#[$doc])* $name($subject, $payload),)+
         }
     };
 }

@@ -11,7 +11,7 @@ use crate::snapshot::Record;
 ///
 /// A new series shows 0 for a while, whatever it counts: Prometheus sees no increase in the first
 /// value of a series.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FinishedSeries {
     /// `account_id`, `region`, `image`, `workflow`, `step`, the target's own, `status`.
     pub labels: LabelText,
@@ -49,7 +49,7 @@ impl Record for FinishedSeries {
 }
 
 /// How long the executions took.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Durations {
     shown_from: Timestamp,
     /// For each bucket, how many fell into it and into none before it; what is over all bounds

@@ -109,13 +109,16 @@ pub(super) struct Owners {
     pub rank: usize,
 }
 
+impl Owners {
+    /// The target owns and wants the resource no longer.
+    pub(super) fn release(&self, resource: &Resource) {
+        self.claims.release(resource, self.rank);
+    }
+}
+
 impl Ownership for Owners {
     fn claim(&self, resource: &Resource) -> bool {
         self.claims.claim(resource, self.rank)
-    }
-
-    fn release(&self, resource: &Resource) {
-        self.claims.release(resource, self.rank);
     }
 
     fn keeps(&self, resource: &Resource) -> bool {

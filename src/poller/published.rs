@@ -46,6 +46,10 @@ impl Published {
     }
 
     pub(super) fn replace(&self, publication: Publication) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = publication;
+        let mut published = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // The one before is dropped after the lock is released.
+        let before = std::mem::replace(&mut *published, publication);
+        drop(published);
+        drop(before);
     }
 }

@@ -10,7 +10,7 @@ use std::hash::Hash;
 use super::chunks::Chunks;
 
 /// What a [`Table`] publishes: replaced whole, never patched in place.
-pub trait Record: Clone + Debug {
+pub trait Record: Clone + Debug + PartialEq {
     type Key: Clone + Eq + Hash + Debug;
 
     /// Never changes.
@@ -103,11 +103,12 @@ impl<R: Record, S> Table<R, S> {
 }
 
 impl<R: Record, S: Default> Table<R, S> {
-    /// Replaces the record of its key, or adds a row.
+    /// Replaces the record of its key, or adds a row. An equal record copies no chunk.
     pub fn put(&mut self, record: R) {
-        match self.contains(record.key()) {
-            true => drop(self.replace(record)),
-            false => self.insert(record, S::default()),
+        match self.get(record.key()) {
+            Some(before) if *before == record => {}
+            Some(_) => drop(self.replace(record)),
+            None => self.insert(record, S::default()),
         }
     }
 }

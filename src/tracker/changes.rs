@@ -1,5 +1,6 @@
 //! What a response changed: the only thing that leaves the tracker beside its snapshot.
 
+use super::ownership::Resource;
 use crate::api::Operation;
 use crate::model::{StepExecutionId, WorkflowExecutionId};
 use crate::snapshot::{SelectorKind, StepRecord};
@@ -12,6 +13,9 @@ pub struct Changes {
     /// Every successful poll of a step, also one that told nothing new.
     pub steps: Vec<StepChange>,
     pub notices: Vec<Notice>,
+    /// Resources that are this target's no longer, nor wanted. Another target may have them once the
+    /// snapshot without them is published.
+    pub released: Vec<Resource>,
 }
 
 /// A step before and after a successful poll.

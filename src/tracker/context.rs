@@ -46,14 +46,14 @@ pub(super) enum ImageSignal {
 }
 
 impl Context<'_> {
-    /// The image whose execution it is, where the image is known itself: its list tells of it.
+    /// The image whose execution it is, where this target owns it: its list tells of the execution.
     pub(super) fn known_image(
         &self,
         executions: &Executions,
         id: WorkflowExecutionId,
     ) -> Option<ImageArn> {
         let image = executions.image_of(id)?;
-        self.images.contains(image).then(|| image.clone())
+        self.images.is_held(image).then(|| image.clone())
     }
 
     /// The labels of info series that the tags of the execution's image give.

@@ -187,7 +187,10 @@ impl Executions {
         };
         let changed = self.status(id) != Some(&answer.status);
         let before = match before.observed {
-            Some(_) => before.clone(),
+            Some(_) => WorkflowRecord {
+                info_labels,
+                ..before.clone()
+            },
             None => WorkflowRecord::unseen(id, labels.target(), info_labels),
         };
         self.table.replace(before.answered(answer, labels.region()));
@@ -257,12 +260,16 @@ impl Executions {
             return;
         };
         let before = std::mem::replace(&mut all.image, image.clone());
-        if before == image {
-            return;
-        }
         self.unlink(id, before.as_ref());
         if let Some(image) = image {
             self.by_image.entry(image).or_default().push(id);
+        }
+    }
+
+    /// The execution itself tells its image, whose list need not be read: it waits behind no other.
+    pub(super) fn note_image(&mut self, id: WorkflowExecutionId, image: Option<ImageArn>) {
+        if let Some(all) = self.all_steps_mut(id).filter(|all| all.image.is_none()) {
+            all.image = image;
         }
     }
 

@@ -113,12 +113,12 @@ impl ImageState {
         }
     }
 
-    /// Whether everything that was to be asked about it first has been asked; `denied` says that
-    /// GetImage is.
-    pub(super) fn attempted(&self, denied: bool) -> bool {
+    /// Whether everything that was to be asked about it first has been asked. `get_denied` says that
+    /// GetImage is denied, `list_denied` that ListWorkflowExecutions is.
+    pub(super) fn attempted(&self, get_denied: bool, list_denied: bool) -> bool {
         match self.standing {
-            Standing::Tracked => self.listing.attempted,
-            Standing::Undecided => self.full || self.get.failures > 0 || denied,
+            Standing::Tracked => self.listing.attempted || list_denied,
+            Standing::Undecided => self.full || self.get.failures > 0 || get_denied,
             _ => true,
         }
     }

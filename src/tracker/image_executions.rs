@@ -26,7 +26,7 @@ impl Images {
         c: &mut ImageContext<'_>,
     ) {
         let now = c.now.instant;
-        let Some(image) = self.get_mut(arn) else {
+        let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) else {
             return;
         };
         let (moves, urgency) = (image.moves(), image.urgency());
@@ -59,7 +59,7 @@ impl Images {
         kind: ErrorKind,
         c: &mut ImageContext<'_>,
     ) -> bool {
-        let Some(image) = self.get_mut(arn) else {
+        let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) else {
             return false;
         };
         let (urgency, now) = (image.urgency(), c.now.instant);

@@ -76,10 +76,17 @@ impl Tracker {
     }
 
     /// Goes on with another assignment of the same target and region: what both select keeps its
-    /// state, everything else is dropped. Calls in flight go on.
-    pub fn configure(&mut self, assignment: Assignment, owners: &dyn Ownership, now: Now) {
+    /// state, everything else is dropped. Calls in flight go on. `owners` know nothing yet of the
+    /// configuration before.
+    pub fn configure(
+        &mut self,
+        assignment: Assignment,
+        owners: &dyn Ownership,
+        now: Now,
+    ) -> Changes {
         self.assignment = assignment;
         self.apply_assignment(owners, now);
+        std::mem::take(&mut self.changes)
     }
 
     fn apply_assignment(&mut self, owners: &dyn Ownership, now: Now) {
@@ -113,8 +120,10 @@ impl Tracker {
         self.names.retain(|key| {
             selection.names_image(&key.1) || self.pipelines.build(key) || tracked(key)
         });
-        self.names.expose_all(&self.labels, owners);
-        self.pipelines.expose_all(&self.labels, owners);
+        self.names
+            .expose_all(&self.labels, owners, &mut self.changes.released);
+        self.pipelines
+            .expose_all(&self.labels, owners, &mut self.changes.released);
         for arn in self.images.arns(|image| image.held) {
             self.claim_image(&arn, owners, now);
         }
@@ -184,7 +193,12 @@ impl Tracker {
     }
 
     /// Evicts what has expired.
-    pub fn handle_timeout(&mut self, now: Now) {
+    pub fn handle_timeout(&mut self, now: Now) -> Changes {
+        self.evict(now);
+        std::mem::take(&mut self.changes)
+    }
+
+    pub(super) fn evict(&mut self, now: Now) {
         while let Some(what) = self.retention.pop(now.time) {
             match what {
                 Expiring::Execution(id) => {
@@ -218,11 +232,15 @@ impl Tracker {
     /// Whether the first attempt for everything that is named has ended, well or not, and for what
     /// the first lists told of.
     pub fn all_attempted(&self) -> bool {
-        let denied = self.queue.was_denied(Operation::GetImage);
+        let get_denied = self.queue.was_denied(Operation::GetImage);
+        let list_denied = self.queue.was_denied(Operation::ListWorkflowExecutions);
         let mut executions = self.workflows.executions.table().rows();
         self.workflows.steps.all_attempted()
             && self.discovery.attempted()
-            && self.images.iter().all(|(_, image)| image.attempted(denied))
+            && self
+                .images
+                .iter()
+                .all(|(_, image)| image.attempted(get_denied, list_denied))
             && executions.all(|(_, one)| one.all_steps.as_ref().is_none_or(|all| all.attempted))
     }
 
@@ -276,7 +294,7 @@ impl Tracker {
         let resource = Resource::Image(arn.clone());
         if !owners.claim(&resource) {
             if self.stop_image(arn, Standing::Foreign, now) {
-                owners.release(&resource);
+                self.changes.released.push(resource);
             }
             return;
         }
@@ -331,7 +349,7 @@ impl Tracker {
         for arn in self.images.arns(|image| image.held) {
             let resource = Resource::Image(arn.clone());
             if !owners.keeps(&resource) && self.stop_image(&arn, Standing::Foreign, now) {
-                owners.release(&resource);
+                self.changes.released.push(resource);
             }
         }
         for arn in self
@@ -340,8 +358,10 @@ impl Tracker {
         {
             self.claim_image(&arn, owners, now);
         }
-        self.pipelines.expose_all(&self.labels, owners);
-        self.names.expose_all(&self.labels, owners);
+        self.pipelines
+            .expose_all(&self.labels, owners, &mut self.changes.released);
+        self.names
+            .expose_all(&self.labels, owners, &mut self.changes.released);
         self.handle_signals(now);
         std::mem::take(&mut self.changes)
     }

@@ -86,9 +86,7 @@ impl Workflows {
         asked: Instant,
         c: &mut Context<'_>,
     ) {
-        if self.executions.image_of(id).is_none() {
-            self.executions.set_image(id, answer.image.clone());
-        }
+        self.executions.note_image(id, answer.image.clone());
         let current = !self.executions.is_outdated(id, answer, asked);
         let ended = current && self.observe_execution(id, answer, c);
         if let Some(image) = c.known_image(&self.executions, id) {

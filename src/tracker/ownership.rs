@@ -16,14 +16,11 @@ pub enum Resource {
 }
 
 /// The owners of resources, as one target sees them. All answer at once, as they only compare what
-/// the trackers have claimed.
+/// the trackers have claimed. What a tracker gives up leaves it in its changes.
 pub trait Ownership {
     /// Claims a resource. Returns whether it is this target's from now on; where it is not, the
     /// claim is made again when owners change.
     fn claim(&self, resource: &Resource) -> bool;
-
-    /// The resource is this target's no longer, nor wanted.
-    fn release(&self, resource: &Resource);
 
     /// Whether the resource is this target's, and no target before it claims it.
     fn keeps(&self, resource: &Resource) -> bool;

@@ -25,6 +25,13 @@ impl PageSize {
         }
     }
 
+    /// The call is not made again: what it was to tell of the size, another call tells.
+    pub(super) fn forget(&mut self, call: &Call) {
+        if *self == Self::Trying(call.clone()) {
+            *self = Self::Large;
+        }
+    }
+
     /// Learns from an answer. Returns whether the same is to be asked for again, as a small page.
     pub(super) fn refused(&mut self, call: &Call, page: &Page, failure: Option<ErrorKind>) -> bool {
         match (&*self, failure) {

@@ -22,20 +22,30 @@ impl Pipelines {
     }
 
     /// A list told of a pipeline that is selected.
-    pub(super) fn observe(&mut self, pipeline: Pipeline, labels: &Labels, owners: &dyn Ownership) {
+    pub(super) fn observe(
+        &mut self,
+        pipeline: Pipeline,
+        labels: &Labels,
+        owners: &dyn Ownership,
+        released: &mut Vec<Resource>,
+    ) {
         let arn = pipeline.arn.clone();
         self.selected.insert(arn.clone(), pipeline);
-        self.expose(&arn, labels, owners);
+        self.expose(&arn, labels, owners, released);
     }
 
     /// A pass has ended: those pipelines are selected and no others.
-    pub(super) fn retain(&mut self, selected: &BTreeSet<PipelineArn>, owners: &dyn Ownership) {
+    pub(super) fn retain(
+        &mut self,
+        selected: &BTreeSet<PipelineArn>,
+        released: &mut Vec<Resource>,
+    ) {
         let gone = self.selected.keys().filter(|arn| !selected.contains(arn));
         let gone: Vec<_> = gone.cloned().collect();
         for arn in gone {
             self.selected.remove(&arn);
             self.exposed.remove(&arn);
-            owners.release(&Resource::Pipeline(arn));
+            released.push(Resource::Pipeline(arn));
         }
     }
 
@@ -59,14 +69,25 @@ impl Pipelines {
     }
 
     /// Exposes each pipeline that this target owns, under these labels, and no other.
-    pub(super) fn expose_all(&mut self, labels: &Labels, owners: &dyn Ownership) {
+    pub(super) fn expose_all(
+        &mut self,
+        labels: &Labels,
+        owners: &dyn Ownership,
+        released: &mut Vec<Resource>,
+    ) {
         let all: Vec<_> = self.selected.keys().cloned().collect();
         for arn in all {
-            self.expose(&arn, labels, owners);
+            self.expose(&arn, labels, owners, released);
         }
     }
 
-    fn expose(&mut self, arn: &PipelineArn, labels: &Labels, owners: &dyn Ownership) {
+    fn expose(
+        &mut self,
+        arn: &PipelineArn,
+        labels: &Labels,
+        owners: &dyn Ownership,
+        released: &mut Vec<Resource>,
+    ) {
         let Some(pipeline) = self.selected.get(arn) else {
             return;
         };
@@ -76,7 +97,7 @@ impl Pipelines {
             let record = PipelineRecord::new(pipeline, labels.target(), tags, labels.region());
             self.exposed.put(record);
         } else if self.exposed.remove(arn).is_some() {
-            owners.release(&resource);
+            released.push(resource);
         }
     }
 }
@@ -99,15 +120,16 @@ impl ImageNames {
         available: BTreeMap<ImageKey, Timestamp>,
         labels: &Labels,
         owners: &dyn Ownership,
+        released: &mut Vec<Resource>,
     ) {
         let before = std::mem::replace(&mut self.available, available);
         for key in before.into_keys() {
             if !self.available.contains_key(&key) {
                 self.exposed.remove(&name(&key));
-                owners.release(&resource(&key, labels));
+                released.push(resource(&key, labels));
             }
         }
-        self.expose_all(labels, owners);
+        self.expose_all(labels, owners, released);
     }
 
     /// Keeps the names for which `kept` holds.
@@ -123,14 +145,19 @@ impl ImageNames {
     }
 
     /// Exposes each name that this target owns, under these labels, and no other.
-    pub(super) fn expose_all(&mut self, labels: &Labels, owners: &dyn Ownership) {
+    pub(super) fn expose_all(
+        &mut self,
+        labels: &Labels,
+        owners: &dyn Ownership,
+        released: &mut Vec<Resource>,
+    ) {
         for (key, at) in &self.available {
             let resource = resource(key, labels);
             if owners.claim(&resource) {
                 let record = ImageNameRecord::new(name(key), labels.target(), *at, labels.region());
                 self.exposed.put(record);
             } else if self.exposed.remove(&name(key)).is_some() {
-                owners.release(&resource);
+                released.push(resource);
             }
         }
     }

@@ -39,60 +39,59 @@ impl Tracker {
                 Call::ListWorkflowStepExecutions(_) => Urgency::Running,
                 _ => Urgency::Waiting,
             };
-            if self.is_wanted(&call) {
-                self.queue.put(call, Slot::new(now.instant, urgency));
+            match self.is_wanted(&call) {
+                true => self.queue.put(call, Slot::new(now.instant, urgency)),
+                false => self.page_size.forget(&call),
             }
             return std::mem::take(&mut self.changes);
         }
         match result {
-            Ok(parsed) => self.handle_success(call, parsed.value, asked, owners, now),
+            Ok(parsed) => self.handle_success(parsed.value, asked, owners, now),
             Err(error) => self.handle_failure(call, &error, page.token.is_some(), now),
         }
         self.handle_signals(now);
-        self.handle_timeout(now);
+        self.evict(now);
         std::mem::take(&mut self.changes)
     }
 
     fn handle_success(
         &mut self,
-        call: Call,
         payload: Payload,
         asked: Instant,
         owners: &dyn Ownership,
         now: Now,
     ) {
-        match (call, payload) {
-            (Call::GetWorkflowStepExecution(id), Payload::GetWorkflowStepExecution(step)) => {
+        match payload {
+            Payload::GetWorkflowStepExecution(id, step) => {
                 let (workflows, mut context) = self.workflows(now);
                 workflows.step_observed(id, *step, ObservedBy::Get, asked, &mut context);
             }
-            (Call::ListWorkflowStepExecutions(id), Payload::ListWorkflowStepExecutions(page)) => {
+            Payload::ListWorkflowStepExecutions(id, page) => {
                 let (workflows, mut context) = self.workflows(now);
                 let c = &mut context;
                 StepList { id, workflows, c }.read(page, asked);
             }
-            (Call::GetWorkflowExecution(id), Payload::GetWorkflowExecution(execution)) => {
+            Payload::GetWorkflowExecution(id, execution) => {
                 self.forget_unknown(id);
                 let (workflows, mut context) = self.workflows(now);
                 workflows.execution_polled(id, &execution, asked, &mut context);
             }
-            (Call::ListWorkflowExecutions(arn), Payload::ListWorkflowExecutions(page)) => {
+            Payload::ListWorkflowExecutions(arn, page) => {
                 self.executions_listed(&arn, page, asked, now);
             }
-            (Call::GetImage(arn), Payload::GetImage(image)) => {
+            Payload::GetImage(arn, image) => {
                 self.forget_unknown(&arn);
                 self.image_observed(&image, ImageSource::Get, owners, now);
                 let discovers = self.discovery.images.wanted();
                 let (images, _, mut context) = self.images(now);
                 images.got(&arn, discovers, &mut context);
             }
-            (Call::ListImageBuildVersions(_), Payload::ListImageBuildVersions(page)) => {
+            Payload::ListImageBuildVersions(_, page) => {
                 self.images_listed(page, owners, now);
             }
-            (Call::ListImagePipelines(_), Payload::ListImagePipelines(page)) => {
+            Payload::ListImagePipelines(_, page) => {
                 self.pipelines_listed(page, owners, now);
             }
-            (call, payload) => unreachable!("{call:?} has no response like {payload:?}"),
         }
     }
 
@@ -219,7 +218,7 @@ impl Tracker {
         {
             let (images, _, mut context) = self.images(now);
             if images.remove(&arn, &mut context) {
-                owners.release(&Resource::Image(arn));
+                self.changes.released.push(Resource::Image(arn));
             }
         }
         let (images, _, mut context) = self.images(now);
@@ -238,7 +237,9 @@ impl Tracker {
     fn pipelines_listed(&mut self, page: ListPage<Pipeline>, owners: &dyn Ownership, now: Now) {
         for pipeline in page.entries {
             if self.discovery.tally_pipeline(&pipeline) {
-                self.pipelines.observe(pipeline, &self.labels, owners);
+                let released = &mut self.changes.released;
+                self.pipelines
+                    .observe(pipeline, &self.labels, owners, released);
             }
         }
         let list = AccountList::Pipelines;
@@ -249,7 +250,7 @@ impl Tracker {
             return;
         }
         let selected = self.discovery.pipelines_read();
-        self.pipelines.retain(&selected, owners);
+        self.pipelines.retain(&selected, &mut self.changes.released);
         let built = self.images.arns(|image| {
             let told = image.told.as_ref();
             !image.named && told.is_some_and(|image| image.pipeline.is_some())
@@ -268,7 +269,9 @@ impl Tracker {
             .discovery
             .end_pass(list, &mut self.queue, self.pace, now);
         if let Some(available) = self.discovery.available() {
-            self.names.replace(available, &self.labels, owners);
+            let released = &mut self.changes.released;
+            self.names
+                .replace(available, &self.labels, owners, released);
         }
         for (kind, selector, matches) in matched {
             self.notice(Notice::SelectorMatched {
@@ -323,7 +326,7 @@ impl Tracker {
             Decision::Track => self.claim_image(arn, owners, now),
             Decision::Untrack => {
                 self.stop_image(arn, Standing::Unselected, now);
-                owners.release(&Resource::Image(arn.clone()));
+                self.changes.released.push(Resource::Image(arn.clone()));
             }
             Decision::Leave => {}
         }

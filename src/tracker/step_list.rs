@@ -7,6 +7,7 @@ use super::context::{Context, ImageSignal};
 use super::pace::HOUR;
 use super::polling::Polling;
 use super::queue::{Slot, Urgency};
+use super::retention::Expiring;
 use super::retry::Policy;
 use super::step::ObservedBy;
 use super::workflows::Workflows;
@@ -25,6 +26,7 @@ impl StepList<'_, '_> {
     /// A page of the List of an execution's steps was read.
     pub(super) fn read(&mut self, page: StepPage, asked: Instant) {
         let id = self.id;
+        self.revive();
         let mut told = Vec::new();
         for (step, answer) in page.entries {
             told.push(step);
@@ -42,6 +44,26 @@ impl StepList<'_, '_> {
             }
         }
         self.page_read(told, page.next, asked);
+    }
+
+    /// The service knows the execution again, where it had not for an hour.
+    fn revive(&mut self) {
+        let Some(schedule) = self.workflows.executions.schedule_mut(self.id) else {
+            return;
+        };
+        if !schedule.listing.pager.retries.gone {
+            return;
+        }
+        if schedule.end.is_none()
+            && let Some(all) = &mut schedule.all_steps
+        {
+            let expires = all.expires.take();
+            let what = Expiring::Execution(self.id);
+            self.c.retention.cancel(&what, expires);
+        }
+        for step in schedule.unsettled.clone() {
+            self.workflows.steps.revive(&step);
+        }
     }
 
     /// A step that the List of a tracked execution tells of is tracked from now on, unless the

@@ -145,6 +145,19 @@ impl Steps {
         }
     }
 
+    /// The step has gone with its execution, and the service knows that again.
+    pub(super) fn revive(&mut self, id: &StepExecutionId) {
+        if let Some(schedule) = self.table.state_mut(id) {
+            schedule.retries = Retries::default();
+        }
+        let record = self.record(id);
+        match record.map(|record| (record.phase, record.observed.is_some())) {
+            Some((Phase::Gone, true)) => self.set_phase(id, Phase::Active),
+            Some((Phase::Gone, false)) => self.set_phase(id, Phase::Pending),
+            _ => {}
+        }
+    }
+
     /// Takes in a response about a step.
     pub(super) fn observe(
         &mut self,

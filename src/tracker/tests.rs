@@ -27,16 +27,11 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Default)]
 struct Others {
     wanted: RefCell<HashSet<Resource>>,
-    released: RefCell<Vec<Resource>>,
 }
 
 impl Ownership for Others {
     fn claim(&self, resource: &Resource) -> bool {
         !self.wanted.borrow().contains(resource)
-    }
-
-    fn release(&self, resource: &Resource) {
-        self.released.borrow_mut().push(resource.clone());
     }
 
     fn keeps(&self, resource: &Resource) -> bool {
@@ -140,7 +135,7 @@ impl Driver {
     }
 
     fn configure(&mut self, assignment: Assignment) {
-        self.tracker.configure(assignment, &self.owners, self.now);
+        let _ = self.tracker.configure(assignment, &self.owners, self.now);
     }
 
     /// Gives the tracker the response to a call that began at `asked`.
@@ -170,7 +165,7 @@ impl Driver {
     }
 
     fn got_step(&mut self, id: StepExecutionId, status: &str) -> Changes {
-        let payload = Payload::GetWorkflowStepExecution(Box::new(step(id, status, None)));
+        let payload = Payload::GetWorkflowStepExecution(id, Box::new(step(id, status, None)));
         self.told(Call::GetWorkflowStepExecution(id), payload)
     }
 
@@ -189,11 +184,11 @@ impl Driver {
             next: next.map(str::to_owned),
         };
         let call = Call::ListWorkflowStepExecutions(id);
-        let _ = self.told(call, Payload::ListWorkflowStepExecutions(page));
+        let _ = self.told(call, Payload::ListWorkflowStepExecutions(id, page));
     }
 
     fn got_execution(&mut self, id: WorkflowExecutionId, execution: WorkflowExecution) {
-        let payload = Payload::GetWorkflowExecution(execution);
+        let payload = Payload::GetWorkflowExecution(id, execution);
         let _ = self.told(Call::GetWorkflowExecution(id), payload);
     }
 
@@ -206,12 +201,15 @@ impl Driver {
             next: None,
         };
         let call = Call::ListWorkflowExecutions(image.clone());
-        let _ = self.told(call, Payload::ListWorkflowExecutions(page));
+        let _ = self.told(call, Payload::ListWorkflowExecutions(image.clone(), page));
     }
 
     fn got_image(&mut self, image: &Image) {
         let call = Call::GetImage(image.arn.clone());
-        let _ = self.told(call, Payload::GetImage(Box::new(image.clone())));
+        let _ = self.told(
+            call,
+            Payload::GetImage(image.arn.clone(), Box::new(image.clone())),
+        );
     }
 
     /// The account's images are these.
@@ -221,7 +219,7 @@ impl Driver {
             next: None,
         };
         let call = Call::ListImageBuildVersions(Account);
-        let _ = self.told(call, Payload::ListImageBuildVersions(page));
+        let _ = self.told(call, Payload::ListImageBuildVersions(Account, page));
     }
 
     /// Begins every call that is due within an interval; their responses are lost.

@@ -322,7 +322,11 @@ impl Workflows {
             return false;
         };
         let seen = denied.is_some() || all.listed.is_some_and(|listed| listed >= end.noticed);
-        if !seen || !schedule.unsettled.is_empty() {
+        let gone = |step: &StepExecutionId| {
+            let record = self.steps.record(step);
+            record.is_none_or(|record| record.phase == Phase::Gone)
+        };
+        if !seen || !schedule.unsettled.iter().all(gone) {
             return false;
         }
         // A List that is broken off between two pages begins again, should the execution go on.

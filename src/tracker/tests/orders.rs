@@ -9,7 +9,7 @@ fn pipeline_arn() -> PipelineArn {
 }
 
 /// The account has one pipeline, without tags.
-fn listed_pipelines(driver: &mut Driver) {
+fn listed_pipelines(driver: &mut Driver) -> Changes {
     let pipeline = Pipeline {
         recipe: Some("golden".to_owned()),
         ..Pipeline::with_arn(pipeline_arn())
@@ -19,7 +19,7 @@ fn listed_pipelines(driver: &mut Driver) {
         next: None,
     };
     let call = Call::ListImagePipelines(Account);
-    let _ = driver.told(call, Payload::ListImagePipelines(page));
+    driver.told(call, Payload::ListImagePipelines(Account, page))
 }
 
 /// An image of the pipeline that was built.
@@ -117,7 +117,7 @@ fn listed_step_that_no_list_has_told_of_is_polled_when_its_execution_is_dropped(
 fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
     let mut driver = Driver::new(assignment("pipelines: [nightly]", true), 1);
     let image = image(&image_arn(0), "AVAILABLE", driver.now);
-    listed_pipelines(&mut driver);
+    let _ = listed_pipelines(&mut driver);
     driver.listed_images(std::slice::from_ref(&image));
     assert_eq!(driver.tracker.names.exposed().len(), 1);
     driver.configure(assignment("images: [other]", true));
@@ -142,12 +142,11 @@ fn evicted_image_that_is_no_longer_selected_takes_its_failed_executions_along() 
     driver.drain();
     driver.listed_executions(&arn, &[]);
     driver.pass(driver.tracker.pace.retention + INTERVAL);
-    driver.tracker.handle_timeout(driver.now);
+    let _ = driver.tracker.handle_timeout(driver.now);
     assert!(driver.tracker.images.get(&arn).unwrap().is_evicted());
     driver.configure(assignment("pipelines: ['*'], tags: {Team: a}", true));
-    listed_pipelines(&mut driver);
-    let released = driver.owners.released.borrow();
-    assert_eq!(*released, [Resource::Image(arn)]);
+    let changes = listed_pipelines(&mut driver);
+    assert_eq!(changes.released, [Resource::Image(arn)]);
 }
 
 #[test]
@@ -163,7 +162,7 @@ fn named_execution_is_kept_longer_only_for_a_failed_image_that_is_tracked() {
         next: Some("token".to_owned()),
     };
     let call = Call::ListImageBuildVersions(Account);
-    let _ = driver.told(call, Payload::ListImageBuildVersions(page));
+    let _ = driver.told(call, Payload::ListImageBuildVersions(Account, page));
     let cancelled = WorkflowExecution {
         image: Some(arn.clone()),
         ..execution("CANCELLED")
@@ -190,7 +189,7 @@ fn failed_image_whose_retry_succeeded_between_two_lists_stays_until_its_executio
         ..failed
     };
     driver.listed_images(&[succeeded]);
-    driver.tracker.handle_timeout(driver.now);
+    let _ = driver.tracker.handle_timeout(driver.now);
     assert!(driver.tracker.images.is_tracked(&arn));
     assert!(driver.waits(&Call::ListWorkflowExecutions(arn.clone())));
     driver.drain();
@@ -255,6 +254,6 @@ fn execution_that_stays_unknown_is_evicted_when_it_was_to_be() {
     driver.pass(HOUR);
     assert_eq!(unknown_now(&mut driver), expires);
     driver.pass(HOUR * 2);
-    driver.tracker.handle_timeout(driver.now);
+    let _ = driver.tracker.handle_timeout(driver.now);
     assert!(!driver.tracker.workflows.executions.contains(id));
 }

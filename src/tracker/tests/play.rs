@@ -138,7 +138,9 @@ impl Play {
                 let _ = tracker.review_ownership(owners, *now);
                 owners.wanted.borrow_mut().clear();
             }
-            Event::Evict => self.driver.tracker.handle_timeout(self.driver.now),
+            Event::Evict => {
+                let _ = self.driver.tracker.handle_timeout(self.driver.now);
+            }
         }
         self.check()
     }
@@ -159,28 +161,30 @@ impl Play {
                 image_status,
             } => Ok(match &call {
                 Call::GetWorkflowStepExecution(id) => {
-                    Payload::GetWorkflowStepExecution(Box::new(step(*id, status, rollback)))
+                    Payload::GetWorkflowStepExecution(*id, Box::new(step(*id, status, rollback)))
                 }
                 Call::ListWorkflowStepExecutions(id) => {
-                    Payload::ListWorkflowStepExecutions(ListPage {
+                    let page = ListPage {
                         entries: steps_of(*id, status, rollback),
                         next: (execution_status == "NEW").then(|| "token".to_owned()),
-                    })
+                    };
+                    Payload::ListWorkflowStepExecutions(*id, page)
                 }
-                Call::GetWorkflowExecution(_) => {
-                    Payload::GetWorkflowExecution(execution(execution_status))
+                Call::GetWorkflowExecution(id) => {
+                    Payload::GetWorkflowExecution(*id, execution(execution_status))
                 }
                 Call::ListWorkflowExecutions(arn) => {
                     let told = [execution_status, "PENDING"].map(|status| Some(execution(status)));
                     let entries = executions_of(arn).into_iter().zip(told);
-                    Payload::ListWorkflowExecutions(ListPage {
+                    let page = ListPage {
                         entries: entries.collect(),
                         next: None,
-                    })
+                    };
+                    Payload::ListWorkflowExecutions(arn.clone(), page)
                 }
                 Call::GetImage(arn) => {
                     let image = image(arn, image_status, self.driver.now);
-                    Payload::GetImage(Box::new(image))
+                    Payload::GetImage(arn.clone(), Box::new(image))
                 }
                 other => panic!("{other:?}, and nothing is selected"),
             }),
