@@ -266,7 +266,10 @@ impl Workflows {
         asked: Instant,
         c: &mut Context<'_>,
     ) {
-        let Some(observed) = self.steps.observe(&id, answer, by, c.labels, c.now) else {
+        let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+        let tags = execution.map(|id| c.info_labels(&self.executions, id));
+        let labels = (c.labels, tags.unwrap_or_default());
+        let Some(observed) = self.steps.observe(&id, answer, by, labels, c.now) else {
             return;
         };
         self.leave_execution(id, observed.left, c);

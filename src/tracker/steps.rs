@@ -158,19 +158,22 @@ impl Steps {
         }
     }
 
-    /// Takes in a response about a step.
+    /// Takes in a response about a step. `info_labels` come from the tags of its image.
     pub(super) fn observe(
         &mut self,
         id: &StepExecutionId,
         answer: StepExecution,
         by: ObservedBy,
-        labels: &Labels,
+        (labels, info_labels): (&Labels, LabelText),
         now: Now,
     ) -> Option<Observed> {
         let before = self.record(id)?.clone();
         self.attempted(id);
         let mut record = before.answered(answer, labels.region(), now.time);
         record.full |= by == ObservedBy::Get;
+        if record.info_labels != info_labels {
+            record.info_labels = info_labels;
+        }
         let schedule = self.table.state_mut(id)?;
         let observed = record.observed.as_mut()?;
         observed.budget_millis = labels.budget_millis(observed);

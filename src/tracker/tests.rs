@@ -2,6 +2,7 @@
 
 mod orders;
 mod play;
+mod recoveries;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -74,6 +75,12 @@ fn nothing(longer: bool) -> Assignment {
     let mut assignment = assignment(&format!("step_executions: [{}]", step_id(0)), longer);
     assignment.target.step_executions.clear();
     assignment.listed = Arc::default();
+    assignment
+}
+
+fn naming(executions: &[WorkflowExecutionId]) -> Assignment {
+    let mut assignment = nothing(true);
+    assignment.target.workflow_executions = executions.to_vec();
     assignment
 }
 
@@ -227,6 +234,22 @@ impl Driver {
         let soon = self.now.plus(INTERVAL).instant;
         while let Some((due, _)) = self.tracker.next_call(soon) {
             self.tracker.queue.end(&due.call);
+        }
+    }
+
+    /// Lets so many intervals pass, and answers each call that becomes due.
+    fn poll(
+        &mut self,
+        intervals: u32,
+        mut answer: impl FnMut(&Call) -> Result<Payload, ErrorKind>,
+    ) {
+        for _ in 0..intervals {
+            self.pass(INTERVAL);
+            while let Some((due, page)) = self.tracker.next_call(self.now.instant) {
+                let (call, asked) = (due.call, self.now.instant);
+                let result = answer(&call);
+                let _ = self.respond(call, page, asked, result);
+            }
         }
     }
 

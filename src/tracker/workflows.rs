@@ -20,7 +20,7 @@ use crate::labels::LabelText;
 use crate::model::{StepExecutionId, Timestamp, WorkflowExecutionId};
 use crate::snapshot::{Phase, StepRecord};
 
-/// The tracked steps and workflow executions.
+/// The tracked steps and executions.
 #[derive(Debug, Default)]
 pub(super) struct Workflows {
     pub steps: Steps,
@@ -322,18 +322,13 @@ impl Workflows {
             return false;
         };
         let seen = denied.is_some() || all.listed.is_some_and(|listed| listed >= end.noticed);
-        let gone = |step: &StepExecutionId| {
-            let record = self.steps.record(step);
-            record.is_none_or(|record| record.phase == Phase::Gone)
-        };
+        let gone = |id: &_| { self.steps.record(id) }.is_none_or(|one| one.phase == Phase::Gone);
         if !seen || !schedule.unsettled.iter().all(gone) {
             return false;
         }
         // A List that is broken off between two pages begins again, should the execution go on.
-        if c.queue
-            .remove(&Call::ListWorkflowStepExecutions(id))
-            .is_some()
-        {
+        let list = Call::ListWorkflowStepExecutions(id);
+        if c.queue.remove(&list).is_some() {
             schedule.listing.restart();
         }
         self.polling(c).poll_named_seldom(id, now);

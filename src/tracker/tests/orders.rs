@@ -38,12 +38,6 @@ fn tracking(image: &Image, longer: bool) -> Driver {
     driver
 }
 
-fn naming(executions: &[WorkflowExecutionId]) -> Assignment {
-    let mut assignment = nothing(true);
-    assignment.target.workflow_executions = executions.to_vec();
-    assignment
-}
-
 fn retention_of(driver: &mut Driver, id: WorkflowExecutionId) -> Duration {
     let (workflows, context) = driver.tracker.workflows(driver.now);
     context.retention_of(&workflows.executions, id)
