@@ -15,6 +15,7 @@ use prometheus::{
 
 use crate::api::{ErrorKind, Operation, ServiceClock};
 use crate::family::{Family, Kind};
+use crate::labels::names;
 use crate::model::Timestamp;
 
 /// The reason why registering a metric cannot fail.
@@ -37,7 +38,7 @@ const LAG_BUCKETS: &[f64] = &[
 const BUILD_INFO: Family = Family {
     name: "imagebuilder_exporter_build_info",
     kind: Kind::Gauge,
-    labels: &["version", "revision", "rustc_version"],
+    labels: &[names::VERSION, names::REVISION, names::RUSTC_VERSION],
     help: "Version of the exporter, the commit it was built from, and the compiler version. Always 1.",
 };
 const RELOAD_SUCCESSFUL: Family = Family {
@@ -55,37 +56,42 @@ const RELOAD_TIMESTAMP: Family = Family {
 const SHARDS: Family = Family {
     name: "imagebuilder_exporter_shards",
     kind: Kind::Gauge,
-    labels: &["shard"],
+    labels: &[names::SHARD],
     help: "Configured number of shards; the label is this process's zero-based index.",
 };
 const API_REQUESTS: Family = Family {
     name: "imagebuilder_exporter_api_requests_total",
     kind: Kind::Counter,
-    labels: &["target", "region", "operation", "result"],
+    labels: &[
+        names::TARGET,
+        names::REGION,
+        names::OPERATION,
+        names::RESULT,
+    ],
     help: "Number of attempted calls to the EC2 Image Builder API, by operation and result.",
 };
 const API_REQUEST_DURATION: Family = Family {
     name: "imagebuilder_exporter_api_request_duration_seconds",
     kind: Kind::Histogram,
-    labels: &["target", "region", "operation"],
+    labels: &[names::TARGET, names::REGION, names::OPERATION],
     help: "Duration of attempted calls to the EC2 Image Builder API in seconds, both successful and failed.",
 };
 const RATE_LIMIT_WAIT: Family = Family {
     name: "imagebuilder_exporter_rate_limit_wait_seconds_total",
     kind: Kind::Counter,
-    labels: &["target", "region"],
+    labels: &[names::TARGET, names::REGION],
     help: "Total time that API calls have waited for the rate limiter, in seconds.",
 };
 const POLL_LAG: Family = Family {
     name: "imagebuilder_exporter_poll_lag_seconds",
     kind: Kind::Histogram,
-    labels: &["target", "region"],
+    labels: &[names::TARGET, names::REGION],
     help: "Poll lag: delay between the due time and the start of a poll, in seconds.",
 };
 const UNPARSABLE_FIELDS: Family = Family {
     name: "imagebuilder_exporter_unparsable_fields_total",
     kind: Kind::Counter,
-    labels: &["field"],
+    labels: &[names::FIELD],
     help: "Number of response members that could not be parsed and were ignored, by member name.",
 };
 

@@ -65,7 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tracker",
         ],
     ),
-    ("self_metrics", &["api", "family", "model"]),
+    ("self_metrics", &["api", "family", "labels", "model"]),
     ("shard", &["config"]),
     ("simulate", &["clock", "simulator"]),
     ("snapshot", &["api", "labels", "model"]),

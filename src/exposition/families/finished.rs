@@ -2,14 +2,15 @@
 
 use super::row::{Row, Series};
 use crate::family::{Family, Kind};
+use crate::labels::names;
 
 const LABELS: &[&str] = &[
-    "account_id",
-    "region",
-    "image",
-    "workflow",
-    "step",
-    "status",
+    names::ACCOUNT_ID,
+    names::REGION,
+    names::IMAGE,
+    names::WORKFLOW,
+    names::STEP,
+    names::STATUS,
 ];
 
 pub(super) static FAMILIES: &[Row] = &[

@@ -3,6 +3,7 @@
 use super::super::objects::ObjectSeries;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
+use crate::labels::names;
 use crate::model::ImageStatus;
 
 pub(super) static FAMILIES: &[Row] = &[
@@ -11,16 +12,16 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_image_info",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "image",
-                "image_version",
-                "target",
-                "pipeline",
-                "platform",
-                "type",
-                "build_type",
-                "image_build_version_arn",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::IMAGE_VERSION,
+                names::TARGET,
+                names::PIPELINE,
+                names::PLATFORM,
+                names::TYPE,
+                names::BUILD_TYPE,
+                names::IMAGE_BUILD_VERSION_ARN,
             ],
             help: "Static information about the image build version. Always 1.",
         },
@@ -32,7 +33,13 @@ pub(super) static FAMILIES: &[Row] = &[
         Family {
             name: "imagebuilder_image_status",
             kind: Kind::Gauge,
-            labels: &["account_id", "region", "image", "image_version", "status"],
+            labels: &[
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::IMAGE_VERSION,
+                names::STATUS,
+            ],
             help: "Status of the image build version: 1 for the current status, 0 for all others.",
         },
         Series::Image(ObjectSeries::Status {
@@ -44,7 +51,12 @@ pub(super) static FAMILIES: &[Row] = &[
         Family {
             name: "imagebuilder_image_created_timestamp_seconds",
             kind: Kind::Gauge,
-            labels: &["account_id", "region", "image", "image_version"],
+            labels: &[
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::IMAGE_VERSION,
+            ],
             help: "Creation time of the image build version, in Unix time (seconds).",
         },
         Series::Image(ObjectSeries::Value(|image, _| image.created.map(time))),
@@ -54,16 +66,16 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_image_failure_info",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "image",
-                "image_version",
-                "failed_step",
-                "step_execution_id",
-                "component",
-                "phase",
-                "component_step",
-                "component_action",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::IMAGE_VERSION,
+                names::FAILED_STEP,
+                names::STEP_EXECUTION_ID,
+                names::COMPONENT,
+                names::PHASE,
+                names::COMPONENT_STEP,
+                names::COMPONENT_ACTION,
             ],
             help: "Location of the failure of a FAILED image build version, as far as the service reports it. Always 1.",
         },
@@ -73,7 +85,7 @@ pub(super) static FAMILIES: &[Row] = &[
         Family {
             name: "imagebuilder_image_last_available_timestamp_seconds",
             kind: Kind::Gauge,
-            labels: &["account_id", "region", "image"],
+            labels: &[names::ACCOUNT_ID, names::REGION, names::IMAGE],
             help: "Creation time of the newest AVAILABLE build of the image, in Unix time (seconds).",
         },
         Series::ImageName(ObjectSeries::Value(|name, _| {

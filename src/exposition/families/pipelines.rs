@@ -4,6 +4,7 @@ use super::super::objects::ObjectSeries;
 use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
+use crate::labels::names;
 use crate::model::{ImageStatus, Timestamp};
 use crate::snapshot::PipelineRecord;
 
@@ -13,12 +14,12 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_pipeline_info",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "pipeline",
-                "target",
-                "platform",
-                "schedule",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::PIPELINE,
+                names::TARGET,
+                names::PLATFORM,
+                names::SCHEDULE,
             ],
             help: "Information about the pipeline, such as its platform and schedule. Always 1.",
         },
@@ -35,7 +36,12 @@ pub(super) static FAMILIES: &[Row] = &[
         Family {
             name: "imagebuilder_pipeline_last_run_status",
             kind: Kind::Gauge,
-            labels: &["account_id", "region", "pipeline", "status"],
+            labels: &[
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::PIPELINE,
+                names::STATUS,
+            ],
             help: "Status of the image from the last run of the pipeline: 1 for the current status, 0 for all others.",
         },
         Series::Pipeline(ObjectSeries::Status {
@@ -68,7 +74,7 @@ const fn value(
     let family = Family {
         name,
         kind: Kind::Gauge,
-        labels: &["account_id", "region", "pipeline"],
+        labels: &[names::ACCOUNT_ID, names::REGION, names::PIPELINE],
         help,
     };
     (family, Series::Pipeline(ObjectSeries::Value(value)))

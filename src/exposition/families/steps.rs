@@ -4,27 +4,28 @@ use super::super::steps::StepSeries;
 use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
+use crate::labels::names;
 use crate::model::{RollbackStatus, StepStatus, Timestamp};
 use crate::snapshot::{Observation, Phase, StepRecord};
 
 const IDENTITY: &[&str] = &[
-    "account_id",
-    "region",
-    "image",
-    "workflow",
-    "step",
-    "step_execution_id",
+    names::ACCOUNT_ID,
+    names::REGION,
+    names::IMAGE,
+    names::WORKFLOW,
+    names::STEP,
+    names::STEP_EXECUTION_ID,
 ];
 const IDENTITY_AND_STATUS: &[&str] = &[
-    "account_id",
-    "region",
-    "image",
-    "workflow",
-    "step",
-    "step_execution_id",
-    "status",
+    names::ACCOUNT_ID,
+    names::REGION,
+    names::IMAGE,
+    names::WORKFLOW,
+    names::STEP,
+    names::STEP_EXECUTION_ID,
+    names::STATUS,
 ];
-const POLL: &[&str] = &["target", "region", "step_execution_id"];
+const POLL: &[&str] = &[names::TARGET, names::REGION, names::STEP_EXECUTION_ID];
 
 pub(super) static FAMILIES: &[Row] = &[
     (
@@ -32,21 +33,21 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_step_info",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "image",
-                "workflow",
-                "step",
-                "step_execution_id",
-                "target",
-                "action",
-                "on_failure",
-                "image_version",
-                "workflow_type",
-                "workflow_version",
-                "workflow_execution_id",
-                "image_build_version_arn",
-                "workflow_build_version_arn",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::WORKFLOW,
+                names::STEP,
+                names::STEP_EXECUTION_ID,
+                names::TARGET,
+                names::ACTION,
+                names::ON_FAILURE,
+                names::IMAGE_VERSION,
+                names::WORKFLOW_TYPE,
+                names::WORKFLOW_VERSION,
+                names::WORKFLOW_EXECUTION_ID,
+                names::IMAGE_BUILD_VERSION_ARN,
+                names::WORKFLOW_BUILD_VERSION_ARN,
             ],
             help: "Static information about the step execution. Always 1.",
         },
@@ -136,13 +137,13 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_step_message_info",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "image",
-                "workflow",
-                "step",
-                "step_execution_id",
-                "message",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::WORKFLOW,
+                names::STEP,
+                names::STEP_EXECUTION_ID,
+                names::MESSAGE,
             ],
             help: "Message of the service about the step, truncated to 256 characters. Always 1; exposed only with message_labels.",
         },

@@ -4,15 +4,16 @@ use super::super::objects::ObjectSeries;
 use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::{Family, Kind};
+use crate::labels::names;
 use crate::model::{Timestamp, WorkflowStatus};
 use crate::snapshot::WorkflowRecord;
 
 const IDENTITY: &[&str] = &[
-    "account_id",
-    "region",
-    "image",
-    "workflow",
-    "workflow_execution_id",
+    names::ACCOUNT_ID,
+    names::REGION,
+    names::IMAGE,
+    names::WORKFLOW,
+    names::WORKFLOW_EXECUTION_ID,
 ];
 
 pub(super) static FAMILIES: &[Row] = &[
@@ -21,18 +22,18 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_execution_info",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "image",
-                "workflow",
-                "workflow_execution_id",
-                "target",
-                "workflow_type",
-                "workflow_version",
-                "image_version",
-                "parallel_group",
-                "image_build_version_arn",
-                "workflow_build_version_arn",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::WORKFLOW,
+                names::WORKFLOW_EXECUTION_ID,
+                names::TARGET,
+                names::WORKFLOW_TYPE,
+                names::WORKFLOW_VERSION,
+                names::IMAGE_VERSION,
+                names::PARALLEL_GROUP,
+                names::IMAGE_BUILD_VERSION_ARN,
+                names::WORKFLOW_BUILD_VERSION_ARN,
             ],
             help: "Static information about the workflow execution. Always 1.",
         },
@@ -46,12 +47,12 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_execution_status",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "image",
-                "workflow",
-                "workflow_execution_id",
-                "status",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::WORKFLOW,
+                names::WORKFLOW_EXECUTION_ID,
+                names::STATUS,
             ],
             help: "Status of the workflow execution: 1 for the current status, 0 for all others.",
         },
@@ -65,12 +66,12 @@ pub(super) static FAMILIES: &[Row] = &[
             name: "imagebuilder_workflow_execution_steps",
             kind: Kind::Gauge,
             labels: &[
-                "account_id",
-                "region",
-                "image",
-                "workflow",
-                "workflow_execution_id",
-                "result",
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::WORKFLOW,
+                names::WORKFLOW_EXECUTION_ID,
+                names::RESULT,
             ],
             help: "Number of steps in the workflow execution by result.",
         },

@@ -22,7 +22,7 @@ fn unnamed_execution_of_a_foreign_image_is_dropped_at_once() {
     driver.got_execution(
         id,
         WorkflowExecution {
-            image: Some(arn.clone()),
+            image: Some(arn),
             ..execution("RUNNING")
         },
     );
@@ -108,10 +108,7 @@ fn late_page_does_not_make_the_next_list_begin_at_its_token() {
         next: Some("stale".to_owned()),
     };
     let call = Call::ListWorkflowExecutions(arn.clone());
-    let _ = driver.told(
-        call.clone(),
-        Payload::ListWorkflowExecutions(arn.clone(), page),
-    );
+    let _ = driver.told(call.clone(), Payload::ListWorkflowExecutions(arn, page));
     driver.pass(INTERVAL);
     driver.owners.wanted.borrow_mut().clear();
     let _ = driver.tracker.review_ownership(&driver.owners, driver.now);
@@ -301,7 +298,7 @@ fn end_of_a_named_execution_is_noticed_where_lists_are_denied() {
     driver.got_execution(
         id,
         WorkflowExecution {
-            image: Some(arn.clone()),
+            image: Some(arn),
             ..execution("RUNNING")
         },
     );
@@ -386,7 +383,7 @@ fn pages_are_large_again_where_the_refused_list_is_no_longer_wanted() {
         size: LARGE_PAGE,
         token: None,
     };
-    let call = Call::ListWorkflowExecutions(arn.clone());
+    let call = Call::ListWorkflowExecutions(arn);
     let _ = driver.respond(call, large, driver.now.instant, Err(ErrorKind::Client));
     for _ in 0..10 {
         driver.pass(INTERVAL);
