@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::model::Timestamp;
 
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
 /// A duration with its two largest units, such as `3m 12s`. The script writes the same.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span(pub i64);
@@ -25,16 +27,19 @@ pub(super) fn seconds(millis: i64) -> f64 {
     millis as f64 / 1_000.0
 }
 
-/// A moment in UTC, `19:12:23`, with the date before it where that is another than today.
-pub(super) fn clock(at: Timestamp, now: Timestamp) -> String {
-    let (Some(at), Some(now)) = (at.rfc3339(), now.rfc3339()) else {
-        return "far away".to_owned();
+/// Returns a moment for machines, in RFC 3339, and for people, such as `19:12:23` in UTC, with the
+/// date before it unless that is today.
+pub(super) fn moment(at: Timestamp, now: Timestamp) -> (String, String) {
+    let Some(datetime) = at.rfc3339() else {
+        return (String::new(), "far away".to_owned());
     };
-    let (date, time) = (&at[..10], &at[11..19]);
-    match now.starts_with(date) {
+    let (date, time) = (&datetime[..10], &datetime[11..19]);
+    let day = |time: Timestamp| time.millis().div_euclid(DAY_MILLIS);
+    let clock = match day(at) == day(now) {
         true => time.to_owned(),
         false => format!("{date} {time}"),
-    }
+    };
+    (datetime, clock)
 }
 
 #[cfg(test)]
@@ -60,9 +65,10 @@ mod tests {
     fn date_is_told_where_it_is_not_today() {
         let time = |text| Timestamp::parse(text).unwrap();
         let now = time("2026-09-09T19:12:23.418Z");
-        assert_eq!(clock(now, now), "19:12:23");
+        let clock = |at| moment(at, now).1;
+        assert_eq!(clock(now), "19:12:23");
         let before = time("2026-09-08T23:59:59.999Z");
-        assert_eq!(clock(before, now), "2026-09-08 23:59:59");
-        assert_eq!(clock(Timestamp::from_millis(i64::MAX), now), "far away");
+        assert_eq!(clock(before), "2026-09-08 23:59:59");
+        assert_eq!(clock(Timestamp::from_millis(i64::MAX)), "far away");
     }
 }

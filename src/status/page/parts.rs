@@ -4,7 +4,7 @@ use maud::{Markup, Render, html};
 
 use super::super::builds::BuildState;
 use super::super::text::bounded;
-use super::super::time::{Span, clock};
+use super::super::time::{Span, moment};
 use crate::model::Timestamp;
 
 impl Render for Span {
@@ -15,7 +15,8 @@ impl Render for Span {
 
 /// A moment, for people and for machines.
 pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(at.rfc3339().unwrap_or_default()) { (clock(at, now)) } }
+    let (datetime, clock) = moment(at, now);
+    html! { time datetime=(datetime) { (clock) } }
 }
 
 /// How long ago something was, counted on by the script.
