@@ -167,13 +167,13 @@ impl Driver {
     }
 
     /// The same for a call that began just now, for its first page.
-    fn told(&mut self, call: Call, payload: Payload) -> Changes {
+    fn returned(&mut self, call: Call, payload: Payload) -> Changes {
         self.respond(call, first(), self.now.instant, Ok(payload))
     }
 
     fn got_step(&mut self, id: StepExecutionId, status: &str) -> Changes {
         let payload = Payload::GetWorkflowStepExecution(id, Box::new(step(id, status, None)));
-        self.told(Call::GetWorkflowStepExecution(id), payload)
+        self.returned(Call::GetWorkflowStepExecution(id), payload)
     }
 
     /// A page of an execution's steps, each with this status.
@@ -191,12 +191,12 @@ impl Driver {
             next: next.map(str::to_owned),
         };
         let call = Call::ListWorkflowStepExecutions(id);
-        let _ = self.told(call, Payload::ListWorkflowStepExecutions(id, page));
+        let _ = self.returned(call, Payload::ListWorkflowStepExecutions(id, page));
     }
 
     fn got_execution(&mut self, id: WorkflowExecutionId, execution: WorkflowExecution) {
         let payload = Payload::GetWorkflowExecution(id, execution);
-        let _ = self.told(Call::GetWorkflowExecution(id), payload);
+        let _ = self.returned(Call::GetWorkflowExecution(id), payload);
     }
 
     fn listed_executions(&mut self, image: &ImageArn, told: &[(WorkflowExecutionId, &str)]) {
@@ -208,12 +208,12 @@ impl Driver {
             next: None,
         };
         let call = Call::ListWorkflowExecutions(image.clone());
-        let _ = self.told(call, Payload::ListWorkflowExecutions(image.clone(), page));
+        let _ = self.returned(call, Payload::ListWorkflowExecutions(image.clone(), page));
     }
 
     fn got_image(&mut self, image: &Image) {
         let call = Call::GetImage(image.arn.clone());
-        let _ = self.told(
+        let _ = self.returned(
             call,
             Payload::GetImage(image.arn.clone(), Box::new(image.clone())),
         );
@@ -226,7 +226,7 @@ impl Driver {
             next: None,
         };
         let call = Call::ListImageBuildVersions(Account);
-        let _ = self.told(call, Payload::ListImageBuildVersions(Account, page));
+        let _ = self.returned(call, Payload::ListImageBuildVersions(Account, page));
     }
 
     /// Begins every call that is due within an interval; their responses are lost.

@@ -19,7 +19,7 @@ fn listed_pipelines(driver: &mut Driver) -> Changes {
         next: None,
     };
     let call = Call::ListImagePipelines(Account);
-    driver.told(call, Payload::ListImagePipelines(Account, page))
+    driver.returned(call, Payload::ListImagePipelines(Account, page))
 }
 
 /// An image of the pipeline that was built.
@@ -156,7 +156,7 @@ fn named_execution_is_kept_longer_only_for_a_failed_image_that_is_tracked() {
         next: Some("token".to_owned()),
     };
     let call = Call::ListImageBuildVersions(Account);
-    let _ = driver.told(call, Payload::ListImageBuildVersions(Account, page));
+    let _ = driver.returned(call, Payload::ListImageBuildVersions(Account, page));
     let cancelled = WorkflowExecution {
         image: Some(arn.clone()),
         ..execution("CANCELLED")

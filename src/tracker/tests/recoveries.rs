@@ -16,8 +16,8 @@ fn unnamed_execution_of_a_foreign_image_is_dropped_at_once() {
         .wanted
         .borrow_mut()
         .insert(Resource::Image(arn.clone()));
-    let told = image(&arn, "BUILDING", driver.now);
-    driver.listed_images(&[told]);
+    let building = image(&arn, "BUILDING", driver.now);
+    driver.listed_images(&[building]);
     assert!(!driver.tracker.images.is_tracked(&arn));
     driver.got_execution(
         id,
@@ -92,8 +92,8 @@ fn gone(step: StepExecutionId) -> Driver {
 fn late_page_does_not_make_the_next_list_begin_at_its_token() {
     let arn = image_arn(0);
     let mut driver = Driver::new(assignment("images: ['*']", true), 1);
-    let told = image(&arn, "BUILDING", driver.now);
-    driver.got_image(&told);
+    let building = image(&arn, "BUILDING", driver.now);
+    driver.got_image(&building);
     assert!(driver.tracker.images.is_tracked(&arn));
     // The call is in flight while the image is lost.
     driver.drain();
@@ -108,7 +108,7 @@ fn late_page_does_not_make_the_next_list_begin_at_its_token() {
         next: Some("stale".to_owned()),
     };
     let call = Call::ListWorkflowExecutions(arn.clone());
-    let _ = driver.told(call.clone(), Payload::ListWorkflowExecutions(arn, page));
+    let _ = driver.returned(call.clone(), Payload::ListWorkflowExecutions(arn, page));
     driver.pass(INTERVAL);
     driver.owners.wanted.borrow_mut().clear();
     let _ = driver.tracker.review_ownership(&driver.owners, driver.now);
@@ -162,16 +162,16 @@ fn ended_execution_with_a_gone_step_expires() {
     assert!(expires.is_some(), "never evicted");
 }
 
-/// A pass that tells nothing new.
+/// A pass without news.
 #[test]
-fn pass_that_tells_nothing_new_publishes_the_same_chunk() {
+fn pass_without_news_publishes_the_same_chunk() {
     let arn = image_arn(0);
     let mut driver = Driver::new(assignment("images: ['*']", true), 1);
-    let told = image(&arn, "BUILDING", driver.now);
-    driver.listed_images(std::slice::from_ref(&told));
+    let building = image(&arn, "BUILDING", driver.now);
+    driver.listed_images(std::slice::from_ref(&building));
     let before = driver.tracker.snapshot();
     driver.pass(INTERVAL);
-    driver.listed_images(std::slice::from_ref(&told));
+    driver.listed_images(std::slice::from_ref(&building));
     let after = driver.tracker.snapshot();
     let at = |s: &crate::snapshot::Snapshot| s.images.chunk(0).unwrap().as_ptr();
     assert_eq!(at(&before), at(&after));
@@ -199,9 +199,9 @@ fn named_execution_gets_the_tag_labels_of_its_image_once_they_are_known() {
     };
     driver.got_execution(id, run.clone());
     driver.listed_steps(id, &[(step_id(0), "RUNNING")], None);
-    let mut told = image(&arn, "BUILDING", driver.now);
-    told.tags = [("Team".to_owned(), "a".to_owned())].into_iter().collect();
-    driver.listed_images(std::slice::from_ref(&told));
+    let mut building = image(&arn, "BUILDING", driver.now);
+    building.tags = [("Team".to_owned(), "a".to_owned())].into_iter().collect();
+    driver.listed_images(std::slice::from_ref(&building));
     driver.listed_executions(&arn, &[(id, "RUNNING")]);
     driver.got_execution(id, run);
     driver.listed_steps(id, &[(step_id(0), "RUNNING")], None);
@@ -292,9 +292,9 @@ fn end_of_a_named_execution_is_noticed_where_lists_are_denied() {
     let mut other = assignment("images: [other]", true);
     other.target.workflow_executions = vec![id];
     let mut driver = Driver::new(other, 1);
-    let told = image(&arn, "BUILDING", driver.now);
+    let building = image(&arn, "BUILDING", driver.now);
     driver.drain();
-    driver.listed_images(std::slice::from_ref(&told));
+    driver.listed_images(std::slice::from_ref(&building));
     driver.got_execution(
         id,
         WorkflowExecution {
@@ -323,16 +323,13 @@ fn end_of_a_named_execution_is_noticed_where_lists_are_denied() {
         Call::ListImageBuildVersions(_) => Ok(Payload::ListImageBuildVersions(
             Account,
             ListPage {
-                entries: vec![told.clone()],
+                entries: vec![building.clone()],
                 next: None,
             },
         )),
         other => panic!("{other:?}"),
     });
-    assert!(
-        asked_execution > 0,
-        "its end was never asked for in 4 hours"
-    );
+    assert!(asked_execution > 0, "its end was never polled in 4 hours");
 }
 
 /// ListWorkflowExecutions is denied, and two images are tracked.
