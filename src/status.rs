@@ -1,11 +1,11 @@
-//! What a person is shown: each target's health, and each step of each image build.
+//! The status page and its JSON: each target's health, and each step of each image build.
 //!
-//! Owns the choice and order of what is shown, the status page and its JSON; changes nothing and
-//! calls nobody. Reads [`Known`], which the program takes from the stores when somebody asks, and a
-//! [`Query`], which is what they ask for. `http` sends what [`page()`] and [`json()`] make of it.
+//! Owns the selection and order of what is shown, and both formats. Reads [`Known`], which `app`
+//! takes from the snapshots for each request, and a [`Query`]. It changes nothing and makes no
+//! calls. `http` sends the results of [`page()`] and [`json()`].
 //!
-//! `builds` groups what belongs together, `selection` picks what the query asks for. All text of the
-//! service or of an error is untrusted: `text` says what of it is shown.
+//! `builds` groups the steps by execution and build, and `selection` applies the query. All text of
+//! the service or of an error is untrusted: `text` makes it safe to show.
 
 pub mod assets;
 mod builds;

@@ -31,7 +31,7 @@ pub(super) fn with_body(
     answer
 }
 
-/// An answer that a browser neither keeps nor tells others of.
+/// Forbids a browser to store the response or to share it with other origins.
 pub(super) fn unstored(mut answer: Response<Body>) -> Response<Body> {
     for (name, value) in [
         (REFERRER_POLICY, "no-referrer"),
@@ -45,8 +45,8 @@ pub(super) fn unstored(mut answer: Response<Body>) -> Response<Body> {
     answer
 }
 
-/// Says what a browser must not do with an answer: take it for another type, and load anything for it
-/// but what a policy of its own allows.
+/// Forbids a browser to guess the type of the response, and to load anything for it unless the
+/// response has a policy of its own.
 pub(super) fn guard(headers: &mut HeaderMap) {
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);

@@ -1,4 +1,4 @@
-//! What the page and its JSON are made from: the data of every target at one moment.
+//! The input of the page and its JSON: the data of every target at one moment.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use crate::health::HealthView;
 use crate::model::Timestamp;
 use crate::snapshot::Snapshot;
 
-/// What is known at one moment.
+/// The data of all targets at one moment.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// What running steps are measured by.
+    /// The time that durations of running steps are computed with.
     pub now: Timestamp,
-    /// Whether everything was tried once.
+    /// Whether the first attempt of every target has ended.
     pub ready: bool,
-    /// Which of how many shards this is, counted from 0, where there are others.
+    /// The zero-based index of this shard and the number of shards, if there are several.
     pub shard: Option<(u32, u32)>,
     pub sources: Vec<StatusSource>,
 }
 
-/// What one target has in one region.
+/// The data of one target in one region.
 #[derive(Clone, Debug)]
 pub struct StatusSource {
     pub target: Arc<str>,

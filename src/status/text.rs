@@ -1,4 +1,4 @@
-//! What is shown of text that others write: names, statuses and messages of the service, errors.
+//! Makes untrusted text safe to show: names, statuses and messages of the service, and errors.
 //!
 //! Such text may hold markup, control characters, or characters that change the direction of the
 //! text around them. The templates of the page escape markup; [`document`] is the one way from a
@@ -6,7 +6,7 @@
 
 use maud::Markup;
 
-/// Characters of a message that are shown; no text of the service's model is longer.
+/// The number of characters of a message that are shown.
 pub(super) const LONGEST_MESSAGE: usize = 2_000;
 
 /// Returns the beginning of a message, and whether there is more of it.
@@ -17,7 +17,7 @@ pub(super) fn bounded(message: &str) -> (&str, bool) {
     }
 }
 
-/// Tells whether a terminal or a browser obeys the character instead of showing it.
+/// Returns whether a terminal or a browser obeys the character instead of showing it.
 pub(super) fn is_steering(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -57,8 +57,8 @@ fn is_replaced(character: char) -> bool {
     character == '\'' || (is_steering(character) && character != '\n')
 }
 
-/// Finds the first character that is replaced. Nearly all of a page is none of these and ASCII, and is
-/// passed over in blocks: character by character, this would cost as much as making the page.
+/// Finds the first character that is replaced. Nearly all of a page is ASCII that is kept, which is
+/// skipped in blocks: testing each character would take as long as rendering the page.
 fn find_replaced(text: &str) -> Option<usize> {
     const BLOCK: usize = 64;
     let is_kept = |byte: &u8| matches!(byte, b' '..=b'&' | b'('..=b'~' | b'\n');

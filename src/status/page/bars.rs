@@ -1,4 +1,4 @@
-//! Bars and their marks, in SVG: a status is told by shape and pattern as well as by colour.
+//! Renders bars and their marks as SVG. A pattern shows the status as well as the colour does.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -7,12 +7,12 @@ use super::parts::class;
 use super::timeline::{Axis, budget, timeout};
 use crate::model::Timestamp;
 
-/// The icons and patterns: drawn once, used everywhere.
+/// Returns the icons and patterns, which the page defines once and refers to.
 pub(super) fn definitions() -> PreEscaped<&'static str> {
     PreEscaped(include_str!("../assets/definitions.svg"))
 }
 
-/// What the marks on bars mean.
+/// Explains the marks on bars.
 pub(super) fn legend() -> Markup {
     let example = |kind: &str| {
         html! {
@@ -30,7 +30,7 @@ pub(super) fn legend() -> Markup {
     }
 }
 
-/// A step's bar. What it says stands beside it as text.
+/// Renders the bar of a step. The text beside it has the same information.
 pub(super) fn bar(step: &Step<'_>, axis: Axis, now: Timestamp) -> Markup {
     let bar = axis.bar(step, now);
     html! {
@@ -49,7 +49,7 @@ pub(super) fn bar(step: &Step<'_>, axis: Axis, now: Timestamp) -> Markup {
     }
 }
 
-/// A mark stands out of the bar, so that it is seen on each pattern.
+/// Renders a mark, which is taller than the bar so that it is visible on each pattern.
 fn mark(kind: &str, at: Option<Timestamp>, axis: Axis) -> Markup {
     let Some(place) = at.and_then(|at| axis.mark(at)) else {
         return Markup::default();

@@ -1,4 +1,4 @@
-//! An image build: what became of it, and the timelines of its workflow executions.
+//! Renders an image build: its status, and the timelines of its workflow executions.
 
 use maud::{Markup, display, html};
 
@@ -17,9 +17,9 @@ use crate::labels::LabelText;
 use crate::model::{ImageArn, Timestamp};
 use crate::snapshot::WorkflowObservation;
 
-/// The operation that tells of an image's workflow executions.
+/// The operation that returns the workflow executions of an image.
 const LISTS_EXECUTIONS: Operation = Operation::ListWorkflowExecutions;
-/// And that of a workflow execution's steps.
+/// The operation that returns the steps of a workflow execution.
 const LISTS_STEPS: Operation = Operation::ListWorkflowStepExecutions;
 
 pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Markup {
@@ -51,7 +51,7 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
     }
 }
 
-/// What is told of a target that is down was so when it last answered.
+/// Warns that the values of a target that is down are from its last response.
 fn may_be_outdated(source: &StatusSource, now: Timestamp) -> Markup {
     html! {
         span.note.warn {
@@ -64,7 +64,7 @@ fn may_be_outdated(source: &StatusSource, now: Timestamp) -> Markup {
     }
 }
 
-/// Of a build or an execution nothing is known, maybe for want of a permission.
+/// States that executions or steps are unknown, and whether the access to them is denied.
 fn none_known(what: &str, source: &StatusSource, operation: Operation) -> Markup {
     let mut denied = source.health.denied.iter();
     let is_denied = denied.any(|denied| denied.operation == operation);
@@ -81,7 +81,7 @@ fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
         (fact(format_args!("target {}", build.source.target)))
         @for (name, value) in details {
             @match name {
-                // Who began it is of less use than the room it takes.
+                // The build type is not worth its space.
                 "image_build_version_arn" | "build_type" => {}
                 "pipeline" => (fact(format_args!("pipeline {value}"))),
                 _ => (fact(value)),
@@ -96,7 +96,7 @@ fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// Where the build failed, as far as the service tells.
+/// States where the build failed, as far as the service reports it.
 fn reason(failure: &LabelText) -> Markup {
     let value = |wanted: &str| { failure.pairs() }.find(|(name, _)| *name == wanted);
     let part = |before: &str, name: &str, after: &str| {
@@ -116,7 +116,7 @@ fn reason(failure: &LabelText) -> Markup {
 
 fn execution(execution: &Execution<'_>, now: Timestamp, site: &Site) -> Markup {
     let axis = Axis::of(execution, now);
-    // There is something to see where it failed, or has begun.
+    // An execution that failed or has started is unfolded.
     let folded = match execution.state {
         BuildState::Failed => execution.superseded(),
         BuildState::Running => execution.start().is_none(),
@@ -167,7 +167,7 @@ fn workflow(execution: &Execution<'_>) -> Markup {
     }
 }
 
-/// How long the execution runs, and how many of its steps have succeeded.
+/// Renders how long the execution runs, and how many of its steps have succeeded.
 fn progress(execution: &Execution<'_>, observed: &WorkflowObservation, now: Timestamp) -> Markup {
     html! {
         @if execution.superseded() { (fact("superseded by a retry")) }

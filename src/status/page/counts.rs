@@ -1,4 +1,4 @@
-//! The counts at the top, which lead to what they count.
+//! Renders the counts at the top, which link to what they count.
 
 use maud::{Markup, html};
 
@@ -26,7 +26,7 @@ fn count(status: &Status<'_>, state: BuildState) -> Markup {
     let names = section_names(state);
     let word = names.title.to_lowercase();
     let content = html! { (parts::icon(names.status)) b { (count) } " " (word) };
-    // What has ended has no status of its own.
+    // No single status selects what has ended.
     let link = (count > 0 && state != BuildState::Ended).then(|| {
         let wanted = Query {
             statuses: vec![names.status],

@@ -1,11 +1,11 @@
-//! The filter: a form that works by itself, and that the script sends while somebody types.
+//! Renders the filter: a form that works without the script, which submits it while the user types.
 
 use maud::{Markup, html};
 
 use super::super::query::{LONGEST, Query, STATUSES};
 use super::super::selection::Status;
 
-/// Names of images that are proposed.
+/// The largest number of image names that the form suggests.
 const PROPOSED: usize = 200;
 
 pub(super) fn form(status: &Status<'_>) -> Markup {

@@ -1,4 +1,4 @@
-//! What there is to notice of a step, beside its bar.
+//! Renders the notes of a step, such as a failing poll, a timeout or a rollback.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use crate::api::ErrorKind;
 use crate::model::{OnFailure, RollbackStatus, StepStatus, Timestamp};
 use crate::snapshot::{Failing, Observation, Phase, StepRecord};
 
-/// The part of its timeout from which on a step is near it.
+/// The fraction of its timeout from which on a step is near it.
 const NEAR: f64 = 0.8;
 
-/// A short text, and the classes that say how urgent it is.
+/// A short text, and the classes that show how urgent it is.
 struct Note {
     class: &'static str,
     text: Cow<'static, str>,
@@ -54,7 +54,7 @@ fn bad(text: impl Into<Cow<'static, str>>) -> Option<Note> {
     Some(Note { class, text })
 }
 
-/// How its polls fare.
+/// Reports polls that fail or have not been made.
 fn polls(record: &StepRecord, now: Timestamp) -> Option<Note> {
     match (record.phase, record.failing, record.last_success) {
         (Phase::Gone, ..) => warn("the service no longer knows it"),
@@ -65,7 +65,7 @@ fn polls(record: &StepRecord, now: Timestamp) -> Option<Note> {
     }
 }
 
-/// Since when its polls fail, and why the last did.
+/// Returns since when the polls fail, and why the last one failed.
 fn failing_since(failing: Failing, last_success: Option<Timestamp>, now: Timestamp) -> String {
     let Failing { since, kind } = failing;
     let (lasts, why) = (Span(now.millis_since(since)), reason(kind));
@@ -125,7 +125,7 @@ fn attempts(observed: &Observation) -> Option<Note> {
     }
 }
 
-/// What its failure means for its workflow.
+/// Reports what the failure of the step means for its workflow.
 fn failure(observed: &Observation) -> Option<Note> {
     if observed.will_be_retried() {
         return plain("will be tried again");

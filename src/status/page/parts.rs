@@ -1,4 +1,4 @@
-//! The small parts of the page that several others use.
+//! Renders the small parts of the page that several others share.
 
 use maud::{Markup, Render, html};
 
@@ -13,45 +13,45 @@ impl Render for Span {
     }
 }
 
-/// A moment, for people and for machines.
+/// Renders a moment, for people and for machines.
 pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
     let (datetime, clock) = moment(at, now);
     html! { time datetime=(datetime) { (clock) } }
 }
 
-/// How long ago something was, counted on by the script.
+/// Renders the time since a moment, which the script updates each second.
 pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
     html! { span.span data-since=(at.millis()) { (Span(now.millis_since(at))) } }
 }
 
-/// A title, and beside it what is less important.
+/// Renders a title with a subtitle beside it.
 pub(super) fn with_sub(title: impl Render, sub: impl Render) -> Markup {
     html! { (title) " " span.sub { (sub) } }
 }
 
-/// One of the facts that stand in a line, with dots between them.
+/// Renders one of the facts of a line, which the style separates with dots.
 pub(super) fn fact(fact: impl Render) -> Markup {
     html! { span { (fact) } " " }
 }
 
-/// A status: its icon and its word.
+/// Renders a status: its icon and its word.
 pub(super) fn status_word(status: &str) -> Markup {
     html! { (badge(class(status), status, &status.replace('_', " "))) " " }
 }
 
-/// A word with the icon of a status.
+/// Renders a word with the icon of a status.
 pub(super) fn badge(class: &'static str, status: &str, word: &str) -> Markup {
     html! { span class={ "status " (class) } { (icon(status)) (word) } }
 }
 
-/// The icon of a status, which stands beside a word.
+/// Renders the icon of a status, which accompanies a word.
 pub(super) fn icon(status: &str) -> Markup {
     html! {
         svg.icon aria-hidden="true" focusable="false" { use href={ "#i-" (class(status)) } {} }
     }
 }
 
-/// The class that styles a status.
+/// Returns the class that styles a status.
 pub(super) fn class(status: &str) -> &'static str {
     match status {
         "FAILED" | "ROLLBACK_IN_PROGRESS" | "ROLLBACK_COMPLETED" => "failed",
@@ -66,23 +66,23 @@ pub(super) fn class(status: &str) -> &'static str {
     }
 }
 
-/// The beginning of a message, which may be of any length.
+/// Renders the beginning of a message, which may be of any length.
 pub(super) fn excerpt(message: &str) -> Markup {
     let (message, cut) = bounded(message);
     html! { (message) @if cut { "…" } }
 }
 
-/// A note in place of what is not there.
+/// Renders a note in place of something that is absent.
 pub(super) fn nothing(note: impl Render) -> Markup {
     html! { p.nothing { (note) } }
 }
 
-/// The names of a section, and of the count above that leads to it.
+/// The names of a section of builds, and of its count.
 pub(super) struct SectionNames {
-    /// As class and in ids.
+    /// Used as class and in ids.
     pub(super) id: &'static str,
     pub(super) title: &'static str,
-    /// The status whose icon it has.
+    /// The status whose icon the count has.
     pub(super) status: &'static str,
 }
 

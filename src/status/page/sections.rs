@@ -1,4 +1,4 @@
-//! The builds by how they stand, and the way from page to page.
+//! Renders the builds in sections by their state, and the links between pages.
 
 use maud::{Markup, html};
 
@@ -50,7 +50,7 @@ fn why_nothing(status: &Status<'_>) -> Markup {
     }
 }
 
-/// The links to the pages before and behind this one.
+/// Renders the links to the previous and the next page.
 pub(super) fn pages(status: &Status<'_>) -> Markup {
     if status.builds.is_empty() || status.pages <= 1 {
         return Markup::default();

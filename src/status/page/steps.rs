@@ -1,4 +1,4 @@
-//! A step: its name, status, bar and what there is to notice; unfolded, all that is known.
+//! Renders a step: its name, status, bar and notes; unfolded, all that is known.
 
 use maud::{Markup, Render, display, html};
 
@@ -12,7 +12,7 @@ use super::timeline::Axis;
 use crate::model::{OnFailure, StepStatus, Timestamp};
 use crate::snapshot::Phase;
 
-/// A step of an execution that `owner` shows.
+/// Renders a step of an execution that `owner` polls.
 pub(super) fn step(
     step: &Step<'_>,
     owner: &StatusSource,
@@ -74,7 +74,7 @@ fn details(step: &Step<'_>, owner: &StatusSource, now: Timestamp) -> Markup {
         .pairs()
         .map(|(name, value)| format!("{name}={value}"));
     let labels = labels.collect::<Vec<_>>().join(", ");
-    // What is settled is never stale.
+    // A settled step is never stale.
     let last_seen = record
         .last_success
         .filter(|_| record.phase != Phase::Settled);
@@ -95,7 +95,7 @@ fn details(step: &Step<'_>, owner: &StatusSource, now: Timestamp) -> Markup {
     }
 }
 
-/// What is known under a title, where anything is.
+/// Renders a value with its title, if there is one.
 fn entry(title: &str, value: Option<impl Render>) -> Markup {
     let Some(value) = value else {
         return Markup::default();

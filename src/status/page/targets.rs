@@ -1,4 +1,4 @@
-//! Each target's health, the troubled ones first and with what troubles them.
+//! Renders each target's health: first the targets with problems, and what these are.
 
 use maud::{Markup, html};
 
@@ -10,16 +10,16 @@ use crate::health::{Denial, Fault, HealthView};
 use crate::model::Timestamp;
 use crate::snapshot::Phase;
 
-/// More healthy targets than this are folded away.
+/// More healthy targets than this are folded.
 const UNFOLDED: usize = 8;
-/// A fault of a target that is up is shown for so long, in milliseconds.
+/// How long a fault of a target that is up is shown, in milliseconds.
 const RECENT: i64 = 15 * 60 * 1_000;
-/// One that is over troubles nobody after this, in milliseconds: what failed shall not be pushed
-/// down by an hour's every hiccup.
+/// How long a fault that is over counts as a problem, in milliseconds. A short fault must not keep
+/// a target above the failed builds.
 const OVER: i64 = 60 * 1_000;
-/// Of what the service doesn't know so many are named.
+/// The number of unknown resources that are named.
 const UNKNOWN: usize = 5;
-/// A call that waits longer than this for its turn, in milliseconds, waits for the rate limit.
+/// A call that is overdue by more than this, in milliseconds, waits for the rate limit.
 const LATE: u128 = 10_000;
 
 pub(super) fn targets(status: &Status<'_>) -> Markup {
@@ -64,7 +64,7 @@ fn is_troubled(health: &HealthView, now: Timestamp) -> bool {
             .is_some_and(|fault| !health.recovered || now.millis_since(fault.at) < OVER)
 }
 
-/// Whether there may be more than is known of it.
+/// Returns whether the target may have resources that are not known.
 pub(super) fn is_blind(source: &StatusSource) -> bool {
     source.health.up != Some(true) || !source.health.denied.is_empty()
 }
@@ -156,7 +156,7 @@ fn denied_since(denied: &Denial, now: Timestamp) -> Markup {
     }
 }
 
-/// What the configuration names and the service does not know, `first` since when.
+/// Reports resources that the configuration names and the service does not know since `first`.
 fn unknown(health: &HealthView, first: Timestamp, now: Timestamp) -> Markup {
     let more = health.unknown.len().saturating_sub(UNKNOWN);
     html! {
