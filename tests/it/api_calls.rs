@@ -217,23 +217,12 @@ fn long_build() -> Shape {
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one scenario, checked at several moments"
-)]
 async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() {
     use Operation::{
         GetImage, GetWorkflowExecution, GetWorkflowStepExecution, ListWorkflowExecutions,
         ListWorkflowStepExecutions,
     };
-    let steps = |account: &BusyAccount| {
-        let build = account.running(0, account.now());
-        { build.steps.iter() }
-            .map(|step| step.id.to_string())
-            .collect::<Vec<_>>()
-    };
-    let account = BusyAccount::new(1, long_build());
-    let ids = steps(&account);
+    let ids = steps_of(&BusyAccount::new(1, long_build()));
     let workflow = ids[0].replace("step-", "wf-");
     let arn = "arn:aws:imagebuilder:us-west-2:000000000001:image/golden-0/1.0.2/1";
     let (one, two) = (&ids[6], &ids[5]);
@@ -271,20 +260,31 @@ async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() 
             vec![(GetImage, 2..=4)],
         ),
     ] {
-        let account = BusyAccount::new(1, long_build());
-        let polling = Polling::start(&PACES[0].config(&[&keys]).text(), Arc::new(account.clone()));
-        polling.until(BEGINS).await;
-        account.begin_record();
-        polling.until(BEGINS + HOUR).await;
-        let moves = account.record();
+        let [moves, after] = asked_around_the_end(&PACES[0].config(&[&keys])).await;
         assert_calls(&moves, &format!("{keys} moves"), &moving);
-        // It ends within the second hour, and stays for two more.
-        polling.until(BEGINS + 2.0 * HOUR).await;
-        account.begin_record();
-        polling.until(BEGINS + 3.0 * HOUR).await;
-        assert_calls(&account.record(), &format!("{keys} has ended"), &ended);
+        assert_calls(&after, &format!("{keys} has ended"), &ended);
         assert_eq!(moves.of(ListWorkflowExecutions), 0);
     }
+}
+
+fn steps_of(account: &BusyAccount) -> Vec<String> {
+    let build = account.running(0, account.now());
+    build.steps.iter().map(|step| step.id.to_string()).collect()
+}
+
+/// The calls in an hour of the long build, and in an hour after its end.
+async fn asked_around_the_end(config: &ConfigText) -> [Record; 2] {
+    let account = BusyAccount::new(1, long_build());
+    let polling = Polling::start(&config.text(), Arc::new(account.clone()));
+    polling.until(BEGINS).await;
+    account.begin_record();
+    polling.until(BEGINS + HOUR).await;
+    let moves = account.record();
+    // It ends within the second hour, and stays for two more.
+    polling.until(BEGINS + 2.0 * HOUR).await;
+    account.begin_record();
+    polling.until(BEGINS + 3.0 * HOUR).await;
+    [moves, account.record()]
 }
 
 #[tokio::test(start_paused = true)]

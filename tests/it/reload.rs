@@ -266,61 +266,15 @@ async fn nothing_is_asked_for_twice_at_once_across_reloads() {
 }
 
 #[tokio::test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one scenario, checked at several moments"
-)]
 async fn no_scrape_is_ever_half_of_a_reload() {
     let simulated = Simulated::start(scenario()).await;
-    // The number is in every label there can be; whether it is even decides the rest.
-    let numbered = |number: usize| {
-        let even = number.is_multiple_of(2);
-        let labels = format!("    labels: {{v: \"{number}\"}}\n    step_executions:");
-        let second = second_target(&simulated, if even { "Second" } else { "Third" });
-        let config = simulated.config(&["First"]) + &second;
-        let format = if even { "sparse" } else { "stateset" };
-        let third = if even {
-            String::new()
-        } else {
-            second_target(&simulated, "Second")
-        };
-        let config = config + &third.replace("name: second", "name: third");
-        let config = config.replace("    step_executions:", &labels);
-        format!("metrics: {{status_format: {format}}}\n{config}")
-    };
-    let check = |scrape: &Scrape| -> usize {
-        let polled = "imagebuilder_workflow_step_last_poll_success{}";
-        let numbers: BTreeSet<_> = scrape.labels(polled, "v").into_iter().collect();
-        let of_status = scrape.labels("imagebuilder_workflow_step_status{}", "v");
-        assert_eq!(numbers.len(), 1, "{numbers:?}");
-        let number = numbers.into_iter().next().unwrap();
-        assert!(
-            of_status.iter().all(|of| *of == number),
-            "{of_status:?} {number}"
-        );
-        let even = number.parse::<usize>().unwrap().is_multiple_of(2);
-        let targets = scrape.labels(polled, "target");
-        let expected: &[&str] = if even {
-            &["main", "second"]
-        } else {
-            &["main", "second", "third"]
-        };
-        assert_eq!(targets, expected, "{number}");
-        let pending = "imagebuilder_exporter_tracked_steps{state=\"pending\"}";
-        assert_eq!(scrape.labels(pending, "target"), expected, "{number}");
-        let shown = scrape.labels(
-            "imagebuilder_workflow_step_status{step=\"First\"}",
-            "status",
-        );
-        assert_eq!(shown.len(), if even { 1 } else { 6 }, "{number}");
-        number.parse().unwrap()
-    };
+    let numbered = |number| numbered(&simulated, number);
     let exporter = start(&numbered(0)).await;
     let scraping = async {
         let mut last = 0;
         let mut seen = BTreeSet::new();
         while last < 50 {
-            let number = check(&exporter.scrape().await);
+            let number = checked(&exporter.scrape().await);
             assert!(number >= last, "{number} after {last}");
             last = number;
             seen.insert(number);
@@ -330,7 +284,7 @@ async fn no_scrape_is_ever_half_of_a_reload() {
     let reloading = async {
         for number in 1..=50 {
             reload(&exporter, &numbered(number)).await;
-            assert_eq!(check(&exporter.scrape().await), number);
+            assert_eq!(checked(&exporter.scrape().await), number);
         }
     };
     let both = async { tokio::join!(scraping, reloading) };
@@ -338,4 +292,50 @@ async fn no_scrape_is_ever_half_of_a_reload() {
         .await
         .unwrap();
     assert!(seen > 10, "{seen}");
+}
+
+/// A configuration with a number in every label there can be; whether it is even decides the rest.
+fn numbered(simulated: &Simulated, number: usize) -> String {
+    let even = number.is_multiple_of(2);
+    let labels = format!("    labels: {{v: \"{number}\"}}\n    step_executions:");
+    let second = second_target(simulated, if even { "Second" } else { "Third" });
+    let config = simulated.config(&["First"]) + &second;
+    let format = if even { "sparse" } else { "stateset" };
+    let third = if even {
+        String::new()
+    } else {
+        second_target(simulated, "Second")
+    };
+    let config = config + &third.replace("name: second", "name: third");
+    let config = config.replace("    step_executions:", &labels);
+    format!("metrics: {{status_format: {format}}}\n{config}")
+}
+
+/// The number that everything in a scrape is of.
+fn checked(scrape: &Scrape) -> usize {
+    let polled = "imagebuilder_workflow_step_last_poll_success{}";
+    let numbers: BTreeSet<_> = scrape.labels(polled, "v").into_iter().collect();
+    let of_status = scrape.labels("imagebuilder_workflow_step_status{}", "v");
+    assert_eq!(numbers.len(), 1, "{numbers:?}");
+    let number = numbers.into_iter().next().unwrap();
+    assert!(
+        of_status.iter().all(|of| *of == number),
+        "{of_status:?} {number}"
+    );
+    let even = number.parse::<usize>().unwrap().is_multiple_of(2);
+    let targets = scrape.labels(polled, "target");
+    let expected: &[&str] = if even {
+        &["main", "second"]
+    } else {
+        &["main", "second", "third"]
+    };
+    assert_eq!(targets, expected, "{number}");
+    let pending = "imagebuilder_exporter_tracked_steps{state=\"pending\"}";
+    assert_eq!(scrape.labels(pending, "target"), expected, "{number}");
+    let shown = scrape.labels(
+        "imagebuilder_workflow_step_status{step=\"First\"}",
+        "status",
+    );
+    assert_eq!(shown.len(), if even { 1 } else { 6 }, "{number}");
+    number.parse().unwrap()
 }
