@@ -1,7 +1,8 @@
 //! The core: all that is known of one target and region, and when to poll it.
 //!
 //! A [`Tracker`] is a state machine without I/O, locks, logs or metrics. The time, responses and the
-//! owners of resources come in as arguments; calls to make, [`Changes`] and a [`Snapshot`] come out.
+//! owners of resources come in as arguments; calls to make, [`Changes`] and a
+//! [`Snapshot`](crate::snapshot::Snapshot) come out.
 //! The poller drives it, and any order of events can be tested without a runtime:
 //!
 //! ```text
