@@ -32,11 +32,9 @@ fn line(scrape: &Scrape, selector: &str) -> String {
     found[0].to_owned()
 }
 
+const IMAGE_INFO: &str = "imagebuilder_image_info{image_version=\"1.0.0/1\",pipeline=\"golden\"}";
+
 #[tokio::test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one scenario, checked at several moments"
-)]
 async fn everything_of_a_pipeline_appears_by_itself() {
     let simulated = Simulated::start(two_builds()).await;
     let keys = ["labels: {team: base}", "pipelines: [golden]"];
@@ -47,19 +45,23 @@ async fn everything_of_a_pipeline_appears_by_itself() {
             scrape.series(older).len() == 2
         })
         .await;
-    let info = "imagebuilder_image_info{image_version=\"1.0.0/1\",pipeline=\"golden\"}";
-    let scrape = exporter.until_value(info, 1.0).await;
+    let scrape = exporter.until_value(IMAGE_INFO, 1.0).await;
 
-    let place = "account_id=\"111122223333\",region=\"us-west-2\"";
     let image = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden-image/1.0.0/1";
     let workflow = simulated.world.workflows_of(image, now()).unwrap()[0].id;
     let steps = simulated.world.steps_of(&workflow, now()).unwrap();
-    let step = steps[1].id;
+    let (workflow, step) = (workflow.to_string(), steps[1].id.to_string());
+    assert_infos(&scrape, image, &workflow, &step);
+    assert_values(&scrape, &workflow, &step);
+}
+
+fn assert_infos(scrape: &Scrape, image: &str, workflow: &str, step: &str) {
+    let place = "account_id=\"111122223333\",region=\"us-west-2\"";
     let make = "arn:aws:imagebuilder:us-west-2:111122223333:workflow/build/make/2.1.0/3";
     let of_workflow = format!("{place},image=\"golden-image\",workflow=\"make\"");
     assert_eq!(
         line(
-            &scrape,
+            scrape,
             "imagebuilder_workflow_step_info{step=\"Build\",image_version=\"1.0.0/1\"}"
         ),
         format!(
@@ -73,7 +75,7 @@ async fn everything_of_a_pipeline_appears_by_itself() {
     );
     assert_eq!(
         line(
-            &scrape,
+            scrape,
             "imagebuilder_workflow_execution_info{image_version=\"1.0.0/1\"}"
         ),
         format!(
@@ -85,7 +87,7 @@ async fn everything_of_a_pipeline_appears_by_itself() {
         )
     );
     assert_eq!(
-        line(&scrape, info),
+        line(scrape, IMAGE_INFO),
         format!(
             "imagebuilder_image_info{{{place},image=\"golden-image\",image_version=\"1.0.0/1\",\
              team=\"base\",target=\"main\",pipeline=\"golden\",platform=\"Linux\",type=\"AMI\",\
@@ -94,13 +96,16 @@ async fn everything_of_a_pipeline_appears_by_itself() {
         )
     );
     assert_eq!(
-        line(&scrape, "imagebuilder_pipeline_info{}"),
+        line(scrape, "imagebuilder_pipeline_info{}"),
         format!(
             "imagebuilder_pipeline_info{{{place},pipeline=\"golden\",team=\"base\",\
              target=\"main\",platform=\"Linux\",schedule=\"cron(0 3 * * ? *)\",\
              tag_Team=\"platform\"}} 1"
         )
     );
+}
+
+fn assert_values(scrape: &Scrape, workflow: &str, step: &str) {
     let older = format!("workflow_execution_id=\"{workflow}\"");
     for (selector, value) in [
         (
