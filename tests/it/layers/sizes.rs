@@ -14,9 +14,7 @@ const SOURCES: [&str; 5] = ["benches", "crates", "deploy", "src", "tests"];
 
 /// The files that are longer, and are still to be split.
 const KNOWN_LONG_FILES: &[&str] = &[
-    "benches/scrape.rs",
     "deploy/grafana/boards/exporter.py",
-    "src/finished/tests.rs",
     "tests/python/test_deploy_kubernetes.py",
     "tests/python/test_quickstart.py",
 ];

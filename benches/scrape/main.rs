@@ -10,6 +10,8 @@
     reason = "a benchmark reads clocks and prints its figures"
 )]
 
+mod program;
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -23,36 +25,16 @@ use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{
-    Encoding, Exposition, Format, FramePool, Frames, Next, Scrape, ScrapeSource,
+    Encoding, Exposition, Format, FramePool, Frames, Next, Scrape,
 };
-use imagebuilder_exporter::finished::FinishedSnapshot;
-use imagebuilder_exporter::health::HealthView;
-use imagebuilder_exporter::http::{Exporter, Reload, Server, bind};
-use imagebuilder_exporter::labels::LabelText;
-use imagebuilder_exporter::model::{
-    ImageArn, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
-};
-use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
-use imagebuilder_exporter::snapshot::{Phase, Records, StepRecord, StepTable};
-use imagebuilder_exporter::status::{self, Known, Site};
+use imagebuilder_exporter::http::{Exporter, Server, bind};
+use imagebuilder_exporter::status::Site;
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// The managed build workflow.
-const STEPS: [(&str, &str); 7] = [
-    ("LaunchBuildInstance", "LaunchInstance"),
-    ("ApplyBuildComponents", "ExecuteComponents"),
-    ("InventoryCollection", "CollectImageMetadata"),
-    ("RunSanitizeScript", "SanitizeInstance"),
-    ("RunSysPrepScript", "RunSysPrep"),
-    ("CreateOutputAMI", "CreateImage"),
-    ("TerminateBuildInstance", "TerminateInstance"),
-];
-
-const NOW: Timestamp = Timestamp::from_millis(1_788_981_143_418);
+use program::Program;
 
 /// The most steps the `prometheus` crate is asked for; more take it too long.
 const PEER_STEPS: usize = 10_000;
@@ -312,137 +294,4 @@ fn serve_prebuilt(runtime: &Runtime, body: Bytes) -> SocketAddr {
         }
     });
     address
-}
-
-/// A program that knows so many steps.
-struct Program {
-    records: Records,
-    metrics: Arc<PollerMetrics>,
-    process: Arc<ProcessMetrics>,
-}
-
-impl Program {
-    fn with_steps(count: usize) -> Self {
-        Self {
-            records: Records {
-                steps: StepTable::new((0..count).map(record)),
-                ..Records::default()
-            },
-            metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
-            process: Arc::new(ProcessMetrics::new(&[])),
-        }
-    }
-}
-
-impl Exporter for Program {
-    fn scrape(&self) -> Scrape {
-        Scrape {
-            now: NOW.plus(Duration::from_secs(60)),
-            status_format: StatusFormat::Stateset,
-            message_labels: false,
-            sources: vec![ScrapeSource {
-                target: "production".into(),
-                region: "us-west-2".into(),
-                snapshot: self.records.snapshot(),
-                up: Some(true),
-                metrics: self.metrics.clone(),
-            }],
-            finished: FinishedSnapshot::default(),
-            process: self.process.clone(),
-        }
-    }
-
-    fn config(&self) -> String {
-        String::new()
-    }
-
-    fn status(&self) -> Known {
-        Known {
-            now: NOW.plus(Duration::from_secs(60)),
-            ready: true,
-            shard: None,
-            sources: vec![status::StatusSource {
-                target: "production".into(),
-                region: "us-west-2".into(),
-                snapshot: self.records.snapshot(),
-                health: HealthView::default(),
-            }],
-        }
-    }
-
-    fn ready(&self) -> bool {
-        true
-    }
-
-    fn reload(&self) -> Option<Reload> {
-        None
-    }
-}
-
-/// A step as the service tells of it, ids without a pattern.
-fn record(at: usize) -> StepRecord {
-    let execution = at / STEPS.len();
-    let (name, action) = STEPS[at % STEPS.len()];
-    let running = at.is_multiple_of(10);
-    let start = Timestamp::from_millis(NOW.millis() - at as i64 * 137);
-    let image = format!(
-        "arn:aws:imagebuilder:us-west-2:111122223333:image/golden-{}/1.0.{}/1",
-        execution % 20,
-        execution / 20
-    );
-    let answer = StepExecution {
-        name: Some(name.to_owned()),
-        action: Some(action.to_owned()),
-        on_failure: Some(OnFailure::Abort),
-        workflow_execution_id: format!("wf-{}", uuid(execution as u64 ^ 0xffff_ffff))
-            .parse()
-            .ok(),
-        workflow: WorkflowArn::parse(
-            "arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1",
-        ),
-        image: ImageArn::parse(&image),
-        start: Some(start),
-        end: (!running).then(|| start.plus(Duration::from_millis(147_404))),
-        timeout_seconds: Some(4_500),
-        ..StepExecution::with_status(if running {
-            StepStatus::Running
-        } else {
-            StepStatus::Completed
-        })
-    };
-    let id = format!("step-{}", uuid(at as u64));
-    let record = StepRecord::unseen(id.parse().expect("it is one"), LabelText::new([]));
-    let record = StepRecord {
-        full: true,
-        ..record.answered(answer, "us-west-2", NOW)
-    };
-    if running {
-        record
-    } else {
-        StepRecord {
-            phase: Phase::Settled,
-            ..record
-        }
-    }
-}
-
-fn uuid(seed: u64) -> String {
-    let a = scattered(seed);
-    let b = scattered(a);
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        a >> 32,
-        a >> 16 & 0xffff,
-        a & 0xffff,
-        b >> 48,
-        b & 0xffff_ffff_ffff
-    )
-}
-
-/// SplitMix64.
-fn scattered(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
