@@ -28,6 +28,7 @@ from processes import (
     until,
 )
 from prometheus_server import running_prometheus
+from quickstart import Quickstart
 from status_page import WORLD, all_is_known
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -223,6 +224,24 @@ def exporter(simulate, tmp_path):
     with exporting(simulate(WORLD), tmp_path) as exporter:
         exporter.until("all builds are there", all_is_known)
         yield exporter
+
+
+@pytest.fixture
+def quickstart(tmp_path):
+    numbers = itertools.count()
+
+    def start(*arguments, **options):
+        one = Quickstart(tmp_path / str(next(numbers)), *arguments, **options)
+        running.callback(end, one.process)
+        return one
+
+    with contextlib.ExitStack() as running:
+        yield start
+
+
+@pytest.fixture
+def kubernetes(root):
+    return root / "deploy/kubernetes"
 
 
 def announced(process, what, log):
