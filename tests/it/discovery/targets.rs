@@ -66,7 +66,7 @@ async fn failing_targets_cost_themselves_alone_and_recover_when_their_fault_ends
     ] {
         let target = format!("target={target}");
         exporter
-            .until_line(&["level=warn", &target, told, "cannot be polled"])
+            .until_line(&["level=warn", &target, told, "polling failed"])
             .await;
     }
     // Their first attempts have ended as well.
@@ -259,7 +259,7 @@ async fn target_that_throttles_slows_down_alone() {
     ]))
     .await;
     exporter
-        .until_line(&["level=warn", "target=busy", "throttles"])
+        .until_line(&["level=warn", "target=busy", "API calls are throttled"])
         .await;
     exporter
         .until("the other is shown", |scrape| {
