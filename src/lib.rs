@@ -45,10 +45,6 @@ pub mod app;
 pub mod aws;
 pub mod cli;
 pub mod clock;
-#[expect(
-    unreachable_pub,
-    reason = "what is not public is marked so as the module is rewritten"
-)]
 pub mod config;
 pub mod demo;
 #[cfg(test)]

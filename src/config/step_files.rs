@@ -38,7 +38,7 @@ enum Name {
 impl Pattern {
     /// Parses a path relative to the folder, or an absolute one, with wildcards in its last part.
     /// An error is worded to follow the text itself.
-    pub fn new(folder: &Path, text: &str) -> Result<Self, &'static str> {
+    pub(super) fn new(folder: &Path, text: &str) -> Result<Self, &'static str> {
         let (inner, name) = match text.rsplit_once('/') {
             Some(("", name)) => ("/", name),
             Some((inner, name)) => (inner, name),
@@ -139,7 +139,7 @@ impl Gathering {
     /// # Errors
     ///
     /// Why the files cannot be found.
-    pub fn files(&mut self, pattern: Pattern) -> Result<Vec<StepFile>, String> {
+    pub(super) fn files(&mut self, pattern: Pattern) -> Result<Vec<StepFile>, String> {
         let read = self.read(&pattern);
         match &read {
             Err(fault) => fault.hash(&mut self.hasher),
@@ -171,7 +171,7 @@ impl Gathering {
         Ok(files)
     }
 
-    pub fn done(self) -> StepFiles {
+    pub(super) fn done(self) -> StepFiles {
         StepFiles {
             fingerprint: self.hasher.finish(),
             patterns: self.patterns,
