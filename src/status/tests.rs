@@ -51,12 +51,12 @@ fn workflow_arn(name: &str) -> WorkflowArn {
 
 /// What is known of a target, as a test fills it.
 #[derive(Default)]
-struct World {
+struct TargetRecords {
     store: RefCell<Records>,
     steps: u32,
 }
 
-impl World {
+impl TargetRecords {
     fn known(self) -> Known {
         known([("production", self)])
     }
@@ -124,14 +124,14 @@ impl World {
     }
 }
 
-fn known<const N: usize>(worlds: [(&str, World); N]) -> Known {
+fn known<const N: usize>(targets: [(&str, TargetRecords); N]) -> Known {
     Known {
         now: Timestamp::from_millis(NOW),
         ready: true,
         shard: None,
-        sources: worlds
+        sources: targets
             .iter()
-            .map(|(target, world)| world.source(target))
+            .map(|(target, records)| records.source(target))
             .collect(),
     }
 }

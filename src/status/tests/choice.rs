@@ -22,7 +22,7 @@ fn states(known: &Known) -> Vec<(String, BuildState)> {
 
 #[test]
 fn failed_comes_first_then_what_runs_and_of_these_the_newest() {
-    let world = World::default();
+    let records = TargetRecords::default();
     for (at, (name, status, workflow)) in [
         ("well", ImageStatus::Available, WorkflowStatus::Completed),
         ("old-failure", ImageStatus::Failed, WorkflowStatus::Failed),
@@ -47,12 +47,12 @@ fn failed_comes_first_then_what_runs_and_of_these_the_newest() {
     .enumerate()
     {
         let begun = 1_000 - at as i64;
-        world.image(name, 1, status, ago(begun));
-        world.execution(at as u32, &image_arn(name, 1), execution(workflow, begun));
+        records.image(name, 1, status, ago(begun));
+        records.execution(at as u32, &image_arn(name, 1), execution(workflow, begun));
     }
     let named = |name: &str, state| (name.to_owned(), state);
     assert_eq!(
-        states(&world.known()),
+        states(&records.known()),
         [
             named("fails", BuildState::Failed),
             named("failure", BuildState::Failed),
@@ -66,16 +66,16 @@ fn failed_comes_first_then_what_runs_and_of_these_the_newest() {
 
 #[test]
 fn failure_that_a_retry_superseded_counts_no_more_and_comes_last() {
-    let world = World::default();
+    let records = TargetRecords::default();
     let arn = image_arn("golden", 1);
-    world.image("golden", 1, ImageStatus::Building, ago(900));
+    records.image("golden", 1, ImageStatus::Building, ago(900));
     let superseded = WorkflowExecution {
         retried: Some(true),
         ..execution(WorkflowStatus::Failed, 900)
     };
-    world.execution(1, &arn, superseded);
-    world.execution(2, &arn, execution(WorkflowStatus::Running, 100));
-    let known = world.known();
+    records.execution(1, &arn, superseded);
+    records.execution(2, &arn, execution(WorkflowStatus::Running, 100));
+    let known = records.known();
     assert_eq!(states(&known), [("golden".to_owned(), BuildState::Running)]);
     let ids = [workflow_id(2), workflow_id(1)].map(|id| id.to_string());
     let json = json_of(&known, "");
@@ -91,24 +91,24 @@ fn step_that_failed_is_the_end_unless_its_workflow_goes_on_or_it_is_tried_again(
         (Some(OnFailure::Abort), Some(1), BuildState::Running),
         (Some(OnFailure::Abort), Some(3), BuildState::Failed),
     ] {
-        let mut world = World::default();
+        let mut records = TargetRecords::default();
         let arn = image_arn("golden", 1);
-        world.execution(1, &arn, execution(WorkflowStatus::Running, 60));
+        records.execution(1, &arn, execution(WorkflowStatus::Running, 60));
         let step = StepExecution {
             on_failure: on_failure.clone(),
             attempt,
             max_attempts: attempt.map(|_| 3),
             ..named("Apply", StepStatus::Failed)
         };
-        world.step(1, &arn, step);
-        let state = states(&world.known())[0].1;
+        records.step(1, &arn, step);
+        let state = states(&records.known())[0].1;
         assert_eq!(state, expected, "{on_failure:?} {attempt:?}");
     }
 }
 
 #[test]
 fn steps_are_shown_in_the_order_they_began_whoever_polls_them() {
-    let mut production = World::default();
+    let mut production = TargetRecords::default();
     let arn = image_arn("golden", 1);
     production.execution(1, &arn, execution(WorkflowStatus::Running, 60));
     let begun = |name: &str, status, start: Option<i64>| StepExecution {
@@ -117,9 +117,9 @@ fn steps_are_shown_in_the_order_they_began_whoever_polls_them() {
     };
     production.step(1, &arn, begun("Third", StepStatus::Pending, None));
     production.step(1, &arn, begun("First", StepStatus::Completed, Some(60)));
-    let mut other = World {
+    let mut other = TargetRecords {
         steps: 10,
-        ..World::default()
+        ..TargetRecords::default()
     };
     other.step(1, &arn, begun("Second", StepStatus::Running, Some(30)));
     let known = known([("other", other), ("production", production)]);
@@ -134,9 +134,9 @@ fn steps_are_shown_in_the_order_they_began_whoever_polls_them() {
 
 #[test]
 fn listed_step_that_nobody_has_seen_is_shown_by_itself() {
-    let mut world = World::default();
-    let unseen = world.unseen_step();
-    let known = world.known();
+    let mut records = TargetRecords::default();
+    let unseen = records.unseen_step();
+    let known = records.known();
     assert_eq!(states(&known), [("-".to_owned(), BuildState::Unseen)]);
     let json = json_of(&known, "");
     let step = &json["steps"][0];
@@ -153,26 +153,26 @@ fn listed_step_that_nobody_has_seen_is_shown_by_itself() {
 
 /// Two builds: one failed in its second step, one that runs.
 fn two_builds() -> Known {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let (linux, windows) = (image_arn("golden-linux", 1), image_arn("golden-windows", 7));
-    world.image("golden-linux", 1, ImageStatus::Failed, ago(900));
-    world.execution(1, &linux, execution(WorkflowStatus::Failed, 900));
-    world.step(1, &linux, named("Launch", StepStatus::Completed));
+    records.image("golden-linux", 1, ImageStatus::Failed, ago(900));
+    records.execution(1, &linux, execution(WorkflowStatus::Failed, 900));
+    records.step(1, &linux, named("Launch", StepStatus::Completed));
     let failed = StepExecution {
         message: Some("Document INSTALL-agent failed".into()),
         action: Some("ExecuteComponents".into()),
         ..named("Apply", StepStatus::Failed)
     };
-    world.step(1, &linux, failed);
-    world.image("golden-windows", 7, ImageStatus::Building, ago(60));
-    world.execution(2, &windows, execution(WorkflowStatus::Running, 60));
-    world.step(2, &windows, named("Launch", StepStatus::Running));
-    world.step(
+    records.step(1, &linux, failed);
+    records.image("golden-windows", 7, ImageStatus::Building, ago(60));
+    records.execution(2, &windows, execution(WorkflowStatus::Running, 60));
+    records.step(2, &windows, named("Launch", StepStatus::Running));
+    records.step(
         2,
         &windows,
         named("Apply", StepStatus::Unknown("WAITING".into())),
     );
-    world.known()
+    records.known()
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn what_is_asked_for_beyond_the_last_page_is_nothing_with_a_way_back() {
     );
     assert!(!page.contains("<nav"), "{page}");
     assert!(page_of(&known, "q=nowhere").contains("Nothing matches."));
-    let nothing = World::default().known();
+    let nothing = TargetRecords::default().known();
     assert!(page_of(&nothing, "").contains("There is nothing to show"));
     let starting = Known {
         ready: false,
@@ -283,17 +283,17 @@ proptest! {
         builds in proptest::collection::vec(0..5u32, 0..12),
         per_page in 1..9usize,
     ) {
-        let world = World::default();
+        let records = TargetRecords::default();
         let mut id = 0;
         for (at, executions) in builds.iter().enumerate() {
-            world.image("golden", at as u32 + 1, ImageStatus::Available, ago(at as i64));
+            records.image("golden", at as u32 + 1, ImageStatus::Available, ago(at as i64));
             let arn = image_arn("golden", at as u32 + 1);
             for _ in 0..*executions {
                 id += 1;
-                world.execution(id, &arn, execution(WorkflowStatus::Completed, 10_000 - i64::from(id)));
+                records.execution(id, &arn, execution(WorkflowStatus::Completed, 10_000 - i64::from(id)));
             }
         }
-        let known = world.known();
+        let known = records.known();
         let (mut query, mut executions, mut images) = (format!("per_page={per_page}"), Vec::new(), Vec::new());
         let whole = json_of(&known, "per_page=500");
         loop {

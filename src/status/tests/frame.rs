@@ -4,7 +4,7 @@ use super::*;
 
 /// One that failed, three that ended.
 fn four_builds() -> Known {
-    let world = World::default();
+    let records = TargetRecords::default();
     for (at, status) in [
         WorkflowStatus::Failed,
         WorkflowStatus::Completed,
@@ -16,9 +16,9 @@ fn four_builds() -> Known {
     {
         let at = at as u32 + 1;
         let arn = image_arn(["golden", "alpha"][at as usize % 2], at);
-        world.execution(at, &arn, execution(status, i64::from(at)));
+        records.execution(at, &arn, execution(status, i64::from(at)));
     }
-    world.known()
+    records.known()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn each_build_stands_once_in_the_section_of_how_it_stands_and_no_section_is_empt
 fn there_may_be_more_is_said_only_where_there_is_something() {
     let starting = Known {
         ready: false,
-        ..World::default().known()
+        ..TargetRecords::default().known()
     };
     assert!(!page_of(&starting, "").contains("there may be more"));
 }
@@ -125,11 +125,11 @@ fn names_of_images_are_proposed_once_in_their_order_and_not_without_end() {
     let proposed =
         "<datalist id=\"images\"><option value=\"alpha\"><option value=\"golden\"></datalist>";
     assert!(page.contains(proposed), "{page}");
-    let world = World::default();
+    let records = TargetRecords::default();
     for number in 0..250 {
         let name = format!("golden-{number}");
-        world.image(&name, 1, ImageStatus::Available, ago(60));
+        records.image(&name, 1, ImageStatus::Available, ago(60));
     }
-    let page = page_of(&world.known(), "");
+    let page = page_of(&records.known(), "");
     assert_eq!(page.matches("<option").count(), 200);
 }

@@ -22,10 +22,10 @@ fn skeleton(page: &str) -> Vec<String> {
     names
 }
 
-/// Everything that comes from elsewhere, in one known world; texts without a value would be left out.
+/// Everything that comes from elsewhere, in one known records; texts without a value would be left out.
 fn untrusted(texts: &[String]) -> Known {
     let text = |at: usize| Some(format!("x{}", texts[at]));
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let arn = image_arn("golden", 1);
     let failed = Image {
         platform: text(0),
@@ -40,12 +40,12 @@ fn untrusted(texts: &[String]) -> Known {
         }),
         ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
-    world.put_image(&failed);
+    records.put_image(&failed);
     let running = WorkflowExecution {
         parallel_group: text(0),
         ..execution(WorkflowStatus::Unknown(text(1).unwrap().into()), 60)
     };
-    world.execution(1, &arn, running);
+    records.execution(1, &arn, running);
     let step = StepExecution {
         rollback_status: Some(RollbackStatus::Unknown(text(2).unwrap().into())),
         action: text(3),
@@ -56,8 +56,8 @@ fn untrusted(texts: &[String]) -> Known {
             StepStatus::Unknown(text(0).unwrap().into()),
         )
     };
-    world.step(1, &arn, step);
-    let mut known = world.known();
+    records.step(1, &arn, step);
+    let mut known = records.known();
     known.sources[0].health = HealthView {
         up: Some(false),
         newest_fault: Some(Fault {
@@ -117,7 +117,7 @@ proptest! {
     #[test]
     fn what_somebody_asks_for_stands_in_the_form_and_breaks_nothing(text in "(?s).{1,40}") {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", &text).finish();
-        let known = World::default().known();
+        let known = TargetRecords::default().known();
         if text.trim().is_empty() {
             return Ok(());
         }

@@ -58,13 +58,13 @@ fn json_has_every_field_under_the_names_of_the_metrics() {
 
 #[test]
 fn json_leaves_out_what_is_not_there() {
-    let mut world = World::default();
-    world.step(
+    let mut records = TargetRecords::default();
+    records.step(
         1,
         &image_arn("golden", 1),
         StepExecution::with_status(StepStatus::Pending),
     );
-    let json = json_of(&world.known(), "");
+    let json = json_of(&records.known(), "");
     let step = json["steps"][0].as_object().unwrap();
     for absent in [
         "step",

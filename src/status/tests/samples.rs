@@ -24,7 +24,7 @@ pub(super) fn with_step(
     step: StepExecution,
     change: impl FnOnce(StepRecord) -> StepRecord,
 ) -> Known {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let arn = image_arn("golden", 3);
     let failed = Image {
         failure: Some(ImageFailure {
@@ -39,23 +39,23 @@ pub(super) fn with_step(
         platform: Some("Linux".into()),
         ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
-    world.put_image(&failed);
-    world.execution(1, &arn, execution(WorkflowStatus::Failed, 4_600));
-    let record = world.step(1, &arn, step);
-    world.store.borrow_mut().steps.put(change(record));
-    world.known()
+    records.put_image(&failed);
+    records.execution(1, &arn, execution(WorkflowStatus::Failed, 4_600));
+    let record = records.step(1, &arn, step);
+    records.store.borrow_mut().steps.put(change(record));
+    records.known()
 }
 
-/// A world in which nothing is absent.
+/// A records in which nothing is absent.
 pub(super) fn everything_known() -> Known {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let arn = image_arn("golden", 3);
     let text = |text: &str| Some(text.to_owned());
     let pipeline = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden";
     let failed = Image {
         failure: Some(ImageFailure {
             step: text("ApplyBuildComponents"),
-            step_execution_id: Some(world.unseen_step().id),
+            step_execution_id: Some(records.unseen_step().id),
             component: text("install-agent"),
             phase: text("build"),
             component_step: text("StartAgent"),
@@ -68,7 +68,7 @@ pub(super) fn everything_known() -> Known {
         pipeline: PipelineArn::parse(pipeline),
         ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
-    world.put_image(&failed);
+    records.put_image(&failed);
     let totals = StepTotals {
         planned: 7,
         succeeded: 1,
@@ -82,19 +82,19 @@ pub(super) fn everything_known() -> Known {
         retried: Some(false),
         ..execution(WorkflowStatus::Failed, 4_600)
     };
-    world.execution(1, &arn, told);
-    let mut record = world.step(1, &arn, failed_step());
+    records.execution(1, &arn, told);
+    let mut record = records.step(1, &arn, failed_step());
     record.own_labels = LabelText::new([("change", "CHG0042")]);
     if let Some(observed) = &mut record.observed {
         observed.budget_millis = Some(2_700_000);
     }
-    world
+    records
         .store
         .borrow_mut()
         .steps
         .put(record.unanswered(ErrorKind::Timeout, ago(5)));
-    world.store.borrow_mut().discovered = Some(ago(125));
-    let mut known = world.known();
+    records.store.borrow_mut().discovered = Some(ago(125));
+    let mut known = records.known();
     known.sources[0].health = troubled();
     known.shard = Some((1, 3));
     known

@@ -10,7 +10,7 @@ fn matched(known: &Known, query: &str) -> u64 {
 
 #[test]
 fn image_is_found_by_its_status_whatever_the_service_calls_it() {
-    let world = World::default();
+    let records = TargetRecords::default();
     for (name, status) in [
         ("failed", ImageStatus::Failed),
         ("cancelled", ImageStatus::Cancelled),
@@ -20,9 +20,9 @@ fn image_is_found_by_its_status_whatever_the_service_calls_it() {
         ("deprecated", ImageStatus::Deprecated),
         ("testing", ImageStatus::Testing),
     ] {
-        world.image(name, 1, status, ago(60));
+        records.image(name, 1, status, ago(60));
     }
-    let known = world.known();
+    let known = records.known();
     for (status, expected) in [
         ("FAILED", &["failed"][..]),
         ("CANCELLED", &["cancelled"]),
@@ -42,16 +42,16 @@ fn image_is_found_by_its_status_whatever_the_service_calls_it() {
 
 #[test]
 fn step_is_found_by_its_status_and_by_being_gone() {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let arn = image_arn("golden", 1);
-    let running = world.step(1, &arn, named("Gone", StepStatus::Running));
-    world.store.borrow_mut().steps.put(StepRecord {
+    let running = records.step(1, &arn, named("Gone", StepStatus::Running));
+    records.store.borrow_mut().steps.put(StepRecord {
         phase: Phase::Gone,
         ..running
     });
     let odd = StepStatus::Unknown("EXPLODED".into());
-    world.step(2, &arn, named("Odd", odd));
-    let known = world.known();
+    records.step(2, &arn, named("Odd", odd));
+    let known = records.known();
     for (status, expected) in [
         ("GONE", &["Gone"][..]),
         ("RUNNING", &["Gone"]),
@@ -65,7 +65,7 @@ fn step_is_found_by_its_status_and_by_being_gone() {
 
 #[test]
 fn build_without_steps_is_found_by_what_is_known_of_its_image_and_execution() {
-    let world = World::default();
+    let records = TargetRecords::default();
     let arn = image_arn("golden", 1);
     let failed = Image {
         failure: Some(ImageFailure {
@@ -75,9 +75,9 @@ fn build_without_steps_is_found_by_what_is_known_of_its_image_and_execution() {
         platform: Some("Linux".into()),
         ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
-    world.put_image(&failed);
-    world.execution(1, &arn, execution(WorkflowStatus::Failed, 60));
-    let known = world.known();
+    records.put_image(&failed);
+    records.execution(1, &arn, execution(WorkflowStatus::Failed, 60));
+    let known = records.known();
     let id = workflow_id(1);
     for word in [
         "production",
@@ -100,11 +100,11 @@ fn build_without_steps_is_found_by_what_is_known_of_its_image_and_execution() {
 
 #[test]
 fn listed_step_that_nobody_has_seen_is_found_by_what_the_configuration_says_of_it() {
-    let mut world = World::default();
-    let mut unseen = world.unseen_step();
+    let mut records = TargetRecords::default();
+    let mut unseen = records.unseen_step();
     unseen.own_labels = LabelText::new([("change", "CHG0042")]);
-    world.store.borrow_mut().steps.put(unseen.clone());
-    let known = world.known();
+    records.store.borrow_mut().steps.put(unseen.clone());
+    let known = records.known();
     let id = unseen.id.to_string();
     for word in ["production", "us-west-2", "chg0042", &id] {
         assert_eq!(matched(&known, &format!("q={word}")), 1, "{word}");
@@ -114,13 +114,13 @@ fn listed_step_that_nobody_has_seen_is_found_by_what_the_configuration_says_of_i
 
 #[test]
 fn case_does_not_matter_in_any_script() {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let step = StepExecution {
         message: Some("Größe ÜBER dem Limit".into()),
         ..named("Apply", StepStatus::Failed)
     };
-    world.step(1, &image_arn("golden", 1), step);
-    let known = world.known();
+    records.step(1, &image_arn("golden", 1), step);
+    let known = records.known();
     for (word, expected) in [("über", 1), ("ÜBER", 1), ("LIMIT", 1), ("unter", 0)] {
         assert_eq!(matched(&known, &format!("q={word}")), expected, "{word}");
     }

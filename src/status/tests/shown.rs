@@ -137,13 +137,13 @@ fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
 #[test]
 fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for() {
     let shown = |polls: &[(ErrorKind, i64)]| {
-        let mut world = World::default();
-        let unseen = world.unseen_step();
+        let mut records = TargetRecords::default();
+        let unseen = records.unseen_step();
         let failed = { polls.iter() }.fold(unseen, |record, (kind, seconds)| {
             record.unanswered(*kind, ago(*seconds))
         });
-        world.store.borrow_mut().steps.put(failed);
-        let known = world.known();
+        records.store.borrow_mut().steps.put(failed);
+        let known = records.known();
         let json = json_of(&known, "")["steps"][0].take();
         (text_of(&page_of(&known, "")), json)
     };
@@ -221,13 +221,13 @@ fn build_says_that_its_target_is_down_while_it_can_change() {
         (WorkflowStatus::RollbackInProgress, None, true),
         (WorkflowStatus::Completed, Some(ago(60)), false),
     ] {
-        let world = World::default();
+        let records = TargetRecords::default();
         let told = WorkflowExecution {
             end,
             ..execution(status, 600)
         };
-        world.execution(1, &image_arn("golden", 3), told);
-        let mut known = world.known();
+        records.execution(1, &image_arn("golden", 3), told);
+        let mut known = records.known();
         let says = |known: &Known| {
             text_of(&page_of(known, ""))
                 .contains("may be out of date: the target is down, last answer 2m 00s ago")
@@ -240,9 +240,9 @@ fn build_says_that_its_target_is_down_while_it_can_change() {
 
 #[test]
 fn what_was_never_seen_is_not_out_of_date() {
-    let mut world = World::default();
-    world.unseen_step();
-    let mut known = world.known();
+    let mut records = TargetRecords::default();
+    records.unseen_step();
+    let mut known = records.known();
     known.sources[0].health = troubled();
     let text = text_of(&page_of(&known, ""));
     assert!(text.contains("Image not known us-west-2"), "{text}");
@@ -251,7 +251,7 @@ fn what_was_never_seen_is_not_out_of_date() {
 #[test]
 fn nothing_is_taken_for_no_builds_only_where_all_could_be_asked() {
     let said = |change: fn(&mut HealthView)| {
-        let mut known = World::default().known();
+        let mut known = TargetRecords::default().known();
         change(&mut known.sources[0].health);
         text_of(&page_of(&known, ""))
     };
@@ -296,14 +296,14 @@ fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolde
         ),
         (WorkflowStatus::Pending, None, "PENDING", false),
     ] {
-        let world = World::default();
+        let records = TargetRecords::default();
         let told = WorkflowExecution {
             end,
             start: unfolded.then(|| ago(600)),
             ..execution(status.clone(), 600)
         };
-        world.execution(1, &image_arn("golden", 3), told);
-        let page = page_of(&world.known(), "");
+        records.execution(1, &image_arn("golden", 3), told);
+        let page = page_of(&records.known(), "");
         assert!(text_of(&page).contains(said), "{status:?}: {page}");
         let open = page.contains("id=\"wf-00000000-0000-0000-0000-000000000001\" open>");
         assert_eq!(open, unfolded, "{status:?}");
@@ -312,9 +312,9 @@ fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolde
 
 #[test]
 fn image_without_executions_says_where_asking_for_them_is_denied() {
-    let world = World::default();
-    world.image("golden", 3, ImageStatus::Failed, ago(600));
-    let mut known = world.known();
+    let records = TargetRecords::default();
+    records.image("golden", 3, ImageStatus::Failed, ago(600));
+    let mut known = records.known();
     let none = "None of its workflow executions is known";
     assert!(text_of(&page_of(&known, "")).contains(&format!("{none}.")));
     known.sources[0].health = troubled();
@@ -324,10 +324,10 @@ fn image_without_executions_says_where_asking_for_them_is_denied() {
 
 #[test]
 fn execution_without_steps_says_where_asking_for_them_is_denied() {
-    let world = World::default();
+    let records = TargetRecords::default();
     let arn = image_arn("golden", 3);
-    world.execution(1, &arn, execution(WorkflowStatus::Running, 600));
-    let mut known = world.known();
+    records.execution(1, &arn, execution(WorkflowStatus::Running, 600));
+    let mut known = records.known();
     let none = "None of its steps is known yet";
     assert!(text_of(&page_of(&known, "")).contains(&format!("{none}.")));
     let operation = Operation::ListWorkflowStepExecutions;

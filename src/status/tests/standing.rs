@@ -3,8 +3,8 @@
 use super::super::builds::BuildState;
 use super::*;
 
-fn state(world: World) -> BuildState {
-    let known = world.known();
+fn state(records: TargetRecords) -> BuildState {
+    let known = records.known();
     let query = Query::default();
     let status = Status::of(&known, &query);
     let [build] = &status.builds[..] else {
@@ -47,15 +47,15 @@ fn build_stands_as_the_worst_that_its_image_and_its_executions_tell() {
         (Some(Available), None, BuildState::Ended),
         (None, Some(WorkflowStatus::Skipped), BuildState::Ended),
     ] {
-        let world = World::default();
+        let records = TargetRecords::default();
         let what = format!("{image:?} {workflow:?}");
         if let Some(status) = image {
-            world.image("golden", 1, status, ago(60));
+            records.image("golden", 1, status, ago(60));
         }
         if let Some(status) = workflow {
-            world.execution(1, &image_arn("golden", 1), execution(status, 60));
+            records.execution(1, &image_arn("golden", 1), execution(status, 60));
         }
-        assert_eq!(state(world), expected, "{what}");
+        assert_eq!(state(records), expected, "{what}");
     }
 }
 
@@ -91,20 +91,20 @@ fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_m
         ),
     ] {
         let what = format!("{:?} {phase:?}", step.status);
-        let world = || {
-            let mut world = World::default();
+        let records = || {
+            let mut records = TargetRecords::default();
             let arn = image_arn("golden", 1);
-            world.step(1, &arn, completed());
-            let record = world.step(1, &arn, step.clone());
-            world
+            records.step(1, &arn, completed());
+            let record = records.step(1, &arn, step.clone());
+            records
                 .store
                 .borrow_mut()
                 .steps
                 .put(StepRecord { phase, ..record });
-            world
+            records
         };
-        assert_eq!(state(world()), expected, "{what}");
-        let mut known = world().known();
+        assert_eq!(state(records()), expected, "{what}");
+        let mut known = records().known();
         known.sources[0].health.up = Some(false);
         let outdated = page_of(&known, "").contains("may be out of date");
         assert_eq!(outdated, expected == BuildState::Running, "{what}");
@@ -113,11 +113,11 @@ fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_m
 
 #[test]
 fn image_that_moves_may_be_out_of_date_where_the_target_is_down_and_not_where_nobody_knows() {
-    let world = World::default();
-    world.image("golden", 1, ImageStatus::Building, ago(60));
+    let records = TargetRecords::default();
+    records.image("golden", 1, ImageStatus::Building, ago(60));
     let done = execution(WorkflowStatus::Completed, 60);
-    world.execution(1, &image_arn("golden", 1), done);
-    let mut known = world.known();
+    records.execution(1, &image_arn("golden", 1), done);
+    let mut known = records.known();
     for (up, expected) in [(Some(true), false), (None, false), (Some(false), true)] {
         known.sources[0].health.up = up;
         let outdated = page_of(&known, "").contains("may be out of date");
@@ -127,49 +127,49 @@ fn image_that_moves_may_be_out_of_date_where_the_target_is_down_and_not_where_no
 
 #[test]
 fn failure_that_no_retry_superseded_stays_one() {
-    let world = World::default();
+    let records = TargetRecords::default();
     let failed = WorkflowExecution {
         retried: Some(false),
         ..execution(WorkflowStatus::Failed, 60)
     };
-    world.execution(1, &image_arn("golden", 1), failed);
-    assert_eq!(state(world), BuildState::Failed);
+    records.execution(1, &image_arn("golden", 1), failed);
+    assert_eq!(state(records), BuildState::Failed);
 }
 
 #[test]
 fn builds_without_executions_are_ordered_by_when_they_were_begun() {
-    let world = World::default();
+    let records = TargetRecords::default();
     for (name, seconds) in [("middle", 200), ("old", 300), ("new", 100)] {
-        world.image(name, 1, ImageStatus::Available, ago(seconds));
+        records.image(name, 1, ImageStatus::Available, ago(seconds));
     }
-    let json = json_of(&world.known(), "");
+    let json = json_of(&records.known(), "");
     assert_eq!(all(&json, "images", "image"), ["new", "middle", "old"]);
 }
 
 #[test]
 fn executions_are_in_the_order_they_began_and_those_that_have_not_come_last() {
-    let world = World::default();
+    let records = TargetRecords::default();
     let arn = image_arn("golden", 1);
     let waits = WorkflowExecution::with_status(WorkflowStatus::Pending);
-    world.execution(1, &arn, waits);
-    world.execution(2, &arn, execution(WorkflowStatus::Running, 100));
-    world.execution(3, &arn, execution(WorkflowStatus::Completed, 200));
+    records.execution(1, &arn, waits);
+    records.execution(2, &arn, execution(WorkflowStatus::Running, 100));
+    records.execution(3, &arn, execution(WorkflowStatus::Completed, 200));
     let ids = [3, 2, 1].map(|number| workflow_id(number).to_string());
-    let json = json_of(&world.known(), "");
+    let json = json_of(&records.known(), "");
     assert_eq!(all(&json, "executions", "workflow_execution_id"), ids);
 }
 
 #[test]
 fn execution_that_changes_its_target_is_shown_once_and_whole_as_one_of_them_has_it() {
     let arn = image_arn("golden", 1);
-    let worlds = [
+    let targets = [
         ("before", WorkflowStatus::Running),
         ("after", WorkflowStatus::Completed),
     ];
-    let known = known(worlds.map(|(target, status)| {
-        let world = World::default();
-        world.execution(1, &arn, execution(status, 60));
-        (target, world)
+    let known = known(targets.map(|(target, status)| {
+        let records = TargetRecords::default();
+        records.execution(1, &arn, execution(status, 60));
+        (target, records)
     }));
     let json = json_of(&known, "");
     assert_eq!(all(&json, "executions", "target"), ["after"]);

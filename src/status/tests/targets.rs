@@ -3,7 +3,7 @@
 use super::*;
 
 fn page_with(health: HealthView) -> String {
-    let mut known = World::default().known();
+    let mut known = TargetRecords::default().known();
     known.sources[0].health = health;
     page_of(&known, "")
 }
@@ -111,15 +111,15 @@ fn fault_is_told_for_as_long_as_the_target_is_down_and_not_twice() {
 #[test]
 fn target_says_how_many_steps_it_polls_and_how_many_it_never_saw() {
     let steps = |active: usize, unseen: usize| {
-        let mut world = World::default();
+        let mut records = TargetRecords::default();
         for _ in 0..active {
             let arn = image_arn("golden", 1);
-            world.step(1, &arn, named("Apply", StepStatus::Running));
+            records.step(1, &arn, named("Apply", StepStatus::Running));
         }
         for _ in 0..unseen {
-            world.unseen_step();
+            records.unseen_step();
         }
-        let text = text_of(&page_of(&world.known(), ""));
+        let text = text_of(&page_of(&records.known(), ""));
         let (_, target) = text.split_once("production us-west-2 up ").unwrap();
         target.split(" Text").next().unwrap().to_owned()
     };
@@ -131,7 +131,7 @@ fn target_says_how_many_steps_it_polls_and_how_many_it_never_saw() {
 #[test]
 fn eight_targets_that_are_well_are_not_too_many_to_show() {
     for (count, folded) in [(8, false), (9, true)] {
-        let mut known = World::default().known();
+        let mut known = TargetRecords::default().known();
         let source = known.sources[0].clone();
         known.sources = vec![source; count];
         let page = page_of(&known, "");
@@ -141,7 +141,7 @@ fn eight_targets_that_are_well_are_not_too_many_to_show() {
 
 #[test]
 fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
-    let mut known = World::default().known();
+    let mut known = TargetRecords::default().known();
     let well = known.sources[0].clone();
     known.sources = (0..20)
         .map(|at| StatusSource {
@@ -173,7 +173,7 @@ fn fault_that_is_over_troubles_nobody_after_a_minute_and_is_still_told() {
         (fault(70, false), true),
         (fault(16 * 60, false), false),
     ] {
-        let mut known = World::default().known();
+        let mut known = TargetRecords::default().known();
         let health = &mut known.sources[0].health;
         (health.newest_fault, health.recovered) = (Some(fault.clone()), over);
         let page = page_of(&known, "");

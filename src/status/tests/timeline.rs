@@ -13,15 +13,15 @@ fn step(status: StepStatus, start: i64, end: Option<i64>) -> StepExecution {
 }
 
 fn shown(told: WorkflowExecution, step: StepExecution, budget: Option<i64>) -> String {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let arn = image_arn("golden", 1);
-    world.execution(1, &arn, told);
-    let mut record = world.step(1, &arn, step);
+    records.execution(1, &arn, told);
+    let mut record = records.step(1, &arn, step);
     if let Some(observed) = &mut record.observed {
         observed.budget_millis = budget.map(|seconds| seconds * 1_000);
     }
-    world.store.borrow_mut().steps.put(record);
-    page_of(&world.known(), "")
+    records.store.borrow_mut().steps.put(record);
+    page_of(&records.known(), "")
 }
 
 /// The value of an attribute of the element that has this, in percent.
@@ -134,9 +134,9 @@ fn execution_is_unfolded_where_there_is_something_to_see() {
         let said = text_of(&page).contains("superseded by a retry");
         assert_eq!((class, said), (superseded, superseded), "{what}");
     }
-    let mut world = World::default();
-    world.unseen_step();
-    let page = page_of(&world.known(), "");
+    let mut records = TargetRecords::default();
+    records.unseen_step();
+    let page = page_of(&records.known(), "");
     assert!(
         page.contains("<details class=\"execution\" open>"),
         "{page}"
@@ -249,13 +249,13 @@ fn what_there_is_to_notice_of_a_step_is_said_as_loudly_as_it_matters() {
 
 #[test]
 fn empty_message_is_none() {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let silent = StepExecution {
         message: Some(String::new()),
         ..step(StepStatus::Failed, 100, Some(0))
     };
-    world.step(1, &image_arn("golden", 1), silent);
-    let known = world.known();
+    records.step(1, &image_arn("golden", 1), silent);
+    let known = records.known();
     assert!(!page_of(&known, "").contains("class=\"message\""));
     assert!(json_of(&known, "")["steps"][0].get("message").is_none());
 }
@@ -263,9 +263,9 @@ fn empty_message_is_none() {
 #[test]
 fn step_says_who_polls_it_where_that_is_not_the_target_of_its_execution() {
     let arn = image_arn("golden", 1);
-    let owner = World::default();
+    let owner = TargetRecords::default();
     owner.execution(1, &arn, execution(WorkflowStatus::Running, 60));
-    let mut other = World::default();
+    let mut other = TargetRecords::default();
     other.step(1, &arn, named("Apply", StepStatus::Running));
     let page = page_of(&known([("owner", owner), ("other", other)]), "");
     assert!(text_of(&page).contains("Polled by target other"), "{page}");
@@ -273,23 +273,23 @@ fn step_says_who_polls_it_where_that_is_not_the_target_of_its_execution() {
 
 #[test]
 fn what_is_settled_was_not_last_seen_at_a_time_that_matters() {
-    let mut world = World::default();
+    let mut records = TargetRecords::default();
     let ended = step(StepStatus::Completed, 100, Some(0));
-    let record = world.step(1, &image_arn("golden", 1), ended);
-    assert!(page_of(&world.known(), "").contains("Last seen"));
-    let world = World::default();
-    world.store.borrow_mut().steps.put(StepRecord {
+    let record = records.step(1, &image_arn("golden", 1), ended);
+    assert!(page_of(&records.known(), "").contains("Last seen"));
+    let records = TargetRecords::default();
+    records.store.borrow_mut().steps.put(StepRecord {
         phase: Phase::Settled,
         ..record
     });
-    assert!(!page_of(&world.known(), "").contains("Last seen"));
+    assert!(!page_of(&records.known(), "").contains("Last seen"));
 }
 
 #[test]
 fn arn_of_an_image_is_no_fact_for_people_and_stands_in_its_json_once() {
-    let world = World::default();
-    world.image("golden", 1, ImageStatus::Available, ago(60));
-    let known = world.known();
+    let records = TargetRecords::default();
+    records.image("golden", 1, ImageStatus::Available, ago(60));
+    let known = records.known();
     let text = text_of(&page_of(&known, ""));
     assert!(!text.contains("arn:aws:imagebuilder"), "{text}");
     let query = Query::default();
