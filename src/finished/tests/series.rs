@@ -93,14 +93,14 @@ fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
         buckets: vec![Duration::from_millis(1_500)],
         ..settings()
     };
-    let anew = same.configured(&other, &targets, at(200));
+    let again = same.configured(&other, &targets, at(200));
     let end = ended(2, StepStatus::Completed, 210);
-    looks(&anew, "a", &[running(2), end], at(211));
+    looks(&again, "a", &[running(2), end], at(211));
     assert_eq!(
-        counters(&anew, false, at(211)),
+        counters(&again, false, at(211)),
         [r#"team="a","COMPLETED",2"#]
     );
-    let shown = |now| histogram(&anew, StepStatus::Completed, now);
+    let shown = |now| histogram(&again, StepStatus::Completed, now);
     assert_eq!(shown(at(319)), (vec![0, 0], 0));
     assert_eq!(shown(at(320)), (vec![0, 1], 50_000));
 }
