@@ -217,7 +217,7 @@ fn long_build() -> Shape {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_named_one_by_one_is_asked_for_while_it_moves_and_then_hardly() {
+async fn what_is_named_one_by_one_is_polled_while_it_runs_and_seldom_afterwards() {
     use Operation::{
         GetImage, GetWorkflowExecution, GetWorkflowStepExecution, ListWorkflowExecutions,
         ListWorkflowStepExecutions,
@@ -288,7 +288,7 @@ async fn asked_around_the_end(config: &ConfigText) -> [Record; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_only_shown_costs_no_call() {
+async fn settings_that_only_change_the_output_cost_no_call() {
     let plain = PACES[0].config(&["pipelines: ['*']"]);
     let keys = [
         "pipelines: ['*']",

@@ -31,7 +31,7 @@ async fn run(arguments: &[&str]) -> Ended {
 }
 
 #[tokio::test]
-async fn help_and_version_are_told_on_standard_output() {
+async fn help_and_version_are_printed_on_standard_output() {
     let help = run(&["--help"]).await;
     assert_eq!(help.code, Some(0));
     let text = help.stdout.join("\n");
@@ -122,7 +122,7 @@ async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
 }
 
 #[tokio::test]
-async fn value_that_is_none_is_told_with_what_would_be_one() {
+async fn invalid_value_is_reported_with_a_valid_example() {
     for (arguments, right) in [
         (
             &["simulate", "--listen-address=localhost"][..],
@@ -139,7 +139,7 @@ async fn value_that_is_none_is_told_with_what_would_be_one() {
 }
 
 #[tokio::test]
-async fn check_config_says_of_each_file_what_is_wrong_with_it() {
+async fn check_config_reports_the_mistakes_of_each_file() {
     let setup = Setup::new();
     setup.files.write("good.yaml", CONFIG);
     setup.files.write("bad.yaml", MISTAKES);
@@ -166,7 +166,7 @@ async fn check_config_says_of_each_file_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
-async fn check_config_ends_well_where_there_is_nothing_but_a_warning() {
+async fn check_config_succeeds_with_nothing_but_a_warning() {
     let setup = Setup::new();
     let fast = CONFIG.replacen("targets:", "polling: {interval: 100ms}\ntargets:", 1);
     setup.files.write("fast.yaml", &fast);
@@ -176,7 +176,7 @@ async fn check_config_ends_well_where_there_is_nothing_but_a_warning() {
 }
 
 #[tokio::test]
-async fn missing_configuration_is_told_with_the_place_where_it_was_looked_for() {
+async fn missing_configuration_is_reported_with_its_path() {
     let ended = run(&["--web.listen-address=127.0.0.1:0"]).await;
     assert_eq!(ended.code, Some(1));
     let line = ended.stderr.join("\n");
@@ -205,7 +205,7 @@ async fn every_mistake_of_the_configuration_is_a_line_on_standard_error() {
 }
 
 #[tokio::test]
-async fn port_in_use_is_told_in_one_line() {
+async fn port_in_use_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let setup = Setup::exporter(CONFIG).env(
@@ -360,7 +360,7 @@ async fn simulator_serves_this_machine_alone_and_needs_a_good_scenario() {
 }
 
 #[test]
-fn reader_who_has_read_enough_is_no_fault_and_a_full_disk_is_told() {
+fn closed_pipe_is_no_error_and_a_full_disk_is_reported() {
     let setup = Setup::new();
     let file = setup.files.write("config.yaml", CONFIG);
     let check_into = |out: Stdio| {
@@ -381,7 +381,7 @@ fn reader_who_has_read_enough_is_no_fault_and_a_full_disk_is_told() {
 }
 
 #[tokio::test]
-async fn proxy_that_can_be_none_is_told_without_its_password() {
+async fn invalid_proxy_is_reported_without_its_password() {
     for proxy in ["ftp://user:secret@proxy:21", "http://user:secret@"] {
         let ended = Setup::exporter(CONFIG)
             .env("https_proxy", proxy)

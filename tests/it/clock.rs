@@ -26,7 +26,7 @@ fn is_near(scrape: &Scrape, seconds: f64) -> bool {
 }
 
 #[tokio::test]
-async fn clock_that_is_ahead_or_behind_is_shown() {
+async fn clock_skew_in_both_directions_is_exposed() {
     for (skew, seconds) in [("90s", 90.0), ("-90s", -90.0), ("0", 0.0)] {
         let simulated = Simulated::start(scenario(skew)).await;
         let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
@@ -37,7 +37,7 @@ async fn clock_that_is_ahead_or_behind_is_shown() {
 }
 
 #[tokio::test]
-async fn answers_that_are_errors_tell_the_time_too() {
+async fn error_responses_are_used_for_the_clock_skew_too() {
     let simulated = Simulated::start(scenario("90s")).await;
     simulated.spoil_all(error("ForbiddenException"));
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
@@ -47,7 +47,7 @@ async fn answers_that_are_errors_tell_the_time_too() {
 }
 
 #[tokio::test]
-async fn nothing_is_shown_of_a_clock_nobody_told_of() {
+async fn unknown_clock_skew_is_not_exposed() {
     let mut simulated = Simulated::start(scenario("0")).await;
     let config = simulated.config(&["First"]);
     simulated.go_down().await;
@@ -60,7 +60,7 @@ async fn nothing_is_shown_of_a_clock_nobody_told_of() {
 
 /// The SDK signs by the service's clock as soon as an answer told of it.
 #[tokio::test]
-async fn clock_that_is_too_far_off_costs_the_first_call_and_is_shown() {
+async fn clock_that_is_too_far_off_costs_the_first_call_and_is_exposed() {
     let simulated = Simulated::start(scenario("-10m")).await;
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     let answered = "imagebuilder_exporter_api_requests_total{\
@@ -101,7 +101,7 @@ async fn refusing(listener: TcpListener, cache: Arc<AtomicBool>) {
 
 /// It says when it was made, not when it was given.
 #[tokio::test]
-async fn answer_of_a_cache_tells_nothing_of_the_clock() {
+async fn response_of_a_cache_is_not_used_for_the_clock_skew() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let cache = Arc::new(AtomicBool::new(true));

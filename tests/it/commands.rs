@@ -93,7 +93,7 @@ async fn keeps_its_promise(exporter: &Exporter) {
 }
 
 #[tokio::test]
-async fn demo_says_where_its_metrics_and_its_page_are_and_keeps_its_promise() {
+async fn demo_prints_the_addresses_of_its_metrics_and_its_page() {
     let exporter = demo().start().await;
     keeps_its_promise(&exporter).await;
     let address = exporter.addresses[0];
@@ -123,7 +123,7 @@ async fn demo_takes_the_flags_of_the_web_and_of_the_log() {
 }
 
 #[tokio::test]
-async fn exporter_follows_the_simulator_with_the_configuration_of_the_demo() {
+async fn exporter_tracks_the_simulator_with_the_configuration_of_the_demo() {
     let simulate = Setup::new()
         .arg("simulate")
         .arg("--listen-address=127.0.0.1:0");

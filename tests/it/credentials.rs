@@ -94,7 +94,7 @@ async fn role_is_assumed_again_before_its_session_ends() {
 }
 
 #[tokio::test]
-async fn role_that_is_denied_is_told_with_its_name_and_touches_no_other_target() {
+async fn denied_role_is_logged_with_its_name_and_affects_no_other_target() {
     let simulated = Simulated::start(scenario()).await;
     let denied = "arn:aws:iam::111122223333:role/denied";
     let config = with_role(&simulated, &format!("{{role_arn: \"{denied}\"}}"));
@@ -116,7 +116,7 @@ async fn role_that_is_denied_is_told_with_its_name_and_touches_no_other_target()
 }
 
 #[tokio::test]
-async fn role_that_is_refused_is_not_asked_for_at_every_poll() {
+async fn refused_role_is_not_requested_at_every_poll() {
     let simulated = Simulated::start(scenario()).await;
     let denied = "{role_arn: \"arn:aws:iam::111122223333:role/denied\"}";
     let exporter = with_sts(&with_role(&simulated, denied), &simulated)
@@ -166,7 +166,7 @@ async fn sts_that_is_down_or_does_not_answer_is_a_fault_of_the_credentials() {
 }
 
 #[tokio::test]
-async fn missing_credentials_are_told_with_where_they_were_looked_for() {
+async fn missing_credentials_are_logged_with_the_places_that_were_tried() {
     let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["First"]);
     let exporter = Setup::exporter(&config).without_credentials().start().await;
@@ -239,7 +239,7 @@ async fn profile_wins_over_the_environment() {
 }
 
 #[tokio::test]
-async fn profile_that_is_not_there_is_told_with_its_name() {
+async fn missing_profile_is_logged_with_its_name() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&with(&simulated, "profile: prodution"))
         .start()

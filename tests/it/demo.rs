@@ -150,7 +150,7 @@ fn demo_keeps_moving_for_half_an_hour() {
 }
 
 #[test]
-fn demo_shows_what_there_is_to_discover_within_a_few_minutes() {
+fn demo_shows_every_kind_of_build_within_a_few_minutes() {
     let demo = Demo::new();
     let wait = Duration::from_secs(5 * 60);
     let soon = START.plus(wait);

@@ -95,7 +95,7 @@ fn own_role(lists: &str) -> String {
 
 /// The page shows what a run says, so it is compared as a whole; `UPDATE_DOCS` writes it anew.
 #[tokio::test]
-async fn page_shows_what_doctor_says_where_all_is_well() {
+async fn docs_page_shows_the_report_of_a_working_configuration() {
     let simulated = Simulated::start(scenario()).await;
     let target = own_role("pipelines: [\"golden-*\"]")
         .replace("regions: [us-west-2]", "regions: [us-west-2, eu-west-1]");
@@ -121,7 +121,7 @@ async fn page_shows_what_doctor_says_where_all_is_well() {
 }
 
 #[tokio::test]
-async fn account_without_anything_is_asked_for_what_is_not_there() {
+async fn empty_account_is_examined_with_ids_that_do_not_exist() {
     let simulated = Simulated::start(scenario()).await;
     let role = "{role_arn: \"arn:aws:iam::444455556666:role/empty\"}";
     let target = with_role(role, "pipelines: [\"golden-*\"], images: [\"win-*\"]");
@@ -152,7 +152,7 @@ async fn account_without_anything_is_asked_for_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn selector_that_chooses_nothing_is_told() {
+async fn selector_without_a_match_is_reported() {
     let simulated = Simulated::start(scenario()).await;
     let lists = "pipelines: [\"golden-*\", \"Golden Linux\", \"arn:aws:imagebuilder:us-west-2:222222222222:image-pipeline/x\"], images: [\"silver-*\"]";
     let lists = lists.replace("\"Golden Linux\", ", "\"golden_linux\", ");
@@ -169,7 +169,7 @@ async fn selector_that_chooses_nothing_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_listed_and_unknown_is_told_by_its_id() {
+async fn listed_and_unknown_resources_are_reported_by_id() {
     let simulated = Simulated::start(scenario()).await;
     let known = simulated.id("CreateOutputAMI");
     let unknown = |number: usize| format!("step-00000000-0000-0000-0000-{number:012}");
@@ -206,7 +206,7 @@ async fn what_is_listed_and_unknown_is_told_by_its_id() {
 }
 
 #[tokio::test]
-async fn pages_are_small_where_large_ones_are_refused() {
+async fn pages_are_small_where_large_ones_are_rejected() {
     let simulated = Simulated::start(scenario().with("pages: {max_size: 25}")).await;
     let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
@@ -217,7 +217,7 @@ async fn pages_are_small_where_large_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn targets_are_told_in_the_order_of_the_file_and_what_two_have_in_common() {
+async fn targets_are_reported_in_file_order_with_what_two_of_them_select() {
     let simulated = Simulated::start(scenario()).await;
     let other = with_role(
         "{role_arn: \"arn:aws:iam::111122223333:role/another\"}",
@@ -249,7 +249,7 @@ async fn targets_are_told_in_the_order_of_the_file_and_what_two_have_in_common()
 }
 
 #[tokio::test]
-async fn rate_limit_that_is_too_low_is_told_of_each_target_and_of_those_that_share_it() {
+async fn low_rate_limit_is_reported_for_each_target_and_for_those_that_share_it() {
     let simulated = Simulated::start(scenario()).await;
     let limited = |rate: &str| {
         own_role(&format!(
@@ -292,7 +292,7 @@ async fn region_is_examined_without_a_configuration() {
 }
 
 #[tokio::test]
-async fn mistakes_of_the_configuration_are_told_and_nobody_is_asked() {
+async fn mistakes_of_the_configuration_are_reported_without_a_call() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(&simulated, &[("a b", "regions: [], images: ['*']")]);
     let ended = setup.run().await;

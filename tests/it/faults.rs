@@ -293,7 +293,7 @@ async fn each_attempt_is_counted_and_there_are_no_others() {
 }
 
 #[tokio::test]
-async fn settled_step_is_never_asked_for_again() {
+async fn settled_step_is_never_polled_again() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["Settled", "Sound"]))
         .start()
@@ -311,7 +311,7 @@ async fn settled_step_is_never_asked_for_again() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_for_while_the_same_question_is_open() {
+async fn no_call_repeats_one_that_is_in_flight() {
     let simulated = Simulated::start(scenario()).await;
     let late = Fault::on("*", Effect::Late).unwrap();
     simulated
@@ -345,7 +345,7 @@ async fn no_more_calls_are_under_way_than_the_configuration_allows() {
 }
 
 #[tokio::test]
-async fn step_that_the_service_does_not_know_shows_only_its_polling() {
+async fn unknown_step_exposes_only_its_polling() {
     let simulated = Simulated::start(scenario()).await;
     let unknown = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
     let config = simulated

@@ -67,7 +67,7 @@ fn observed(polling: &Polling, suffix: &str, le: &[(&str, &str)]) -> Option<f64>
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_is_counted_once_over_reloads_after_its_series_was_shown_as_0() {
+async fn failure_is_counted_once_over_reloads_after_its_series_was_exposed_as_0() {
     let script = Script::new();
     let config = yaml("platform", "1m, 100s, 101s");
     let polling = Polling::start(&config, Arc::new(script.clone()));

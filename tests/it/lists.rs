@@ -101,7 +101,7 @@ async fn steps_of_every_page_are_seen_and_the_next_list_is_an_interval_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn list_begins_anew_where_its_token_has_expired() {
+async fn list_starts_over_when_its_token_has_expired() {
     let script = Script::new();
     let polling = Polling::start(&yaml(&[A, B]), Arc::new(script.clone()));
     begin(&script);
@@ -142,7 +142,7 @@ async fn failed_list_counts_for_each_step_it_was_to_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn step_that_the_list_leaves_out_is_asked_for_by_itself() {
+async fn step_that_the_list_omits_is_polled_by_itself() {
     let script = Script::new();
     let polling = Polling::start(&yaml(&[A, B, C]), Arc::new(script.clone()));
     begin(&script);
@@ -177,7 +177,7 @@ async fn step_whose_entry_has_no_status_has_failed_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_lists_are_denied_each_step_is_asked_for_by_itself() {
+async fn each_step_is_polled_by_itself_where_listing_is_denied() {
     let script = Script::new();
     let polling = Polling::start(&yaml(&[A, B]), Arc::new(script.clone()));
     begin(&script);

@@ -312,7 +312,7 @@ async fn message_of_an_error_is_as_long_as_is_fit_for_a_line() {
 }
 
 #[tokio::test]
-async fn secrets_in_inputs_and_outputs_are_neither_shown_nor_logged() {
+async fn secrets_in_inputs_and_outputs_are_neither_exposed_nor_logged() {
     let simulated = Simulated::start(scenario()).await;
     for format in ["logfmt", "json"] {
         let steps = ["Launched", "Failed", "Done", "Running"];

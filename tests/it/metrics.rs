@@ -136,7 +136,7 @@ fn times(simulated: &Simulated, step: &str) -> String {
 }
 
 #[tokio::test]
-async fn completed_step_shows_everything_that_is_known_of_it() {
+async fn completed_step_exposes_all_its_known_values() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&simulated.config(&["LaunchLinux"]));
     let expected = lines(
@@ -233,7 +233,7 @@ const OTHER_STATES: [(&str, &str, &str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn steps_in_every_other_state_show_what_they_have_and_nothing_else() {
+async fn steps_in_every_other_state_expose_what_they_have_and_nothing_else() {
     let simulated = Simulated::start(scenario()).await;
     let names = OTHER_STATES.map(|(name, ..)| name);
     let exporter = Setup::exporter(&simulated.config(&names)).start().await;
@@ -257,7 +257,7 @@ async fn steps_in_every_other_state_show_what_they_have_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn duration_of_a_running_step_goes_on_without_a_poll() {
+async fn duration_of_a_running_step_grows_without_a_poll() {
     let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["BuildLinux", "ApproveEks"]);
     let exporter = Setup::exporter(&config.replace("200ms", "1h"))
@@ -294,7 +294,7 @@ async fn duration_of_a_running_step_goes_on_without_a_poll() {
 }
 
 #[tokio::test]
-async fn polling_of_seen_unseen_and_settled_steps_is_shown() {
+async fn polling_of_known_unknown_and_settled_steps_is_exposed() {
     let simulated = Simulated::start(scenario()).await;
     let steps = ["BuildLinux", "EndLinux", "BuildWindows", "EndWindows"];
     let unknown = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
@@ -347,7 +347,7 @@ async fn polling_of_seen_unseen_and_settled_steps_is_shown() {
 }
 
 #[tokio::test]
-async fn unknown_status_is_shown_as_the_service_wrote_it() {
+async fn unknown_status_is_exposed_as_the_service_wrote_it() {
     let simulated = Simulated::start(scenario()).await;
     let new = BTreeMap::from([
         ("status".to_owned(), json!("WAITING")),

@@ -157,7 +157,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_exposed_is_what_the_world_says_at_most_an_interval_late(
+    fn exposed_values_are_at_most_an_interval_old(
         scenario in scenario(),
         seed: u64,
     ) {
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_exposed_that_was_not_so_while_calls_fail(scenario in scenario(), seed: u64) {
+    fn exposed_values_were_true_when_polled_although_calls_fail(scenario in scenario(), seed: u64) {
         run(&scenario, seed, 0.3)?;
     }
 }

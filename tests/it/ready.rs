@@ -77,7 +77,7 @@ async fn exporter_without_credentials_is_ready_and_healthy() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_may_not_be_done_is_told() {
+async fn unknown_paths_and_disallowed_methods_are_reported() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["Answered"]))
         .start()

@@ -14,7 +14,7 @@ fn scenario() -> ScenarioText {
 }
 
 #[tokio::test]
-async fn every_pipeline_and_image_of_the_region_is_followed_without_a_configuration() {
+async fn every_pipeline_and_image_of_the_region_is_tracked_without_a_configuration() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::new()
         .env("AWS_ENDPOINT_URL_IMAGEBUILDER", &simulated.url)

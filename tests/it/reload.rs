@@ -68,7 +68,7 @@ async fn reload_over_http_is_off_unless_it_is_turned_on() {
 }
 
 #[tokio::test]
-async fn hangup_reloads_also_where_http_may_not() {
+async fn hangup_signal_reloads_also_where_reload_over_http_is_off() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     exporter.until_ready().await;
@@ -106,7 +106,7 @@ async fn what_both_configurations_name_keeps_its_state_without_a_poll() {
 }
 
 #[tokio::test]
-async fn removed_step_is_gone_at_once_and_not_asked_for_any_more() {
+async fn removed_step_disappears_at_once_and_is_not_polled_again() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated.config(&["First", "Second"])).await;
     reload(&exporter, &simulated.config(&["First"])).await;
@@ -128,7 +128,7 @@ async fn removed_step_is_gone_at_once_and_not_asked_for_any_more() {
 }
 
 #[tokio::test]
-async fn removed_target_is_gone_at_once_with_all_that_was_said_of_it() {
+async fn removed_target_disappears_at_once_with_all_its_series() {
     let simulated = Simulated::start(scenario()).await;
     let one = simulated.config(&["First"]);
     let both = one.clone() + &second_target(&simulated, "Second");
@@ -154,7 +154,7 @@ async fn removed_target_is_gone_at_once_with_all_that_was_said_of_it() {
 }
 
 #[tokio::test]
-async fn bad_file_changes_nothing_and_every_mistake_is_told() {
+async fn bad_file_changes_nothing_and_every_mistake_is_reported() {
     let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["First"]);
     let exporter = start(&config).await;
@@ -198,7 +198,7 @@ async fn bad_file_changes_nothing_and_every_mistake_is_told() {
 }
 
 #[tokio::test]
-async fn target_with_another_endpoint_starts_anew() {
+async fn target_with_another_endpoint_starts_from_scratch() {
     let simulated = Simulated::start(scenario()).await;
     let elsewhere = Simulated::start(scenario()).await;
     elsewhere.spoil_all(Effect::NoAnswer);
@@ -248,7 +248,7 @@ async fn call_that_waits_for_the_rate_limit_waits_by_the_new_one() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_for_twice_at_once_across_reloads() {
+async fn no_call_is_in_flight_twice_across_reloads() {
     let simulated = Simulated::start(scenario()).await;
     let late = Fault::on("*", Effect::Late).unwrap();
     simulated

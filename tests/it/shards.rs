@@ -143,7 +143,7 @@ fn difference(expected: &[&str], found: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn shards_show_each_step_once_and_together_what_one_process_does() {
+async fn shards_expose_each_step_once_and_together_what_one_process_does() {
     let simulated = Simulated::start(scenario()).await;
     let config = overlapping(&simulated);
     let one = start(&simulated, &config, 0, 1).await;
@@ -252,7 +252,7 @@ async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings()
 }
 
 #[tokio::test]
-async fn target_of_another_shard_comes_and_goes_without_a_trace() {
+async fn target_of_another_shard_appears_and_disappears_without_a_trace() {
     let simulated = Simulated::start(scenario()).await;
     let alone = config(&[own(&simulated)]);
     let exporter = start(&simulated, &alone, 0, 3).await;
@@ -335,7 +335,7 @@ async fn regions_without_a_configuration_are_shared_too() {
 }
 
 #[tokio::test]
-async fn flags_that_name_no_shard_are_told_what_would_and_disturb_no_command() {
+async fn invalid_shard_flags_are_reported_with_valid_ones_and_affect_no_other_command() {
     let wrong = Setup::new()
         .env("IMAGEBUILDER_EXPORTER_SHARD_INDEX", "3")
         .env("IMAGEBUILDER_EXPORTER_SHARD_TOTAL", "3");

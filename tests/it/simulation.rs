@@ -9,7 +9,7 @@ use crate::support::simulation::Simulation;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn rate_limit_that_suffices_makes_nothing_late() {
+fn sufficient_rate_limit_delays_nothing() {
     let measured = Simulation {
         targets: 5,
         limit: limit(500.0, 200),
@@ -23,7 +23,7 @@ fn rate_limit_that_suffices_makes_nothing_late() {
 }
 
 #[test]
-fn rate_limit_that_does_not_reach_makes_things_late_as_arithmetic_says() {
+fn insufficient_rate_limit_delays_polls_as_arithmetic_says() {
     let measured = Simulation {
         targets: 5,
         limit: limit(5.0, 10),

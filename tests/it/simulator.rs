@@ -386,7 +386,7 @@ async fn unsigned_calls_and_unknown_paths_are_refused() {
 }
 
 #[tokio::test]
-async fn simulator_ends_when_told_although_a_call_hangs() {
+async fn simulator_stops_although_a_call_hangs() {
     let running = Running::start("").await;
     running.break_with(Effect::NoAnswer);
     let (client, id) = (running.client(), running.here().to_string());

@@ -165,7 +165,7 @@ fn unzipped(answer: &Response) -> String {
 }
 
 #[tokio::test]
-async fn page_and_json_are_sent_compressed_where_that_is_wanted() {
+async fn page_and_json_are_compressed_on_request() {
     let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     for (path, end) in [("/", "</html>\n"), ("/api/v1/steps", "}\n")] {
@@ -256,7 +256,7 @@ async fn denied_operation_is_shown_until_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn links_lead_to_where_people_reach_it() {
+async fn links_lead_to_the_external_url() {
     let simulated = Simulated::start(builds()).await;
     let external = "--web.external-url=https://m.example.com/ib";
     let exporter = following_with(&simulated, &[external]).await;
@@ -282,7 +282,7 @@ async fn metrics_at_the_root_take_the_place_of_the_page_and_leave_the_json() {
 }
 
 #[tokio::test]
-async fn what_is_named_and_not_known_is_told_until_it_is_known_or_named_no_more() {
+async fn unknown_named_resource_is_shown_until_it_is_known_or_no_longer_named() {
     const IMAGE: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image/moving/1.0.0/1";
     const WORKFLOW: &str = "wf-00000000-0000-0000-0000-000000000000";
     let simulated = Simulated::start(builds()).await;

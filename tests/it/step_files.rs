@@ -74,7 +74,7 @@ async fn steps_come_and_go_with_their_files_and_the_others_keep_their_state() {
 }
 
 #[tokio::test]
-async fn bad_step_file_is_told_once_and_changes_nothing_until_it_is_good_again() {
+async fn bad_step_file_is_logged_once_and_changes_nothing_until_it_is_valid_again() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated).await;
     let file = "steps.d/build.yaml";

@@ -100,7 +100,7 @@ async fn exporter_ends_while_a_name_server_does_not_answer() {
 
 #[cfg(target_env = "gnu")]
 #[tokio::test]
-async fn signals_are_heard_while_the_exporter_starts() {
+async fn signals_are_handled_while_the_exporter_starts() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Setup::exporter(&simulated.config(&[STEP]));
     let setup = setup.arg("--web.listen-address=nowhere:0");

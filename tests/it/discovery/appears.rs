@@ -177,7 +177,7 @@ completed]",
 }
 
 #[tokio::test]
-async fn build_is_counted_once_and_leaves_after_its_retention() {
+async fn build_is_counted_once_and_evicted_after_its_retention() {
     let mut simulated = Simulated::start(short_builds("1h")).await;
     let target = target(&simulated, "main", &["pipelines: [golden]"]);
     let settings = "metrics: {retention: 10s, retention_failed: 1h, ";
@@ -219,7 +219,7 @@ async fn build_is_counted_once_and_leaves_after_its_retention() {
 }
 
 #[tokio::test]
-async fn exporter_is_ready_once_the_first_discovery_has_ended_well_or_not() {
+async fn exporter_is_ready_after_the_first_discovery_pass_even_if_that_failed() {
     let mut simulated = Simulated::start(two_builds()).await;
     let fault = Fault::on("ListWorkflowExecutions", Effect::NoAnswer).unwrap();
     simulated.faults.set(vec![fault]);

@@ -77,7 +77,7 @@ fn deleted() -> ScenarioText {
 }
 
 #[tokio::test]
-async fn build_of_a_pipeline_that_is_deleted_is_followed_on() {
+async fn build_of_a_deleted_pipeline_stays_tracked() {
     let simulated = Simulated::start(deleted()).await;
     let keys = ["pipelines: [\"gold*\"]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;
@@ -110,7 +110,7 @@ fn builds() -> ScenarioText {
 }
 
 #[tokio::test]
-async fn build_that_is_named_is_followed_alone_and_leaves_with_its_name() {
+async fn named_build_is_tracked_alone_until_its_name_is_removed() {
     let simulated = Simulated::start(builds()).await;
     let named = |builds: &[u32]| {
         let arns = { builds.iter() }.map(|build| {
@@ -152,7 +152,7 @@ async fn build_that_is_named_is_followed_alone_and_leaves_with_its_name() {
 }
 
 #[tokio::test]
-async fn target_that_may_not_look_leaves_what_it_chooses_to_the_next_until_it_may() {
+async fn target_without_access_leaves_its_resources_to_the_next_target_until_it_has_access() {
     let simulated = Simulated::start(builds()).await;
     let role = "arn:aws:iam::111122223333:role/late";
     let denied = Fault::on("AssumeRole", error("AccessDenied")).unwrap();

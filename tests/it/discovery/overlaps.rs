@@ -55,7 +55,7 @@ fn lists(target: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_two_targets_choose_is_shown_polled_and_counted_once_by_the_first() {
+async fn what_two_targets_select_is_exposed_polled_and_counted_once_by_the_first() {
     let simulated = Simulated::start(scenario()).await;
     let follow = ["pipelines: [golden]", "images: [\"gold*\"]"];
     let exporter = start(&config(&[
@@ -110,7 +110,7 @@ async fn second_target_takes_over_what_a_reload_takes_from_the_first() {
 }
 
 #[tokio::test]
-async fn order_of_the_file_says_whose_it_is_also_after_a_reload_turns_it_round() {
+async fn order_of_the_file_decides_ownership_also_after_a_reload_reverses_it() {
     let simulated = Simulated::start(scenario()).await;
     let targets = ["one", "other"].map(|name| target(&simulated, name, &["pipelines: [golden]"]));
     let [one, other] = targets;
@@ -173,7 +173,7 @@ fn twice(scrape: &Scrape) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_kept() {
+async fn evicted_image_keeps_its_owner_while_a_failed_execution_of_it_is_exposed() {
     let scenario = ScenarioText::of([PipelineText::new("golden")
         .with("first: 10m")
         .with("retries: 1")
@@ -212,7 +212,7 @@ async fn image_that_has_left_is_nobody_elses_while_a_failed_execution_of_it_is_k
 }
 
 #[tokio::test]
-async fn image_goes_over_to_the_first_target_at_once_and_for_good() {
+async fn image_passes_to_the_first_target_at_once_and_stays_there() {
     // Who chooses by the name alone knows first that it is wanted.
     let late = scenario().with("faults: [{operation: GetImage, latency: 1s}]");
     let simulated = Simulated::start(late).await;

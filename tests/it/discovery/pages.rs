@@ -62,7 +62,7 @@ async fn pages_are_read_until_there_is_no_token_however_little_they_hold() {
 }
 
 #[tokio::test]
-async fn token_that_expires_half_way_costs_the_round_and_nothing_that_is_known() {
+async fn token_that_expires_half_way_costs_the_pass_and_no_known_value() {
     let pages = "{max_size: 25, short: true, empty: true, token_lifetime: 5s}";
     let simulated = Simulated::start(scenario(pages)).await;
     let exporter = start(&config(&[target(

@@ -77,7 +77,7 @@ async fn what_both_name_keeps_its_state_and_the_rest_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn target_that_changes_its_endpoint_begins_anew() {
+async fn target_with_a_changed_endpoint_starts_from_scratch() {
     let simulated = Simulated::start(scenario("Build")).await;
     let other = Simulated::start(scenario("Other")).await;
     let keys = ["pipelines: [golden]"];

@@ -50,7 +50,7 @@ async fn follows(keys: &[&str], images: &[&str], pipelines: &[&str]) -> Scrape {
 }
 
 #[tokio::test]
-async fn last_good_image_is_shown_also_where_the_pipelines_are_listed_after_the_images() {
+async fn last_available_image_is_exposed_also_when_pipelines_are_listed_after_images() {
     let scenario = ScenarioText::of([PipelineText::new("golden")
         .with("first: -100h")
         .workflow("make", ["Build, action: RunCommand, duration: 1h"])])
@@ -69,7 +69,7 @@ async fn last_good_image_is_shown_also_where_the_pipelines_are_listed_after_the_
 }
 
 #[tokio::test]
-async fn names_and_tags_choose_and_exclude() {
+async fn names_and_tags_select_and_exclude() {
     let all = ["golden-linux", "golden-scratch", "web-tier"];
     tokio::join!(
         follows(&["pipelines: [\"*\"]"], &all, &all),

@@ -84,7 +84,7 @@ async fn failing_targets_cost_themselves_alone_and_recover_when_their_fault_ends
 }
 
 #[tokio::test]
-async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_missing() {
+async fn images_are_discovered_without_access_to_pipelines_and_the_log_says_what_is_missing() {
     let simulated = Simulated::start(scenario(&["us-west-2"])).await;
     let fault = Fault::on("ListImagePipelines", error("ForbiddenException")).unwrap();
     simulated.faults.set(vec![fault]);
@@ -105,7 +105,7 @@ async fn images_are_found_without_pipelines_and_the_log_says_no_more_than_is_mis
 }
 
 #[tokio::test]
-async fn list_that_fails_while_another_is_read_is_told_once_and_so_is_its_end() {
+async fn list_that_fails_beside_another_is_logged_once_and_so_is_its_recovery() {
     let simulated = Simulated::start(scenario(&["us-west-2"])).await;
     let fault = Fault::on("ListImagePipelines", error("ServiceException")).unwrap();
     simulated.faults.set(vec![fault]);
@@ -125,7 +125,7 @@ async fn list_that_fails_while_another_is_read_is_told_once_and_so_is_its_end() 
 }
 
 #[tokio::test]
-async fn list_that_goes_on_failing_when_the_target_is_up_again_is_told_then() {
+async fn list_that_still_fails_when_the_target_is_up_again_is_logged_then() {
     let simulated = Simulated::start(scenario(&["us-west-2"])).await;
     simulated.spoil_all(error("ServiceException"));
     let keys = ["pipelines: [\"*\"]", "images: [\"*\"]"];
@@ -209,7 +209,7 @@ async fn call_that_is_denied_is_named_with_what_would_allow_it() {
 }
 
 #[tokio::test]
-async fn steps_known_are_asked_for_one_by_one_where_they_may_no_longer_be_listed() {
+async fn known_steps_are_polled_one_by_one_where_listing_is_denied() {
     let pipeline = PipelineText::new("golden").with("first: -1m").workflow(
         "make",
         [

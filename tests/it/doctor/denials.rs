@@ -4,7 +4,7 @@ use super::{ROLE, Run, own_role, scenario, with_role};
 use crate::process::Simulated;
 
 #[tokio::test]
-async fn what_is_denied_is_told_with_the_statement_that_allows_it() {
+async fn denied_action_is_reported_with_the_statement_that_allows_it() {
     let faults = r#"
 faults:
   - operation: GetImage
@@ -62,7 +62,7 @@ async fn statement_is_for_the_regions_that_lack_it_alone() {
 }
 
 #[tokio::test]
-async fn denial_by_another_policy_says_which_one_has_to_change() {
+async fn denial_by_another_policy_names_the_policy_to_change() {
     let message = "not authorized to perform: imagebuilder:GetImage because no permissions boundary allows the imagebuilder:GetImage action";
     let explicit = "not authorized to perform: imagebuilder:ListWorkflowExecutions with an explicit deny in a service control policy";
     let simulated = Simulated::start(scenario().with(&format!(
@@ -78,7 +78,7 @@ async fn denial_by_another_policy_says_which_one_has_to_change() {
 }
 
 #[tokio::test]
-async fn role_that_cannot_be_assumed_is_told_with_both_policies_that_must_allow_it() {
+async fn role_that_cannot_be_assumed_is_reported_with_both_policies_that_must_allow_it() {
     let simulated = Simulated::start(scenario()).await;
     for (external_id, hint) in [
         (

@@ -58,7 +58,7 @@ async fn estimated(account: &BusyAccount, lists: &str) -> Estimate {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_about_as_many_as_doctor_said() {
+async fn calls_are_about_as_many_as_doctor_estimates() {
     for (pipelines, tested) in [(1, 0.0), (50, 1.0), (100, 0.5)] {
         let shape = Shape {
             pipelines,
@@ -88,7 +88,7 @@ async fn calls_are_about_as_many_as_doctor_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_for_what_is_named_are_about_as_many_as_doctor_said() {
+async fn calls_for_named_resources_are_about_as_many_as_doctor_estimates() {
     // A build of four hours, of which three are over.
     let shape = Shape {
         pipelines: 1,
@@ -148,7 +148,7 @@ fn scenario() -> ScenarioText {
 }
 
 #[tokio::test]
-async fn series_are_about_as_many_as_doctor_said() {
+async fn series_are_about_as_many_as_doctor_estimates() {
     let simulated = Simulated::start(scenario()).await;
     for sparse in ["", "metrics: {status_format: sparse}\n"] {
         let target = TargetText::new("t").at(&simulated.url).unlimited();

@@ -64,7 +64,7 @@ async fn clock_that_is_too_far_off_does_not_hide_what_is_allowed() {
 }
 
 #[tokio::test]
-async fn missing_credentials_are_told_with_where_they_may_come_from() {
+async fn missing_credentials_are_reported_with_their_possible_sources() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(
         &simulated,
@@ -83,7 +83,7 @@ async fn missing_credentials_are_told_with_where_they_may_come_from() {
 }
 
 #[tokio::test]
-async fn endpoint_that_cannot_be_reached_is_asked_once() {
+async fn unreachable_endpoint_is_called_once() {
     let mut simulated = Simulated::start(scenario()).await;
     simulated.go_down().await;
     let run = Run::of(
@@ -101,7 +101,7 @@ async fn endpoint_that_cannot_be_reached_is_asked_once() {
 }
 
 #[tokio::test]
-async fn sts_out_of_reach_is_no_fault_where_the_credentials_work() {
+async fn unreachable_sts_is_no_error_where_the_credentials_work() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(
         &simulated,
@@ -115,7 +115,7 @@ async fn sts_out_of_reach_is_no_fault_where_the_credentials_work() {
 }
 
 #[tokio::test]
-async fn sts_out_of_reach_is_one_where_a_role_is_to_be_assumed() {
+async fn unreachable_sts_is_an_error_where_a_role_is_to_be_assumed() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(&simulated, &[("production", &own_role(IMAGES))]);
     let setup = setup.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
@@ -128,7 +128,7 @@ async fn sts_out_of_reach_is_one_where_a_role_is_to_be_assumed() {
 }
 
 #[tokio::test]
-async fn sts_that_gives_no_role_is_told_as_what_it_is() {
+async fn sts_error_on_assuming_a_role_is_reported_as_such() {
     for (effect, advice) in [
         (
             Effect::Html,
@@ -156,7 +156,7 @@ async fn sts_that_gives_no_role_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn role_is_not_looked_at_where_what_is_to_assume_it_is_at_fault() {
+async fn role_is_not_blamed_where_the_credentials_that_assume_it_are_at_fault() {
     let (_, run) = spoilt("*", error("ExpiredTokenException")).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says("            The credentials that assume the role failed: the service rejects these credentials for every call: check whether they have expired");
@@ -176,7 +176,7 @@ async fn role_is_not_looked_at_where_what_is_to_assume_it_is_at_fault() {
 }
 
 #[tokio::test]
-async fn list_that_is_known_in_part_says_nothing_of_what_the_rest_may_hold() {
+async fn incomplete_list_yields_no_warning_about_missing_names() {
     // A page more than one, whose token is too old when it is asked for.
     let simulated = Simulated::start(
         ScenarioText::of([PipelineText::new("golden-linux")
@@ -197,7 +197,7 @@ async fn list_that_is_known_in_part_says_nothing_of_what_the_rest_may_hold() {
 }
 
 #[tokio::test]
-async fn figures_that_cannot_be_reckoned_are_not_left_out_without_a_word() {
+async fn estimates_that_cannot_be_made_are_reported() {
     let (_, run) = spoilt("ListImageBuildVersions", error("ForbiddenException")).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says(
@@ -206,7 +206,7 @@ async fn figures_that_cannot_be_reckoned_are_not_left_out_without_a_word() {
 }
 
 #[tokio::test]
-async fn caller_who_is_refused_is_not_told_to_change_policies() {
+async fn refused_caller_gets_no_advice_on_policies() {
     let (simulated, run) = spoilt("List*", error("UnrecognizedClientException")).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says(
@@ -218,7 +218,7 @@ async fn caller_who_is_refused_is_not_told_to_change_policies() {
 }
 
 #[tokio::test]
-async fn what_throttles_is_asked_again_and_then_told() {
+async fn throttled_call_is_retried_and_then_reported() {
     let (simulated, run) = spoilt("GetImage", error("CallRateLimitExceededException")).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
     run.says("  throttled GetImage                    unknown whether it is allowed: HTTP 429 CallRateLimitExceededException: ");
@@ -238,7 +238,7 @@ async fn what_throttles_is_asked_again_and_then_told() {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_the_service_s_are_told_as_what_they_are() {
+async fn responses_that_are_not_of_the_service_are_reported_as_such() {
     for (effect, told, advice) in [
         (
             Effect::Html,
@@ -280,7 +280,7 @@ async fn no_answer_is_waited_for_as_long_as_configured() {
 }
 
 #[tokio::test]
-async fn doctor_that_is_stopped_says_that_it_did_not_finish() {
+async fn stopped_doctor_reports_that_it_did_not_finish() {
     let simulated = Simulated::start(scenario()).await;
     simulated.spoil("CreateOutputAMI", Effect::NoAnswer);
     let lists = format!("step_executions: [{}]", simulated.id("CreateOutputAMI"));

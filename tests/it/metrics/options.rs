@@ -8,7 +8,7 @@ use super::{scenario, shown};
 use crate::process::{PATIENCE, Scrape, Setup, Simulated};
 
 #[tokio::test]
-async fn sparse_format_shows_the_current_status_alone() {
+async fn sparse_format_exposes_the_current_status_alone() {
     let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["LaunchWindows", "LaunchLinux"]);
     let config = format!("metrics: {{status_format: sparse}}\n{config}");

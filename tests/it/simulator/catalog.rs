@@ -101,7 +101,7 @@ async fn image_is_answered_as_the_world_has_it() {
 }
 
 #[tokio::test]
-async fn failed_image_tells_where_it_failed() {
+async fn failed_image_has_its_failure_context() {
     let running = start("").await;
     let arn = IMAGE.replace("golden", "broken");
     let call = running.client().get_image().image_build_version_arn(&arn);
