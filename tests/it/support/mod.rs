@@ -4,10 +4,6 @@ pub mod busy_account;
 pub mod config_text;
 pub mod exposition;
 pub mod fleet;
-#[expect(
-    clippy::redundant_clone,
-    reason = "each field of a test's tools is made alike"
-)]
 pub mod poller;
 pub mod scenario_text;
 pub mod scripted;

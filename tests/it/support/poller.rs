@@ -50,9 +50,9 @@ impl Polling {
             api,
             limiter: Arc::new(RateLimiter::new(limit, started)),
             clock,
-            metrics: metrics.clone(),
-            process: process.clone(),
-            finished: finished.clone(),
+            metrics,
+            process,
+            finished,
             claims: Arc::default(),
             seed: 7,
         };
