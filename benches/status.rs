@@ -103,15 +103,11 @@ fn build(store: &mut Records, at: usize) {
     };
     let begun = NOW.minus(Duration::from_secs(60 + at as u64 * 10));
     let told = Image {
-        arn: ImageArn::parse(&image).expect("it is one"),
-        status: image_status,
         created: Some(begun),
-        failure: None,
         platform: Some("Linux".into()),
         kind: Some("AMI".into()),
         build_type: Some("SCHEDULED".into()),
-        pipeline: None,
-        tags: Default::default(),
+        ..Image::with_status(ImageArn::parse(&image).expect("it is one"), image_status)
     };
     let none = LabelText::default();
     store

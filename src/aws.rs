@@ -30,7 +30,7 @@ use crate::api::{
     Answer, ApiError, Caller, ErrorKind, ImageBuilder, ListPage, Page, Parsed, ServiceClock,
     StepPage, WorkflowPage,
 };
-use crate::config::Target;
+use crate::config::{Polling, Target};
 use crate::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
     WorkflowExecutionId,
@@ -80,7 +80,7 @@ impl Aws {
     }
 
     /// A client for one region of a target. Nothing is sent, and no credentials are looked for,
-    /// before its first call. Credentials have to load within `request_timeout`. Every answer tells
+    /// before its first call. Credentials have to load within `polling.request_timeout`. Every answer tells
     /// `clock` what time it is at the service.
     ///
     /// The SDK reads the shared configuration files when a client is made, with a thread that waits
@@ -90,9 +90,10 @@ impl Aws {
         &self,
         target: &Target,
         region: &str,
-        request_timeout: Duration,
+        polling: &Polling,
         clock: ServiceClock,
     ) -> AwsImageBuilder {
+        let request_timeout = polling.request_timeout;
         let (made, client) = watch::channel(None);
         let (aws, target, region) = (self.clone(), target.clone(), region.to_owned());
         let runtime = Handle::current();
@@ -103,6 +104,7 @@ impl Aws {
         AwsImageBuilder {
             client,
             patience: credentials::patience(request_timeout),
+            failure_details: polling.failure_details,
         }
     }
 
@@ -167,6 +169,8 @@ pub struct AwsImageBuilder {
     client: watch::Receiver<Option<Made>>,
     /// How long a call waits for it.
     patience: Duration,
+    /// Whether `outputs` of steps may be read.
+    failure_details: bool,
 }
 
 impl AwsImageBuilder {
@@ -217,11 +221,12 @@ impl AwsImageBuilder {
 
 impl ImageBuilder for AwsImageBuilder {
     fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+        let failure_details = self.failure_details;
         let client = self.clone().client();
         Box::pin(async move {
             let call = client.await?.get_workflow_step_execution();
             match call.step_execution_id(id.to_string()).send().await {
-                Ok(output) => answer::step_execution(output, id),
+                Ok(output) => answer::step_execution(output, id, failure_details),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })
@@ -243,6 +248,7 @@ impl ImageBuilder for AwsImageBuilder {
         id: WorkflowExecutionId,
         page: Page,
     ) -> Answer<StepPage> {
+        let failure_details = self.failure_details;
         let client = self.clone().client();
         Box::pin(async move {
             let call = client
@@ -252,7 +258,7 @@ impl ImageBuilder for AwsImageBuilder {
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
-                Ok(output) => answer::step_page(output, id),
+                Ok(output) => answer::step_page(output, id, failure_details),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })

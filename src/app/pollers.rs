@@ -13,7 +13,7 @@ use super::sharing::Sharing;
 use crate::api::ImageBuilder;
 use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::config::{Config, LimitKey, Metrics, Target};
+use crate::config::{Config, LimitKey, Metrics, Polling, Target};
 use crate::finished::{Finished, Settings};
 use crate::labels::LabelText;
 use crate::poller::{Claims, Poller, RateLimiter, Tools};
@@ -145,21 +145,21 @@ impl Pollers {
         patience: Instant,
     ) -> Poller {
         let target = &assignment.target;
-        let timeout = assignment.polling.request_timeout;
+        let polling = &assignment.polling;
         let limiter = self.limiters[&target.limit_key(&assignment.region)].clone();
         let kept = known.as_ref().map(|poller| poller.tools());
-        let same_timeout = known
+        let same_client = known
             .as_ref()
-            .is_some_and(|poller| poller.assignment().polling.request_timeout == timeout);
+            .is_some_and(|poller| same_client(&poller.assignment().polling, polling));
         let metrics = match kept {
             Some(tools) => tools.metrics.clone(),
             None => Arc::new(PollerMetrics::new(&target.name, &assignment.region)),
         };
         let api: Arc<dyn ImageBuilder> = match kept {
-            Some(tools) if same_timeout => tools.api.clone(),
+            Some(tools) if same_client => tools.api.clone(),
             _ => {
                 let clock = metrics.service_clock().clone();
-                let client = self.aws.client(target, &assignment.region, timeout, clock);
+                let client = self.aws.client(target, &assignment.region, polling, clock);
                 client.made(patience).await;
                 Arc::new(client)
             }
@@ -242,6 +242,11 @@ pub(super) fn counting(metrics: &Metrics) -> Settings {
         keep: metrics.retention.max(metrics.retention_failed),
         buckets: metrics.duration_buckets.clone(),
     }
+}
+
+/// Whether a client that was made with one of these serves for the other.
+fn same_client(one: &Polling, other: &Polling) -> bool {
+    one.request_timeout == other.request_timeout && one.failure_details == other.failure_details
 }
 
 fn has_same_access(one: &Target, other: &Target) -> bool {

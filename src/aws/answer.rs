@@ -3,26 +3,33 @@
 
 mod catalog;
 mod members;
+mod outputs;
+mod text;
 
 use aws_sdk_imagebuilder::operation::get_workflow_execution::GetWorkflowExecutionOutput;
 use aws_sdk_imagebuilder::operation::get_workflow_step_execution::GetWorkflowStepExecutionOutput;
 use aws_sdk_imagebuilder::operation::list_workflow_executions::ListWorkflowExecutionsOutput;
 use aws_sdk_imagebuilder::operation::list_workflow_step_executions::ListWorkflowStepExecutionsOutput;
 
+use aws_sdk_imagebuilder::types::{WorkflowExecutionMetadata, WorkflowExecutionStatus};
 pub(super) use catalog::{image, image_page, pipeline_page};
-use members::{Members, Written, WrittenWorkflow, check_id, check_status, present};
+use members::{Members, Written, WrittenWorkflow, check_id, check_status};
+use text::present;
 
 use crate::api::{ApiError, Parsed, StepPage, WorkflowPage};
 use crate::model::{
     ImageArn, OnFailure, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
 };
 
+/// `failure_details` says whether `outputs` may be read.
+///
 /// # Errors
 ///
 /// [`ErrorKind::Parse`] where the answer has no status or speaks of another step.
 pub(super) fn step_execution(
     output: GetWorkflowStepExecutionOutput,
     asked_for: StepExecutionId,
+    failure_details: bool,
 ) -> Result<Parsed<StepExecution>, ApiError> {
     check_id("stepExecutionId", output.step_execution_id(), asked_for)?;
     let status = check_status(output.status().map(|status| status.as_str()))?;
@@ -32,6 +39,7 @@ pub(super) fn step_execution(
         name: output.name(),
         action: output.action(),
         message: output.message(),
+        outputs: output.outputs().filter(|_| failure_details),
         start_time: output.start_time(),
         end_time: output.end_time(),
         attempt_number: output.attempt_number(),
@@ -50,12 +58,15 @@ pub(super) fn step_execution(
     Ok(members.parsed(value))
 }
 
+/// `failure_details` says whether `outputs` may be read.
+///
 /// # Errors
 ///
 /// [`ErrorKind::Parse`] where the answer speaks of another workflow execution.
 pub(super) fn step_page(
     output: ListWorkflowStepExecutionsOutput,
     asked_for: WorkflowExecutionId,
+    failure_details: bool,
 ) -> Result<Parsed<StepPage>, ApiError> {
     check_id(
         "workflowExecutionId",
@@ -76,6 +87,7 @@ pub(super) fn step_page(
             name: step.name(),
             action: step.action(),
             message: step.message(),
+            outputs: step.outputs().filter(|_| failure_details),
             start_time: step.start_time(),
             end_time: step.end_time(),
             attempt_number: step.attempt_number(),
@@ -112,6 +124,7 @@ pub(super) fn workflow_execution(
         start_time: output.start_time(),
         end_time: output.end_time(),
         parallel_group: output.parallel_group(),
+        message: output.message(),
         totals: [
             output.total_step_count(),
             output.total_steps_succeeded(),
@@ -140,6 +153,7 @@ pub(super) fn workflow_page(
     )?;
     let mut members = Members::default();
     let mut workflows = Vec::new();
+    let of_image = output.message();
     for workflow in output.workflow_executions() {
         let id = workflow.workflow_execution_id();
         let Some(id) = members.workflow_execution_id(id) else {
@@ -150,6 +164,8 @@ pub(super) fn workflow_page(
             start_time: workflow.start_time(),
             end_time: workflow.end_time(),
             parallel_group: workflow.parallel_group(),
+            // The message about the image tells more than none.
+            message: present(workflow.message()).or(of_image.filter(|_| failed(workflow))),
             totals: [
                 workflow.total_step_count(),
                 workflow.total_steps_succeeded(),
@@ -169,6 +185,10 @@ pub(super) fn workflow_page(
     Ok(members.page(workflows, output.next_token))
 }
 
+fn failed(workflow: &WorkflowExecutionMetadata) -> bool {
+    workflow.status() == Some(&WorkflowExecutionStatus::Failed)
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_imagebuilder::types::WorkflowStepExecutionStatus;
@@ -181,7 +201,7 @@ mod tests {
     #[test]
     fn answer_without_a_status_is_no_answer() {
         let output = GetWorkflowStepExecutionOutput::builder().build();
-        let error = step_execution(output, ID.parse().unwrap()).unwrap_err();
+        let error = step_execution(output, ID.parse().unwrap(), true).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Parse);
     }
 
@@ -191,7 +211,7 @@ mod tests {
             .step_execution_id("step-00000000-657c-4b7e-8706-ff24da9afa01")
             .status(WorkflowStepExecutionStatus::Running)
             .build();
-        let error = step_execution(output, ID.parse().unwrap()).unwrap_err();
+        let error = step_execution(output, ID.parse().unwrap(), true).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Parse);
     }
 
@@ -205,7 +225,7 @@ mod tests {
             .timeout_seconds(-1)
             .attempt_number(2)
             .build();
-        let parsed = step_execution(output, ID.parse().unwrap()).unwrap();
+        let parsed = step_execution(output, ID.parse().unwrap(), true).unwrap();
         assert_eq!(
             parsed.unparsable,
             ["imageBuildVersionArn", "timeoutSeconds", "startTime"]
@@ -225,7 +245,7 @@ mod tests {
             .status(WorkflowStepExecutionStatus::Running)
             .timeout_seconds(0)
             .build();
-        let parsed = step_execution(output, ID.parse().unwrap()).unwrap();
+        let parsed = step_execution(output, ID.parse().unwrap(), true).unwrap();
         assert_eq!(parsed.value.timeout_seconds, None);
         assert!(parsed.unparsable.is_empty());
     }

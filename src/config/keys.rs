@@ -61,6 +61,10 @@ section! {
         request_timeout: Duration = DURATION, Default("10s");
         /// API calls at once, per target and region; 1 to 10000.
         max_concurrent_requests: NonZeroUsize = CONCURRENCY, Default("16");
+        /// Reads why a step failed from its `outputs`: the error, the id of the Systems Manager
+        /// command, the location of its log bundle and the instance. Nothing else of `outputs` is
+        /// read. `false` leaves `outputs` unread.
+        failure_details: bool = SWITCH, Default("true");
     }
 }
 

@@ -27,9 +27,9 @@ impl fmt::Debug for Access {
 impl Access {
     /// Through the SDK.
     pub fn through(aws: &Aws, config: &Config, target: &Target, region: &str) -> Self {
-        let timeout = config.polling.request_timeout;
+        let polling = config.polling.clone();
         let service_clock = ServiceClock::default();
-        let client = aws.client(target, region, timeout, service_clock.clone());
+        let client = aws.client(target, region, &polling, service_clock.clone());
         let (aws, region) = (aws.clone(), region.to_owned());
         let without_role = Target {
             assume_role: None,
@@ -40,7 +40,7 @@ impl Access {
             api: Arc::new(client),
             base: Box::pin(async move {
                 let clock = ServiceClock::default();
-                aws.client(&without_role, &region, timeout, clock)
+                aws.client(&without_role, &region, &polling, clock)
                     .caller()
                     .await
             }),

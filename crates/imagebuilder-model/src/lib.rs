@@ -7,6 +7,7 @@
 
 mod arn;
 mod duration;
+mod failure;
 mod id;
 pub mod identifier;
 mod status;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 pub use arn::{ImageArn, PipelineArn, WorkflowArn, resource_name};
 pub use duration::{DurationFault, format_duration, parse_duration};
+pub use failure::{Ami, ImageFailure, RegionFailure, StepOutputs};
 pub use id::{StepExecutionId, WorkflowExecutionId};
 pub use status::{ImageStatus, OnFailure, RollbackStatus, StepStatus, WorkflowStatus};
 pub use time::Timestamp;
@@ -23,7 +25,7 @@ pub use time::Timestamp;
 /// A step execution, from one response of `GetWorkflowStepExecution`.
 ///
 /// Every member of the response but the status may be missing.
-/// `inputs` and `outputs` can hold secrets and never come this far.
+/// `inputs` can hold secrets and never comes this far; nor does `outputs`, but for [`StepOutputs`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepExecution {
     pub status: StepStatus,
@@ -44,6 +46,8 @@ pub struct StepExecution {
     pub max_attempts: Option<u32>,
     /// Free text from components and other services: untrusted.
     pub message: Option<String>,
+    /// Present where `outputs` has one of these values and may be read.
+    pub outputs: Option<StepOutputs>,
 }
 
 impl StepExecution {
@@ -64,6 +68,7 @@ impl StepExecution {
             attempt: None,
             max_attempts: None,
             message: None,
+            outputs: None,
         }
     }
 }
@@ -82,6 +87,8 @@ pub struct WorkflowExecution {
     pub parallel_group: Option<String>,
     /// Whether a retry of the image's build superseded it; only the list has this member.
     pub retried: Option<bool>,
+    /// Free text about its end: untrusted.
+    pub message: Option<String>,
 }
 
 impl WorkflowExecution {
@@ -96,6 +103,7 @@ impl WorkflowExecution {
             totals: None,
             parallel_group: None,
             retried: None,
+            message: None,
         }
     }
 }
@@ -116,8 +124,13 @@ pub struct Image {
     pub arn: ImageArn,
     pub status: ImageStatus,
     pub created: Option<Timestamp>,
-    /// Where its build failed; present while it is FAILED, as far as known.
+    /// The name as it was given, with its case; the ARN has it in lower case.
+    pub name: Option<String>,
+    /// Why and where its build failed; present while it is FAILED, as far as known.
     pub failure: Option<ImageFailure>,
+    /// The CloudWatch Logs group of its build, where it is not the default one.
+    pub log_group: Option<String>,
+    pub amis: Vec<Ami>,
     /// `Linux`
     pub platform: Option<String>,
     /// `AMI` or `DOCKER`
@@ -136,7 +149,10 @@ impl Image {
             arn,
             status,
             created: None,
+            name: None,
             failure: None,
+            log_group: None,
+            amis: Vec::new(),
             platform: None,
             kind: None,
             build_type: None,
@@ -144,18 +160,6 @@ impl Image {
             tags: Tags::default(),
         }
     }
-}
-
-/// Where the build of an image failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ImageFailure {
-    pub step: Option<String>,
-    pub step_execution_id: Option<StepExecutionId>,
-    /// The component's name in its ARN.
-    pub component: Option<String>,
-    pub phase: Option<String>,
-    pub component_step: Option<String>,
-    pub component_action: Option<String>,
 }
 
 /// A pipeline, from an entry of `ListImagePipelines`.

@@ -5,14 +5,21 @@ use std::collections::HashMap;
 use aws_sdk_imagebuilder::operation::get_image::GetImageOutput;
 use aws_sdk_imagebuilder::operation::list_image_build_versions::ListImageBuildVersionsOutput;
 use aws_sdk_imagebuilder::operation::list_image_pipelines::ListImagePipelinesOutput;
-use aws_sdk_imagebuilder::types::{ImagePipeline, ImageState, PipelineStatus};
+use aws_sdk_imagebuilder::types::{
+    ImageLoggingConfiguration, ImagePipeline, ImageState, OutputResources, PipelineStatus,
+    RegionFailure as RegionFailureMember,
+};
 
-use super::members::{Members, check_id, check_status, present};
+use super::members::{Members, check_id, check_status};
+use super::text::{free_text, present};
 use crate::api::{ApiError, ErrorKind, ListPage, Parsed};
 use crate::model::{
-    Image, ImageArn, ImageFailure, ImageStatus, Pipeline, PipelineArn, Tags, Timestamp,
-    resource_name,
+    Ami, Image, ImageArn, ImageFailure, ImageStatus, Pipeline, PipelineArn, RegionFailure, Tags,
+    Timestamp, resource_name,
 };
+
+/// Regions and accounts of one image that are kept: a distribution has a few dozen at most.
+const MAX_REGIONS: usize = 200;
 
 /// Entries without a status or a readable ARN are left out.
 pub(in crate::aws) fn image_page(output: ListImageBuildVersionsOutput) -> Parsed<ListPage<Image>> {
@@ -28,7 +35,10 @@ pub(in crate::aws) fn image_page(output: ListImageBuildVersionsOutput) -> Parsed
         images.push(Image {
             arn,
             created: members.read("dateCreated", summary.date_created(), Timestamp::parse),
+            name: present(summary.name()).map(str::to_owned),
             failure: members.failure(summary.state()),
+            log_group: log_group(summary.logging_configuration()),
+            amis: amis(summary.output_resources()),
             platform: summary
                 .platform()
                 .map(|platform| platform.as_str().to_owned()),
@@ -59,7 +69,10 @@ pub(in crate::aws) fn image(
     let value = Image {
         arn: asked_for.clone(),
         created: members.read("dateCreated", image.date_created(), Timestamp::parse),
+        name: present(image.name()).map(str::to_owned),
         failure: members.failure(image.state()),
+        log_group: log_group(image.logging_configuration()),
+        amis: amis(image.output_resources()),
         platform: image
             .platform()
             .map(|platform| platform.as_str().to_owned()),
@@ -112,21 +125,34 @@ pub(in crate::aws) fn pipeline_page(
 
 impl Members {
     fn failure(&mut self, state: Option<&ImageState>) -> Option<ImageFailure> {
-        let context = state?.failure_context()?;
-        let component = context.component_failure();
+        let state = state?;
+        let context = state.failure_context();
+        let component = context.and_then(|context| context.component_failure());
+        let distribution = context.and_then(|context| context.distribution_failure());
+        let regions = distribution.map_or(&[][..], |failure| failure.region_failures());
+        let stage = context.and_then(|context| context.image_status());
+        let step_execution_id = context.and_then(|context| context.step_execution_id());
         let arn = component.and_then(|component| component.component_arn());
         let name = |arn: &str| resource_name(arn, &["component"]).map(str::to_owned);
-        let text = |text: Option<&str>| present(text).map(str::to_owned);
-        Some(ImageFailure {
-            step: text(context.failed_step()),
-            step_execution_id: self.read("stepExecutionId", context.step_execution_id(), |id| {
-                id.parse().ok()
-            }),
+        let failure = ImageFailure {
+            reason: free_text(state.reason()),
+            stage: stage.map(|stage| stage.as_str().to_owned()),
+            step: free_text(context.and_then(|context| context.failed_step())),
+            step_execution_id: self
+                .read("stepExecutionId", step_execution_id, |id| id.parse().ok()),
             component: self.read("componentArn", arn, name),
-            phase: text(component.and_then(|component| component.phase_name())),
-            component_step: text(component.and_then(|component| component.step_name())),
-            component_action: text(component.and_then(|component| component.action())),
-        })
+            phase: free_text(component.and_then(|component| component.phase_name())),
+            component_step: free_text(component.and_then(|component| component.step_name())),
+            component_action: free_text(component.and_then(|component| component.action())),
+            component_error: free_text(component.and_then(|failed| failed.error_message())),
+            distribution_error: free_text(distribution.and_then(|failed| failed.error_message())),
+            regions: regions
+                .iter()
+                .take(MAX_REGIONS)
+                .map(region_failure)
+                .collect(),
+        };
+        (failure != ImageFailure::default()).then_some(failure)
     }
 
     fn recipe(&mut self, pipeline: &ImagePipeline) -> Option<String> {
@@ -148,6 +174,34 @@ impl Members {
                 })
             })
     }
+}
+
+fn region_failure(failure: &RegionFailureMember) -> RegionFailure {
+    let step = failure.image_configuration_step();
+    RegionFailure {
+        region: free_text(failure.region()),
+        account_id: free_text(failure.target_account_id()),
+        status: failure.status().map(|status| status.as_str().to_owned()),
+        configuration_step: step.map(|step| step.as_str().to_owned()),
+        error: free_text(failure.error_message()),
+    }
+}
+
+fn log_group(configuration: Option<&ImageLoggingConfiguration>) -> Option<String> {
+    present(configuration?.log_group_name()).map(str::to_owned)
+}
+
+/// Those without an id are left out.
+fn amis(resources: Option<&OutputResources>) -> Vec<Ami> {
+    let amis = resources.map_or(&[][..], |resources| resources.amis());
+    let read = amis.iter().filter_map(|ami| {
+        Some(Ami {
+            region: ami.region().unwrap_or_default().to_owned(),
+            account_id: ami.account_id().unwrap_or_default().to_owned(),
+            id: present(ami.image())?.to_owned(),
+        })
+    });
+    read.take(MAX_REGIONS).collect()
 }
 
 fn status(state: Option<&ImageState>) -> Option<ImageStatus> {

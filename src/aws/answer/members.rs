@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use super::outputs;
+use super::text::{free_text, present};
 use crate::api::{ApiError, ErrorKind, ListPage, Parsed};
 use crate::model::{
     ImageArn, RollbackStatus, StepExecution, StepStatus, StepTotals, Timestamp, WorkflowArn,
@@ -15,6 +17,8 @@ pub(super) struct Written<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) action: Option<&'a str>,
     pub(super) message: Option<&'a str>,
+    /// `None` where it may not be read.
+    pub(super) outputs: Option<&'a str>,
     pub(super) start_time: Option<&'a str>,
     pub(super) end_time: Option<&'a str>,
     pub(super) attempt_number: Option<i32>,
@@ -27,13 +31,9 @@ pub(super) struct WrittenWorkflow<'a> {
     pub(super) start_time: Option<&'a str>,
     pub(super) end_time: Option<&'a str>,
     pub(super) parallel_group: Option<&'a str>,
+    pub(super) message: Option<&'a str>,
     /// Steps in all, and those that succeeded, failed and were skipped.
     pub(super) totals: [i32; 4],
-}
-
-/// An empty text is a missing one.
-pub(super) fn present(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
 }
 
 pub(super) fn check_status(status: Option<&str>) -> Result<&str, ApiError> {
@@ -67,16 +67,18 @@ pub(super) struct Members {
 
 impl Members {
     pub(super) fn step(&mut self, status: &str, written: Written<'_>) -> StepExecution {
+        let status = StepStatus::parse(status);
         StepExecution {
+            outputs: outputs::read(written.outputs, &status, written.action),
             rollback_status: present(written.rollback_status).map(RollbackStatus::parse),
             name: written.name.map(str::to_owned),
             action: written.action.map(str::to_owned),
-            message: written.message.map(str::to_owned),
+            message: free_text(written.message),
             start: self.read("startTime", written.start_time, Timestamp::parse),
             end: self.read("endTime", written.end_time, Timestamp::parse),
             attempt: self.count("attemptNumber", written.attempt_number),
             max_attempts: self.count("maxAttempts", written.max_attempts),
-            ..StepExecution::with_status(StepStatus::parse(status))
+            ..StepExecution::with_status(status)
         }
     }
 
@@ -91,6 +93,7 @@ impl Members {
             end: self.read("endTime", written.end_time, Timestamp::parse),
             totals: self.totals(written.totals),
             parallel_group: present(written.parallel_group).map(str::to_owned),
+            message: free_text(written.message),
             ..WorkflowExecution::with_status(WorkflowStatus::parse(status))
         }
     }

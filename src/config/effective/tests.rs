@@ -47,6 +47,7 @@ polling:
   discovery_interval: 2m
   request_timeout: 10s
   max_concurrent_requests: 16
+  failure_details: true
 metrics:
   status_format: stateset
   retention: 2h
@@ -305,12 +306,14 @@ prop_compose! {
         discovery_interval in durations(),
         request_timeout in durations(),
         concurrent in 1..10_000_usize,
+        failure_details: bool,
     ) -> Polling {
         Polling {
             interval,
             discovery_interval,
             request_timeout,
             max_concurrent_requests: NonZeroUsize::new(concurrent).unwrap(),
+            failure_details,
         }
     }
 }

@@ -63,15 +63,12 @@ fn workflow(answer: &WorkflowExecution) -> WorkflowRecord {
 
 fn image(status: ImageStatus) -> Image {
     Image {
-        arn: image_arn(1),
-        status,
         created: Some(START),
-        failure: None,
         platform: Some("Linux".into()),
         kind: Some("AMI".into()),
         build_type: Some("SCHEDULED".into()),
         pipeline: Some(pipeline_arn("nightly")),
-        tags: Default::default(),
+        ..Image::with_status(image_arn(1), status)
     }
 }
 
@@ -240,6 +237,7 @@ fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
         phase: Some("build".into()),
         component_step: Some("Fetch \"it\"".into()),
         component_action: Some("ExecuteBash".into()),
+        ..ImageFailure::default()
     };
     assert_eq!(
         failure(ImageStatus::Failed, Some(told.clone())),

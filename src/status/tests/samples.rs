@@ -60,6 +60,7 @@ pub(super) fn everything_known() -> Known {
             phase: text("build"),
             component_step: text("StartAgent"),
             component_action: text("ExecuteBash"),
+            ..ImageFailure::default()
         }),
         created: Some(ago(5_000)),
         platform: text("Linux"),

@@ -59,6 +59,7 @@ impl StepView {
             attempt: self.attempt,
             max_attempts: self.max_attempts,
             message: self.message.clone(),
+            outputs: None,
         }
     }
 }
@@ -98,6 +99,7 @@ impl WorkflowView {
                 skipped: self.skipped,
             }),
             parallel_group: self.parallel_group.clone(),
+            message: self.message.clone(),
             ..WorkflowExecution::with_status(self.status.clone())
         }
     }
@@ -139,7 +141,13 @@ impl ImageView {
             arn: ImageArn::parse(&self.arn)?,
             status: self.status.clone(),
             created: self.created,
-            failure: self.failure.as_ref().map(FailureView::to_model),
+            name: Some(self.name.clone()),
+            failure: self.failure.as_ref().map(|failure| ImageFailure {
+                reason: self.reason.clone(),
+                ..failure.to_model()
+            }),
+            log_group: None,
+            amis: Vec::new(),
             platform: Some(self.platform.as_str().to_owned()),
             kind: Some(self.kind.as_str().to_owned()),
             build_type: Some(build_type(self.scheduled).to_owned()),
@@ -177,6 +185,7 @@ impl FailureView {
         let component = self.component.as_ref();
         let text = |part: fn(&ComponentView) -> &String| component.map(part).cloned();
         ImageFailure {
+            stage: Some(self.stage.as_str().to_owned()),
             step: Some(self.step.clone()),
             step_execution_id: Some(self.step_execution_id),
             component: component
@@ -185,6 +194,8 @@ impl FailureView {
             phase: text(|component| &component.phase),
             component_step: text(|component| &component.step),
             component_action: text(|component| &component.action),
+            component_error: text(|component| &component.error),
+            ..ImageFailure::default()
         }
     }
 }

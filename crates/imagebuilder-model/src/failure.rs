@@ -1,0 +1,65 @@
+//! Why and where something failed, as far as a response says: [`ImageFailure`] of an image build,
+//! [`StepOutputs`] of a step. All text in them is untrusted.
+
+use crate::StepExecutionId;
+
+/// Why and where the build of an image failed, from `state` of `GetImage` and
+/// `ListImageBuildVersions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFailure {
+    /// The reason in the words of the service, from `reason`.
+    pub reason: Option<String>,
+    /// The status that the image had when it failed, such as `BUILDING` or `DISTRIBUTING`, from
+    /// `imageStatus`.
+    pub stage: Option<String>,
+    pub step: Option<String>,
+    pub step_execution_id: Option<StepExecutionId>,
+    /// The component's name in its ARN.
+    pub component: Option<String>,
+    pub phase: Option<String>,
+    pub component_step: Option<String>,
+    pub component_action: Option<String>,
+    /// The error of the component's step, from `componentFailure.errorMessage`.
+    pub component_error: Option<String>,
+    /// The error of the distribution, from `distributionFailure.errorMessage`.
+    pub distribution_error: Option<String>,
+    /// The regions and accounts that the distribution did not reach.
+    pub regions: Vec<RegionFailure>,
+}
+
+/// A region and account that the distribution of an image did not reach, from `regionFailures`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegionFailure {
+    pub region: Option<String>,
+    pub account_id: Option<String>,
+    /// `FAILED`, `CANCELLED` or `TIMED_OUT`.
+    pub status: Option<String>,
+    /// The part of the distribution that failed, such as `EXPORT_AMI`, from
+    /// `imageConfigurationStep`.
+    pub configuration_step: Option<String>,
+    pub error: Option<String>,
+}
+
+/// The values that are read from the `outputs` of a step. The rest of `outputs` can hold secrets and
+/// never comes this far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepOutputs {
+    /// The error of the command that the step ran.
+    pub error: Option<String>,
+    /// The id of the Systems Manager command that the step ran.
+    pub run_command_id: Option<String>,
+    /// Where the log bundle of the command is: a path or URL in S3.
+    pub log_url: Option<String>,
+    /// The EC2 instance that the step launched.
+    pub instance_id: Option<String>,
+}
+
+/// An AMI that the build of an image created, from `outputResources.amis`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ami {
+    pub region: String,
+    /// The account that owns the AMI; empty where the response does not say.
+    pub account_id: String,
+    /// `ami-0abcdef1234567890`
+    pub id: String,
+}

@@ -1,0 +1,161 @@
+//! Reads the few values of a step's `outputs` that explain its failure.
+//!
+//! `outputs` is a string of JSON. Its members are undocumented, differ by action, and can hold
+//! secrets. So a value is taken by the name of its member, at any depth, and everything else is
+//! dropped here. Text that is no JSON object is dropped as a whole.
+
+use serde_json::{Map, Value};
+
+use super::text::{head, present};
+use crate::model::{StepOutputs, StepStatus};
+
+/// Levels of objects, lists and JSON in strings that are read.
+const MAX_DEPTH: usize = 8;
+
+/// Members that have an error text, the most specific first. The summary of the on-instance runner
+/// has `failureMessage`.
+const ERROR: &[&str] = &[
+    "errormessage",
+    "failuremessage",
+    "error",
+    "failurereason",
+    "message",
+];
+const RUN_COMMAND_ID: &[&str] = &["runcommandid", "commandid"];
+const LOG_URL: &[&str] = &["logurl", "s3logurl", "s3logpath", "logbundle"];
+const INSTANCE_ID: &[&str] = &["instanceid"];
+
+/// Returns the values that may be read from `outputs`: of a FAILED step all of [`StepOutputs`], of
+/// any other step the instance that it launched.
+pub(super) fn read(
+    outputs: Option<&str>,
+    status: &StepStatus,
+    action: Option<&str>,
+) -> Option<StepOutputs> {
+    let failed = *status == StepStatus::Failed;
+    let launches = action.is_some_and(|action| action == "LaunchInstance");
+    if !failed && !launches {
+        return None;
+    }
+    let outputs = serde_json::from_str(present(outputs)?).ok()?;
+    let found = |names: &[&str], is_valid: fn(&str) -> bool| find(&outputs, names, is_valid, 0);
+    let of_failed = |names, is_valid| failed.then(|| found(names, is_valid)).flatten();
+    let read = StepOutputs {
+        error: of_failed(ERROR, is_text),
+        run_command_id: of_failed(RUN_COMMAND_ID, is_id),
+        log_url: of_failed(LOG_URL, is_location),
+        instance_id: found(INSTANCE_ID, is_instance),
+    };
+    (read != StepOutputs::default()).then_some(read)
+}
+
+/// Finds the first valid text of a member with one of these names: earlier names before later ones,
+/// outer objects before inner ones.
+fn find(value: &Value, names: &[&str], is_valid: fn(&str) -> bool, depth: usize) -> Option<String> {
+    let within = |value: &Value| find(value, names, is_valid, depth + 1);
+    match value {
+        _ if depth >= MAX_DEPTH => None,
+        Value::Object(members) => {
+            let own = names
+                .iter()
+                .find_map(|name| member(members, name, is_valid));
+            own.or_else(|| members.values().find_map(within))
+        }
+        Value::Array(entries) => entries.iter().find_map(within),
+        // A summary may be JSON in a string, within the JSON in a string.
+        Value::String(text) if text.trim_start().starts_with('{') => {
+            within(&serde_json::from_str(text).ok()?)
+        }
+        _ => None,
+    }
+}
+
+fn member(members: &Map<String, Value>, name: &str, is_valid: fn(&str) -> bool) -> Option<String> {
+    let text = members.iter().find_map(|(key, value)| {
+        let key: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+        let text = value.as_str().filter(|_| key.eq_ignore_ascii_case(name))?;
+        is_valid(text).then_some(text)
+    });
+    text.map(|text| head(text).to_owned())
+}
+
+/// Whether it is a text for a person, and not another object in a string, which can hold anything.
+fn is_text(text: &str) -> bool {
+    !text.is_empty() && !text.trim_start().starts_with(['{', '['])
+}
+
+fn is_id(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(is_part)
+}
+
+fn is_instance(text: &str) -> bool {
+    text.starts_with("i-") && is_id(text)
+}
+
+/// Whether it says where something is: a path or an URL, without the query, which may be signed.
+fn is_location(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_graphic() && !b"?#\"'`\\<>$".contains(&byte);
+    (1..=1_024).contains(&text.len()) && text.bytes().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(outputs: &str) -> Option<StepOutputs> {
+        read(
+            Some(outputs),
+            &StepStatus::Failed,
+            Some("ExecuteComponents"),
+        )
+    }
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn values_of_a_failed_step_are_read_wherever_they_are_and_nothing_else() {
+        let outputs = failed(
+            r#"{"password": "hunter2", "runCommandId": "a7b4f0ce-1d6e-4b8a-9f4e-0d6f2c7f8a11",
+                "error": {"code": 1, "errorMessage": "exit status 1"},
+                "summary": "{\"status\": \"failed\", \"logUrl\": \"s3://bucket/logs/bundle.zip\"}"}"#,
+        );
+        assert_eq!(
+            outputs,
+            Some(StepOutputs {
+                error: text("exit status 1"),
+                run_command_id: text("a7b4f0ce-1d6e-4b8a-9f4e-0d6f2c7f8a11"),
+                log_url: text("s3://bucket/logs/bundle.zip"),
+                instance_id: None,
+            })
+        );
+    }
+
+    #[test]
+    fn shapes_that_are_not_expected_give_nothing() {
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(100), "}".repeat(100));
+        for outputs in ["", "hunter2", "[]", "7", r#"{"error": 7}"#, "{", &deep] {
+            assert_eq!(failed(outputs), None, "{outputs}");
+        }
+        let hostile = r#"{"logUrl": "https://bucket/x?X-Amz-Signature=1", "instanceId": "i-1;rm",
+            "runCommandId": "$(id)", "error": "{\"password\": \"hunter2\"}"}"#;
+        assert_eq!(failed(hostile), None);
+    }
+
+    #[test]
+    fn step_that_did_not_fail_tells_the_instance_it_launched_alone() {
+        let outputs = Some(r#"{"instanceId": "i-0123456789abcdef0", "error": "none"}"#);
+        let launched = read(outputs, &StepStatus::Completed, Some("LaunchInstance"));
+        let instance = StepOutputs {
+            instance_id: text("i-0123456789abcdef0"),
+            ..StepOutputs::default()
+        };
+        assert_eq!(launched, Some(instance));
+        assert_eq!(
+            read(outputs, &StepStatus::Completed, Some("RunCommand")),
+            None
+        );
+    }
+}
