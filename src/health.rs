@@ -177,6 +177,7 @@ impl Health {
 fn is_fault(kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::Forbidden
+        | ErrorKind::Rejected
         | ErrorKind::Server
         | ErrorKind::Timeout
         | ErrorKind::Network

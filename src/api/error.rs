@@ -9,8 +9,11 @@ pub enum ErrorKind {
     Throttled,
     /// 401 and 403.
     Forbidden,
-    /// Another 400-class answer of the service: it does not know, or no longer, what was asked for.
+    /// Another 400-class response about the resource that was requested: the service does not know
+    /// it, or no longer.
     Client,
+    /// Another 400-class response, about the request. It says nothing about the resource.
+    Rejected,
     /// 500-class.
     Server,
     /// No answer in time.
@@ -24,10 +27,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Throttled,
         Self::Forbidden,
         Self::Client,
+        Self::Rejected,
         Self::Server,
         Self::Timeout,
         Self::Network,
@@ -41,6 +45,7 @@ impl ErrorKind {
             Self::Throttled => "throttled",
             Self::Forbidden => "forbidden",
             Self::Client => "client_error",
+            Self::Rejected => "rejected",
             Self::Server => "server_error",
             Self::Timeout => "timeout",
             Self::Network => "network",

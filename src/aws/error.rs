@@ -10,33 +10,69 @@ use super::credentials::chain_text;
 use crate::api::{ApiError, ErrorKind};
 
 /// Error codes by which AWS services throttle, whatever the status; 429 always means it.
-const THROTTLING_CODES: [&str; 8] = [
+/// `CallRateLimitExceededException` is documented as the rate of the EC2 calls that Image Builder
+/// makes on the caller's behalf.
+const THROTTLING_CODES: [&str; 11] = [
+    "BandwidthLimitExceeded",
     "CallRateLimitExceededException",
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "TooManyRequestsException",
+    "EC2ThrottledException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
 ];
 
-/// Error codes of missing permissions, which come with 403 or with 400.
-const FORBIDDEN_CODES: [&str; 3] = [
+/// Error codes of missing permissions, which come with 403 or with 400. Like the codes below they
+/// are compared without `Exception` at the end: services write them with it and without.
+const FORBIDDEN_CODES: [&str; 5] = [
     "AccessDenied",
-    "AccessDeniedException",
-    "ForbiddenException",
+    "Forbidden",
+    "NotAuthorized",
+    "Unauthorized",
+    "UnauthorizedOperation",
 ];
 
-/// Error codes of refused credentials, likewise.
-const REFUSED_CODES: [&str; 7] = [
+/// Error codes of refused callers: credentials, signature, time of the request, subscription.
+const REFUSED_CODES: [&str; 14] = [
+    "AuthFailure",
     "ExpiredToken",
-    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationTokenException",
+    "InvalidSignature",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
+    "SubscriptionRequired",
+    "UnrecognizedClient",
+];
+
+/// Error codes of the service's own failures, which some services send with 400.
+const SERVER_CODES: [&str; 4] = [
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "ServiceUnavailable",
+];
+
+/// The only error codes that speak of the resource or the page that was requested. They are those
+/// of the service's model, which has no error of its own for an unknown step. Any other code speaks
+/// of the request, so that no step counts as unknown by it.
+const RESOURCE_CODES: [&str; 7] = [
+    "ClientException",
+    "InvalidPaginationTokenException",
+    "InvalidParameterCombinationException",
+    "InvalidParameterException",
+    "InvalidParameterValueException",
+    "InvalidRequestException",
+    "ResourceNotFoundException",
 ];
 
 pub(super) fn classify<E>(failure: &SdkError<E, Response>) -> ApiError
@@ -72,16 +108,20 @@ fn answered(
 ) -> ApiError {
     let code = metadata.code();
     let is_one_of = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
-    let caller_refused = status == 401 || is_one_of(&REFUSED_CODES);
+    let stem = code.map(|code| code.strip_suffix("Exception").unwrap_or(code));
+    let has_stem = |stems: &[&str]| stem.is_some_and(|stem| stems.contains(&stem));
+    let caller_refused = status == 401 || has_stem(&REFUSED_CODES);
     let kind = match status {
         429 => ErrorKind::Throttled,
         _ if is_one_of(&THROTTLING_CODES) => ErrorKind::Throttled,
         401 | 403 => ErrorKind::Forbidden,
-        _ if caller_refused || is_one_of(&FORBIDDEN_CODES) => ErrorKind::Forbidden,
+        _ if caller_refused || has_stem(&FORBIDDEN_CODES) => ErrorKind::Forbidden,
         500..=599 => ErrorKind::Server,
+        _ if has_stem(&SERVER_CODES) => ErrorKind::Server,
+        400..=499 if is_one_of(&RESOURCE_CODES) => ErrorKind::Client,
         // Every error of the service names its type. One that doesn't comes from a proxy or a
-        // wrong endpoint, and says nothing about the step.
-        400..=499 if code.is_some() => ErrorKind::Client,
+        // wrong endpoint.
+        400..=499 if code.is_some() => ErrorKind::Rejected,
         _ => ErrorKind::Parse,
     };
     let message = match (code, metadata.message()) {
@@ -117,4 +157,109 @@ fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn error_of(status: u16, code: &str) -> ApiError {
+        let metadata = ErrorMetadata::builder().code(code).message("m").build();
+        answered(status, &metadata, &metadata)
+    }
+
+    #[test]
+    fn only_a_code_about_the_resource_is_a_client_error() {
+        for (status, code) in [
+            (400, "ClientException"),
+            (400, "InvalidRequestException"),
+            (400, "InvalidParameterException"),
+            (400, "InvalidParameterValueException"),
+            (400, "InvalidParameterCombinationException"),
+            (400, "InvalidPaginationTokenException"),
+            (404, "ResourceNotFoundException"),
+        ] {
+            assert_eq!(error_of(status, code).kind, ErrorKind::Client, "{code}");
+        }
+    }
+
+    // The common errors of AWS's API references, older ones too.
+
+    #[test]
+    fn common_error_about_the_caller_is_forbidden() {
+        for code in [
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "IncompleteSignature",
+            "IncompleteSignatureException",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "OptInRequired",
+            "RequestExpired",
+            "RequestExpiredException",
+            "RequestTimeTooSkewed",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ] {
+            for status in [400, 401, 403] {
+                let error = error_of(status, code);
+                assert_eq!(error.kind, ErrorKind::Forbidden, "{status} {code}");
+                assert_eq!(error.about_operation(), ErrorKind::Credentials, "{code}");
+            }
+        }
+        for code in [
+            "AccessDenied",
+            "AccessDeniedException",
+            "ForbiddenException",
+            "NotAuthorized",
+        ] {
+            for status in [400, 403] {
+                let error = error_of(status, code);
+                assert_eq!(error.about_operation(), ErrorKind::Forbidden, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_code_is_about_the_request() {
+        for (status, code) in [
+            (400, "InvalidAction"),
+            (400, "InvalidParameterCombination"),
+            (400, "InvalidParameterValue"),
+            (400, "InvalidQueryParameter"),
+            (400, "MalformedHttpRequestException"),
+            (404, "MalformedQueryString"),
+            (400, "MissingAction"),
+            (400, "MissingParameter"),
+            (400, "RequestAbortedException"),
+            (413, "RequestEntityTooLargeException"),
+            (408, "RequestTimeoutException"),
+            (400, "SerializationException"),
+            (404, "UnknownOperationException"),
+            (400, "ValidationError"),
+            (400, "ValidationException"),
+            (400, "NeverHeardOfException"),
+            (404, "NeverHeardOfException"),
+        ] {
+            assert_eq!(error_of(status, code).kind, ErrorKind::Rejected, "{code}");
+        }
+    }
+
+    #[test]
+    fn throttling_and_failures_of_the_service_are_recognized_with_any_status() {
+        for code in ["InternalFailure", "InternalError", "ServiceUnavailable"] {
+            for status in [400, 500, 503] {
+                assert_eq!(error_of(status, code).kind, ErrorKind::Server, "{code}");
+            }
+        }
+        for code in THROTTLING_CODES {
+            for status in [400, 429, 503] {
+                assert_eq!(error_of(status, code).kind, ErrorKind::Throttled, "{code}");
+            }
+        }
+    }
 }

@@ -216,7 +216,7 @@ pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> 
             format!("another server answers in place of the service: check {endpoint} and proxies")
         }
         ErrorKind::Server => "the service itself failed: run doctor again later".to_owned(),
-        ErrorKind::Client => "a List call has no parameter that could be invalid: check that this is the service, and that the region supports it".to_owned(),
+        ErrorKind::Client | ErrorKind::Rejected => "a List call has no parameter that could be invalid: check that this is the service, and that the region supports it".to_owned(),
         ErrorKind::Credentials => {
             "the credentials worked before and no longer do: check how long they are valid".to_owned()
         }
@@ -233,6 +233,7 @@ pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> 
 /// STS and the service refuse what was signed by a clock that is off, and say so.
 fn is_about_time(message: &str) -> bool {
     let so = [
+        "RequestExpired",
         "Signature expired",
         "Signature not yet current",
         "RequestTimeTooSkewed",

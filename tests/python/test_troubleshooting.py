@@ -125,6 +125,8 @@ FAILURES = {
     ("forbidden", "ExpiredTokenException"): {"faults": error("ExpiredTokenException")},
     ("forbidden", "UnrecognizedClientException"): {"faults": error("UnrecognizedClientException")},
     ("forbidden", "InvalidSignatureException: Signature"): {"scenario": "clock_skew: 10m"},
+    ("forbidden", "RequestExpired"): {"faults": error("RequestExpired")},
+    ("rejected", "HTTP 4"): {"faults": error("UnknownOperationException")},
     # Also where no name server answers.
     ("network", "dns error"): {
         "endpoint": "http://nowhere.invalid",

@@ -84,6 +84,7 @@ fn reason(kind: ErrorKind) -> &'static str {
         ErrorKind::Throttled => "the service throttles",
         ErrorKind::Forbidden => "it may not be asked for",
         ErrorKind::Client => "the service doesn’t know it",
+        ErrorKind::Rejected => "the service rejects the request",
         ErrorKind::Server => "the service has failed",
         ErrorKind::Timeout => "no answer in time",
         ErrorKind::Network => "no connection",

@@ -160,6 +160,10 @@ fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for
             ErrorKind::Client,
             "the service doesn’t know it (client_error)",
         ),
+        (
+            ErrorKind::Rejected,
+            "the service rejects the request (rejected)",
+        ),
         (ErrorKind::Server, "the service has failed (server_error)"),
         (ErrorKind::Timeout, "no answer in time (timeout)"),
         (ErrorKind::Network, "no connection (network)"),
