@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 pub use chunks::Chunks;
 pub use execution::{StepResults, WorkflowObservation, WorkflowRecord};
-pub use image::{ImageName, ImageNameRecord, ImageRecord};
+pub use image::{AvailableBuild, FailureRecord, ImageName, ImageNameRecord, ImageRecord};
 pub use pipeline::PipelineRecord;
 pub use selector::{SelectorKind, SelectorRecord};
 pub use step::{Definition, Failing, Observation, Phase, StepRecord, Subject};

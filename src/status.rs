@@ -10,6 +10,7 @@
 pub mod assets;
 mod builds;
 mod console;
+mod failure;
 mod json;
 mod known;
 mod page;

@@ -23,8 +23,8 @@ pub(super) enum ObjectSeries<R> {
     },
     /// 1, with the target's name and what is known of the thing as further labels.
     Info(fn(&R) -> Option<[&LabelText; 2]>),
-    /// 1, with these labels.
-    Detail(fn(&R) -> Option<&LabelText>),
+    /// One series for each set of labels, always 1.
+    Details(fn(&R) -> &[LabelText]),
     /// One series a result.
     Results(fn(&R) -> Option<StepResults>),
 }
@@ -98,8 +98,8 @@ impl<R: Object> ObjectSeries<R> {
                     writer.end(SampleValue::Flag(true));
                 }
             }
-            Self::Detail(labels) => {
-                if let Some(labels) = labels(record) {
+            Self::Details(series) => {
+                for labels in series(record) {
                     writer.begin(&identity);
                     push(writer.out, labels);
                     writer.end(SampleValue::Flag(true));

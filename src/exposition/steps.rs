@@ -76,7 +76,7 @@ fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observati
 }
 
 fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
-    if let Some(message) = observed.message.as_deref().filter(|m| !m.is_empty()) {
+    if let Some(message) = observed.reason() {
         identity(writer, record, observed);
         text::free_text_label(writer.out, names::MESSAGE, message);
         writer.end(SampleValue::Flag(true));

@@ -53,7 +53,7 @@ pub(super) fn log(target: &str, region: &str, change: &StepChange, now: Now) {
             status = observed.status.as_str(),
             rollback_status = observed.rollback_status.as_ref().map(|status| status.as_str()),
             attempt = observed.attempt,
-            service_message = observed.message.as_deref().map(shortened),
+            service_message = observed.reason().map(shortened),
             "{}", news.text()
         );
     }

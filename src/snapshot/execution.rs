@@ -34,6 +34,8 @@ pub struct WorkflowObservation {
     pub parallel_group: Option<Arc<str>>,
     /// Whether a retry of its image's build superseded it, where that is known.
     pub retried: Option<bool>,
+    /// Free text, untrusted.
+    pub message: Option<Arc<str>>,
     /// `account_id`, `region`, `image`, `workflow`, `workflow_execution_id`.
     pub identity: LabelText,
     /// What only the info series has: `workflow_type`, `workflow_version`, `image_version`,
@@ -94,6 +96,7 @@ impl WorkflowRecord {
             retried: answer
                 .retried
                 .or_else(|| before.and_then(|before| before.retried)),
+            message: answer.message.as_deref().map(Arc::from),
             identity: self.identity(image.as_ref(), workflow.as_ref(), region),
             details: details(image.as_ref(), workflow.as_ref(), parallel_group.as_deref()),
             image,

@@ -1,10 +1,13 @@
 //! What is known of one image build version, and of all that have one name.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::table::Record;
 use crate::labels::{LabelText, names, push_label};
-use crate::model::{Image, ImageArn, ImageFailure, ImageStatus, PipelineArn, Timestamp};
+use crate::model::{
+    Ami, Image, ImageArn, ImageFailure, ImageStatus, PipelineArn, RegionFailure, Timestamp,
+};
 
 /// An image build version as the last answer told it, joined with what earlier ones knew of who it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,14 +21,27 @@ pub struct ImageRecord {
     pub created: Option<Timestamp>,
     /// The pipeline that built it, once known.
     pub pipeline: Option<PipelineArn>,
-    /// Where the build failed, as labels; only while it is FAILED, and this was told.
-    pub failure: Option<LabelText>,
+    /// The name as it was given, with its case.
+    pub name: Arc<str>,
+    /// Why and where the build failed; only while it is FAILED, as far as the service says.
+    pub failure: Option<Arc<FailureRecord>>,
+    /// The CloudWatch Logs group of the build, where it is not the default one.
+    pub log_group: Option<Arc<str>>,
     /// `account_id`, `region`, `image`, `image_version`.
     pub identity: LabelText,
     /// What only the info series has: `pipeline`, `platform`, `type`, `build_type`,
     /// `image_build_version_arn`.
     pub details: LabelText,
     kind: Kind,
+}
+
+/// Why and where the build of an image failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailureRecord {
+    pub failure: ImageFailure,
+    /// The labels of the failure, a set for each series: one, or one for each failed region. Empty
+    /// where the service sends none of them.
+    pub labels: Vec<LabelText>,
 }
 
 /// What an image is; what is once known of it stays.
@@ -47,6 +63,8 @@ impl ImageRecord {
                 (names::IMAGE, image.arn.name()),
                 (names::IMAGE_VERSION, image.arn.version()),
             ]),
+            name: Arc::from(image.arn.name()),
+            log_group: None,
             arn: image.arn.clone(),
             own_labels,
             info_labels,
@@ -76,18 +94,16 @@ impl ImageRecord {
         let pipeline = image.pipeline.clone().or_else(|| self.pipeline.clone());
         let text = |text: &Option<Arc<str>>| text.clone().unwrap_or_default();
         let name = pipeline.as_ref().map_or("", PipelineArn::name);
-        let failure = match image.status {
-            ImageStatus::Failed => {
-                let told = image.failure.as_ref().map(failure_labels);
-                let told = told.filter(|labels| !labels.as_str().is_empty());
-                told.or_else(|| self.failure.clone())
-            }
-            _ => None,
-        };
+        let failure = (image.status == ImageStatus::Failed).then(|| {
+            let earlier = self.failure.as_ref().map(|record| &record.failure);
+            FailureRecord::new(image.failure.clone().unwrap_or_default(), earlier)
+        });
         Self {
             status: image.status.clone(),
             created: image.created.or(self.created),
-            failure,
+            name: known(&image.name, &Some(self.name.clone())).unwrap_or_default(),
+            log_group: known(&image.log_group, &self.log_group),
+            failure: failure.flatten().map(Arc::new),
             details: LabelText::new([
                 (names::PIPELINE, name),
                 (names::PLATFORM, &text(&kind.platform)),
@@ -110,21 +126,51 @@ impl Record for ImageRecord {
     }
 }
 
-fn failure_labels(failure: &ImageFailure) -> LabelText {
-    let mut labels = String::new();
-    let mut push = |name, value: &Option<String>| {
-        push_label(&mut labels, name, value.as_deref().unwrap_or_default());
+impl FailureRecord {
+    /// Returns the record of a failure, completed from an earlier response; `None` where neither says
+    /// anything.
+    fn new(failure: ImageFailure, earlier: Option<&ImageFailure>) -> Option<Self> {
+        let failure = match earlier {
+            Some(earlier) => failure.or(earlier),
+            None => failure,
+        };
+        (failure != ImageFailure::default()).then(|| Self {
+            labels: failure_labels(&failure),
+            failure,
+        })
+    }
+}
+
+fn failure_labels(failure: &ImageFailure) -> Vec<LabelText> {
+    let labels = |region: &RegionFailure| {
+        let mut labels = String::new();
+        let mut push = |name, value: &Option<String>| {
+            push_label(&mut labels, name, value.as_deref().unwrap_or_default());
+        };
+        push(names::STAGE, &failure.stage);
+        push(names::FAILED_STEP, &failure.step);
+        push(
+            names::STEP_EXECUTION_ID,
+            &failure.step_execution_id.map(|id| id.to_string()),
+        );
+        push(names::COMPONENT, &failure.component);
+        push(names::PHASE, &failure.phase);
+        push(names::COMPONENT_STEP, &failure.component_step);
+        push(names::COMPONENT_ACTION, &failure.component_action);
+        push(names::TARGET_REGION, &region.region);
+        push(names::TARGET_ACCOUNT_ID, &region.account_id);
+        push(names::CONFIGURATION_STEP, &region.configuration_step);
+        LabelText::from_escaped(labels)
     };
-    push(names::FAILED_STEP, &failure.step);
-    push(
-        names::STEP_EXECUTION_ID,
-        &failure.step_execution_id.map(|id| id.to_string()),
-    );
-    push(names::COMPONENT, &failure.component);
-    push(names::PHASE, &failure.phase);
-    push(names::COMPONENT_STEP, &failure.component_step);
-    push(names::COMPONENT_ACTION, &failure.component_action);
-    LabelText::from_escaped(labels)
+    let regions = match failure.regions.is_empty() {
+        true => &[RegionFailure::default()][..],
+        false => &failure.regions,
+    };
+    let mut series: Vec<_> = regions.iter().map(labels).collect();
+    series.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    series.dedup();
+    series.retain(|labels| !labels.as_str().is_empty());
+    series
 }
 
 /// All builds of one name in one account.
@@ -133,10 +179,22 @@ pub struct ImageNameRecord {
     pub key: ImageName,
     /// The target's own labels.
     pub own_labels: LabelText,
-    /// When the newest AVAILABLE build was made.
-    pub last_available: Timestamp,
+    /// The newest AVAILABLE build.
+    pub newest: Arc<AvailableBuild>,
     /// `account_id`, `region`, `image`.
     pub identity: LabelText,
+    /// The labels of the AMIs of the newest AVAILABLE build, a set for each series: `image_version`,
+    /// `output_region`, `output_account_id`, `ami_id`.
+    pub outputs: Vec<LabelText>,
+}
+
+/// An AVAILABLE build of an image. Of two, the newer one is greater.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AvailableBuild {
+    pub created: Timestamp,
+    /// `1.0.0/1`
+    pub version: String,
+    pub amis: Vec<Ami>,
 }
 
 /// The account and the name of an image.
@@ -160,7 +218,7 @@ impl ImageNameRecord {
     pub fn new(
         key: ImageName,
         own_labels: LabelText,
-        last_available: Timestamp,
+        newest: Arc<AvailableBuild>,
         region: &str,
     ) -> Self {
         Self {
@@ -169,10 +227,26 @@ impl ImageNameRecord {
                 (names::REGION, region),
                 (names::IMAGE, &*key.name),
             ]),
+            outputs: newest.output_labels(),
             key,
             own_labels,
-            last_available,
+            newest,
         }
+    }
+}
+
+impl AvailableBuild {
+    fn output_labels(&self) -> Vec<LabelText> {
+        let amis: BTreeSet<_> = self.amis.iter().collect();
+        let labels = amis.into_iter().map(|ami| {
+            LabelText::new([
+                (names::IMAGE_VERSION, &*self.version),
+                (names::OUTPUT_REGION, &*ami.region),
+                (names::OUTPUT_ACCOUNT_ID, &*ami.account_id),
+                (names::AMI_ID, &*ami.id),
+            ])
+        });
+        labels.collect()
     }
 }
 
@@ -230,14 +304,17 @@ mod tests {
         );
     }
 
+    fn labels(record: &ImageRecord) -> Vec<&str> {
+        let failure = record.failure.iter();
+        let labels = failure.flat_map(|failure| failure.labels.iter());
+        labels.map(LabelText::as_str).collect()
+    }
+
     #[test]
     fn where_an_image_failed_is_known_until_it_is_built_again() {
         let failed = new(&failed_at("ApplyBuildComponents"));
         let listed = failed.answered(&image(ImageStatus::Failed));
-        assert_eq!(
-            listed.failure.as_ref().map(LabelText::as_str),
-            Some("failed_step=\"ApplyBuildComponents\",")
-        );
+        assert_eq!(labels(&listed), ["failed_step=\"ApplyBuildComponents\","]);
         let again = listed.answered(&image(ImageStatus::Building));
         assert_eq!(again.failure, None);
         assert_eq!(again.answered(&image(ImageStatus::Failed)).failure, None);

@@ -6,8 +6,8 @@ use super::table::Record;
 use crate::api::ErrorKind;
 use crate::labels::{LabelText, names, push_label};
 use crate::model::{
-    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
-    WorkflowArn, WorkflowExecutionId,
+    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepOutputs, StepStatus,
+    Timestamp, WorkflowArn, WorkflowExecutionId,
 };
 
 /// The action whose step waits for a person.
@@ -87,6 +87,8 @@ pub struct Observation {
     pub budget_millis: Option<i64>,
     /// Free text, untrusted.
     pub message: Option<Arc<str>>,
+    /// The values read from `outputs`, untrusted.
+    pub outputs: Option<Arc<StepOutputs>>,
 }
 
 /// The image and workflow execution a step belongs to, shared by the steps of one workflow execution.
@@ -156,6 +158,7 @@ impl StepRecord {
                 max_attempts: answer.max_attempts,
                 budget_millis: None,
                 message: answer.message.map(Arc::from),
+                outputs: answer.outputs.map(Arc::new),
             }),
             ..self.clone()
         }
@@ -241,6 +244,14 @@ impl Observation {
     pub fn waiting_for_action(&self) -> bool {
         self.status == StepStatus::Running
             && self.definition.action.as_deref() == Some(WAIT_FOR_ACTION)
+    }
+
+    /// Why the step is in its state: the service's message, or the error in its `outputs`. A FAILED
+    /// component step has no message.
+    pub fn reason(&self) -> Option<&str> {
+        let message = self.message.as_deref().filter(|text| !text.is_empty());
+        let outputs = self.outputs.as_ref();
+        message.or_else(|| outputs.and_then(|outputs| outputs.error.as_deref()))
     }
 
     /// Whether the step failed and will be tried again.

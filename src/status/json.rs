@@ -1,6 +1,7 @@
 //! What is shown, as JSON: flat lists, whose entries have the names that the metrics' labels have.
 
 mod entries;
+mod failure;
 mod target;
 
 use std::io::{self, Write};

@@ -8,6 +8,7 @@
 mod bars;
 mod builds;
 mod counts;
+mod failure;
 mod form;
 mod notes;
 mod parts;

@@ -3,8 +3,9 @@
 use super::builds::{Build, BuildState, Execution, Step, group};
 use super::known::{Known, StatusSource};
 use super::query::{GONE, OTHER, Query, STATUSES, UNSEEN};
+use crate::labels::LabelText;
 use crate::model::{ImageArn, ImageStatus};
-use crate::snapshot::{ImageRecord, Phase, StepRecord};
+use crate::snapshot::{FailureRecord, ImageRecord, Phase, StepRecord};
 
 /// What is shown: of what matches the query, one page.
 #[derive(Debug)]
@@ -169,11 +170,23 @@ fn image_has(
         || contains(&source.region, word)
         || arn.is_some_and(|arn| contains(arn.as_str(), word))
         || image.is_some_and(|image| {
-            contains(image.details.as_str(), word) || contains(image.own_labels.as_str(), word) || {
-                image.failure.as_ref()
-            }
-            .is_some_and(|failure| contains(failure.as_str(), word))
+            let failure = image.failure.as_ref();
+            contains(image.details.as_str(), word)
+                || contains(image.own_labels.as_str(), word)
+                || failure.is_some_and(|failure| failure_has(word, failure))
         })
+}
+
+fn failure_has(word: &str, record: &FailureRecord) -> bool {
+    let failure = &record.failure;
+    let texts = [
+        &failure.reason,
+        &failure.component_error,
+        &failure.distribution_error,
+    ];
+    let labels = record.labels.iter().map(LabelText::as_str);
+    let texts = texts.into_iter().flatten().map(String::as_str);
+    labels.chain(texts).any(|text| contains(text, word))
 }
 
 fn execution_has(word: &str, execution: &Execution<'_>) -> bool {
@@ -186,8 +199,9 @@ fn step_has(word: &str, record: &StepRecord) -> bool {
         || contains(record.own_labels.as_str(), word)
         || record.observed.as_ref().is_some_and(|observed| {
             let definition = &observed.definition;
-            let texts = [&definition.name, &definition.action, &observed.message];
-            { texts.into_iter().flatten() }.any(|text| contains(text, word))
+            let texts = [definition.name.as_deref(), definition.action.as_deref()];
+            { texts.into_iter().chain([observed.reason()]).flatten() }
+                .any(|text| contains(text, word))
         })
 }
 

@@ -2,6 +2,7 @@
 //! again, and what is selected of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -14,7 +15,7 @@ use super::selection::Selection;
 use crate::api::{Account, Call, ErrorKind, Operation};
 use crate::clock::Now;
 use crate::model::{Image, ImageStatus, Pipeline, PipelineArn, Timestamp};
-use crate::snapshot::{Chunks, SelectorKind, SelectorRecord, Table};
+use crate::snapshot::{AvailableBuild, Chunks, SelectorKind, SelectorRecord, Table};
 
 /// Account and name of an image.
 pub(super) type ImageKey = (String, String);
@@ -38,8 +39,8 @@ pub(super) struct Discovery {
     recipes: BTreeSet<ImageKey>,
     /// The images that were tracked, whoever builds them now.
     tracked: BTreeSet<ImageKey>,
-    /// When the newest AVAILABLE build of each image was made, as the last whole list told; `None`
-    /// until there was one. Which of them matter, the pipelines may tell later.
+    /// The newest AVAILABLE build of each image, from the last list that was read to its end. Which of
+    /// them matter, the pipelines may tell later.
     available: Option<HashMap<ImageKey, Available>>,
     tally: Tally,
     selectors: Table<SelectorRecord>,
@@ -73,11 +74,12 @@ struct Tally {
     matches: Vec<usize>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// The newest AVAILABLE build of an image.
+#[derive(Clone, Debug, Default)]
 struct Available {
-    any: Option<Timestamp>,
+    any: Option<Arc<AvailableBuild>>,
     /// Of the builds that are selected as images.
-    selected: Option<Timestamp>,
+    selected: Option<Arc<AvailableBuild>>,
 }
 
 impl AccountList {
@@ -243,13 +245,21 @@ impl Discovery {
             selected = true;
             tally.names[place].insert(name.to_owned());
         }
-        if image.status == ImageStatus::Available && !selection.excludes_image(image) {
+        if image.status == ImageStatus::Available
+            && let Some(created) = image.created
+            && !selection.excludes_image(image)
+        {
             let key = (image.arn.account_id().to_owned(), name.to_owned());
             let available = tally.available.entry(key).or_default();
-            available.any = available.any.max(image.created);
+            let build = Some(Arc::new(AvailableBuild {
+                created,
+                version: image.arn.version().to_owned(),
+                amis: image.amis.clone(),
+            }));
             if selected {
-                available.selected = available.selected.max(image.created);
+                available.selected = build.clone().max(available.selected.take());
             }
+            available.any = build.max(available.any.take());
         }
     }
 
@@ -350,15 +360,15 @@ impl Discovery {
         matched
     }
 
-    /// Of the images that matter, when the newest AVAILABLE build was made; `None` until a list told.
-    pub(super) fn available(&self) -> Option<BTreeMap<ImageKey, Timestamp>> {
+    /// Returns the newest AVAILABLE build of each image that matters; `None` until a list was read.
+    pub(super) fn available(&self) -> Option<BTreeMap<ImageKey, Arc<AvailableBuild>>> {
         let matters = |(key, available): (&ImageKey, &Available)| {
             let any = self.recipes.contains(key) || self.tracked.contains(key);
-            let at = match any {
-                true => available.any,
-                false => available.selected,
+            let build = match any {
+                true => &available.any,
+                false => &available.selected,
             };
-            Some((key.clone(), at?))
+            Some((key.clone(), build.clone()?))
         };
         Some(
             self.available

@@ -1,13 +1,14 @@
 //! The selected pipelines, and the names of images: what discovery alone tells, and nothing polls.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::discovery::ImageKey;
 use super::labels::Labels;
 use super::ownership::{Ownership, Resource};
 use super::selection::Selection;
-use crate::model::{Pipeline, PipelineArn, Timestamp};
-use crate::snapshot::{Chunks, ImageName, ImageNameRecord, PipelineRecord, Table};
+use crate::model::{Pipeline, PipelineArn};
+use crate::snapshot::{AvailableBuild, Chunks, ImageName, ImageNameRecord, PipelineRecord, Table};
 
 /// The selected pipelines, whichever target owns them; exposed are those that this one owns.
 #[derive(Debug, Default)]
@@ -102,10 +103,10 @@ impl Pipelines {
     }
 }
 
-/// When the newest AVAILABLE build of each image was made, whichever target owns the name.
+/// The newest AVAILABLE build of each image, whichever target owns the name.
 #[derive(Debug, Default)]
 pub(super) struct ImageNames {
-    available: BTreeMap<ImageKey, Timestamp>,
+    available: BTreeMap<ImageKey, Arc<AvailableBuild>>,
     exposed: Table<ImageNameRecord>,
 }
 
@@ -117,7 +118,7 @@ impl ImageNames {
     /// Passes have told of these names and no others.
     pub(super) fn replace(
         &mut self,
-        available: BTreeMap<ImageKey, Timestamp>,
+        available: BTreeMap<ImageKey, Arc<AvailableBuild>>,
         labels: &Labels,
         owners: &dyn Ownership,
         released: &mut Vec<Resource>,
@@ -151,10 +152,11 @@ impl ImageNames {
         owners: &dyn Ownership,
         released: &mut Vec<Resource>,
     ) {
-        for (key, at) in &self.available {
+        for (key, newest) in &self.available {
             let resource = resource(key, labels);
             if owners.claim(&resource) {
-                let record = ImageNameRecord::new(name(key), labels.target(), *at, labels.region());
+                let (own_labels, region) = (labels.target(), labels.region());
+                let record = ImageNameRecord::new(name(key), own_labels, newest.clone(), region);
                 self.exposed.put(record);
             } else if self.exposed.remove(&name(key)).is_some() {
                 released.push(resource);

@@ -27,6 +27,30 @@ pub struct ImageFailure {
     pub regions: Vec<RegionFailure>,
 }
 
+impl ImageFailure {
+    /// Returns the failure with what it lacks from an earlier response about the same failure.
+    #[must_use]
+    pub fn or(self, earlier: &Self) -> Self {
+        let or = |own: Option<String>, earlier: &Option<String>| own.or_else(|| earlier.clone());
+        Self {
+            reason: or(self.reason, &earlier.reason),
+            stage: or(self.stage, &earlier.stage),
+            step: or(self.step, &earlier.step),
+            step_execution_id: self.step_execution_id.or(earlier.step_execution_id),
+            component: or(self.component, &earlier.component),
+            phase: or(self.phase, &earlier.phase),
+            component_step: or(self.component_step, &earlier.component_step),
+            component_action: or(self.component_action, &earlier.component_action),
+            component_error: or(self.component_error, &earlier.component_error),
+            distribution_error: or(self.distribution_error, &earlier.distribution_error),
+            regions: match self.regions.is_empty() {
+                true => earlier.regions.clone(),
+                false => self.regions,
+            },
+        }
+    }
+}
+
 /// A region and account that the distribution of an image did not reach, from `regionFailures`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegionFailure {

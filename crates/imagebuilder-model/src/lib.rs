@@ -25,7 +25,7 @@ pub use time::Timestamp;
 /// A step execution, from one response of `GetWorkflowStepExecution`.
 ///
 /// Every member of the response but the status may be missing.
-/// `inputs` can hold secrets and never comes this far; nor does `outputs`, but for [`StepOutputs`].
+/// `inputs` can hold secrets and never comes this far. Of `outputs` the values of [`StepOutputs`] do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepExecution {
     pub status: StepStatus,

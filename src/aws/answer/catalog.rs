@@ -191,10 +191,14 @@ fn log_group(configuration: Option<&ImageLoggingConfiguration>) -> Option<String
     present(configuration?.log_group_name()).map(str::to_owned)
 }
 
-/// Those without an id are left out.
+/// Those without an id and those that are not AVAILABLE are left out.
 fn amis(resources: Option<&OutputResources>) -> Vec<Ami> {
     let amis = resources.map_or(&[][..], |resources| resources.amis());
-    let read = amis.iter().filter_map(|ami| {
+    let available = amis.iter().filter(|ami| {
+        let status = ami.state().and_then(|state| state.status());
+        status.is_none_or(|status| *status == aws_sdk_imagebuilder::types::ImageStatus::Available)
+    });
+    let read = available.filter_map(|ami| {
         Some(Ami {
             region: ami.region().unwrap_or_default().to_owned(),
             account_id: ami.account_id().unwrap_or_default().to_owned(),

@@ -70,16 +70,22 @@ pub(super) static FAMILIES: &[Row] = &[
                 names::REGION,
                 names::IMAGE,
                 names::IMAGE_VERSION,
+                names::STAGE,
                 names::FAILED_STEP,
                 names::STEP_EXECUTION_ID,
                 names::COMPONENT,
                 names::PHASE,
                 names::COMPONENT_STEP,
                 names::COMPONENT_ACTION,
+                names::TARGET_REGION,
+                names::TARGET_ACCOUNT_ID,
+                names::CONFIGURATION_STEP,
             ],
-            help: "Location of the failure of a FAILED image build version, as far as the service reports it. Always 1.",
+            help: "Location of the failure of a FAILED image build version, as far as the service reports it; for a failed distribution, one series for each failed region. Always 1.",
         },
-        Series::Image(ObjectSeries::Detail(|image| image.failure.as_ref())),
+        Series::Image(ObjectSeries::Details(|image| {
+            { image.failure.as_ref() }.map_or(&[], |failure| &failure.labels)
+        })),
     ),
     (
         Family {
@@ -89,7 +95,24 @@ pub(super) static FAMILIES: &[Row] = &[
             help: "Creation time of the newest AVAILABLE build of the image, in Unix time (seconds).",
         },
         Series::ImageName(ObjectSeries::Value(|name, _| {
-            Some(time(name.last_available))
+            Some(time(name.newest.created))
         })),
+    ),
+    (
+        Family {
+            name: "imagebuilder_image_output_info",
+            kind: Kind::Gauge,
+            labels: &[
+                names::ACCOUNT_ID,
+                names::REGION,
+                names::IMAGE,
+                names::IMAGE_VERSION,
+                names::OUTPUT_REGION,
+                names::OUTPUT_ACCOUNT_ID,
+                names::AMI_ID,
+            ],
+            help: "AMIs of the newest AVAILABLE build of the image, one series for each. Always 1.",
+        },
+        Series::ImageName(ObjectSeries::Details(|name| &name.outputs)),
     ),
 ];

@@ -2,14 +2,16 @@
 
 mod workflows;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{
-    Image, ImageFailure, ImageStatus, Pipeline, PipelineArn, StepTotals, WorkflowExecution,
-    WorkflowExecutionId, WorkflowStatus,
+    Ami, Image, ImageFailure, ImageStatus, Pipeline, PipelineArn, RegionFailure, StepTotals,
+    WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 use crate::snapshot::{
-    ImageName, ImageNameRecord, ImageRecord, PipelineRecord, Records, SelectorKind, SelectorRecord,
-    WorkflowRecord,
+    AvailableBuild, ImageName, ImageNameRecord, ImageRecord, PipelineRecord, Records, SelectorKind,
+    SelectorRecord, WorkflowRecord,
 };
 
 const REGION: &str = "us-west-2";
@@ -76,6 +78,19 @@ fn image_record(image: &Image) -> ImageRecord {
     ImageRecord::new(image, own(), tags(), REGION)
 }
 
+fn newest() -> Arc<AvailableBuild> {
+    let ami = |region: &str| Ami {
+        region: region.into(),
+        account_id: "111122223333".into(),
+        id: format!("ami-of-{region}"),
+    };
+    Arc::new(AvailableBuild {
+        created: START,
+        version: "1.0.0/1".into(),
+        amis: vec![ami("us-west-2"), ami("eu-west-1"), ami("us-west-2")],
+    })
+}
+
 fn pipeline() -> Pipeline {
     Pipeline {
         arn: pipeline_arn("nightly"),
@@ -137,7 +152,7 @@ pub(super) fn store(target: usize, count: usize, own: &str, text: &str, status: 
             account_id: "111122223333".into(),
             name: format!("golden-{number}").into(),
         };
-        let record = ImageNameRecord::new(name, own.clone(), START, REGION);
+        let record = ImageNameRecord::new(name, own.clone(), newest(), REGION);
         store.image_names.put(record);
         let selector = format!("{at}{text}");
         let record = SelectorRecord::new(SelectorKind::Images, &selector, at);
@@ -220,16 +235,48 @@ fn image_shows_everything_that_is_known_of_it() {
     assert_eq!(only, [r#"status="TESTING"} 1"#]);
 }
 
+fn failure(status: ImageStatus, failure: Option<ImageFailure>) -> Vec<String> {
+    let record = image_record(&Image {
+        failure,
+        ..image(status)
+    });
+    let scrape = scrape_of(|store| store.images.put(record));
+    behind_id(scrape, "imagebuilder_image_failure_info", IMAGE)
+}
+
+#[test]
+fn failed_distribution_has_one_series_for_each_region_and_account() {
+    let region = |region: &str| RegionFailure {
+        region: Some(region.into()),
+        account_id: Some("444455556666".into()),
+        ..RegionFailure::default()
+    };
+    let distribution = ImageFailure {
+        stage: Some("DISTRIBUTING".into()),
+        regions: vec![
+            region("eu-west-1"),
+            RegionFailure {
+                configuration_step: Some("EXPORT_AMI".into()),
+                ..region("us-east-1")
+            },
+            region("eu-west-1"),
+        ],
+        ..ImageFailure::default()
+    };
+    assert_eq!(
+        failure(ImageStatus::Failed, Some(distribution)),
+        [
+            r#"stage="DISTRIBUTING",target_region="eu-west-1",target_account_id="444455556666"} 1"#,
+            concat!(
+                r#"stage="DISTRIBUTING",target_region="us-east-1","#,
+                r#"target_account_id="444455556666",configuration_step="EXPORT_AMI"} 1"#
+            ),
+        ]
+    );
+}
+
 #[test]
 fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
-    let failure = |status, failure| {
-        let record = image_record(&Image {
-            failure,
-            ..image(status)
-        });
-        let scrape = scrape_of(|store| store.images.put(record));
-        behind_id(scrape, "imagebuilder_image_failure_info", IMAGE)
-    };
     let told = ImageFailure {
         step: Some("ApplyBuildComponents".into()),
         step_execution_id: ID.parse().ok(),
@@ -265,12 +312,18 @@ fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
 #[test]
 fn last_available_build_is_shown_by_the_name_alone() {
     let name = ImageName::of(&image_arn(1));
-    let record = ImageNameRecord::new(name, own(), START, REGION);
+    let record = ImageNameRecord::new(name, own(), newest(), REGION);
     let scrape = scrape_of(|store| store.image_names.put(record));
     assert_eq!(
         shown(scrape, "imagebuilder_image_", IMAGE),
         "imagebuilder_image_last_available_timestamp_seconds{account_id=\"111122223333\",\
-         region=\"us-west-2\",image=\"golden\",team=\"platform\"} 1788981143.418\n"
+         region=\"us-west-2\",image=\"golden\",team=\"platform\"} 1788981143.418\n\
+         imagebuilder_image_output_info{account_id=\"111122223333\",region=\"us-west-2\",\
+         image=\"golden\",team=\"platform\",image_version=\"1.0.0/1\",output_region=\"eu-west-1\",\
+         output_account_id=\"111122223333\",ami_id=\"ami-of-eu-west-1\"} 1\n\
+         imagebuilder_image_output_info{account_id=\"111122223333\",region=\"us-west-2\",\
+         image=\"golden\",team=\"platform\",image_version=\"1.0.0/1\",output_region=\"us-west-2\",\
+         output_account_id=\"111122223333\",ami_id=\"ami-of-us-west-2\"} 1\n"
     );
 }
 

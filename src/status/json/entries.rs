@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::super::builds::{Build, Execution, Step};
 use super::super::console;
+use super::super::failure::BuildFailure;
 use super::super::known::StatusSource;
 use super::super::query::Query;
 use super::super::site::Site;
 use super::super::text::bounded;
 use super::super::time::seconds;
+use super::failure::{FailureFields, Texts, output_texts};
 use crate::labels::LabelText;
 use crate::model::{ImageArn, OnFailure, Timestamp};
 use crate::snapshot::StepRecord;
@@ -29,7 +31,7 @@ pub(super) struct ImageEntry<'a> {
     #[serde(flatten)]
     details: BTreeMap<&'a str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<BTreeMap<&'a str, String>>,
+    failure: Option<FailureFields<'a>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<&'a str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +70,8 @@ pub(super) struct WorkflowExecutionEntry<'a> {
     duration_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps_planned: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
 }
@@ -144,6 +148,8 @@ struct ObservedFields<'a> {
     waiting_for_action: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+    #[serde(flatten)]
+    outputs: Texts<'a>,
 }
 
 impl<'a> PlaceFields<'a> {
@@ -170,7 +176,7 @@ impl<'a> ImageEntry<'a> {
             details: details
                 .filter(|(name, _)| *name != "image_build_version_arn")
                 .collect(),
-            failure: image.and_then(|image| Some(image.failure.as_ref()?.pairs().collect())),
+            failure: BuildFailure::of(build).map(FailureFields::of),
             labels: image
                 .map(|image| labels(&image.own_labels))
                 .unwrap_or_default(),
@@ -213,6 +219,9 @@ impl<'a> WorkflowExecutionEntry<'a> {
                 .and_then(|observed| observed.duration_millis(now))
                 .map(seconds),
             steps_planned: observed.and_then(|observed| observed.planned),
+            message: observed
+                .and_then(|observed| observed.message.as_deref())
+                .map(|message| bounded(message).0),
             url: site.permalink(&Query::address_of(id)),
         })
     }
@@ -252,6 +261,7 @@ impl<'a> ObservedFields<'a> {
             .message
             .as_deref()
             .filter(|message| !message.is_empty());
+        let outputs = observed.outputs.as_deref();
         Some(Self {
             step: definition.name.as_deref(),
             action: definition.action.as_deref(),
@@ -272,6 +282,7 @@ impl<'a> ObservedFields<'a> {
             max_attempts: observed.max_attempts,
             waiting_for_action: observed.waiting_for_action(),
             message: message.map(|message| bounded(message).0),
+            outputs: outputs.map(output_texts).unwrap_or_default(),
         })
     }
 }

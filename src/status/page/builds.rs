@@ -4,16 +4,17 @@ use maud::{Markup, display, html};
 
 use super::super::builds::{Build, BuildState, Execution};
 use super::super::console;
+use super::super::failure::BuildFailure;
 use super::super::known::StatusSource;
 use super::super::query::Query;
 use super::super::selection::Status;
 use super::super::site::Site;
 use super::super::time::Span;
-use super::parts::{fact, nothing, since, status_word, time, with_sub};
+use super::failure;
+use super::parts::{excerpt, fact, nothing, since, status_word, time, with_sub};
 use super::steps;
 use super::timeline::Axis;
 use crate::api::Operation;
-use crate::labels::LabelText;
 use crate::model::{ImageArn, Timestamp};
 use crate::snapshot::WorkflowObservation;
 
@@ -40,8 +41,8 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
                 @if outdated { (may_be_outdated(build.source, now)) }
                 span.facts { (facts(build, now)) }
             }
-            @if let Some(failure) = build.image.and_then(|image| image.failure.as_ref()) {
-                (reason(failure))
+            @if let Some((failure, arn)) = BuildFailure::of(build).zip(build.arn) {
+                (failure::failure(&failure, arn))
             }
             @if build.executions.is_empty() {
                 (none_known("workflow executions is known", build.source, LISTS_EXECUTIONS))
@@ -96,24 +97,6 @@ fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// States where the build failed, as far as the service reports it.
-fn reason(failure: &LabelText) -> Markup {
-    let value = |wanted: &str| { failure.pairs() }.find(|(name, _)| *name == wanted);
-    let part = |before: &str, name: &str, after: &str| {
-        value(name).map(|(_, value)| html! { (before) (value) (after) })
-    };
-    let strong =
-        |before: &str, name: &str| value(name).map(|(_, value)| html! { (before) b { (value) } });
-    let parts = [
-        strong(" at ", "failed_step"),
-        strong(", in component ", "component"),
-        part(", phase ", "phase", ""),
-        strong(", its step ", "component_step"),
-        part(" (", "component_action", ")"),
-    ];
-    html! { p.reason { "Failed" @for part in parts.iter().flatten() { (part) } "." } }
-}
-
 fn execution(execution: &Execution<'_>, now: Timestamp, site: &Site) -> Markup {
     let axis = Axis::of(execution, now);
     // An execution that failed or has started is unfolded.
@@ -133,6 +116,9 @@ fn execution(execution: &Execution<'_>, now: Timestamp, site: &Site) -> Markup {
                     (status_word(observed.status.as_str()))
                     span.facts { (progress(execution, observed, now)) }
                 }
+            }
+            @if let Some(message) = execution.observed.and_then(|one| one.message.as_deref()) {
+                p.message dir="auto" { (excerpt(message)) }
             }
             ol.steps {
                 @for step in &execution.steps {

@@ -10,7 +10,7 @@ use super::notes::notes;
 use super::parts::{excerpt, since, status_word, time};
 use super::timeline::Axis;
 use crate::model::{OnFailure, StepStatus, Timestamp};
-use crate::snapshot::Phase;
+use crate::snapshot::{Observation, Phase};
 
 /// Renders a step of an execution that `owner` polls.
 pub(super) fn step(
@@ -22,8 +22,7 @@ pub(super) fn step(
     let (record, observed) = (step.record, step.observed());
     let status = observed.map_or("UNSEEN", |observed| observed.status.as_str());
     let name = observed.and_then(|observed| observed.definition.name.as_deref());
-    let message = { observed.and_then(|observed| observed.message.as_deref()) }
-        .filter(|message| !message.is_empty());
+    let message = observed.and_then(Observation::reason);
     let failed = observed.is_some_and(|observed| observed.status == StepStatus::Failed);
     html! {
         li {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::RollbackStatus;
+use crate::model::{RegionFailure, RollbackStatus};
 
 /// The names of a page's tags and of their attributes, in their order.
 fn skeleton(page: &str) -> Vec<String> {
@@ -36,8 +36,19 @@ fn untrusted(texts: &[String]) -> Known {
             phase: text(4),
             component_step: text(5),
             component_action: text(6),
+            reason: text(0),
+            component_error: text(1),
+            regions: vec![RegionFailure {
+                region: text(2),
+                account_id: text(3),
+                status: text(4),
+                configuration_step: text(5),
+                error: text(6),
+            }],
             ..ImageFailure::default()
         }),
+        name: text(2),
+        log_group: text(3),
         ..Image::with_status(arn.clone(), ImageStatus::Failed)
     };
     records.put_image(&failed);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::ErrorKind;
-use crate::model::{PipelineArn, RollbackStatus, StepTotals};
+use crate::model::{PipelineArn, RegionFailure, RollbackStatus, StepOutputs, StepTotals};
 
 /// A failed step with everything a step can have.
 pub(super) fn failed_step() -> StepExecution {
@@ -46,22 +46,49 @@ pub(super) fn with_step(
     records.known()
 }
 
-/// A records in which nothing is absent.
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn full_failure() -> ImageFailure {
+    ImageFailure {
+        step: text("ApplyBuildComponents"),
+        reason: text("Workflow execution failed"),
+        stage: text("BUILDING"),
+        step_execution_id: None,
+        component: text("install-agent"),
+        phase: text("build"),
+        component_step: text("StartAgent"),
+        component_action: text("ExecuteBash"),
+        component_error: text("exit status 1"),
+        distribution_error: text("1 of 2 regions failed"),
+        regions: vec![RegionFailure {
+            region: text("eu-west-1"),
+            account_id: text("444455556666"),
+            status: text("TIMED_OUT"),
+            configuration_step: text("EXPORT_AMI"),
+            error: text("The copy timed out"),
+        }],
+    }
+}
+
+fn full_outputs() -> StepOutputs {
+    StepOutputs {
+        error: text("Command failed"),
+        run_command_id: text("a7b4f0ce-1d6e-4b8a-9f4e-0d6f2c7f8a11"),
+        log_url: text("s3://logs/bundle.zip"),
+        instance_id: text("i-0123456789abcdef0"),
+    }
+}
+
+/// Records in which nothing is absent.
 pub(super) fn everything_known() -> Known {
     let mut records = TargetRecords::default();
     let arn = image_arn("golden", 3);
-    let text = |text: &str| Some(text.to_owned());
     let pipeline = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden";
     let failed = Image {
-        failure: Some(ImageFailure {
-            step: text("ApplyBuildComponents"),
-            step_execution_id: Some(records.unseen_step().id),
-            component: text("install-agent"),
-            phase: text("build"),
-            component_step: text("StartAgent"),
-            component_action: text("ExecuteBash"),
-            ..ImageFailure::default()
-        }),
+        failure: Some(full_failure()),
+        log_group: text("/builds/golden"),
         created: Some(ago(5_000)),
         platform: text("Linux"),
         kind: text("AMI"),
@@ -81,10 +108,16 @@ pub(super) fn everything_known() -> Known {
         totals: Some(totals),
         parallel_group: text("tests"),
         retried: Some(false),
+        message: text("Step ApplyBuildComponents failed"),
         ..execution(WorkflowStatus::Failed, 4_600)
     };
     records.execution(1, &arn, told);
-    let mut record = records.step(1, &arn, failed_step());
+    let failed_step = StepExecution {
+        outputs: Some(full_outputs()),
+        ..failed_step()
+    };
+    records.unseen_step();
+    let mut record = records.step(1, &arn, failed_step);
     record.own_labels = LabelText::new([("change", "CHG0042")]);
     if let Some(observed) = &mut record.observed {
         observed.budget_millis = Some(2_700_000);

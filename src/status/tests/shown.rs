@@ -14,7 +14,7 @@ fn failed_step_says_what_broke_and_why() {
     let text = text_of(&page);
     for said in [
         "golden 1.0.0/3 FAILED",
-        "Failed at ApplyBuildComponents , in component install-agent , phase build, its step StartAgent (ExecuteBash).",
+        "Failed at step ApplyBuildComponents , in component install-agent , in phase build , at its step StartAgent (ExecuteBash).",
         "ApplyBuildComponents FAILED 1h 15m of 1h 15m",
         "ran into its timeout over its budget of 45m 00s attempt 2 of 2 ends the workflow rollback FAILED",
         "Document failed",

@@ -1,0 +1,173 @@
+//! Why a build failed, and where to look next: the facts that the page and the JSON show of it.
+
+use super::builds::{Build, BuildState, Execution, Step};
+use super::console;
+use crate::model::{ImageArn, ImageFailure, ImageStatus, StepExecutionId, StepOutputs, StepStatus};
+
+/// Why a build failed, as far as the service says, and where its logs are.
+pub(super) struct BuildFailure<'a> {
+    arn: &'a ImageArn,
+    /// What the service says of the image; `None` for a build of which only steps are known.
+    pub told: Option<&'a ImageFailure>,
+    /// The step that failed, if it is tracked.
+    pub step: Option<Step<'a>>,
+    pub log_group: String,
+    /// The version and the number of the build.
+    pub log_stream: &'a str,
+    /// The instance on which the failed step ran.
+    pub instance_id: Option<&'a str>,
+}
+
+/// A command that shows more of a failure.
+pub(super) struct Command {
+    /// Names the command in the JSON.
+    pub id: &'static str,
+    pub title: &'static str,
+    /// A line for a POSIX shell.
+    pub line: String,
+}
+
+impl<'a> BuildFailure<'a> {
+    /// `None` for a build that did not fail or whose image is unknown.
+    pub(super) fn of(build: &Build<'a>) -> Option<Self> {
+        let arn = build.arn.filter(|_| build.state == BuildState::Failed)?;
+        let image = build.image;
+        let told = image.and_then(|image| Some(&image.failure.as_ref()?.failure));
+        let (execution, step) = failed_step(build, told).unzip();
+        let name = image.map_or(arn.name(), |image| &image.name);
+        let log_group = image.and_then(|image| image.log_group.as_deref());
+        Some(Self {
+            arn,
+            told,
+            step,
+            log_group: log_group.map_or_else(|| format!("/aws/imagebuilder/{name}"), str::to_owned),
+            log_stream: arn.version(),
+            instance_id: execution.and_then(instance_id),
+        })
+    }
+
+    /// What the outputs of the failed step say.
+    pub(super) fn outputs(&self) -> Option<&'a StepOutputs> {
+        self.step?.observed()?.outputs.as_deref()
+    }
+
+    /// The error of the failed step where the service says none of the component.
+    pub(super) fn step_error(&self) -> Option<&'a str> {
+        let component = self.told.and_then(|told| told.component_error.as_ref());
+        self.step?
+            .observed()?
+            .reason()
+            .filter(|_| component.is_none())
+    }
+
+    /// The address of the build's log stream in the AWS console.
+    pub(super) fn logs_url(&self) -> Option<String> {
+        console::logs_url(self.arn, &self.log_group, self.log_stream)
+    }
+
+    /// Whether the build failed while an instance ran for it. After a failure the infrastructure
+    /// configuration decides whether it is terminated.
+    pub(super) fn may_have_left_instance(&self) -> bool {
+        let stage = self.told.and_then(|told| told.stage.as_deref());
+        let kept = [ImageStatus::Building, ImageStatus::Testing];
+        stage.is_none_or(|stage| kept.iter().any(|status| status.as_str() == stage))
+    }
+
+    pub(super) fn commands(&self) -> Vec<Command> {
+        let region = quoted(self.arn.region());
+        let mut commands = vec![Command {
+            id: "logs",
+            title: "Log of the build",
+            line: format!(
+                "aws logs filter-log-events --region {region} --log-group-name {} --log-stream-names {}",
+                quoted(&self.log_group),
+                quoted(self.log_stream)
+            ),
+        }];
+        if let Some(id) = self
+            .outputs()
+            .and_then(|outputs| outputs.run_command_id.as_deref())
+        {
+            let line = match self.instance_id {
+                Some(instance) => format!(
+                    "aws ssm get-command-invocation --region {region} --command-id {} --instance-id {}",
+                    quoted(id),
+                    quoted(instance)
+                ),
+                None => format!(
+                    "aws ssm list-command-invocations --region {region} --command-id {} --details",
+                    quoted(id)
+                ),
+            };
+            commands.push(Command {
+                id: "run_command",
+                title: "Output of the command",
+                line,
+            });
+        }
+        if self.may_have_left_instance() {
+            commands.push(Command {
+                id: "instances",
+                title: "Instances that were kept",
+                line: format!(
+                    "aws ec2 describe-instances --region {region} --filters {} {}",
+                    quoted(&format!(
+                        "Name=tag:Ec2ImageBuilderArn,Values={}",
+                        self.arn.as_str()
+                    )),
+                    quoted("Name=instance-state-name,Values=pending,running,stopping,stopped")
+                ),
+            });
+        }
+        commands
+    }
+}
+
+/// Returns the step that made the build fail, with its execution: the one that the service names,
+/// else the last one that failed.
+fn failed_step<'a, 'b>(
+    build: &'b Build<'a>,
+    told: Option<&ImageFailure>,
+) -> Option<(&'b Execution<'a>, Step<'a>)> {
+    let named: Option<StepExecutionId> = told.and_then(|told| told.step_execution_id);
+    let executions = build.executions.iter().filter(|one| !one.superseded());
+    let steps = executions.flat_map(|one| one.steps.iter().map(move |step| (one, *step)));
+    let failed = |step: &Step<'_>| {
+        { step.observed() }.is_some_and(|observed| observed.status == StepStatus::Failed)
+    };
+    match named {
+        Some(id) => { steps }.find(|(_, step)| step.record.id == id),
+        None => { steps.rev() }.find(|(_, step)| failed(step)),
+    }
+}
+
+/// Returns the instance that a step of the execution launched.
+fn instance_id<'a>(execution: &Execution<'a>) -> Option<&'a str> {
+    let observed = execution.steps.iter().filter_map(Step::observed);
+    let mut outputs = observed.filter_map(|observed| observed.outputs.as_deref());
+    outputs.find_map(|outputs| outputs.instance_id.as_deref())
+}
+
+/// Returns the text as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@+".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_one_word_of_a_shell() {
+        assert_eq!(
+            quoted("/aws/imagebuilder/Golden"),
+            "/aws/imagebuilder/Golden"
+        );
+        assert_eq!(quoted("a b; it's $(id)"), r"'a b; it'\''s $(id)'");
+        assert_eq!(quoted(""), "''");
+    }
+}
