@@ -236,6 +236,17 @@ impl ImageNameRecord {
 }
 
 impl AvailableBuild {
+    /// `None` for a build that is not AVAILABLE or whose creation time is unknown.
+    pub fn of(image: &Image) -> Option<Self> {
+        Some(Self {
+            created: image
+                .created
+                .filter(|_| image.status == ImageStatus::Available)?,
+            version: image.arn.version().to_owned(),
+            amis: image.amis.clone(),
+        })
+    }
+
     fn output_labels(&self) -> Vec<LabelText> {
         let amis: BTreeSet<_> = self.amis.iter().collect();
         let labels = amis.into_iter().map(|ami| {

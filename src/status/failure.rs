@@ -8,7 +8,7 @@ use crate::model::{ImageArn, ImageFailure, ImageStatus, StepExecutionId, StepOut
 pub(super) struct BuildFailure<'a> {
     arn: &'a ImageArn,
     /// What the service says of the image; `None` for a build of which only steps are known.
-    pub told: Option<&'a ImageFailure>,
+    pub reported: Option<&'a ImageFailure>,
     /// The step that failed, if it is tracked.
     pub step: Option<Step<'a>>,
     pub log_group: String,
@@ -32,13 +32,13 @@ impl<'a> BuildFailure<'a> {
     pub(super) fn of(build: &Build<'a>) -> Option<Self> {
         let arn = build.arn.filter(|_| build.state == BuildState::Failed)?;
         let image = build.image;
-        let told = image.and_then(|image| Some(&image.failure.as_ref()?.failure));
-        let (execution, step) = failed_step(build, told).unzip();
+        let reported = image.and_then(|image| Some(&image.failure.as_ref()?.failure));
+        let (execution, step) = failed_step(build, reported).unzip();
         let name = image.map_or(arn.name(), |image| &image.name);
         let log_group = image.and_then(|image| image.log_group.as_deref());
         Some(Self {
             arn,
-            told,
+            reported,
             step,
             log_group: log_group.map_or_else(|| format!("/aws/imagebuilder/{name}"), str::to_owned),
             log_stream: arn.version(),
@@ -53,7 +53,9 @@ impl<'a> BuildFailure<'a> {
 
     /// The error of the failed step where the service says none of the component.
     pub(super) fn step_error(&self) -> Option<&'a str> {
-        let component = self.told.and_then(|told| told.component_error.as_ref());
+        let component = self
+            .reported
+            .and_then(|reported| reported.component_error.as_ref());
         self.step?
             .observed()?
             .reason()
@@ -68,7 +70,7 @@ impl<'a> BuildFailure<'a> {
     /// Whether the build failed while an instance ran for it. After a failure the infrastructure
     /// configuration decides whether it is terminated.
     pub(super) fn may_have_left_instance(&self) -> bool {
-        let stage = self.told.and_then(|told| told.stage.as_deref());
+        let stage = self.reported.and_then(|reported| reported.stage.as_deref());
         let kept = [ImageStatus::Building, ImageStatus::Testing];
         stage.is_none_or(|stage| kept.iter().any(|status| status.as_str() == stage))
     }
@@ -127,9 +129,9 @@ impl<'a> BuildFailure<'a> {
 /// else the last one that failed.
 fn failed_step<'a, 'b>(
     build: &'b Build<'a>,
-    told: Option<&ImageFailure>,
+    reported: Option<&ImageFailure>,
 ) -> Option<(&'b Execution<'a>, Step<'a>)> {
-    let named: Option<StepExecutionId> = told.and_then(|told| told.step_execution_id);
+    let named: Option<StepExecutionId> = reported.and_then(|reported| reported.step_execution_id);
     let executions = build.executions.iter().filter(|one| !one.superseded());
     let steps = executions.flat_map(|one| one.steps.iter().map(move |step| (one, *step)));
     let failed = |step: &Step<'_>| {

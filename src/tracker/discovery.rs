@@ -14,7 +14,7 @@ use super::retry::Policy;
 use super::selection::Selection;
 use crate::api::{Account, Call, ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{Image, ImageStatus, Pipeline, PipelineArn, Timestamp};
+use crate::model::{Image, Pipeline, PipelineArn, Timestamp};
 use crate::snapshot::{AvailableBuild, Chunks, SelectorKind, SelectorRecord, Table};
 
 /// Account and name of an image.
@@ -245,17 +245,12 @@ impl Discovery {
             selected = true;
             tally.names[place].insert(name.to_owned());
         }
-        if image.status == ImageStatus::Available
-            && let Some(created) = image.created
+        if let Some(build) = AvailableBuild::of(image)
             && !selection.excludes_image(image)
         {
             let key = (image.arn.account_id().to_owned(), name.to_owned());
             let available = tally.available.entry(key).or_default();
-            let build = Some(Arc::new(AvailableBuild {
-                created,
-                version: image.arn.version().to_owned(),
-                amis: image.amis.clone(),
-            }));
+            let build = Some(Arc::new(build));
             if selected {
                 available.selected = build.clone().max(available.selected.take());
             }
@@ -370,13 +365,8 @@ impl Discovery {
             };
             Some((key.clone(), build.clone()?))
         };
-        Some(
-            self.available
-                .as_ref()?
-                .iter()
-                .filter_map(matters)
-                .collect(),
-        )
+        let available = self.available.as_ref()?.iter();
+        Some(available.filter_map(matters).collect())
     }
 
     /// A page could not be read.

@@ -1,13 +1,14 @@
 //! Workflow executions, images, pipelines, and how they are looked for.
 
+mod failures;
 mod workflows;
 
 use std::sync::Arc;
 
 use super::*;
 use crate::model::{
-    Ami, Image, ImageFailure, ImageStatus, Pipeline, PipelineArn, RegionFailure, StepTotals,
-    WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
+    Ami, Image, ImageFailure, ImageStatus, Pipeline, PipelineArn, StepTotals, WorkflowExecution,
+    WorkflowExecutionId, WorkflowStatus,
 };
 use crate::snapshot::{
     AvailableBuild, ImageName, ImageNameRecord, ImageRecord, PipelineRecord, Records, SelectorKind,
@@ -233,80 +234,6 @@ fn image_shows_everything_that_is_known_of_it() {
     let status = "imagebuilder_image_status";
     let only = behind_id(sparse(scrape), status, IMAGE);
     assert_eq!(only, [r#"status="TESTING"} 1"#]);
-}
-
-fn failure(status: ImageStatus, failure: Option<ImageFailure>) -> Vec<String> {
-    let record = image_record(&Image {
-        failure,
-        ..image(status)
-    });
-    let scrape = scrape_of(|store| store.images.put(record));
-    behind_id(scrape, "imagebuilder_image_failure_info", IMAGE)
-}
-
-#[test]
-fn failed_distribution_has_one_series_for_each_region_and_account() {
-    let region = |region: &str| RegionFailure {
-        region: Some(region.into()),
-        account_id: Some("444455556666".into()),
-        ..RegionFailure::default()
-    };
-    let distribution = ImageFailure {
-        stage: Some("DISTRIBUTING".into()),
-        regions: vec![
-            region("eu-west-1"),
-            RegionFailure {
-                configuration_step: Some("EXPORT_AMI".into()),
-                ..region("us-east-1")
-            },
-            region("eu-west-1"),
-        ],
-        ..ImageFailure::default()
-    };
-    assert_eq!(
-        failure(ImageStatus::Failed, Some(distribution)),
-        [
-            r#"stage="DISTRIBUTING",target_region="eu-west-1",target_account_id="444455556666"} 1"#,
-            concat!(
-                r#"stage="DISTRIBUTING",target_region="us-east-1","#,
-                r#"target_account_id="444455556666",configuration_step="EXPORT_AMI"} 1"#
-            ),
-        ]
-    );
-}
-
-#[test]
-fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
-    let told = ImageFailure {
-        step: Some("ApplyBuildComponents".into()),
-        step_execution_id: ID.parse().ok(),
-        component: Some("install-agent".into()),
-        phase: Some("build".into()),
-        component_step: Some("Fetch \"it\"".into()),
-        component_action: Some("ExecuteBash".into()),
-        ..ImageFailure::default()
-    };
-    assert_eq!(
-        failure(ImageStatus::Failed, Some(told.clone())),
-        [concat!(
-            r#"failed_step="ApplyBuildComponents","#,
-            r#"step_execution_id="step-2e6fef0d-657c-4b7e-8706-ff24da9afa01","#,
-            r#"component="install-agent",phase="build","#,
-            r#"component_step="Fetch \"it\"",component_action="ExecuteBash"} 1"#
-        )]
-    );
-    let little = ImageFailure {
-        phase: Some("test".into()),
-        ..ImageFailure::default()
-    };
-    assert_eq!(
-        failure(ImageStatus::Failed, Some(little)),
-        [r#"phase="test"} 1"#]
-    );
-    let nothing = Some(ImageFailure::default());
-    assert!(failure(ImageStatus::Failed, nothing).is_empty());
-    assert!(failure(ImageStatus::Failed, None).is_empty());
-    assert!(failure(ImageStatus::Building, Some(told)).is_empty());
 }
 
 #[test]

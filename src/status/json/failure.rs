@@ -25,8 +25,8 @@ pub(super) struct FailureFields<'a> {
 impl<'a> FailureFields<'a> {
     pub(super) fn of(failure: BuildFailure<'a>) -> Self {
         let mut texts = Texts::new();
-        if let Some(told) = failure.told {
-            texts.extend(told_texts(told));
+        if let Some(reported) = failure.reported {
+            texts.extend(reported_texts(reported));
         }
         if let Some(outputs) = failure.outputs() {
             texts.extend(output_texts(outputs));
@@ -55,27 +55,30 @@ impl<'a> FailureFields<'a> {
         texts.insert("log_group", Cow::from(failure.log_group));
         Self {
             texts,
-            regions: { failure.told.iter() }
-                .flat_map(|told| told.regions.iter().map(region_texts))
+            regions: { failure.reported.iter() }
+                .flat_map(|reported| reported.regions.iter().map(region_texts))
                 .collect(),
             commands: commands.collect(),
         }
     }
 }
 
-fn told_texts(told: &ImageFailure) -> Texts<'_> {
+fn reported_texts(reported: &ImageFailure) -> Texts<'_> {
     let mut texts = present([
-        ("reason", told.reason.as_deref()),
-        (names::STAGE, told.stage.as_deref()),
-        (names::FAILED_STEP, told.step.as_deref()),
-        (names::COMPONENT, told.component.as_deref()),
-        (names::PHASE, told.phase.as_deref()),
-        (names::COMPONENT_STEP, told.component_step.as_deref()),
-        (names::COMPONENT_ACTION, told.component_action.as_deref()),
-        ("component_error", told.component_error.as_deref()),
-        ("distribution_error", told.distribution_error.as_deref()),
+        ("reason", reported.reason.as_deref()),
+        (names::STAGE, reported.stage.as_deref()),
+        (names::FAILED_STEP, reported.step.as_deref()),
+        (names::COMPONENT, reported.component.as_deref()),
+        (names::PHASE, reported.phase.as_deref()),
+        (names::COMPONENT_STEP, reported.component_step.as_deref()),
+        (
+            names::COMPONENT_ACTION,
+            reported.component_action.as_deref(),
+        ),
+        ("component_error", reported.component_error.as_deref()),
+        ("distribution_error", reported.distribution_error.as_deref()),
     ]);
-    if let Some(id) = told.step_execution_id {
+    if let Some(id) = reported.step_execution_id {
         texts.insert(names::STEP_EXECUTION_ID, Cow::from(id.to_string()));
     }
     texts

@@ -91,7 +91,9 @@ fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
         @if let Some(at) = build.image.and_then(|image| image.created) {
             (fact(html! { "started " (time(at, now)) }))
         }
-        @if let Some(arn) = build.arn && let Some(url) = console::image_url(arn) {
+        @if let Some(arn) = build.arn.filter(|_| build.state != BuildState::Failed)
+            && let Some(url) = console::image_url(arn)
+        {
             a href=(url) rel="noreferrer" { "AWS console" span.hidden { " of " (arn.name()) } }
         }
     }

@@ -10,23 +10,23 @@ use crate::model::{ImageArn, ImageFailure, RegionFailure};
 /// Renders the failure of the build of an image: the reason in the service's words, its place and
 /// error, then where to look next.
 pub(super) fn failure(failure: &BuildFailure<'_>, arn: &ImageArn) -> Markup {
-    let told = failure.told;
+    let reported = failure.reported;
     let outputs = failure.outputs();
     html! {
         div.failure {
-            @if let Some(reason) = told.and_then(|told| told.reason.as_deref()) {
+            @if let Some(reason) = reported.and_then(|reported| reported.reason.as_deref()) {
                 p.reason dir="auto" { (excerpt(reason)) }
             }
-            @if let Some(place) = told.and_then(place) { p.place { (place) } }
-            @for error in told.into_iter().filter_map(|told| told.component_error.as_deref()) {
+            @if let Some(place) = reported.and_then(place) { p.place { (place) } }
+            @for error in reported.into_iter().filter_map(|reported| reported.component_error.as_deref()) {
                 (error_text(error))
             }
             @if let Some(error) = failure.step_error() { (error_text(error)) }
-            @for error in told.into_iter().filter_map(|told| told.distribution_error.as_deref()) {
+            @for error in reported.into_iter().filter_map(|reported| reported.distribution_error.as_deref()) {
                 (error_text(error))
             }
-            @if let Some(told) = told.filter(|told| !told.regions.is_empty()) {
-                ul.regions { @for one in &told.regions { li { (region(one)) } } }
+            @if let Some(reported) = reported.filter(|reported| !reported.regions.is_empty()) {
+                ul.regions { @for one in &reported.regions { li { (region(one)) } } }
             }
             p.links {
                 @if let Some(url) = console::image_url(arn) {
