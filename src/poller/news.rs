@@ -1,10 +1,10 @@
-//! Logs the changes of a step that an operator may have to act on, each once.
+//! Logs the changes of a step or an image that an operator may have to act on, each once.
 
 use tracing::info;
 
 use crate::clock::Now;
-use crate::model::{RollbackStatus, StepStatus};
-use crate::snapshot::StepRecord;
+use crate::model::{ImageFailure, RollbackStatus, StepStatus};
+use crate::snapshot::{ImageRecord, StepRecord};
 use crate::tracker::StepChange;
 
 /// Maximum length of the service's message in a log line, in characters.
@@ -57,6 +57,28 @@ pub(super) fn log(target: &str, region: &str, change: &StepChange, now: Now) {
             "{}", news.text()
         );
     }
+}
+
+/// Logs that the build of an image has failed, and why.
+pub(super) fn log_failed_image(target: &str, region: &str, image: &ImageRecord) {
+    let failure = image.failure.as_ref().map(|record| &record.failure);
+    let text = |part: fn(&ImageFailure) -> &Option<String>| {
+        failure.and_then(|failure| part(failure).as_deref().map(shortened))
+    };
+    info!(
+        target = target,
+        region = region,
+        account_id = image.arn.account_id(),
+        image = image.arn.name(),
+        image_version = image.arn.version(),
+        stage = text(|failure| &failure.stage),
+        failed_step = text(|failure| &failure.step),
+        component = text(|failure| &failure.component),
+        reason = text(|failure| &failure.reason),
+        component_error = text(|failure| &failure.component_error),
+        distribution_error = text(|failure| &failure.distribution_error),
+        "image build failed"
+    );
 }
 
 fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {

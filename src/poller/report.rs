@@ -113,6 +113,9 @@ impl Reporter {
                 now.time,
             );
         }
+        for image in &changes.failed_images {
+            news::log_failed_image(&self.target, &self.region, image);
+        }
         for notice in changes.notices {
             match (notice, error) {
                 (Notice::PassEnded(operation), _) => self.pass_ended(operation),

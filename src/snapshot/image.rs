@@ -78,6 +78,10 @@ impl ImageRecord {
         unseen.answered(image)
     }
 
+    pub fn failed(&self) -> bool {
+        self.status == ImageStatus::Failed
+    }
+
     /// The record after another answer about the same image. What it is, what built it and when do
     /// not change, so they stay known where this answer lacks them; so does where it failed, for as
     /// long as it is FAILED.

@@ -3,7 +3,7 @@
 use super::ownership::Resource;
 use crate::api::Operation;
 use crate::model::{StepExecutionId, WorkflowExecutionId};
-use crate::snapshot::{SelectorKind, StepRecord};
+use crate::snapshot::{ImageRecord, SelectorKind, StepRecord};
 
 /// What happened. The poller logs and counts it, each thing once; what is known afterwards is in
 /// the tracker's snapshot.
@@ -12,6 +12,8 @@ use crate::snapshot::{SelectorKind, StepRecord};
 pub struct Changes {
     /// Every successful poll of a step, also one that told nothing new.
     pub steps: Vec<StepChange>,
+    /// Images whose build has failed, each once.
+    pub failed_images: Vec<ImageRecord>,
     pub notices: Vec<Notice>,
     /// Resources that are this target's no longer, nor wanted. Another target may have them once the
     /// snapshot without them is published.

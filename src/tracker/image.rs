@@ -1,12 +1,19 @@
 //! What is known of one image build version, and whether it is tracked.
 
+use std::time::Duration;
+
 use crate::clock::Now;
 use crate::model::{Image, ImageStatus, Timestamp};
 
+use super::pace::Pace;
 use super::pager::Pager;
 use super::queue::Urgency;
 use super::retry::Retries;
 use tokio::time::Instant;
+
+/// The longest build that discovery assumes: a response has the creation time of an image, but not the
+/// end of its build.
+const LONGEST_BUILD: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// The operation that told of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +163,14 @@ impl ImageState {
         self.changed = true;
         self.listing = ExecutionsListing::default();
     }
+}
+
+/// Whether an image that is not known yet may have to be exposed: its build is in progress, or ended
+/// recently, as far as its creation time tells.
+pub(super) fn may_matter(image: &Image, pace: Pace, now: Timestamp) -> bool {
+    let retention = pace.retention(image.status == ImageStatus::Failed);
+    let recent = |created: Timestamp| created.plus(LONGEST_BUILD + retention) > now;
+    !image.status.is_terminal() || image.created.is_some_and(recent)
 }
 
 /// Whether an image's executions may be others than when it was told of before. Growing old is no

@@ -4,13 +4,12 @@
 //! owns it is asked by the tracker.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::discovery::Discovery;
 use super::executions::Executions;
-use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Standing};
+use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Standing, may_matter};
 use super::labels::Labels;
 use super::pace::{HOUR, Pace, SELDOM};
 use super::queue::{Queue, Slot, Urgency};
@@ -19,12 +18,9 @@ use super::retry::{Policy, Retries};
 use super::selection::Selection;
 use crate::api::{Call, ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{Image, ImageArn, ImageStatus, Tags, Timestamp};
+use crate::model::{Image, ImageArn, Tags, Timestamp};
 use crate::snapshot::{Chunks, ImageRecord, Table};
 
-/// How long before its end a build may have begun, as far as it is looked for: the list tells when
-/// an image was created, and not when its build ended.
-const LONGEST_BUILD: Duration = Duration::from_secs(12 * 60 * 60);
 /// The images of one assignment.
 #[derive(Debug, Default)]
 pub(super) struct Images {
@@ -38,6 +34,8 @@ pub(super) struct ImageContext<'a> {
     pub retention: &'a mut Retention,
     pub executions: &'a Executions,
     pub pace: Pace,
+    /// When the tracker began.
+    pub since: Timestamp,
     pub now: Now,
 }
 
@@ -141,7 +139,7 @@ impl Images {
         discovery: &Discovery,
         c: &mut ImageContext<'_>,
     ) -> Decision {
-        if !self.contains(&image.arn) && !may_matter(image, c) {
+        if !self.contains(&image.arn) && !may_matter(image, c.pace, c.now.time) {
             return Decision::Leave;
         }
         let state = self.all.entry(image.arn.clone()).or_default();
@@ -257,8 +255,13 @@ impl Images {
     }
 
     /// Exposes the image where it is tracked: one that ended once it is known that it did not end
-    /// too long ago.
-    pub(super) fn expose(&mut self, arn: &ImageArn, labels: &Labels, c: &ImageContext<'_>) {
+    /// too long ago. Returns its record if it has failed, and had not before.
+    pub(super) fn expose(
+        &mut self,
+        arn: &ImageArn,
+        labels: &Labels,
+        c: &ImageContext<'_>,
+    ) -> Option<ImageRecord> {
         let denied = c
             .queue
             .denied(Operation::ListWorkflowExecutions, c.now.instant);
@@ -269,16 +272,21 @@ impl Images {
         });
         let Some(told) = image.and_then(|image| image.told.as_ref()) else {
             self.exposed.remove(arn);
-            return;
+            return None;
         };
         let tags = labels.tags(&told.tags);
-        let mut record = match self.exposed.get(arn) {
+        let before = self.exposed.get(arn);
+        let mut record = match before {
             Some(record) => record.answered(told),
             None => ImageRecord::new(told, labels.target(), tags.clone(), labels.region()),
         };
+        // One that failed before the tracker began was logged by an earlier process.
+        let is_old = before.map_or(told.created < Some(c.since), |before| before.failed());
         record.info_labels = tags;
         record.own_labels = labels.target();
+        let failed = (record.failed() && !is_old).then(|| record.clone());
         self.exposed.put(record);
+        failed
     }
 
     /// A Get of an image failed. Returns whether GetImage is newly denied.
@@ -383,12 +391,4 @@ pub(super) fn policy(pace: Pace) -> Policy {
 fn forget_calls(arn: &ImageArn, queue: &mut Queue) {
     queue.remove(&Call::ListWorkflowExecutions(arn.clone()));
     queue.remove(&Call::GetImage(arn.clone()));
-}
-
-/// Whether an image that is not known yet can be one to expose: its build goes on, or ended not too
-/// long ago, as far as its creation tells.
-fn may_matter(image: &Image, c: &ImageContext<'_>) -> bool {
-    let retention = c.pace.retention(image.status == ImageStatus::Failed);
-    let recent = |created: Timestamp| created.plus(LONGEST_BUILD + retention) > c.now.time;
-    !image.status.is_terminal() || image.created.is_some_and(recent)
 }

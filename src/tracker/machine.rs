@@ -284,6 +284,7 @@ impl Tracker {
             retention: &mut self.retention,
             executions: &self.workflows.executions,
             pace: self.pace,
+            since: self.since,
             now,
         };
         (&mut self.images, &self.discovery, context)
@@ -341,7 +342,8 @@ impl Tracker {
     pub(super) fn expose_image(&mut self, arn: &ImageArn, now: Now) {
         let labels = self.labels.clone();
         let (images, _, context) = self.images(now);
-        images.expose(arn, &labels, &context);
+        let failed = images.expose(arn, &labels, &context);
+        self.changes.failed_images.extend(failed);
     }
 
     /// Owners have changed: gives up what another target claims and takes what is given up.

@@ -2,6 +2,7 @@
 
 mod appears;
 mod changes;
+mod failures;
 mod overlaps;
 mod pages;
 mod reload;
