@@ -44,8 +44,8 @@ fn failed_distribution_has_one_series_for_each_region_and_account() {
 }
 
 #[test]
-fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
-    let told = ImageFailure {
+fn failure_of_a_failed_image_is_exposed_as_far_as_the_service_reports_it() {
+    let full = ImageFailure {
         step: Some("ApplyBuildComponents".into()),
         step_execution_id: ID.parse().ok(),
         component: Some("install-agent".into()),
@@ -55,7 +55,7 @@ fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
         ..ImageFailure::default()
     };
     assert_eq!(
-        failure(ImageStatus::Failed, Some(told.clone())),
+        failure(ImageStatus::Failed, Some(full.clone())),
         [concat!(
             r#"failed_step="ApplyBuildComponents","#,
             r#"step_execution_id="step-2e6fef0d-657c-4b7e-8706-ff24da9afa01","#,
@@ -74,5 +74,5 @@ fn failure_of_an_image_is_shown_as_far_as_it_was_told_while_it_is_failed() {
     let nothing = Some(ImageFailure::default());
     assert!(failure(ImageStatus::Failed, nothing).is_empty());
     assert!(failure(ImageStatus::Failed, None).is_empty());
-    assert!(failure(ImageStatus::Building, Some(told)).is_empty());
+    assert!(failure(ImageStatus::Building, Some(full)).is_empty());
 }
