@@ -53,6 +53,7 @@ impl Asker {
         loop {
             let ready = self.limiter.reserve(self.clock.now().instant);
             tokio::time::sleep_until(ready).await;
+            let sent = self.clock.now().instant;
             let error = match within(self.timeout, make(&*self.api)).await {
                 Ok(answer) => return Ok(answer.value),
                 Err(error) => error,
@@ -66,7 +67,7 @@ impl Asker {
             );
             if error.kind == ErrorKind::Throttled && tries < TRIES {
                 tries += 1;
-                self.limiter.throttled(self.clock.now().instant);
+                self.limiter.throttled(sent, self.clock.now().instant);
             } else if error.caller_refused && !signed_anew && self.clock_is_off() {
                 signed_anew = true;
             } else {

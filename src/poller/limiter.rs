@@ -1,5 +1,10 @@
 //! The token bucket of one account and region: each attempt of a call takes a token, and throttling
-//! makes tokens rarer for a while.
+//! lowers the rate to what the service accepts.
+//!
+//! The rate follows the adaptive mode of the AWS SDKs: a throttled response lowers it to 0.7 of the
+//! accepted calls a second, and it recovers along a cubic curve. It differs in one point. A share of
+//! throttled responses of up to 5 % lowers nothing: at hundreds of calls a second even a few in a
+//! thousand would come faster than the rate recovers, and keep it low.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,14 +13,22 @@ use tokio::time::Instant;
 
 use crate::config::RateLimit;
 
-/// What a throttled answer leaves of the rate.
-const SLOWED_BY: f64 = 0.5;
-/// The rate never falls below this part of the configured one, so that recovery is noticed.
-const SLOWEST: f64 = 1.0 / 32.0;
-/// Throttled answers within this time are one sign, not many: they were sent at the same rate.
-const ONE_SIGN: Duration = Duration::from_secs(1);
-/// How long the way back from nothing to the configured rate takes.
-const RECOVERY: Duration = Duration::from_secs(60);
+/// The part of the accepted rate that a throttled response leaves.
+const KEPT: f64 = 0.7;
+/// Growth of the rate in calls a second, for each cubed second. As in the AWS SDKs.
+const GROWTH: f64 = 0.4;
+/// The rate never falls below this many calls a second, nor below a tenth of the configured rate if
+/// that is less. So recovery is noticed soon.
+const SLOWEST: f64 = 0.5;
+const SLOWEST_PART: f64 = 0.1;
+/// The share of throttled responses that lowers nothing.
+const TOLERATED: f64 = 0.05;
+/// The time constants in seconds by which older responses count less: for the accepted rate, which
+/// has to be the present one, and for the share of throttled ones, which a single one must not raise.
+const RATE_MEMORY: f64 = 2.0;
+const SHARE_MEMORY: f64 = 10.0;
+/// Throttling that begins again within this time is not reported again.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// A token bucket that several pollers may share.
 #[derive(Debug)]
@@ -36,14 +49,23 @@ impl RateLimiter {
         self.bucket(|bucket| bucket.tokens += 1.0);
     }
 
-    /// The service throttled a call. Returns the new rate, a second, where this began a slow time.
-    pub fn throttled(&self, now: Instant) -> Option<f64> {
-        self.bucket(|bucket| bucket.throttled(now))
+    /// The service accepted a call.
+    pub fn accepted(&self, now: Instant) {
+        self.bucket(|bucket| bucket.recent.add(false, now));
     }
 
-    /// How many calls a second are made, where throttling has made it fewer than configured.
+    /// The service throttled a call that was sent at `sent`. Returns the new rate in calls a second
+    /// where this begins a period of throttling.
+    pub fn throttled(&self, sent: Instant, now: Instant) -> Option<f64> {
+        self.bucket(|bucket| bucket.throttled(sent, now))
+    }
+
+    /// Calls a second, where throttling has made them fewer than configured.
     pub fn slowed_to(&self, now: Instant) -> Option<f64> {
-        self.bucket(|bucket| (bucket.pace(now) < 1.0).then(|| bucket.rate(now)))
+        self.bucket(|bucket| {
+            let rate = bucket.rate(now);
+            (rate < bucket.limit.requests_per_second).then(|| shown(rate))
+        })
     }
 
     /// Goes on with another limit.
@@ -56,15 +78,19 @@ impl RateLimiter {
     }
 }
 
+/// A rate for people: two decimals.
+fn shown(rate: f64) -> f64 {
+    (rate * 100.0).round() / 100.0
+}
+
 #[derive(Debug)]
 struct Bucket {
     limit: RateLimit,
     /// Tokens at `at`; below 0 where reservations are ahead of it.
     tokens: f64,
     at: Instant,
-    /// The part of the configured rate that was left when the service last throttled.
-    pace: f64,
-    paced_at: Option<Instant>,
+    recent: Recent,
+    recovery: Option<Recovery>,
 }
 
 impl Bucket {
@@ -73,8 +99,8 @@ impl Bucket {
             limit,
             tokens: f64::from(limit.burst.get()),
             at: now,
-            pace: 1.0,
-            paced_at: None,
+            recent: Recent::new(now),
+            recovery: None,
         }
     }
 
@@ -84,19 +110,30 @@ impl Bucket {
         if self.tokens >= 0.0 {
             return now;
         }
-        now + Duration::from_secs_f64(-self.tokens / self.rate(now))
+        now + Duration::from_secs_f64(self.time_to_gain(-self.tokens, now))
     }
 
-    fn throttled(&mut self, now: Instant) -> Option<f64> {
-        self.refill(now);
-        if self.paced_at.is_some_and(|at| now < at + ONE_SIGN) {
+    fn throttled(&mut self, sent: Instant, now: Instant) -> Option<f64> {
+        // A call that was sent at the rate before says nothing about the present one.
+        let cut_at = self.recovery.map(|recovery| recovery.since);
+        if cut_at.is_some_and(|at| sent <= at) {
             return None;
         }
-        let pace = self.pace(now);
-        self.pace = (pace * SLOWED_BY).max(SLOWEST);
-        self.paced_at = Some(now);
+        self.recent.add(true, now);
+        if self.recent.throttled_share() <= TOLERATED {
+            return None;
+        }
+        self.refill(now);
+        let rate = self.rate(now);
+        let limit = self.limit.requests_per_second;
+        let slowest = SLOWEST.min(limit * SLOWEST_PART);
+        self.recovery = Some(Recovery {
+            since: now,
+            peak: rate.min(self.recent.accepted_rate()).max(slowest / KEPT),
+        });
         self.tokens = self.tokens.min(0.0);
-        (pace >= 1.0).then(|| self.rate(now))
+        let is_new = rate >= limit && cut_at.is_none_or(|at| now - at >= QUIET);
+        is_new.then(|| shown(self.rate(now)))
     }
 
     fn configure(&mut self, limit: RateLimit, now: Instant) {
@@ -106,112 +143,126 @@ impl Bucket {
     }
 
     fn refill(&mut self, now: Instant) {
-        let gained = now.duration_since(self.at).as_secs_f64() * self.rate(now);
-        self.tokens = (self.tokens + gained).min(f64::from(self.limit.burst.get()));
+        let burst = f64::from(self.limit.burst.get());
+        self.tokens = (self.tokens + self.gained(self.at, now)).min(burst);
         self.at = now;
     }
 
     /// Tokens a second.
     fn rate(&self, now: Instant) -> f64 {
-        self.limit.requests_per_second * self.pace(now)
+        let limit = self.limit.requests_per_second;
+        let recovery = self.recovery;
+        recovery.map_or(limit, |recovery| recovery.rate(now).min(limit))
     }
 
-    fn pace(&self, now: Instant) -> f64 {
-        match self.paced_at {
-            Some(at) => {
-                let recovered = now.duration_since(at).as_secs_f64() / RECOVERY.as_secs_f64();
-                (self.pace + recovered).min(1.0)
-            }
-            None => 1.0,
+    /// Tokens from one moment to another.
+    fn gained(&self, from: Instant, to: Instant) -> f64 {
+        let limit = self.limit.requests_per_second;
+        match &self.recovery {
+            Some(recovery) => recovery.calls(to, limit) - recovery.calls(from, limit),
+            None => (to - from).as_secs_f64() * limit,
         }
+    }
+
+    /// Seconds from `now` until that many tokens are there.
+    fn time_to_gain(&self, tokens: f64, now: Instant) -> f64 {
+        // The rate only grows, so that this is the longest time.
+        let mut most = tokens / self.rate(now);
+        if self.recovery.is_none() || self.rate(now) >= self.limit.requests_per_second {
+            return most;
+        }
+        let mut least = 0.0;
+        while most - least > 1e-6 * most {
+            let middle = f64::midpoint(least, most);
+            match self.gained(now, now + Duration::from_secs_f64(middle)) < tokens {
+                true => least = middle,
+                false => most = middle,
+            }
+        }
+        most
+    }
+}
+
+/// The curve along which the rate recovers after throttling: quickly up to what was accepted before,
+/// slowly around that, and then ever faster.
+#[derive(Clone, Copy, Debug)]
+struct Recovery {
+    /// When the rate was lowered.
+    since: Instant,
+    /// Calls a second that the service accepted before.
+    peak: f64,
+}
+
+impl Recovery {
+    /// Calls a second, whatever the configured limit.
+    fn rate(&self, now: Instant) -> f64 {
+        let seconds = self.seconds(now);
+        GROWTH * (seconds - self.plateau()).powi(3) + self.peak
+    }
+
+    /// Calls since the rate was lowered, at no more than `limit` calls a second.
+    fn calls(&self, now: Instant, limit: f64) -> f64 {
+        let plateau = self.plateau();
+        let seconds = self.seconds(now);
+        let at_limit = plateau + ((limit - self.peak) / GROWTH).cbrt();
+        let recovering = seconds.min(at_limit.max(0.0));
+        let curve = (recovering - plateau).powi(4) - plateau.powi(4);
+        GROWTH / 4.0 * curve + self.peak * recovering + limit * (seconds - recovering)
+    }
+
+    /// Seconds until the rate is at its peak again.
+    fn plateau(&self) -> f64 {
+        (self.peak * (1.0 - KEPT) / GROWTH).cbrt()
+    }
+
+    fn seconds(&self, now: Instant) -> f64 {
+        now.saturating_duration_since(self.since).as_secs_f64()
+    }
+}
+
+/// The responses of the last seconds. Each counts less the older it is.
+#[derive(Debug)]
+struct Recent {
+    at: Instant,
+    /// By [`RATE_MEMORY`].
+    accepted: f64,
+    /// By [`SHARE_MEMORY`].
+    throttled: f64,
+    all: f64,
+}
+
+impl Recent {
+    fn new(now: Instant) -> Self {
+        Self {
+            at: now,
+            accepted: 0.0,
+            throttled: 0.0,
+            all: 0.0,
+        }
+    }
+
+    fn add(&mut self, is_throttled: bool, now: Instant) {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.accepted *= (-passed / RATE_MEMORY).exp();
+        let left = (-passed / SHARE_MEMORY).exp();
+        self.throttled *= left;
+        self.all = self.all * left + 1.0;
+        match is_throttled {
+            true => self.throttled += 1.0,
+            false => self.accepted += 1.0,
+        }
+        self.at = self.at.max(now);
+    }
+
+    fn throttled_share(&self) -> f64 {
+        self.throttled / self.all
+    }
+
+    /// Accepted calls a second.
+    fn accepted_rate(&self) -> f64 {
+        self.accepted / RATE_MEMORY
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn limit(requests_per_second: f64, burst: u32) -> RateLimit {
-        RateLimit {
-            requests_per_second,
-            burst: NonZeroU32::new(burst).unwrap(),
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    #[test]
-    fn burst_is_served_at_once_and_the_rest_at_the_rate() {
-        let now = start();
-        let limiter = RateLimiter::new(limit(5.0, 3), now);
-        let waits: Vec<_> = (0..6)
-            .map(|_| limiter.reserve(now).duration_since(now).as_millis())
-            .collect();
-        assert_eq!(waits, [0, 0, 0, 200, 400, 600]);
-    }
-
-    #[test]
-    fn throttling_lowers_the_rate_once_for_one_sign_and_it_recovers_by_itself() {
-        let now = start();
-        let limiter = RateLimiter::new(limit(10.0, 1), now);
-        assert_eq!(limiter.throttled(now), Some(5.0));
-        let wait = limiter.reserve(now).duration_since(now);
-        assert_eq!(wait.as_millis(), 200);
-        assert_eq!(limiter.throttled(now + ONE_SIGN / 2), None);
-        assert_eq!(limiter.slowed_to(now), Some(5.0));
-
-        let later = now + RECOVERY;
-        limiter.reserve(later);
-        let wait = limiter.reserve(later).duration_since(later);
-        assert_eq!(wait.as_millis(), 100);
-        assert_eq!(limiter.slowed_to(later), None);
-    }
-
-    #[test]
-    fn token_that_is_given_back_is_the_next_one_to_be_taken() {
-        let now = start();
-        let limiter = RateLimiter::new(limit(5.0, 1), now);
-        limiter.reserve(now);
-        let ready = limiter.reserve(now);
-        limiter.give_back();
-        assert_eq!(limiter.reserve(now), ready);
-    }
-
-    #[test]
-    fn rate_never_falls_to_nothing() {
-        let mut now = start();
-        let limiter = RateLimiter::new(limit(32.0, 1), now);
-        for _ in 0..100 {
-            now += ONE_SIGN;
-            limiter.throttled(now);
-        }
-        let wait = limiter.reserve(now).duration_since(now);
-        assert!(wait <= Duration::from_secs(1), "{wait:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn no_more_tokens_are_given_than_burst_and_rate_allow(
-            rate in 1.0..50.0f64,
-            burst in 1..20u32,
-            pauses in prop::collection::vec(0..500u64, 1..200),
-        ) {
-            let begin = start();
-            let limiter = RateLimiter::new(limit(rate, burst), begin);
-            let mut now = begin;
-            for (given, pause) in pauses.iter().enumerate() {
-                now += Duration::from_millis(*pause);
-                let at = limiter.reserve(now).duration_since(begin).as_secs_f64();
-                let allowed = f64::from(burst) + at * rate;
-                prop_assert!(given as f64 + 1.0 <= allowed + 1e-6, "{given} by {at}");
-            }
-        }
-    }
-}
+mod tests;

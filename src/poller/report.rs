@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::news;
@@ -76,9 +77,7 @@ impl Reporter {
                 "call failed"
             );
         }
-        if kind == Some(ErrorKind::Throttled)
-            && let Some(rate) = tools.limiter.throttled(at.instant)
-        {
+        if let Some(rate) = paced(kind, response.asked, at, tools) {
             warn!(
                 target = self.target,
                 region = self.region,
@@ -332,4 +331,15 @@ impl Reporter {
              until it is untracked"
         );
     }
+}
+
+/// Tells the rate limiter what a response says about the rate. Returns the new rate where a period
+/// of throttling begins.
+fn paced(kind: Option<ErrorKind>, sent: Instant, at: Now, tools: &Tools) -> Option<f64> {
+    match kind {
+        Some(ErrorKind::Throttled) => return tools.limiter.throttled(sent, at.instant),
+        Some(ErrorKind::Credentials | ErrorKind::Network | ErrorKind::Timeout) => {}
+        _ => tools.limiter.accepted(at.instant),
+    }
+    None
 }

@@ -3,6 +3,7 @@
 
 mod failures;
 mod settling;
+mod storm;
 mod timing;
 
 use std::sync::Arc;

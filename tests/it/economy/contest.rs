@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use imagebuilder_exporter::api::{ApiError, ErrorKind, ImageBuilder, Operation};
+use imagebuilder_exporter::api::{ImageBuilder, Operation};
 use imagebuilder_exporter::config::RateLimit;
 use imagebuilder_exporter::model::{StepExecutionId, StepStatus};
 use imagebuilder_exporter::poller::RateLimiter;
@@ -176,17 +176,21 @@ impl Naive {
                 tokio::time::sleep_until(limiter.reserve(Instant::now())).await;
                 let answer = account.get_workflow_step_execution(id);
                 let known = self.known.clone();
+                let sent = Instant::now();
                 calls.spawn(async move {
-                    let answer = answer.await?;
-                    known.lock().unwrap().insert(id, answer.value.status);
-                    Ok(())
+                    let answer = answer.await;
+                    let is_throttled = answer.is_err();
+                    if let Ok(answer) = answer {
+                        known.lock().unwrap().insert(id, answer.value.status);
+                    }
+                    (sent, is_throttled)
                 });
                 while let Some(ended) = calls.try_join_next() {
-                    slow_down(ended.unwrap(), &limiter);
+                    adapt(ended.unwrap(), &limiter);
                 }
             }
             while let Some(ended) = calls.join_next().await {
-                slow_down(ended.unwrap(), &limiter);
+                adapt(ended.unwrap(), &limiter);
             }
             limiter.configure(contest.limit, Instant::now());
             tokio::time::sleep_until(began + Duration::from_secs_f64(INTERVAL)).await;
@@ -212,9 +216,13 @@ impl Naive {
     }
 }
 
-fn slow_down(ended: Result<(), ApiError>, limiter: &RateLimiter) {
-    if ended.is_err_and(|error| error.kind == ErrorKind::Throttled) {
-        limiter.throttled(Instant::now());
+/// Calls of the busy account fail by throttling alone.
+fn adapt((sent, is_throttled): (Instant, bool), limiter: &RateLimiter) {
+    match is_throttled {
+        true => {
+            limiter.throttled(sent, Instant::now());
+        }
+        false => limiter.accepted(Instant::now()),
     }
 }
 
