@@ -1,11 +1,11 @@
-//! What is known, as text for Prometheus: the one table of families and how its rows become bytes.
+//! Renders `/metrics`: the one table of metric families, and how its rows become bytes.
 //!
-//! Owns the names, meanings and order of everything on `/metrics`, both text formats, the frames
-//! they are sent in and their compression. Knows nothing of HTTP. Reads a [`Scrape`], which the
-//! program takes from the store and from `self_metrics` when a scrape begins.
+//! Owns the names, HELP texts and order of everything on `/metrics`, both text formats, the frames
+//! in which they are sent, and their compression. It has no part in HTTP. It reads a [`Scrape`]: the
+//! snapshots and the exporter's own metrics at the moment when a scrape begins.
 //!
-//! The text is never there as a whole: [`Exposition::write`] goes on where it stopped, so a scrape
-//! holds a few frames, however many steps there are.
+//! The text never exists as a whole: [`Exposition::write`] continues where it stopped. So a scrape
+//! holds a few frames, whatever the number of steps.
 
 mod buffers;
 mod families;

@@ -14,8 +14,8 @@ use prometheus::{
 };
 
 use crate::api::{ErrorKind, Operation, ServiceClock};
-use crate::family::{Family, Kind};
-use crate::labels::names;
+use crate::family::{Family, MetricType};
+use crate::labels::names::*;
 use crate::model::Timestamp;
 
 /// The reason why registering a metric cannot fail.
@@ -35,63 +35,63 @@ const LAG_BUCKETS: &[f64] = &[
     0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
 ];
 
-const BUILD_INFO: Family = Family {
-    name: "imagebuilder_exporter_build_info",
-    kind: Kind::Gauge,
-    labels: &[names::VERSION, names::REVISION, names::RUSTC_VERSION],
-    help: "Version of the exporter, the commit it was built from, and the compiler version. Always 1.",
-};
-const RELOAD_SUCCESSFUL: Family = Family {
-    name: "imagebuilder_exporter_config_last_reload_successful",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "Whether the last load of the configuration succeeded (1) or failed and the previous configuration stays effective (0).",
-};
-const RELOAD_TIMESTAMP: Family = Family {
-    name: "imagebuilder_exporter_config_last_reload_success_timestamp_seconds",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "Time of the last successful load of the configuration, in Unix time (seconds).",
-};
-const SHARDS: Family = Family {
-    name: "imagebuilder_exporter_shards",
-    kind: Kind::Gauge,
-    labels: &[names::SHARD],
-    help: "Configured number of shards; the label is this process's zero-based index.",
-};
+const BUILD_INFO: Family = Family::gauge(
+    "imagebuilder_exporter_build_info",
+    &[],
+    &[VERSION, REVISION, RUSTC_VERSION],
+    "Version of the exporter, the commit it was built from, and the compiler version. Always 1.",
+);
+const RELOAD_SUCCESSFUL: Family = Family::gauge(
+    "imagebuilder_exporter_config_last_reload_successful",
+    &[],
+    &[],
+    "Whether the last load of the configuration succeeded (1) or failed and the previous configuration stays effective (0).",
+);
+const RELOAD_TIMESTAMP: Family = Family::gauge(
+    "imagebuilder_exporter_config_last_reload_success_timestamp_seconds",
+    &[],
+    &[],
+    "Time of the last successful load of the configuration, in Unix time (seconds).",
+);
+const SHARDS: Family = Family::gauge(
+    "imagebuilder_exporter_shards",
+    &[],
+    &[SHARD],
+    "Configured number of shards; the label is this process's zero-based index.",
+);
 const API_REQUESTS: Family = Family {
     name: "imagebuilder_exporter_api_requests_total",
-    kind: Kind::Counter,
-    labels: &[
-        names::TARGET,
-        names::REGION,
-        names::OPERATION,
-        names::RESULT,
-    ],
+    metric_type: MetricType::Counter,
+    identity: &[TARGET, REGION],
+    labels: &[OPERATION, RESULT],
     help: "Number of attempted calls to the EC2 Image Builder API, by operation and result.",
 };
 const API_REQUEST_DURATION: Family = Family {
     name: "imagebuilder_exporter_api_request_duration_seconds",
-    kind: Kind::Histogram,
-    labels: &[names::TARGET, names::REGION, names::OPERATION],
+    metric_type: MetricType::Histogram,
+    identity: &[TARGET, REGION],
+    labels: &[OPERATION],
     help: "Duration of attempted calls to the EC2 Image Builder API in seconds, both successful and failed.",
 };
 const RATE_LIMIT_WAIT: Family = Family {
     name: "imagebuilder_exporter_rate_limit_wait_seconds_total",
-    kind: Kind::Counter,
-    labels: &[names::TARGET, names::REGION],
+    metric_type: MetricType::Counter,
+    identity: &[TARGET, REGION],
+    labels: &[],
     help: "Total time that API calls have waited for the rate limiter, in seconds.",
 };
 const POLL_LAG: Family = Family {
     name: "imagebuilder_exporter_poll_lag_seconds",
-    kind: Kind::Histogram,
-    labels: &[names::TARGET, names::REGION],
+    metric_type: MetricType::Histogram,
+    identity: &[TARGET, REGION],
+    labels: &[],
     help: "Poll lag: delay between the due time and the start of a poll, in seconds.",
 };
 const UNPARSABLE_FIELDS: Family = Family {
     name: "imagebuilder_exporter_unparsable_fields_total",
-    kind: Kind::Counter,
-    labels: &[names::FIELD],
+    metric_type: MetricType::Counter,
+    identity: &[],
+    labels: &[FIELD],
     help: "Number of response members that could not be parsed and were ignored, by member name.",
 };
 
@@ -108,46 +108,47 @@ pub static FAMILIES: &[Family] = &[
     UNPARSABLE_FIELDS,
     process(
         "process_cpu_seconds_total",
-        Kind::Counter,
+        MetricType::Counter,
         "Total user and system CPU time of the process, in seconds.",
     ),
     process(
         "process_open_fds",
-        Kind::Gauge,
+        MetricType::Gauge,
         "Number of open file descriptors.",
     ),
     process(
         "process_max_fds",
-        Kind::Gauge,
+        MetricType::Gauge,
         "Maximum number of open file descriptors.",
     ),
     process(
         "process_virtual_memory_bytes",
-        Kind::Gauge,
+        MetricType::Gauge,
         "Virtual memory size of the process, in bytes.",
     ),
     process(
         "process_resident_memory_bytes",
-        Kind::Gauge,
+        MetricType::Gauge,
         "Resident memory size of the process, in bytes.",
     ),
     process(
         "process_start_time_seconds",
-        Kind::Gauge,
+        MetricType::Gauge,
         "Start time of the process, in Unix time (seconds).",
     ),
     process(
         "process_threads",
-        Kind::Gauge,
+        MetricType::Gauge,
         "Number of threads in the process.",
     ),
 ];
 
 /// Describes a family of the process collector in the `prometheus` crate.
-const fn process(name: &'static str, kind: Kind, help: &'static str) -> Family {
+const fn process(name: &'static str, metric_type: MetricType, help: &'static str) -> Family {
     Family {
         name,
-        kind,
+        metric_type,
+        identity: &[],
         labels: &[],
         help,
     }
@@ -176,9 +177,9 @@ impl ProcessMetrics {
             .expect(DISTINCT);
         let info = valid(Gauge::with_opts(
             opts(&BUILD_INFO)
-                .const_label("version", env!("CARGO_PKG_VERSION"))
-                .const_label("revision", env!("BUILD_REVISION"))
-                .const_label("rustc_version", env!("BUILD_RUSTC_VERSION")),
+                .const_label(VERSION, env!("CARGO_PKG_VERSION"))
+                .const_label(REVISION, env!("BUILD_REVISION"))
+                .const_label(RUSTC_VERSION, env!("BUILD_RUSTC_VERSION")),
         ));
         info.set(1.0);
         register(&registry, info);
@@ -252,15 +253,12 @@ impl PollerMetrics {
         let registry = Registry::new();
         let opts = |family| {
             opts(family)
-                .const_label("target", target)
-                .const_label("region", region)
+                .const_label(TARGET, target)
+                .const_label(REGION, region)
         };
         let histogram =
             |family, buckets: &[f64]| HistogramOpts::from(opts(family)).buckets(buckets.to_vec());
-        let requests = valid(IntCounterVec::new(
-            opts(&API_REQUESTS),
-            &["operation", "result"],
-        ));
+        let requests = valid(IntCounterVec::new(opts(&API_REQUESTS), API_REQUESTS.labels));
         for operation in Operation::ALL {
             requests.with_label_values(&[operation.as_str(), OK]);
             for kind in ErrorKind::ALL {
@@ -269,7 +267,7 @@ impl PollerMetrics {
         }
         let durations = valid(HistogramVec::new(
             histogram(&API_REQUEST_DURATION, REQUEST_BUCKETS),
-            &["operation"],
+            API_REQUEST_DURATION.labels,
         ));
         let wait = valid(Counter::with_opts(opts(&RATE_LIMIT_WAIT)));
         let lag = valid(Histogram::with_opts(histogram(&POLL_LAG, LAG_BUCKETS)));
@@ -361,7 +359,7 @@ mod tests {
                 .unwrap_or_else(|| panic!("{} is not in the table", gathered.name()));
             for metric in gathered.get_metric() {
                 let mut labels: Vec<_> = metric.get_label().iter().map(|l| l.name()).collect();
-                let mut expected = family.labels.to_vec();
+                let mut expected = [family.identity, family.labels].concat();
                 labels.sort_unstable();
                 expected.sort_unstable();
                 assert_eq!(labels, expected, "{}", family.name);

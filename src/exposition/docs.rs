@@ -24,12 +24,13 @@ fn rendered() -> String {
     let mut page = HEAD.to_owned();
     for entry in (0..).map_while(families::entry) {
         let family = entry.family;
-        let labels: Vec<_> = family.labels.iter().map(|l| format!("`{l}`")).collect();
+        let labels = family.identity.iter().chain(family.labels);
+        let labels: Vec<_> = labels.map(|label| format!("`{label}`")).collect();
         writeln!(
             page,
             "| `{}` | {} | {} | {} |",
             family.name,
-            family.kind.as_str(),
+            family.metric_type.as_str(),
             labels.join(", "),
             family.help
         )

@@ -1,7 +1,7 @@
-//! The table of families, a file for each kind of thing, and a plain function for each family.
+//! The table of families, with a file for each kind of resource.
 //!
-//! Owns names, help texts and values; `steps`, `objects` and `finished` put the series together, and
-//! `text` has the letters. The exporter's own counters have their rows in `self_metrics`, and come
+//! Owns names, labels, HELP texts and values. `steps`, `objects` and `finished` write the series, and
+//! `text` their characters. The exporter's own counters are declared in `self_metrics`, and come
 //! last.
 
 mod exporter;
@@ -18,14 +18,14 @@ use crate::self_metrics;
 use row::Row;
 pub(super) use row::Series;
 
-/// One family, and where its series come from.
+/// A family and the source of its series.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub family: &'static Family,
     pub series: &'static Series,
 }
 
-/// In the order of the text.
+/// The tables in the order of the text.
 static TABLES: [&[Row]; 6] = [
     steps::FAMILIES,
     finished::FAMILIES,
@@ -35,7 +35,7 @@ static TABLES: [&[Row]; 6] = [
     exporter::FAMILIES,
 ];
 
-/// The family that stands at this place of the text; `None` behind the last.
+/// Returns the family at this index of the text; `None` after the last one.
 pub(super) fn entry(mut at: usize) -> Option<Entry> {
     for table in TABLES {
         if let Some((family, series)) = table.get(at) {

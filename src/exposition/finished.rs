@@ -1,29 +1,37 @@
-//! How the series of finished steps are written.
+//! Writes the series of finished steps.
 
+use super::scrape::Scrape;
 use super::text::{self, SampleValue};
 use crate::family::Family;
-use crate::finished::{FinishedSeries, FinishedSnapshot};
-use crate::model::Timestamp;
+use crate::finished::FinishedSeries;
 
-/// The counter's sample.
-pub(super) fn count(out: &mut Vec<u8>, family: &Family, series: &FinishedSeries, now: Timestamp) {
-    begin(out, family, "", series);
-    text::end_labels(out);
-    text::value(out, SampleValue::Count(series.count(now)));
-}
-
-/// The histogram's samples, of a status that has one.
-pub(super) fn durations(
+/// Writes the sample of the counter.
+pub(super) fn write_count(
     out: &mut Vec<u8>,
     family: &Family,
-    finished: &FinishedSnapshot,
+    scrape: &Scrape,
     series: &FinishedSeries,
-    now: Timestamp,
 ) {
-    let Some(durations) = series.durations(now) else {
+    begin(out, family, "", series);
+    text::end_labels(out);
+    text::value(out, SampleValue::Count(series.count(scrape.now)));
+}
+
+/// Writes the samples of the histogram, if the status has one.
+pub(super) fn write_durations(
+    out: &mut Vec<u8>,
+    family: &Family,
+    scrape: &Scrape,
+    series: &FinishedSeries,
+) {
+    let Some(durations) = series.durations(scrape.now) else {
         return;
     };
-    let bounds = finished.bounds.iter().map(|bound| bound.as_secs_f64());
+    let bounds = scrape
+        .finished
+        .bounds
+        .iter()
+        .map(|bound| bound.as_secs_f64());
     let mut count = 0;
     for (bound, below) in bounds.chain([f64::INFINITY]).zip(durations.cumulative()) {
         begin(out, family, "_bucket", series);
@@ -43,7 +51,7 @@ pub(super) fn durations(
     }
 }
 
-/// The name and the labels that every sample of the series has.
+/// Writes the name, and the labels that every sample of the series has.
 fn begin(out: &mut Vec<u8>, family: &Family, suffix: &str, series: &FinishedSeries) {
     for part in [family.name, suffix, "{", series.labels.as_str()] {
         out.extend_from_slice(part.as_bytes());

@@ -1,4 +1,4 @@
-//! The text in frames for a connection: rendered, and compressed where asked for, as they are sent.
+//! Renders a scrape into frames, and compresses them if requested, while they are sent.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub enum Encoding {
     Gzip,
 }
 
-/// A scrape's frames, one after the other.
+/// The frames of a scrape, in order.
 #[derive(Debug)]
 pub struct Frames {
     exposition: Exposition,
@@ -29,12 +29,12 @@ enum Encoder {
     Ended,
 }
 
-/// What a bounded piece of work gave.
+/// The result of one bounded piece of work.
 #[derive(Debug)]
 pub enum Next {
-    /// Never empty.
+    /// A frame that is not empty.
     Frame(Bytes),
-    /// Nothing to send yet: text was compressed, and there is more.
+    /// Text was compressed, and there is nothing to send yet.
     Working,
     End,
 }
@@ -52,7 +52,7 @@ impl Frames {
         }
     }
 
-    /// Renders about [`FRAME_SIZE`] bytes of text at most.
+    /// Renders at most about [`FRAME_SIZE`] bytes of text.
     pub fn advance(&mut self) -> Next {
         match &mut self.encoder {
             Encoder::Plain => {

@@ -1,81 +1,95 @@
-//! How the series of workflow executions, images and pipelines are put together, record by record.
+//! Writes the series of one workflow execution, image, pipeline or selector.
 //!
-//! Owns the labels; which families there are, and their values, stand in `families`.
+//! `families` declares the families and the functions that return their values.
 
-use super::series::{SeriesWriter, push};
+use super::series::{RecordSeries, SeriesWriter, push};
 use super::text::{self, SampleValue};
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::snapshot::{
-    ImageNameRecord, ImageRecord, PipelineRecord, SelectorRecord, StepResults, WorkflowRecord,
+    Chunks, ImageNameRecord, ImageRecord, PipelineRecord, SelectorRecord, Snapshot, StepResults,
+    WorkflowRecord,
 };
 
-/// The families of a kind of things: how its series are labelled, and the function that has their
-/// value. Where that gives none there are no series.
+/// The series that a family has for a resource, and the function that returns their value. If the
+/// function returns `None`, there are no series.
 #[derive(Debug)]
 pub(super) enum ObjectSeries<R> {
     /// One series.
     Value(fn(&R, Timestamp) -> Option<SampleValue>),
-    /// One series a known status, or only the current one.
+    /// One series for each known status, or for the current one alone.
     Status {
         known: &'static [&'static str],
         current: fn(&R) -> Option<&str>,
     },
-    /// 1, with the target's name and what is known of the thing as further labels.
+    /// One series with the target and static information as further labels. Always 1.
     Info(fn(&R) -> Option<[&LabelText; 2]>),
     /// One series for each set of labels, always 1.
     Details(fn(&R) -> &[LabelText]),
-    /// One series a result.
+    /// One series for each result of a step.
     Results(fn(&R) -> Option<StepResults>),
 }
 
-/// What there can be many of, each with labels of its own.
-pub(super) trait Object {
-    /// What says which one it is, and the target's own labels; `None` until that is known.
+/// A kind of resource, each with its own labels.
+pub(super) trait Object: Sized {
+    fn records(snapshot: &Snapshot) -> &Chunks<Self>;
+
+    /// Returns the labels that identify the resource, and the target's own labels; `None` until
+    /// they are known.
     fn identity(&self) -> Option<[&LabelText; 2]>;
 }
 
 impl Object for WorkflowRecord {
+    fn records(snapshot: &Snapshot) -> &Chunks<Self> {
+        &snapshot.workflows
+    }
+
     fn identity(&self) -> Option<[&LabelText; 2]> {
         Some([&self.observed.as_ref()?.identity, &self.own_labels])
     }
 }
 
 impl Object for ImageRecord {
+    fn records(snapshot: &Snapshot) -> &Chunks<Self> {
+        &snapshot.images
+    }
+
     fn identity(&self) -> Option<[&LabelText; 2]> {
         Some([&self.identity, &self.own_labels])
     }
 }
 
 impl Object for ImageNameRecord {
+    fn records(snapshot: &Snapshot) -> &Chunks<Self> {
+        &snapshot.image_names
+    }
+
     fn identity(&self) -> Option<[&LabelText; 2]> {
         Some([&self.identity, &self.own_labels])
     }
 }
 
 impl Object for PipelineRecord {
+    fn records(snapshot: &Snapshot) -> &Chunks<Self> {
+        &snapshot.pipelines
+    }
+
     fn identity(&self) -> Option<[&LabelText; 2]> {
         Some([&self.identity, &self.own_labels])
     }
 }
 
-impl<R: Object> ObjectSeries<R> {
-    /// Writes the series of these records, and returns how many of them are done when `out` holds
-    /// `enough`.
-    pub(super) fn write(
-        &self,
-        writer: &mut SeriesWriter<'_>,
-        records: &[R],
-        enough: usize,
-    ) -> usize {
-        writer.each(records, enough, |writer, record| {
-            if let Some(identity) = record.identity() {
-                self.write_one(writer, record, identity);
-            }
-        })
+impl<R: Object> RecordSeries for ObjectSeries<R> {
+    type Record = R;
+
+    fn records(snapshot: &Snapshot) -> &Chunks<R> {
+        R::records(snapshot)
     }
 
-    fn write_one(&self, writer: &mut SeriesWriter<'_>, record: &R, identity: [&LabelText; 2]) {
+    fn write(&self, writer: &mut SeriesWriter<'_>, record: &R) {
+        let Some(identity) = record.identity() else {
+            return;
+        };
         match self {
             Self::Value(value) => {
                 if let Some(value) = value(record, writer.now) {
@@ -122,16 +136,18 @@ impl<R: Object> ObjectSeries<R> {
     }
 }
 
-/// Writes a series for each of these selectors, and returns how many of them are done when `out`
-/// holds `enough`.
-pub(super) fn write_selectors(
-    value: fn(&SelectorRecord) -> SampleValue,
-    writer: &mut SeriesWriter<'_>,
-    records: &[SelectorRecord],
-    enough: usize,
-) -> usize {
-    writer.each(records, enough, |writer, record| {
+/// The number of resources that match each selector, with the labels of the target and region.
+pub(super) struct SelectorMatches;
+
+impl RecordSeries for SelectorMatches {
+    type Record = SelectorRecord;
+
+    fn records(snapshot: &Snapshot) -> &Chunks<SelectorRecord> {
+        &snapshot.selectors
+    }
+
+    fn write(&self, writer: &mut SeriesWriter<'_>, record: &SelectorRecord) {
         writer.begin(&[writer.source_labels, &record.labels]);
-        writer.end(value(record));
-    })
+        writer.end(SampleValue::Count(record.matches as u64));
+    }
 }

@@ -1,20 +1,18 @@
-//! The table's rows turned into text, in pieces: each call continues where the one before stopped.
+//! Renders the metric table in pieces: each call continues where the previous one stopped.
 
 use prometheus::proto::MetricFamily;
 
 use super::families::{self, Entry, Series};
-use super::finished;
-use super::objects::write_selectors;
-use super::scrape::Scrape;
-use super::series::SeriesWriter;
+use super::objects::SelectorMatches;
+use super::scrape::{Scrape, ScrapeSource};
+use super::series::{RecordSeries, SeriesWriter};
 use super::steps::StepSeries;
-use super::text::{self, Format};
+use super::text::{self, Format, SampleValue};
 use crate::family::Family;
-use crate::finished::FinishedSeries;
 use crate::labels::{LabelText, names};
-use crate::snapshot::{Chunks, Snapshot};
+use crate::snapshot::{Chunks, Phase};
 
-/// A scrape on its way into text.
+/// A scrape that is being rendered.
 #[derive(Debug)]
 pub struct Exposition {
     scrape: Scrape,
@@ -25,11 +23,11 @@ pub struct Exposition {
     at: Cursor,
 }
 
-/// Where the text goes on. Each number counts within the one before it.
-#[derive(Debug, Default)]
+/// The position where rendering continues. Each number counts within the one before it.
+#[derive(Clone, Copy, Debug, Default)]
 struct Cursor {
     family: usize,
-    /// Whether the family's comments are written.
+    /// Whether the family's comments have been written.
     begun: bool,
     /// A source, or a gathered family.
     source: usize,
@@ -53,13 +51,15 @@ impl Cursor {
         self.row = 0;
     }
 
-    /// Goes on through the chunks; `write` tells how many of the records it is given are done.
-    /// Whether all are.
-    fn through<R>(&mut self, records: &Chunks<R>, mut write: impl FnMut(&[R]) -> usize) -> bool {
+    /// Calls `write` for each record from the cursor on, until it returns `false`: it then had no
+    /// room for the record. Returns whether all are written.
+    fn write_each<R>(&mut self, records: &Chunks<R>, mut write: impl FnMut(&R) -> bool) -> bool {
         while let Some(chunk) = records.chunk(self.chunk) {
-            self.row += write(&chunk[self.row..]);
-            if self.row < chunk.len() {
-                return false;
+            for record in &chunk[self.row..] {
+                if !write(record) {
+                    return false;
+                }
+                self.row += 1;
             }
             self.chunk += 1;
             self.row = 0;
@@ -93,8 +93,8 @@ impl Exposition {
         }
     }
 
-    /// Appends text until `out` holds `enough` bytes, and a little more where a row goes over it.
-    /// `false` once all is written.
+    /// Appends text until `out` holds `enough` bytes; the last record may exceed it. Returns `false`
+    /// when the text is complete.
     pub fn write(&mut self, out: &mut Vec<u8>, enough: usize) -> bool {
         while let Some(entry) = families::entry(self.at.family) {
             if out.len() >= enough {
@@ -123,111 +123,102 @@ impl Exposition {
         false
     }
 
-    /// Whether the family is done.
+    /// Writes series until `out` holds `enough` bytes. Returns whether the family is complete.
     fn write_series(&mut self, entry: Entry, out: &mut Vec<u8>, enough: usize) -> bool {
         let family = entry.family;
         match entry.series {
-            Series::Step(series) => self.write_records(
-                family,
-                |snapshot| snapshot.steps.records(),
-                out,
-                |writer, records| series.write(writer, records, enough),
-            ),
-            Series::Workflow(series) => self.write_records(
-                family,
-                |snapshot| &snapshot.workflows,
-                out,
-                |writer, records| series.write(writer, records, enough),
-            ),
-            Series::Image(series) => self.write_records(
-                family,
-                |snapshot| &snapshot.images,
-                out,
-                |writer, records| series.write(writer, records, enough),
-            ),
-            Series::ImageName(series) => self.write_records(
-                family,
-                |snapshot| &snapshot.image_names,
-                out,
-                |writer, records| series.write(writer, records, enough),
-            ),
-            Series::Pipeline(series) => self.write_records(
-                family,
-                |snapshot| &snapshot.pipelines,
-                out,
-                |writer, records| series.write(writer, records, enough),
-            ),
-            Series::Selector(value) => self.write_records(
-                family,
-                |snapshot| &snapshot.selectors,
-                out,
-                |writer, records| write_selectors(*value, writer, records, enough),
-            ),
-            Series::FinishedCount => self.write_finished(out, enough, |out, shown, series| {
-                finished::count(out, family, series, shown.now);
-            }),
-            Series::FinishedDurations => self.write_finished(out, enough, |out, shown, series| {
-                finished::durations(out, family, &shown.finished, series, shown.now);
-            }),
-            Series::Source(write) => {
-                for (source, labels) in self.scrape.sources.iter().zip(&self.source_labels) {
-                    write(family, source, labels, out);
+            Series::Step(series) => self.write_records(family, series, out, enough),
+            Series::Workflow(series) => self.write_records(family, series, out, enough),
+            Series::Image(series) => self.write_records(family, series, out, enough),
+            Series::ImageName(series) => self.write_records(family, series, out, enough),
+            Series::Pipeline(series) => self.write_records(family, series, out, enough),
+            Series::SelectorMatches => self.write_records(family, &SelectorMatches, out, enough),
+            Series::Finished(write) => self.at.write_each(&self.scrape.finished.series, |series| {
+                let has_room = out.len() < enough;
+                if has_room {
+                    write(out, family, &self.scrape, series);
                 }
-                true
-            }
+                has_room
+            }),
+            Series::Source(value) => self.write_sources(family, out, |source, writer| {
+                if let Some(value) = value(source) {
+                    writer.begin(&[writer.source_labels]);
+                    writer.end(value);
+                }
+            }),
+            Series::TrackedSteps => self.write_sources(family, out, |source, writer| {
+                for phase in Phase::ALL {
+                    writer.begin(&[writer.source_labels]);
+                    text::label(writer.out, names::STATE, phase.as_str());
+                    let steps = source.snapshot.steps.in_phase(phase);
+                    writer.end(SampleValue::Count(steps as u64));
+                }
+            }),
             Series::Gathered => self.write_gathered(family, out, enough),
         }
     }
 
-    /// Of all sources, the `records` of their snapshot; `write` tells how many of those it is given are
-    /// done. Whether the family is done.
-    fn write_records<R>(
+    /// Writes the series of all records of all sources. Returns whether the family is complete.
+    fn write_records<S: RecordSeries>(
         &mut self,
         family: &'static Family,
-        records: fn(&Snapshot) -> &Chunks<R>,
+        series: &S,
         out: &mut Vec<u8>,
-        write: impl Fn(&mut SeriesWriter<'_>, &[R]) -> usize,
+        enough: usize,
     ) -> bool {
-        let at = &mut self.at;
-        while let Some(source) = self.scrape.sources.get(at.source) {
-            let mut writer = SeriesWriter {
-                family,
-                now: self.scrape.now,
-                status_format: self.scrape.status_format,
-                target: &source.target,
-                source_labels: &self.source_labels[at.source],
-                out,
-            };
-            if !at.through(records(&source.snapshot), |records| {
-                write(&mut writer, records)
-            }) {
+        while self.at.source < self.scrape.sources.len() {
+            let (source, mut writer) = self.source(self.at.source, family, out);
+            let records = S::records(&source.snapshot);
+            let mut at = self.at;
+            let is_complete = at.write_each(records, |record| {
+                let has_room = writer.out.len() < enough;
+                if has_room {
+                    series.write(&mut writer, record);
+                }
+                has_room
+            });
+            self.at = at;
+            if !is_complete {
                 return false;
             }
-            at.next_source();
+            self.at.next_source();
         }
         true
     }
 
-    /// Whether the family is done.
-    fn write_finished(
-        &mut self,
+    /// Writes the series of all sources, which are few. The family is then complete.
+    fn write_sources(
+        &self,
+        family: &'static Family,
         out: &mut Vec<u8>,
-        enough: usize,
-        write: impl Fn(&mut Vec<u8>, &Scrape, &FinishedSeries),
+        write: impl Fn(&ScrapeSource, &mut SeriesWriter<'_>),
     ) -> bool {
-        let scrape = &self.scrape;
-        self.at.through(&scrape.finished.series, |records| {
-            for (done, series) in records.iter().enumerate() {
-                if out.len() >= enough {
-                    return done;
-                }
-                write(out, scrape, series);
-            }
-            records.len()
-        })
+        for index in 0..self.scrape.sources.len() {
+            let (source, mut writer) = self.source(index, family, out);
+            write(source, &mut writer);
+        }
+        true
     }
 
-    /// Whether the family is done.
+    fn source<'a>(
+        &'a self,
+        index: usize,
+        family: &'static Family,
+        out: &'a mut Vec<u8>,
+    ) -> (&'a ScrapeSource, SeriesWriter<'a>) {
+        let source = &self.scrape.sources[index];
+        let writer = SeriesWriter {
+            family,
+            now: self.scrape.now,
+            status_format: self.scrape.status_format,
+            target: &source.target,
+            source_labels: &self.source_labels[index],
+            out,
+        };
+        (source, writer)
+    }
+
+    /// Returns whether the family is complete.
     fn write_gathered(&mut self, family: &Family, out: &mut Vec<u8>, enough: usize) -> bool {
         let at = &mut self.at;
         while let Some(gathered) = self.gathered.get(at.source) {

@@ -1,13 +1,23 @@
-//! What the series of all kinds of things have in common: names and labels that come ready, records
-//! one after the other until a frame is full, and statuses.
+//! Defines what the series of all kinds of records share: names, labels that were escaped
+//! beforehand, and statuses.
 
 use super::text::{self, SampleValue};
 use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
+use crate::snapshot::{Chunks, Snapshot};
 
-/// Writes series of one family for what one source has.
+/// The series that a family has for each record of one kind.
+pub(super) trait RecordSeries {
+    type Record;
+
+    fn records(snapshot: &Snapshot) -> &Chunks<Self::Record>;
+
+    fn write(&self, writer: &mut SeriesWriter<'_>, record: &Self::Record);
+}
+
+/// Writes series of one family for one target and region.
 #[derive(Debug)]
 pub(super) struct SeriesWriter<'a> {
     pub family: &'static Family,
@@ -19,25 +29,8 @@ pub(super) struct SeriesWriter<'a> {
 }
 
 impl SeriesWriter<'_> {
-    /// Writes the records one after the other, and returns how many of them are done when `out` holds
-    /// `enough`.
-    pub(super) fn each<R>(
-        &mut self,
-        records: &[R],
-        enough: usize,
-        mut write: impl FnMut(&mut Self, &R),
-    ) -> usize {
-        for (done, record) in records.iter().enumerate() {
-            if self.out.len() >= enough {
-                return done;
-            }
-            write(self, record);
-        }
-        records.len()
-    }
-
-    /// The series of a status, whose name and labels up to the status `identity` writes. In a
-    /// stateset they are put together once and copied.
+    /// Writes the series of a status. `identity` writes the name and the labels before the status;
+    /// a stateset calls it once and copies its text.
     pub(super) fn status(
         &mut self,
         known: &[&str],
@@ -71,24 +64,19 @@ impl SeriesWriter<'_> {
         }
     }
 
-    /// Begins a sample: the family's name, and labels that come ready.
+    /// Begins a sample: the family's name, and labels that were escaped beforehand.
     pub(super) fn begin(&mut self, labels: &[&LabelText]) {
-        begin(self.out, self.family, labels);
+        self.out.extend_from_slice(self.family.name.as_bytes());
+        self.out.push(b'{');
+        for labels in labels {
+            push(self.out, labels);
+        }
     }
 
     /// Ends a sample with its value.
     pub(super) fn end(&mut self, value: SampleValue) {
         text::end_labels(self.out);
         text::value(self.out, value);
-    }
-}
-
-/// The name, and labels that come ready.
-pub(super) fn begin(out: &mut Vec<u8>, family: &Family, labels: &[&LabelText]) {
-    out.extend_from_slice(family.name.as_bytes());
-    out.push(b'{');
-    for labels in labels {
-        push(out, labels);
     }
 }
 

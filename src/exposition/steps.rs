@@ -1,60 +1,57 @@
-//! How the series of steps are put together: which labels each kind has, record by record.
+//! Writes the series of one step: the labels of each kind of series.
 //!
-//! Owns the labels; which families there are, and their values, stand in `families`.
+//! `families` declares the families and the functions that return their values.
 
-use super::series::{SeriesWriter, push};
+use super::series::{RecordSeries, SeriesWriter, push};
 use super::text::{self, SampleValue};
 use crate::labels::names;
 use crate::model::Timestamp;
-use crate::snapshot::{Observation, StepRecord};
+use crate::snapshot::{Chunks, Observation, Snapshot, StepRecord};
 
-/// The families of a step: how its series are labelled, and the function that has their value.
+/// The series that a family has for a step, and the function that returns their value.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StepSeries {
-    /// One series, where there is a value.
+    /// One series, if there is a value.
     Value(fn(&StepRecord, &Observation, Timestamp) -> Option<SampleValue>),
-    /// One series about the polling, also of a step never seen.
+    /// One series about polling, also for a step that was never observed.
     Poll(fn(&StepRecord) -> Option<SampleValue>),
-    /// One series a known status, or only the current one.
+    /// One series for each known status, or for the current one alone.
     Status {
         known: &'static [&'static str],
         current: fn(&Observation) -> Option<&str>,
     },
-    /// 1, with what is known of the step as further labels.
+    /// One series with static information about the step as further labels. Always 1.
     Info,
-    /// 1, with the step's message; only where the configuration wants it.
+    /// One series with the step's message as a label. Always 1; only with `message_labels`.
     Message,
 }
 
-impl StepSeries {
-    /// Writes the series of these records, and returns how many of them are done when `out` holds
-    /// `enough`.
-    pub(super) fn write(
-        &self,
-        writer: &mut SeriesWriter<'_>,
-        records: &[StepRecord],
-        enough: usize,
-    ) -> usize {
-        writer.each(records, enough, |writer, record| {
-            match (self, &record.observed) {
-                (Self::Poll(value), _) => poll(writer, record, value(record)),
-                (_, None) => {}
-                (Self::Value(value), Some(observed)) => {
-                    if let Some(value) = value(record, observed, writer.now) {
-                        identity(writer, record, observed);
-                        writer.end(value);
-                    }
+impl RecordSeries for StepSeries {
+    type Record = StepRecord;
+
+    fn records(snapshot: &Snapshot) -> &Chunks<StepRecord> {
+        snapshot.steps.records()
+    }
+
+    fn write(&self, writer: &mut SeriesWriter<'_>, record: &StepRecord) {
+        match (self, &record.observed) {
+            (Self::Poll(value), _) => poll(writer, record, value(record)),
+            (_, None) => {}
+            (Self::Value(value), Some(observed)) => {
+                if let Some(value) = value(record, observed, writer.now) {
+                    identity(writer, record, observed);
+                    writer.end(value);
                 }
-                (Self::Status { known, current }, Some(observed)) => {
-                    writer.status(known, current(observed), |writer| {
-                        identity(writer, record, observed);
-                    });
-                }
-                (Self::Info, Some(observed)) if record.full => info(writer, record, observed),
-                (Self::Info, Some(_)) => {}
-                (Self::Message, Some(observed)) => message(writer, record, observed),
             }
-        })
+            (Self::Status { known, current }, Some(observed)) => {
+                writer.status(known, current(observed), |writer| {
+                    identity(writer, record, observed);
+                });
+            }
+            (Self::Info, Some(observed)) if record.full => info(writer, record, observed),
+            (Self::Info, Some(_)) => {}
+            (Self::Message, Some(observed)) => message(writer, record, observed),
+        }
     }
 }
 
@@ -83,7 +80,7 @@ fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observ
     }
 }
 
-/// The name, and the labels that every series of a seen step has.
+/// Writes the name, and the labels that every series of an observed step has.
 fn identity(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     writer.begin(&[&observed.subject.identity, &observed.definition.identity]);
     step(writer.out, record);

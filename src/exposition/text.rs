@@ -6,7 +6,7 @@ use std::io::Write;
 
 use prometheus::proto::{LabelPair, Metric};
 
-use crate::family::{Family, Kind};
+use crate::family::{Family, MetricType};
 use crate::labels;
 
 /// The longest free text that becomes a label's value, in characters.
@@ -41,8 +41,8 @@ pub(super) enum SampleValue {
 
 /// `# HELP` and `# TYPE`. A family has them also while it has no series: that it exists is known.
 pub(super) fn comments(out: &mut Vec<u8>, family: &Family, format: Format) {
-    let name = match (format, family.kind) {
-        (Format::OpenMetrics, Kind::Counter) => family
+    let name = match (format, family.metric_type) {
+        (Format::OpenMetrics, MetricType::Counter) => family
             .name
             .strip_suffix("_total")
             .expect("a counter of the tables ends with _total"),
@@ -51,7 +51,7 @@ pub(super) fn comments(out: &mut Vec<u8>, family: &Family, format: Format) {
     for part in ["# HELP ", name, " ", family.help, "\n"] {
         out.extend_from_slice(part.as_bytes());
     }
-    for part in ["# TYPE ", name, " ", family.kind.as_str(), "\n"] {
+    for part in ["# TYPE ", name, " ", family.metric_type.as_str(), "\n"] {
         out.extend_from_slice(part.as_bytes());
     }
 }
@@ -125,10 +125,10 @@ pub(super) fn value(out: &mut Vec<u8>, value: SampleValue) {
 
 /// What the `prometheus` crate has counted under one set of labels.
 pub(super) fn gathered(out: &mut Vec<u8>, family: &Family, metric: &Metric) {
-    let value = match family.kind {
-        Kind::Gauge => metric.get_gauge().get_value(),
-        Kind::Counter => metric.get_counter().get_value(),
-        Kind::Histogram => return histogram(out, family.name, metric),
+    let value = match family.metric_type {
+        MetricType::Gauge => metric.get_gauge().get_value(),
+        MetricType::Counter => metric.get_counter().get_value(),
+        MetricType::Histogram => return histogram(out, family.name, metric),
     };
     sample(out, family.name, "", metric.get_label(), None, value);
 }

@@ -1,35 +1,31 @@
 //! Families about finished steps.
 
+use super::super::finished;
 use super::row::{Row, Series};
-use crate::family::{Family, Kind};
-use crate::labels::names;
+use crate::family::{Family, MetricType};
+use crate::labels::names::*;
 
-const LABELS: &[&str] = &[
-    names::ACCOUNT_ID,
-    names::REGION,
-    names::IMAGE,
-    names::WORKFLOW,
-    names::STEP,
-    names::STATUS,
-];
+const LABELS: &[&str] = &[ACCOUNT_ID, REGION, IMAGE, WORKFLOW, STEP, STATUS];
 
 pub(super) static FAMILIES: &[Row] = &[
     (
         Family {
             name: "imagebuilder_workflow_steps_finished_total",
-            kind: Kind::Counter,
-            labels: LABELS,
+            metric_type: MetricType::Counter,
+            identity: LABELS,
+            labels: &[],
             help: "Number of step executions that finished since the exporter started, by final status. Each execution is counted once.",
         },
-        Series::FinishedCount,
+        Series::Finished(finished::write_count),
     ),
     (
         Family {
             name: "imagebuilder_workflow_step_finished_duration_seconds",
-            kind: Kind::Histogram,
-            labels: LABELS,
+            metric_type: MetricType::Histogram,
+            identity: LABELS,
+            labels: &[],
             help: "Duration of step executions that finished as COMPLETED or FAILED, in seconds.",
         },
-        Series::FinishedDurations,
+        Series::Finished(finished::write_durations),
     ),
 ];

@@ -2,117 +2,94 @@
 
 use super::super::objects::ObjectSeries;
 use super::row::{Row, Series, time};
-use crate::family::{Family, Kind};
-use crate::labels::names;
+use crate::family::Family;
+use crate::labels::names::*;
 use crate::model::ImageStatus;
+use crate::snapshot::{ImageNameRecord, ImageRecord};
 
 pub(super) static FAMILIES: &[Row] = &[
-    (
-        Family {
-            name: "imagebuilder_image_info",
-            kind: Kind::Gauge,
-            labels: &[
-                names::ACCOUNT_ID,
-                names::REGION,
-                names::IMAGE,
-                names::IMAGE_VERSION,
-                names::TARGET,
-                names::PIPELINE,
-                names::PLATFORM,
-                names::TYPE,
-                names::BUILD_TYPE,
-                names::IMAGE_BUILD_VERSION_ARN,
-            ],
-            help: "Static information about the image build version. Always 1.",
-        },
-        Series::Image(ObjectSeries::Info(|image| {
-            Some([&image.details, &image.info_labels])
-        })),
+    image(
+        "imagebuilder_image_info",
+        &[
+            TARGET,
+            PIPELINE,
+            PLATFORM,
+            TYPE,
+            BUILD_TYPE,
+            IMAGE_BUILD_VERSION_ARN,
+        ],
+        "Static information about the image build version. Always 1.",
+        ObjectSeries::Info(|image| Some([&image.details, &image.info_labels])),
     ),
-    (
-        Family {
-            name: "imagebuilder_image_status",
-            kind: Kind::Gauge,
-            labels: &[
-                names::ACCOUNT_ID,
-                names::REGION,
-                names::IMAGE,
-                names::IMAGE_VERSION,
-                names::STATUS,
-            ],
-            help: "Status of the image build version: 1 for the current status, 0 for all others.",
-        },
-        Series::Image(ObjectSeries::Status {
+    image(
+        "imagebuilder_image_status",
+        &[STATUS],
+        "Status of the image build version: 1 for the current status, 0 for all others.",
+        ObjectSeries::Status {
             known: ImageStatus::KNOWN,
             current: |image| Some(image.status.as_str()),
+        },
+    ),
+    image(
+        "imagebuilder_image_created_timestamp_seconds",
+        &[],
+        "Creation time of the image build version, in Unix time (seconds).",
+        ObjectSeries::Value(|image, _| image.created.map(time)),
+    ),
+    image(
+        "imagebuilder_image_failure_info",
+        &[
+            STAGE,
+            FAILED_STEP,
+            STEP_EXECUTION_ID,
+            COMPONENT,
+            PHASE,
+            COMPONENT_STEP,
+            COMPONENT_ACTION,
+            TARGET_REGION,
+            TARGET_ACCOUNT_ID,
+            CONFIGURATION_STEP,
+        ],
+        "Location of the failure of a FAILED image build version, as far as the service reports it; for a failed distribution, one series for each failed region. Always 1.",
+        ObjectSeries::Details(|image| {
+            { image.failure.as_ref() }.map_or(&[], |failure| &failure.labels)
         }),
     ),
-    (
-        Family {
-            name: "imagebuilder_image_created_timestamp_seconds",
-            kind: Kind::Gauge,
-            labels: &[
-                names::ACCOUNT_ID,
-                names::REGION,
-                names::IMAGE,
-                names::IMAGE_VERSION,
-            ],
-            help: "Creation time of the image build version, in Unix time (seconds).",
-        },
-        Series::Image(ObjectSeries::Value(|image, _| image.created.map(time))),
+    image_name(
+        "imagebuilder_image_last_available_timestamp_seconds",
+        &[],
+        "Creation time of the newest AVAILABLE build of the image, in Unix time (seconds).",
+        ObjectSeries::Value(|name, _| Some(time(name.newest.created))),
     ),
-    (
-        Family {
-            name: "imagebuilder_image_failure_info",
-            kind: Kind::Gauge,
-            labels: &[
-                names::ACCOUNT_ID,
-                names::REGION,
-                names::IMAGE,
-                names::IMAGE_VERSION,
-                names::STAGE,
-                names::FAILED_STEP,
-                names::STEP_EXECUTION_ID,
-                names::COMPONENT,
-                names::PHASE,
-                names::COMPONENT_STEP,
-                names::COMPONENT_ACTION,
-                names::TARGET_REGION,
-                names::TARGET_ACCOUNT_ID,
-                names::CONFIGURATION_STEP,
-            ],
-            help: "Location of the failure of a FAILED image build version, as far as the service reports it; for a failed distribution, one series for each failed region. Always 1.",
-        },
-        Series::Image(ObjectSeries::Details(|image| {
-            { image.failure.as_ref() }.map_or(&[], |failure| &failure.labels)
-        })),
-    ),
-    (
-        Family {
-            name: "imagebuilder_image_last_available_timestamp_seconds",
-            kind: Kind::Gauge,
-            labels: &[names::ACCOUNT_ID, names::REGION, names::IMAGE],
-            help: "Creation time of the newest AVAILABLE build of the image, in Unix time (seconds).",
-        },
-        Series::ImageName(ObjectSeries::Value(|name, _| {
-            Some(time(name.newest.created))
-        })),
-    ),
-    (
-        Family {
-            name: "imagebuilder_image_output_info",
-            kind: Kind::Gauge,
-            labels: &[
-                names::ACCOUNT_ID,
-                names::REGION,
-                names::IMAGE,
-                names::IMAGE_VERSION,
-                names::OUTPUT_REGION,
-                names::OUTPUT_ACCOUNT_ID,
-                names::AMI_ID,
-            ],
-            help: "AMIs of the newest AVAILABLE build of the image, one series for each. Always 1.",
-        },
-        Series::ImageName(ObjectSeries::Details(|name| &name.outputs)),
+    image_name(
+        "imagebuilder_image_output_info",
+        &[IMAGE_VERSION, OUTPUT_REGION, OUTPUT_ACCOUNT_ID, AMI_ID],
+        "AMIs of the newest AVAILABLE build of the image, one series for each. Always 1.",
+        ObjectSeries::Details(|name| &name.outputs),
     ),
 ];
+
+const fn image(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    series: ObjectSeries<ImageRecord>,
+) -> Row {
+    let family = Family::gauge(
+        name,
+        &[ACCOUNT_ID, REGION, IMAGE, IMAGE_VERSION],
+        labels,
+        help,
+    );
+    (family, Series::Image(series))
+}
+
+const fn image_name(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    series: ObjectSeries<ImageNameRecord>,
+) -> Row {
+    let family = Family::gauge(name, &[ACCOUNT_ID, REGION, IMAGE], labels, help);
+    (family, Series::ImageName(series))
+}

@@ -3,79 +3,61 @@
 use super::super::objects::ObjectSeries;
 use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
-use crate::family::{Family, Kind};
-use crate::labels::names;
-use crate::model::{ImageStatus, Timestamp};
+use crate::family::Family;
+use crate::labels::names::*;
+use crate::model::ImageStatus;
 use crate::snapshot::PipelineRecord;
 
 pub(super) static FAMILIES: &[Row] = &[
-    (
-        Family {
-            name: "imagebuilder_pipeline_info",
-            kind: Kind::Gauge,
-            labels: &[
-                names::ACCOUNT_ID,
-                names::REGION,
-                names::PIPELINE,
-                names::TARGET,
-                names::PLATFORM,
-                names::SCHEDULE,
-            ],
-            help: "Information about the pipeline, such as its platform and schedule. Always 1.",
-        },
-        Series::Pipeline(ObjectSeries::Info(|pipeline| {
-            Some([&pipeline.details, &pipeline.info_labels])
-        })),
+    pipeline(
+        "imagebuilder_pipeline_info",
+        &[TARGET, PLATFORM, SCHEDULE],
+        "Information about the pipeline, such as its platform and schedule. Always 1.",
+        ObjectSeries::Info(|pipeline| Some([&pipeline.details, &pipeline.info_labels])),
     ),
-    value(
+    pipeline(
         "imagebuilder_pipeline_enabled",
+        &[],
         "Whether the pipeline is enabled (1) or not (0).",
-        |pipeline, _| pipeline.enabled.map(SampleValue::Flag),
+        ObjectSeries::Value(|pipeline, _| pipeline.enabled.map(SampleValue::Flag)),
     ),
-    (
-        Family {
-            name: "imagebuilder_pipeline_last_run_status",
-            kind: Kind::Gauge,
-            labels: &[
-                names::ACCOUNT_ID,
-                names::REGION,
-                names::PIPELINE,
-                names::STATUS,
-            ],
-            help: "Status of the image from the last run of the pipeline: 1 for the current status, 0 for all others.",
-        },
-        Series::Pipeline(ObjectSeries::Status {
+    pipeline(
+        "imagebuilder_pipeline_last_run_status",
+        &[STATUS],
+        "Status of the image from the last run of the pipeline: 1 for the current status, 0 for all others.",
+        ObjectSeries::Status {
             known: ImageStatus::KNOWN,
             current: |pipeline| Some(pipeline.last_run_status.as_ref()?.as_str()),
-        }),
+        },
     ),
-    value(
+    pipeline(
         "imagebuilder_pipeline_last_run_timestamp_seconds",
+        &[],
         "Time of the last run of the pipeline, in Unix time (seconds).",
-        |pipeline, _| pipeline.last_run.map(time),
+        ObjectSeries::Value(|pipeline, _| pipeline.last_run.map(time)),
     ),
-    value(
+    pipeline(
         "imagebuilder_pipeline_next_run_timestamp_seconds",
+        &[],
         "Time of the next scheduled run of the pipeline, in Unix time (seconds).",
-        |pipeline, _| pipeline.next_run.map(time),
+        ObjectSeries::Value(|pipeline, _| pipeline.next_run.map(time)),
     ),
-    value(
+    pipeline(
         "imagebuilder_pipeline_consecutive_failures",
+        &[],
         "Number of consecutive failed runs of the pipeline.",
-        |pipeline, _| Some(SampleValue::Count(pipeline.consecutive_failures?.into())),
+        ObjectSeries::Value(|pipeline, _| {
+            Some(SampleValue::Count(pipeline.consecutive_failures?.into()))
+        }),
     ),
 ];
 
-const fn value(
+const fn pipeline(
     name: &'static str,
+    labels: &'static [&'static str],
     help: &'static str,
-    value: fn(&PipelineRecord, Timestamp) -> Option<SampleValue>,
+    series: ObjectSeries<PipelineRecord>,
 ) -> Row {
-    let family = Family {
-        name,
-        kind: Kind::Gauge,
-        labels: &[names::ACCOUNT_ID, names::REGION, names::PIPELINE],
-        help,
-    };
-    (family, Series::Pipeline(ObjectSeries::Value(value)))
+    let family = Family::gauge(name, &[ACCOUNT_ID, REGION, PIPELINE], labels, help);
+    (family, Series::Pipeline(series))
 }

@@ -1,15 +1,13 @@
 //! Defines a row of the metric table: a family and the source of its series.
 
 use super::super::objects::ObjectSeries;
-use super::super::scrape::ScrapeSource;
+use super::super::scrape::{Scrape, ScrapeSource};
 use super::super::steps::StepSeries;
 use super::super::text::SampleValue;
 use crate::family::Family;
-use crate::labels::LabelText;
+use crate::finished::FinishedSeries;
 use crate::model::Timestamp;
-use crate::snapshot::{
-    ImageNameRecord, ImageRecord, PipelineRecord, SelectorRecord, WorkflowRecord,
-};
+use crate::snapshot::{ImageNameRecord, ImageRecord, PipelineRecord, WorkflowRecord};
 
 pub(super) type Row = (Family, Series);
 
@@ -25,14 +23,14 @@ pub(in crate::exposition) enum Series {
     ImageName(ObjectSeries<ImageNameRecord>),
     /// Series for each pipeline.
     Pipeline(ObjectSeries<PipelineRecord>),
-    /// One series for each selector of a target, with the labels of the poller.
-    Selector(fn(&SelectorRecord) -> SampleValue),
-    /// The counter of finished steps.
-    FinishedCount,
-    /// The histogram of their durations.
-    FinishedDurations,
-    /// Series for each target and region, with labels that are already rendered.
-    Source(fn(&Family, &ScrapeSource, &LabelText, &mut Vec<u8>)),
+    /// One series for each selector of a target.
+    SelectorMatches,
+    /// Series about finished steps, which the function writes.
+    Finished(fn(&mut Vec<u8>, &Family, &Scrape, &FinishedSeries)),
+    /// One series for each target and region.
+    Source(fn(&ScrapeSource) -> Option<SampleValue>),
+    /// One series for each target, region and phase of steps.
+    TrackedSteps,
     /// Series that `self_metrics` gathers under the name of the family.
     Gathered,
 }

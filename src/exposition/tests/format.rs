@@ -131,7 +131,7 @@ fn every_family_has_its_comments_while_nothing_is_known() {
         let comment = format!(
             "# TYPE {} {}\n",
             entry.family.name,
-            entry.family.kind.as_str()
+            entry.family.metric_type.as_str()
         );
         assert_eq!(text.matches(&comment).count(), 1, "{comment}");
     }

@@ -180,7 +180,7 @@ proptest! {
     fn every_line_parses_and_no_two_series_are_the_same(scrape in some_scrape()) {
         let families: HashMap<_, _> = (0..)
             .map_while(families::entry)
-            .map(|entry| (entry.family.name, entry.family.labels))
+            .map(|entry| (entry.family.name, [entry.family.identity, entry.family.labels].concat()))
             .collect();
         let text = rendered(scrape, Format::Text);
         let mut series = HashSet::new();
