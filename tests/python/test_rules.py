@@ -5,6 +5,7 @@ does one that scrapes the demo."""
 import os
 import re
 import subprocess
+import textwrap
 
 import pytest
 import yaml
@@ -105,8 +106,8 @@ def test_alert_is_complete(alert):
     assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{alert}.md"
     page = (RUNBOOKS / f"{alert}.md").read_text()
     assert page.startswith(f"# {alert}\n")
-    for part in ("## Meaning", "## Look at", "## Do"):
-        assert f"\n{part}\n" in page, part
+    headings = re.findall(r"^#+ (.*)", page, re.MULTILINE)
+    assert headings == [alert, "Meaning", "Impact", "Diagnosis", "Mitigation"]
     summary = rule["annotations"]["summary"]
     for about, labels in NAMED.items():
         if alert.startswith(about) and alert not in COUNTED:
@@ -263,7 +264,9 @@ def test_expression_can_be_asked(prometheus, rule):
 def queries_of_runbooks():
     """The blocks of the runbooks that are no commands, query by query."""
     for page in sorted(RUNBOOKS.glob("*.md")):
-        for block in re.findall(r"^```\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        text = page.read_text()
+        for _, block in re.findall(r"^( *)```\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
+            block = textwrap.dedent(block)
             if not block.startswith("aws "):
                 # A line that is further in goes on with the query above it, and so does its end.
                 for query in re.split(r"\n(?![ )])", block.strip()):
