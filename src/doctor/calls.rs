@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::ask::{Asker, ReadList};
+use super::ask::Asker;
 use super::findings::{Check, CheckOutcome};
 use super::found::{Found, selected_images, to_look_into, unknown_image};
 use super::report::counted;
-use crate::api::{ApiError, Caller, ErrorKind, Operation};
+use crate::api::{Answer, ApiError, Caller, ErrorKind, ImageBuilder, Operation};
 use crate::config::Target;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 use crate::tracker::Selection;
@@ -30,6 +30,14 @@ pub(super) struct Examination<'a> {
     pub warnings: Vec<String>,
 }
 
+/// What was read of the resources that the configuration names.
+struct ReadNamed<I, T> {
+    found: Vec<(I, T)>,
+    /// The number of resources that the service does not know.
+    unknown: usize,
+    outcome: CheckOutcome,
+}
+
 impl Examination<'_> {
     pub(super) async fn check(&mut self, operation: Operation) -> CheckOutcome {
         match operation {
@@ -45,65 +53,57 @@ impl Examination<'_> {
 
     async fn pipelines(&mut self) -> CheckOutcome {
         let listed = self.asker.list(|api, page| api.list_image_pipelines(page));
-        let ReadList {
-            entries,
-            pages,
-            cut,
-        } = match listed.await {
+        let listed = match listed.await {
             Ok(listed) => listed,
             Err(error) => return CheckOutcome::of_failure(error, None),
         };
-        self.found.pipeline_pages = pages;
-        let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_pipeline(one));
+        let pipelines = listed.entries.iter();
+        let matched = { pipelines.clone() }.flat_map(|one| self.selection.choosing_pipeline(one));
         let selectors = self.selection.pipeline_selectors();
-        let idle = unmatched_selectors("pipelines", selectors, choosing, entries.len());
-        let all = counted(entries.len(), "pipeline");
-        let chosen = { entries.iter() }.filter(|one| self.selection.chooses_pipeline(one));
-        let told = format!("{all}, {} selected", chosen.count());
-        self.found.pipelines = entries;
-        self.take(Operation::ListImagePipelines, idle, cut);
-        CheckOutcome::Allowed(told)
+        let unmatched = unmatched_selectors("pipelines", selectors, matched, pipelines.len());
+        let selected = { pipelines }.filter(|one| self.selection.chooses_pipeline(one));
+        let all = counted(listed.entries.len(), "pipeline");
+        let summary = format!("{all}, {} selected", selected.count());
+        self.warn_of_list(Operation::ListImagePipelines, listed.cut, unmatched);
+        self.found.pipelines = listed.entries;
+        self.found.pipeline_pages = listed.pages;
+        CheckOutcome::Allowed(summary)
     }
 
     async fn images(&mut self) -> CheckOutcome {
-        let listed = self
-            .asker
-            .list(|api, page| api.list_image_build_versions(page));
-        let ReadList {
-            entries,
-            pages,
-            cut,
-        } = match listed.await {
+        let list = |api: &dyn ImageBuilder, page| api.list_image_build_versions(page);
+        let listed = self.asker.list(list);
+        let listed = match listed.await {
             Ok(listed) => listed,
             Err(error) => return CheckOutcome::of_failure(error, None),
         };
-        self.found.image_pages = pages;
-        let choosing = { entries.iter() }.flat_map(|one| self.selection.choosing_image(one));
+        let images = listed.entries.iter();
+        let matched = { images.clone() }.flat_map(|one| self.selection.choosing_image(one));
         let selectors = self.selection.image_selectors();
-        let idle = unmatched_selectors("images", selectors, choosing, entries.len());
-        let all = counted(entries.len(), "image build");
-        self.found.images = entries;
-        self.take(Operation::ListImageBuildVersions, idle, cut);
+        let unmatched = unmatched_selectors("images", selectors, matched, images.len());
+        let all = counted(listed.entries.len(), "image build");
+        self.warn_of_list(Operation::ListImageBuildVersions, listed.cut, unmatched);
+        self.found.images = listed.entries;
+        self.found.image_pages = listed.pages;
         let selected = selected_images(&self.found, &self.selection);
-        let moving = { selected.iter() }.filter(|image| !image.status.is_terminal());
+        let running = { selected.iter() }.filter(|image| !image.status.is_terminal());
         CheckOutcome::Allowed(format!(
             "{all}, {} selected, {} of them being built",
             selected.len(),
-            moving.count()
+            running.count()
         ))
     }
 
-    /// What is to be said of a list of the account that was read.
-    fn take(&mut self, operation: Operation, idle: Vec<String>, cut: Option<String>) {
-        match cut {
-            // What chooses nothing of a part may choose something of the rest.
-            Some(cut) => {
-                let list = operation.as_str();
-                self.warnings
-                    .push(format!("{list}: {cut}; the figures are for that part only"));
-            }
-            None => self.warnings.extend(idle),
-        }
+    /// Warns about a list of the account that was read. Selectors without a match in an incomplete
+    /// list may match in the rest.
+    fn warn_of_list(&mut self, list: Operation, cut: Option<String>, unmatched: Option<String>) {
+        self.warnings.extend(match cut {
+            Some(cut) => Some(format!(
+                "{}: {cut}; the figures are for that part only",
+                list.as_str()
+            )),
+            None => unmatched,
+        });
     }
 
     async fn image(&mut self) -> CheckOutcome {
@@ -111,33 +111,54 @@ impl Examination<'_> {
             .filter(|arn| arn.region() == self.region)
             .cloned()
             .collect();
-        let mut unknown = Vec::new();
-        let mut told = None;
-        for arn in named.iter().take(MOST_NAMED) {
-            match self.asker.call(|api| api.get_image(arn.clone())).await {
-                Ok(image) => {
-                    told = Some(arn_text(arn));
-                    self.found.named_images.push(image);
-                }
+        let other = self.best_images().into_iter().next();
+        let other = other.unwrap_or_else(|| self.unknown_image());
+        let get = |api: &dyn ImageBuilder, arn| api.get_image(arn);
+        let key = "image_build_versions";
+        let read = self.read_named(key, &named, other, arn_text, get).await;
+        self.found.named_images = read.found.into_iter().map(|(_, image)| image).collect();
+        read.outcome
+    }
+
+    /// Requests resources that the configuration names with `key`. If it names none, requests
+    /// `other` instead, as only the outcome matters then.
+    async fn read_named<I: Clone + ToString, T>(
+        &mut self,
+        key: &str,
+        named: &[I],
+        other: I,
+        text: fn(&I) -> String,
+        get: impl Fn(&dyn ImageBuilder, I) -> Answer<T>,
+    ) -> ReadNamed<I, T> {
+        let (mut found, mut unknown) = (Vec::new(), Vec::new());
+        for id in named.iter().take(MOST_NAMED) {
+            match self.asker.call(|api| get(api, id.clone())).await {
+                Ok(value) => found.push((id.clone(), value)),
                 Err(error) if error.kind == ErrorKind::Client => {
-                    unknown.push((arn.as_str().to_owned(), error));
+                    unknown.push((id.to_string(), error));
                 }
-                Err(error) => return CheckOutcome::of_failure(error, Some(arn_text(arn))),
+                Err(error) => {
+                    return ReadNamed {
+                        found,
+                        unknown: unknown.len(),
+                        outcome: CheckOutcome::of_failure(error, Some(text(id))),
+                    };
+                }
             }
         }
-        self.warn_of_named("image_build_versions", named.len(), &unknown);
-        if let Some(told) = told {
-            return CheckOutcome::Allowed(told);
-        }
-        if let Some((arn, _)) = unknown.into_iter().next() {
-            return CheckOutcome::NothingThere(arn);
-        }
-        let arn = self.best_images().into_iter().next();
-        let arn = arn.unwrap_or_else(|| self.unknown_image());
-        let text = arn_text(&arn);
-        match self.asker.call(|api| api.get_image(arn.clone())).await {
-            Ok(_) => CheckOutcome::Allowed(text),
-            Err(error) => CheckOutcome::of_failure(error, Some(text)),
+        self.warn_of_named(key, named.len(), &unknown);
+        let outcome = match (found.last(), unknown.first()) {
+            (Some((id, _)), _) => CheckOutcome::Allowed(text(id)),
+            (None, Some((id, _))) => CheckOutcome::NothingThere(id.clone()),
+            (None, None) => match self.asker.call(|api| get(api, other.clone())).await {
+                Ok(_) => CheckOutcome::Allowed(text(&other)),
+                Err(error) => CheckOutcome::of_failure(error, Some(text(&other))),
+            },
+        };
+        ReadNamed {
+            found,
+            unknown: unknown.len(),
+            outcome,
         }
     }
 
@@ -180,30 +201,13 @@ impl Examination<'_> {
     }
 
     async fn workflow(&mut self) -> CheckOutcome {
-        let named = self.target.workflow_executions.clone();
-        let mut unknown = Vec::new();
-        for id in named.iter().take(MOST_NAMED) {
-            match self.asker.call(|api| api.get_workflow_execution(*id)).await {
-                Ok(workflow) => self.found.named_workflows.push((*id, workflow)),
-                Err(error) if error.kind == ErrorKind::Client => {
-                    unknown.push((id.to_string(), error));
-                }
-                Err(error) => return CheckOutcome::of_failure(error, Some(id.to_string())),
-            }
-        }
-        self.found.unknown_workflows = unknown.len();
-        self.warn_of_named("workflow_executions", named.len(), &unknown);
-        if let Some((id, _)) = self.found.named_workflows.first() {
-            return CheckOutcome::Allowed(id.to_string());
-        }
-        if let Some((id, _)) = unknown.into_iter().next() {
-            return CheckOutcome::NothingThere(id);
-        }
-        let id = self.known_workflow();
-        match self.asker.call(|api| api.get_workflow_execution(id)).await {
-            Ok(_) => CheckOutcome::Allowed(id.to_string()),
-            Err(error) => CheckOutcome::of_failure(error, Some(id.to_string())),
-        }
+        let (target, other) = (self.target, self.known_workflow());
+        let get = |api: &dyn ImageBuilder, id| api.get_workflow_execution(id);
+        let (key, named) = ("workflow_executions", &target.workflow_executions);
+        let read = { self.read_named(key, named, other, ToString::to_string, get) }.await;
+        self.found.named_workflows = read.found;
+        self.found.unknown_workflows = read.unknown;
+        read.outcome
     }
 
     async fn steps(&mut self) -> CheckOutcome {
@@ -226,54 +230,26 @@ impl Examination<'_> {
         let named: Vec<StepExecutionId> = { self.target.step_executions.iter() }
             .map(|step| step.id)
             .collect();
-        let mut unknown = Vec::new();
-        let mut told = None;
-        for id in named.iter().take(MOST_NAMED) {
-            match self
-                .asker
-                .call(|api| api.get_workflow_step_execution(*id))
-                .await
-            {
-                Ok(step) => {
-                    told = Some(id.to_string());
-                    self.found.named_steps.push((*id, step));
-                }
-                Err(error) if error.kind == ErrorKind::Client => {
-                    unknown.push((id.to_string(), error));
-                }
-                Err(error) => return CheckOutcome::of_failure(error, Some(id.to_string())),
-            }
-        }
-        self.found.unknown_steps = unknown.len();
-        self.warn_of_named("step_executions", named.len(), &unknown);
-        if let Some(told) = told {
-            return CheckOutcome::Allowed(told);
-        }
-        if let Some((id, _)) = unknown.into_iter().next() {
-            return CheckOutcome::NothingThere(id);
-        }
-        let id = self.found.step;
-        let id = id.unwrap_or_else(|| nobodys(StepExecutionId::PREFIX));
-        match self
-            .asker
-            .call(|api| api.get_workflow_step_execution(id))
-            .await
-        {
-            Ok(_) => CheckOutcome::Allowed(id.to_string()),
-            Err(error) => CheckOutcome::of_failure(error, Some(id.to_string())),
-        }
+        let other = self.found.step;
+        let other = other.unwrap_or_else(|| unknown_id(StepExecutionId::PREFIX));
+        let get = |api: &dyn ImageBuilder, id| api.get_workflow_step_execution(id);
+        let key = "step_executions";
+        let read = { self.read_named(key, &named, other, ToString::to_string, get) }.await;
+        self.found.named_steps = read.found;
+        self.found.unknown_steps = read.unknown;
+        read.outcome
     }
 
-    /// A workflow execution that is there, as far as anything told of one.
+    /// Returns a workflow execution that exists, if any response named one.
     fn known_workflow(&self) -> WorkflowExecutionId {
         let named = self.found.named_workflows.first().map(|(id, _)| *id);
         // One that has ended has all its steps.
-        let has_ended = |told: &Option<WorkflowExecution>| {
-            told.as_ref().is_some_and(|told| told.status.is_terminal())
+        let has_ended = |execution: &Option<WorkflowExecution>| {
+            { execution.as_ref() }.is_some_and(|execution| execution.status.is_terminal())
         };
         let of_image = &self.found.workflows;
         let listed = || {
-            let ended = of_image.iter().find(|(_, told)| has_ended(told));
+            let ended = of_image.iter().find(|(_, execution)| has_ended(execution));
             ended.or(of_image.first()).map(|(id, _)| *id)
         };
         let of_step = || {
@@ -281,7 +257,7 @@ impl Examination<'_> {
             steps.find_map(|(_, step)| step.workflow_execution_id)
         };
         let known = named.or_else(listed).or_else(of_step);
-        known.unwrap_or_else(|| nobodys(WorkflowExecutionId::PREFIX))
+        known.unwrap_or_else(|| unknown_id(WorkflowExecutionId::PREFIX))
     }
 
     /// Returns images to request: selected ones, or any of the account when none is selected.
@@ -321,32 +297,33 @@ impl Examination<'_> {
 fn unmatched_selectors<'a>(
     key: &str,
     selectors: impl Iterator<Item = &'a str>,
-    choosing: impl Iterator<Item = usize>,
-    there: usize,
-) -> Vec<String> {
-    let choosing: HashSet<usize> = choosing.collect();
-    let idle = { selectors.enumerate() }.filter(|(place, _)| !choosing.contains(place));
-    let idle: Vec<String> = idle.map(|(_, selector)| format!("{selector:?}")).collect();
-    if idle.is_empty() {
-        return Vec::new();
+    matched: impl Iterator<Item = usize>,
+    listed: usize,
+) -> Option<String> {
+    let matched: HashSet<usize> = matched.collect();
+    let unmatched = { selectors.enumerate() }.filter(|(place, _)| !matched.contains(place));
+    let unmatched: Vec<String> = unmatched
+        .map(|(_, selector)| format!("{selector:?}"))
+        .collect();
+    if unmatched.is_empty() {
+        return None;
     }
-    let idle = idle.join(" and ");
-    match there {
-        0 => vec![format!(
-            "{key}: nothing matches {idle}: this account and region has no {key}"
-        )],
-        _ => vec![format!(
-            "{key}: nothing matches {idle}; selectors are compared with the names in ARNs (golden-linux, not Golden Linux), and tags and exclude also apply"
-        )],
-    }
+    let reason = match listed {
+        0 => format!(": this account and region has no {key}"),
+        _ => "; selectors are compared with the names in ARNs (golden-linux, not Golden Linux), and tags and exclude also apply".to_owned(),
+    };
+    Some(format!(
+        "{key}: nothing matches {}{reason}",
+        unmatched.join(" and ")
+    ))
 }
 
 fn arn_text(arn: &ImageArn) -> String {
     format!("{} {}", arn.name(), arn.version())
 }
 
-/// An id of this kind that nothing has.
-fn nobodys<T: std::str::FromStr<Err = String>>(prefix: &str) -> T {
+/// Returns an id with this prefix that no resource has.
+fn unknown_id<T: std::str::FromStr<Err = String>>(prefix: &str) -> T {
     let id = format!("{prefix}{NO_UUID}").parse();
     id.expect("the prefix is of the id's kind, and a UUID follows")
 }

@@ -57,7 +57,7 @@ pub async fn examine(
             if target.assume_role.is_some() {
                 base = Some(who(within(timeout, access.base).await));
             }
-            examination.asks_nothing(&needed);
+            examination.skip_checks(&needed);
         }
         _ => examination.ask(&needed).await,
     }
@@ -89,13 +89,11 @@ fn who(told: Result<Parsed<Caller>, ApiError>) -> Result<Caller, ApiError> {
 }
 
 impl Examination<'_> {
-    fn asks_nothing(&mut self, needed: &[Operation]) {
-        self.checks = { needed.iter() }
-            .map(|operation| Check {
-                operation: *operation,
-                outcome: CheckOutcome::NotAsked,
-            })
-            .collect();
+    fn skip_checks(&mut self, needed: &[Operation]) {
+        self.checks.extend(needed.iter().map(|operation| Check {
+            operation: *operation,
+            outcome: CheckOutcome::NotAsked,
+        }));
     }
 
     async fn ask(&mut self, needed: &[Operation]) {
