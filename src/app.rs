@@ -39,7 +39,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 const READY_AFTER: Duration = Duration::from_secs(120);
 
 /// Settings from the command line and the environment.
-pub struct Settings {
+pub struct AppSettings {
     pub config: ConfigSource,
     pub listen_addresses: Vec<String>,
     pub site: Site,
@@ -75,7 +75,7 @@ impl std::error::Error for StartError {}
 
 /// The exporter with its sockets bound, before it runs.
 pub struct App {
-    settings: Settings,
+    settings: AppSettings,
     read: reload::Read,
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
@@ -89,7 +89,7 @@ impl App {
     ///
     /// Every mistake of the configuration, the first address that cannot be bound, or that no handler
     /// for SIGHUP can be installed.
-    pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+    pub async fn bind(settings: AppSettings) -> Result<Self, StartError> {
         // First of all: without a handler, SIGHUP ends the process.
         let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let read = read(&settings.config, &settings.environment).await?;

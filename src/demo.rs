@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use tokio::sync::watch;
 
-use crate::app::{App, ConfigSource, Settings, StartError};
+use crate::app::{App, AppSettings, ConfigSource, StartError};
 use crate::aws::Aws;
 use crate::cli::WebArgs;
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ pub async fn run(
     let credentials = Credentials::from_keys("demo", "demo", None);
     let aws = Aws::simulated(url.clone(), credentials);
     let site = web.site();
-    let app = App::bind(Settings {
+    let app = App::bind(AppSettings {
         config: ConfigSource::Text {
             name: "config/demo.yaml",
             text: include_str!("../config/demo.yaml"),

@@ -25,7 +25,7 @@ const EXPECTED: [StepStatus; 2] = [StepStatus::Completed, StepStatus::Failed];
 
 /// What the configuration says of the counting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct FinishedSettings {
     /// A new series shows 0 this long.
     pub warmup: Duration,
     /// The longest retention: what ended earlier is not counted when it is first seen, and of what
@@ -51,7 +51,7 @@ struct Inner {
 
 impl Finished {
     /// `started` is when the process started: what ended before it does not count.
-    pub fn new(started: Timestamp, settings: &Settings) -> Self {
+    pub fn new(started: Timestamp, settings: &FinishedSettings) -> Self {
         Self {
             warmup: settings.warmup,
             bounds: settings.buckets.clone().into(),
@@ -71,7 +71,7 @@ impl Finished {
     #[must_use]
     pub fn configured(
         &self,
-        settings: &Settings,
+        settings: &FinishedSettings,
         targets: &[(String, LabelText)],
         now: Timestamp,
     ) -> Self {

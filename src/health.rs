@@ -17,15 +17,15 @@ const WINDOW: u32 = 5;
 /// The newest outcome of each operation of one target and region.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    newest: [Option<Outcome>; Operation::ALL.len()],
+    newest: [Option<LastCall>; Operation::ALL.len()],
     /// Whether the target could be polled when it was last judged, and since when that has been so.
     judged: Option<(bool, Timestamp)>,
     last_success: Option<Timestamp>,
-    newest_fault: Option<Fault>,
+    newest_fault: Option<FailedCall>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Outcome {
+struct LastCall {
     /// When the operation was last called, throttled or not.
     called: Instant,
     fault: bool,
@@ -35,7 +35,7 @@ struct Outcome {
 
 /// A call that failed in a way that speaks against the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FailedCall {
     pub at: Timestamp,
     pub operation: Operation,
     pub kind: ErrorKind,
@@ -62,7 +62,7 @@ pub struct HealthView {
     /// When a call last succeeded.
     pub last_success: Option<Timestamp>,
     /// What last went wrong, however long ago.
-    pub newest_fault: Option<Fault>,
+    pub newest_fault: Option<FailedCall>,
     /// Whether the operation of that fault has succeeded since.
     pub recovered: bool,
     pub denied: Vec<Denial>,
@@ -87,7 +87,7 @@ impl Health {
                 return;
             }
             Err(error) if is_fault(error.kind) => {
-                self.newest_fault = Some(Fault {
+                self.newest_fault = Some(FailedCall {
                     at: at.time,
                     operation,
                     kind: error.kind,
@@ -98,7 +98,7 @@ impl Health {
         }
         let denied = result.is_err_and(|error| error.about_operation() == ErrorKind::Forbidden);
         let since = newest.and_then(|outcome| outcome.denied_since);
-        *newest = Some(Outcome {
+        *newest = Some(LastCall {
             called: at.instant,
             fault: result.is_err_and(|error| is_fault(error.kind)),
             denied_since: denied.then(|| since.unwrap_or(at.time)),
@@ -122,7 +122,7 @@ impl Health {
     pub fn is_up(&self, now: Instant, interval: Duration) -> Option<bool> {
         let outcomes = || self.newest.iter().flatten();
         let last = outcomes().map(|outcome| outcome.called).max()?;
-        let since = |outcome: &&Outcome| now.duration_since(outcome.called) <= interval * WINDOW;
+        let since = |outcome: &&LastCall| now.duration_since(outcome.called) <= interval * WINDOW;
         let mut recent = outcomes().filter(since).peekable();
         Some(if recent.peek().is_some() {
             recent.any(|outcome| !outcome.fault)
@@ -143,7 +143,7 @@ impl Health {
     }
 
     /// What last went wrong, however long ago.
-    pub fn newest_fault(&self) -> Option<&Fault> {
+    pub fn newest_fault(&self) -> Option<&FailedCall> {
         self.newest_fault.as_ref()
     }
 

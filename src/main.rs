@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use imagebuilder_exporter::app::{self, App, Lookup, Settings};
+use imagebuilder_exporter::app::{self, App, AppSettings, Lookup};
 use imagebuilder_exporter::aws::Aws;
 use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
@@ -91,7 +91,7 @@ fn exit_code(all_right: std::io::Result<bool>) -> Result<ExitCode, Failure> {
 
 async fn exporter(args: RunArgs) -> Result<(), Failure> {
     let mut stopped = std::pin::pin!(stopped()?);
-    let app = App::bind(Settings {
+    let app = App::bind(AppSettings {
         config: args.config.into(),
         site: args.web.site(),
         listen_addresses: args.web.listen_addresses,

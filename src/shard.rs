@@ -73,10 +73,10 @@ impl Shard {
 
     /// Returns whether this shard polls the target in the region.
     pub fn has(self, target: &Target, region: &str) -> bool {
-        self.is_all() || self.has_key(&Key::of(target, region))
+        self.is_all() || self.has_key(&AssignmentKey::of(target, region))
     }
 
-    fn has_key(self, key: &Key<'_>) -> bool {
+    fn has_key(self, key: &AssignmentKey<'_>) -> bool {
         key.shard(self.total) == self.index
     }
 
@@ -133,7 +133,7 @@ fn role_account(target: &Target) -> Option<&str> {
 /// The input of the hash: the account and region, within which AWS limits calls and a step can be
 /// found twice. Without a role that names the account, the credentials stand for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key<'a> {
+struct AssignmentKey<'a> {
     whose: Whose<'a>,
     region: &'a str,
 }
@@ -145,7 +145,7 @@ enum Whose<'a> {
     Default,
 }
 
-impl<'a> Key<'a> {
+impl<'a> AssignmentKey<'a> {
     fn of(target: &'a Target, region: &'a str) -> Self {
         let whose = match (role_account(target), &target.profile) {
             (Some(account), _) => Whose::Account(account),
@@ -195,8 +195,8 @@ mod tests {
         (0..total).map(move |index| Shard::new(index, total).unwrap())
     }
 
-    fn key<'a>(whose: Whose<'a>, region: &'a str) -> Key<'a> {
-        Key { whose, region }
+    fn key<'a>(whose: Whose<'a>, region: &'a str) -> AssignmentKey<'a> {
+        AssignmentKey { whose, region }
     }
 
     #[test]

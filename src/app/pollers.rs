@@ -9,12 +9,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::live::{Polled, View};
-use super::sharing::Sharing;
+use super::sharing::ShardAssignments;
 use crate::api::ImageBuilder;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Config, LimitKey, Metrics, Polling, Target};
-use crate::finished::{Finished, Settings};
+use crate::finished::{Finished, FinishedSettings};
 use crate::labels::LabelText;
 use crate::poller::{Claims, Poller, RateLimiter, Tools};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
@@ -26,7 +26,7 @@ use crate::tracker::{Assignment, own_labels};
 const CLIENTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A target's name and one of its regions.
-type Key = (String, String);
+type PollerKey = (String, String);
 
 #[derive(Debug)]
 pub(super) struct Pollers {
@@ -38,7 +38,7 @@ pub(super) struct Pollers {
     stop: watch::Sender<bool>,
     attempted: Vec<watch::Receiver<bool>>,
     limiters: HashMap<LimitKey, Arc<RateLimiter>>,
-    sharing: Sharing,
+    sharing: ShardAssignments,
 }
 
 impl Pollers {
@@ -58,7 +58,7 @@ impl Pollers {
             stop: watch::Sender::new(false),
             attempted: Vec::new(),
             limiters: HashMap::new(),
-            sharing: Sharing::new(shard),
+            sharing: ShardAssignments::new(shard),
         }
     }
 
@@ -119,7 +119,7 @@ impl Pollers {
     }
 
     /// Stops all pollers; what they know is handed back. Their calls in flight go on.
-    pub(super) async fn stop(&mut self) -> HashMap<Key, Poller> {
+    pub(super) async fn stop(&mut self) -> HashMap<PollerKey, Poller> {
         self.stop.send_replace(true);
         let mut stopped = HashMap::new();
         while let Some(poller) = self.running.join_next().await {
@@ -236,8 +236,8 @@ fn going_on<'a>(
 }
 
 /// How finished steps are counted.
-pub(super) fn counting(metrics: &Metrics) -> Settings {
-    Settings {
+pub(super) fn counting(metrics: &Metrics) -> FinishedSettings {
+    FinishedSettings {
         warmup: metrics.counter_warmup,
         keep: metrics.retention.max(metrics.retention_failed),
         buckets: metrics.duration_buckets.clone(),

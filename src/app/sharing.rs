@@ -10,7 +10,7 @@ use crate::tracker::Assignment;
 const NAMED: usize = 50;
 
 #[derive(Debug)]
-pub(super) struct Sharing {
+pub(super) struct ShardAssignments {
     shard: Shard,
     /// The targets and regions that were last logged.
     logged: Option<Vec<String>>,
@@ -18,7 +18,7 @@ pub(super) struct Sharing {
     warned: Vec<String>,
 }
 
-impl Sharing {
+impl ShardAssignments {
     pub(super) fn new(shard: Shard) -> Self {
         Self {
             shard,

@@ -21,8 +21,8 @@ fn late() -> Timestamp {
     at(1_000_000)
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> FinishedSettings {
+    FinishedSettings {
         warmup: WARMUP,
         keep: KEEP,
         buckets: [10, 60, 300].map(Duration::from_secs).into(),
@@ -336,7 +336,7 @@ fn what_is_too_old_to_count_again_is_forgotten() {
     let kept = usize::try_from(keep / 60).unwrap();
     assert!((kept..kept * 9 / 8).contains(&most), "{most}");
     // What was forgotten is too old, also for who keeps things longer from now on.
-    let longer = Settings {
+    let longer = FinishedSettings {
         keep: KEEP * 48,
         ..settings()
     };

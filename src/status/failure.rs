@@ -19,7 +19,7 @@ pub(super) struct BuildFailure<'a> {
 }
 
 /// A command that shows more of a failure.
-pub(super) struct Command {
+pub(super) struct ShellCommand {
     /// Names the command in the JSON.
     pub id: &'static str,
     pub title: &'static str,
@@ -75,9 +75,9 @@ impl<'a> BuildFailure<'a> {
         stage.is_none_or(|stage| kept.iter().any(|status| status.as_str() == stage))
     }
 
-    pub(super) fn commands(&self) -> Vec<Command> {
+    pub(super) fn commands(&self) -> Vec<ShellCommand> {
         let region = quoted(self.arn.region());
-        let mut commands = vec![Command {
+        let mut commands = vec![ShellCommand {
             id: "logs",
             title: "Log of the build",
             line: format!(
@@ -101,14 +101,14 @@ impl<'a> BuildFailure<'a> {
                     quoted(id)
                 ),
             };
-            commands.push(Command {
+            commands.push(ShellCommand {
                 id: "run_command",
                 title: "Output of the command",
                 line,
             });
         }
         if self.may_have_left_instance() {
-            commands.push(Command {
+            commands.push(ShellCommand {
                 id: "instances",
                 title: "Instances that were kept",
                 line: format!(

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::text::LONGEST_MESSAGE;
 use super::*;
 use crate::api::{ErrorKind, Operation};
-use crate::health::{Denial, Fault, HealthView};
+use crate::health::{Denial, FailedCall, HealthView};
 use crate::labels::LabelText;
 use crate::model::{
     Image, ImageArn, ImageFailure, ImageStatus, OnFailure, StepExecution, StepStatus, Timestamp,
@@ -192,7 +192,7 @@ fn troubled() -> HealthView {
         up: Some(false),
         since: Some(ago(90)),
         last_success: Some(ago(120)),
-        newest_fault: Some(Fault {
+        newest_fault: Some(FailedCall {
             at: ago(5),
             operation: Operation::GetImage,
             kind: ErrorKind::Network,

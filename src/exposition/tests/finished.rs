@@ -1,13 +1,13 @@
 //! The finished counter and histogram.
 
 use super::*;
-use crate::finished::{Finished, Settings};
+use crate::finished::{Finished, FinishedSettings};
 
 const LABELS: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
     workflow=\"build-image\",step=\"ApplyBuildComponents\",team=\"platform\"";
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> FinishedSettings {
+    FinishedSettings {
         warmup: Duration::from_secs(120),
         buckets: [500, 10_000, 60_000].map(Duration::from_millis).into(),
         keep: Duration::from_secs(3_600),

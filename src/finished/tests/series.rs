@@ -89,7 +89,7 @@ fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
         histogram(&same, StepStatus::Completed, at(200)),
         (vec![0, 1, 1, 1], 50_000)
     );
-    let other = Settings {
+    let other = FinishedSettings {
         buckets: vec![Duration::from_millis(1_500)],
         ..settings()
     };
@@ -110,7 +110,7 @@ fn longer_warmup_does_not_hide_what_was_shown() {
     let finished = finished();
     let end = ended(1, StepStatus::Completed, 60);
     looks(&finished, "a", &[running(1), end], at(61));
-    let longer = Settings {
+    let longer = FinishedSettings {
         warmup: KEEP,
         ..settings()
     };

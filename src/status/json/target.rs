@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::known::StatusSource;
 use super::super::text::bounded;
 use super::super::time::seconds;
-use crate::health::{Denial, Fault};
+use crate::health::{Denial, FailedCall};
 use crate::model::Timestamp;
 use crate::snapshot::Phase;
 
@@ -64,7 +64,7 @@ struct UnknownEntry<'a> {
 impl<'a> TargetEntry<'a> {
     pub(super) fn of(source: &'a StatusSource) -> Self {
         let (health, steps) = (&source.health, &source.snapshot.steps);
-        let fault = |fault: &'a Fault| FaultEntry {
+        let fault = |fault: &'a FailedCall| FaultEntry {
             time: fault.at.rfc3339(),
             operation: fault.operation.as_str(),
             result: fault.kind.as_str(),

@@ -6,7 +6,7 @@ use super::super::known::StatusSource;
 use super::super::selection::Status;
 use super::super::time::Span;
 use super::parts::{badge, excerpt, fact, nothing, since, time, with_sub};
-use crate::health::{Denial, Fault, HealthView};
+use crate::health::{Denial, FailedCall, HealthView};
 use crate::model::Timestamp;
 use crate::snapshot::Phase;
 
@@ -69,7 +69,7 @@ pub(super) fn is_blind(source: &StatusSource) -> bool {
     source.health.up != Some(true) || !source.health.denied.is_empty()
 }
 
-fn recent_fault(health: &HealthView, now: Timestamp) -> Option<&Fault> {
+fn recent_fault(health: &HealthView, now: Timestamp) -> Option<&FailedCall> {
     let fault = health.newest_fault.as_ref()?;
     // What is denied is told by itself.
     let denied = health
@@ -135,7 +135,7 @@ fn troubles(health: &HealthView, now: Timestamp) -> Markup {
     }
 }
 
-fn failed(fault: &Fault, recovered: bool, now: Timestamp) -> Markup {
+fn failed(fault: &FailedCall, recovered: bool, now: Timestamp) -> Markup {
     html! {
         b { (fault.operation.as_str()) } " failed " (since(fault.at, now)) " ago ("
         (fault.kind.as_str()) "): "

@@ -71,7 +71,7 @@ fn untrusted(texts: &[String]) -> Known {
     let mut known = records.known();
     known.sources[0].health = HealthView {
         up: Some(false),
-        newest_fault: Some(Fault {
+        newest_fault: Some(FailedCall {
             at: ago(1),
             operation: Operation::GetImage,
             kind: ErrorKind::Network,

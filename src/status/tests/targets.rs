@@ -76,7 +76,7 @@ fn each_trouble_is_one_by_itself() {
 
 #[test]
 fn fault_is_told_for_as_long_as_the_target_is_down_and_not_twice() {
-    let fault = |at| Fault {
+    let fault = |at| FailedCall {
         at,
         operation: Operation::GetImage,
         kind: ErrorKind::Forbidden,
@@ -161,7 +161,7 @@ fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
 #[test]
 fn fault_that_is_over_troubles_nobody_after_a_minute_and_is_still_told() {
     let fault = |seconds, over| {
-        let fault = Fault {
+        let fault = FailedCall {
             at: ago(seconds),
             ..troubled().newest_fault.unwrap()
         };

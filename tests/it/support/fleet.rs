@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagebuilder_exporter::config::{Config, RateLimit};
-use imagebuilder_exporter::finished::{Finished, Settings};
+use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::{StepExecutionId, StepStatus};
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
@@ -78,7 +78,7 @@ impl Fleet {
         let config = config.expect("the configuration is valid").config;
         let clock = clock();
         let started = clock.now();
-        let settings = Settings {
+        let settings = FinishedSettings {
             warmup: config.metrics.counter_warmup,
             keep: RETENTION,
             buckets: config.metrics.duration_buckets.clone(),

@@ -7,7 +7,7 @@ use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS};
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::config::Config;
 use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource};
-use imagebuilder_exporter::finished::{Finished, Settings};
+use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
@@ -152,9 +152,9 @@ fn config(yaml: &str) -> Config {
         .config
 }
 
-fn counting(config: &Config) -> Settings {
+fn counting(config: &Config) -> FinishedSettings {
     let metrics = &config.metrics;
-    Settings {
+    FinishedSettings {
         warmup: metrics.counter_warmup,
         keep: metrics.retention.max(metrics.retention_failed),
         buckets: metrics.duration_buckets.clone(),
