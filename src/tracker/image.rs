@@ -99,12 +99,38 @@ impl ImageState {
         told.is_some_and(|image| !image.status.is_terminal())
     }
 
+    /// Whether its test workflows run, as far as is known.
+    pub(super) fn is_testing(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|image| image.status == ImageStatus::Testing)
+    }
+
     pub(super) fn is_tracked(&self) -> bool {
         self.standing == Standing::Tracked
     }
 
     pub(super) fn is_evicted(&self) -> bool {
         self.standing == Standing::Evicted
+    }
+
+    /// Returns when the build ended, as far as is known, once its executions do not change any more.
+    /// `pending` says whether they are about to be listed.
+    pub(super) fn ended(&self, pending: bool) -> Option<Timestamp> {
+        let listing = &self.listing;
+        let failing = listing.pager.retries.failures > 0;
+        let read = listing.read.is_some() && !failing && !pending;
+        let created = self.told.as_ref()?.created;
+        if self.moves() {
+            None
+        } else if read || listing.refused {
+            self.last_end.or(created)
+        } else if failing && listing.read.is_none() {
+            // Its end is unknown while the list fails.
+            let latest = created.map(|created| created.plus(LONGEST_BUILD));
+            self.last_end.or(latest)
+        } else {
+            None
+        }
     }
 
     /// Whether it is this target's, or is to be once the target that owns it gives it up.

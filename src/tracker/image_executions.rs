@@ -13,7 +13,8 @@ use crate::model::{ImageArn, Timestamp};
 const SOON: u32 = 10;
 /// The executions of an image whose build goes on are listed after the first discovery pass that
 /// ends so many discovery intervals after the last time, whatever its steps suggest; as passes
-/// come a little early, that is the sixth.
+/// come a little early, that is the sixth. During the tests each pass lists them: only test
+/// workflows run in parallel, so that one can begin while no other has ended.
 const AT_LEAST: u32 = 5;
 
 impl Images {
@@ -76,9 +77,13 @@ impl Images {
 
     /// The account's images were listed once more: requests what the steps alone do not tell.
     pub(super) fn list_overdue_executions(&mut self, c: &mut ImageContext<'_>) {
-        let old = c.pace.discovery_interval * AT_LEAST;
-        let now = c.now.instant;
+        let (interval, now) = (c.pace.discovery_interval, c.now.instant);
         let due = self.iter().filter(|(arn, image)| {
+            let old = match image.is_testing() {
+                // The pass before this one may have been a little late.
+                true => interval / 2,
+                false => interval * AT_LEAST,
+            };
             let long_ago = image.listing.read.is_some_and(|read| now >= read + old);
             image.is_tracked() && image.moves() && (long_ago || !c.executions.any_live(arn))
         });

@@ -201,7 +201,8 @@ impl Images {
             let expires = image.expires.take();
             c.retention.cancel(&Expiring::Image(arn.clone()), expires);
         }
-        if changed || unread {
+        // A list that failed waits for its next attempt.
+        if changed || (unread && !image.listing.attempted) {
             self.list_executions(arn, c.now.instant, urgency, c);
         }
         // Of one that has ended it may turn out that it ended too long ago.
@@ -254,8 +255,8 @@ impl Images {
         image.is_claimed()
     }
 
-    /// Exposes the image where it is tracked: one that ended once it is known that it did not end
-    /// too long ago. Returns its record if it has failed, and had not before.
+    /// Exposes the image where it is tracked: one that ended once the list of its executions was
+    /// attempted, which may say that it ended too long ago. Returns its record if it has failed, and had not before.
     pub(super) fn expose(
         &mut self,
         arn: &ImageArn,
@@ -266,7 +267,7 @@ impl Images {
             .queue
             .denied(Operation::ListWorkflowExecutions, c.now.instant);
         let image = self.all.get(arn).filter(|image| {
-            let known = image.moves() || image.listing.read.is_some() || denied.is_some();
+            let known = image.moves() || image.listing.attempted || denied.is_some();
             let stays = image.expires.is_none_or(|expires| expires > c.now.time);
             image.is_tracked() && known && stays
         });
@@ -357,18 +358,11 @@ impl Images {
         let Some(image) = self.all.get_mut(arn) else {
             return;
         };
-        let listing = &image.listing;
         // What is about to be listed may tell of an execution that began and ended between two lists.
-        let pending = c
-            .queue
-            .is_pending(&Call::ListWorkflowExecutions(arn.clone()));
-        let read = listing.read.is_some() && listing.pager.retries.failures == 0 && !pending;
-        let known = read || listing.refused;
-        if !image.is_tracked() || image.moves() || !known || !c.executions.all_settled(arn) {
-            return;
-        }
-        let created = image.told.as_ref().and_then(|told| told.created);
-        let Some(ended) = image.last_end.or(created) else {
+        let call = Call::ListWorkflowExecutions(arn.clone());
+        let ended = image.ended(c.queue.is_pending(&call));
+        let Some(ended) = ended.filter(|_| image.is_tracked() && c.executions.all_settled(arn))
+        else {
             return;
         };
         let expires = ended.plus(c.pace.retention(image.failed()));

@@ -48,9 +48,19 @@ impl Pace {
         HOUR / interval * 1.025
     }
 
+    /// So often an hour the executions of a build are listed while it runs.
+    fn seldom(self) -> f64 {
+        HOUR / (6.0 * self.discovery_interval)
+    }
+
+    /// So often more while its tests run.
+    fn during_tests(self) -> f64 {
+        Self::an_hour(self.discovery_interval) - self.seldom()
+    }
+
     /// The formula of the page, per hour: of `images` and `pipelines` in the account, so many builds
-    /// of so many workflow executions and steps begin, and so many run at a time.
-    fn calls(self, account: Account, builds: f64, running: f64) -> f64 {
+    /// of so many workflow executions and steps begin, and so many run and test at a time.
+    fn calls(self, account: Account, builds: f64, running: f64, testing: f64) -> f64 {
         let Account {
             images,
             pipelines,
@@ -61,7 +71,8 @@ impl Pace {
         let (pages, steps, workflows) = (pages as f64, steps as f64, workflows as f64);
         Self::an_hour(self.discovery_interval) * pages
             + builds * (4.0 + steps + 5.0 * workflows)
-            + running * (Self::an_hour(self.interval) + HOUR / (6.0 * self.discovery_interval))
+            + running * (Self::an_hour(self.interval) + self.seldom())
+            + testing * self.during_tests()
     }
 }
 
@@ -130,7 +141,9 @@ async fn calls_an_hour_are_those_of_the_formula() {
             steps: BUILD_STEPS + if tested > 0.0 { TEST_STEPS } else { 0 },
         };
         let what = format!("{pace:?}, {account:?}");
-        let expected = pace.calls(account, pipelines as f64, pipelines as f64);
+        let testing = 1.0 - BUILD_STEPS as f64 / account.steps as f64;
+        let running = pipelines as f64;
+        let expected = pace.calls(account, running, running, running * testing);
         let found = record.all() as f64 / f64::from(hours);
         println!("{found:.0} calls an hour, {expected:.0} by the formula: {what}");
         assert!((found / expected - 1.0).abs() < 0.04, "{found}, {what}");
@@ -146,10 +159,8 @@ async fn calls_an_hour_are_those_of_the_formula() {
             let pages = (rounds * listed.div_ceil(100) as f64) as usize;
             pages * 19 / 20..=pages * 21 / 20 + 1
         };
-        let (workflows, seldom) = (
-            account.workflows as f64,
-            HOUR / 6.0 / pace.discovery_interval,
-        );
+        let workflows = account.workflows as f64;
+        let lists_of_executions = pace.seldom() + testing * pace.during_tests();
         let lists = Pace::an_hour(pace.interval) + 3.0 * workflows;
         assert_calls(
             &record,
@@ -160,7 +171,7 @@ async fn calls_an_hour_are_those_of_the_formula() {
                 (Operation::ListWorkflowStepExecutions, made(lists)),
                 (
                     Operation::ListWorkflowExecutions,
-                    made(3.0 + workflows + seldom),
+                    made(3.0 + workflows + lists_of_executions),
                 ),
                 (
                     Operation::GetWorkflowExecution,
@@ -191,8 +202,10 @@ async fn examples_of_the_page_are_what_the_formula_gives() {
         // Each build takes 40 minutes.
         let (builds, running) = (builds_a_day / 24.0, builds_a_day * 40.0 / 1_440.0);
         let parts = [(account, 0.0, 0.0), (account, builds, running)];
-        let [idle, all] =
-            parts.map(|(account, builds, running)| PACES[0].calls(account, builds, running));
+        let tests = TEST_STEPS as f64 / (BUILD_STEPS + TEST_STEPS) as f64;
+        let [idle, all] = parts.map(|(account, builds, running)| {
+            PACES[0].calls(account, builds, running, running * tests)
+        });
         let row = page
             .lines()
             .find(|line| line.starts_with(&format!("| {name} |")));

@@ -1,0 +1,91 @@
+//! The lists of an image's executions that fail, and those that are needed while one runs.
+
+use super::*;
+
+/// Answers what does not concern an execution: the account has this image alone.
+fn about_image(call: &Call, image: &Image) -> Option<Payload> {
+    Some(match call {
+        Call::GetImage(arn) => Payload::GetImage(arn.clone(), Box::new(image.clone())),
+        Call::ListImageBuildVersions(_) => {
+            let page = ListPage {
+                entries: vec![image.clone()],
+                next: None,
+            };
+            Payload::ListImageBuildVersions(Account, page)
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn failed_image_whose_executions_cannot_be_listed_is_exposed_and_retried_seldom() {
+    // A client error may speak of the size of the page, so that each attempt is made with two sizes.
+    for (kind, most) in [(ErrorKind::Client, 40), (ErrorKind::Server, 20)] {
+        let arn = image_arn(0);
+        let mut driver = Driver::new(assignment("images: ['*']", true), 1);
+        let failed = image(&arn, "FAILED", driver.now);
+        let mut lists = 0;
+        let mut answer = |call: &Call| {
+            lists += usize::from(matches!(call, Call::ListWorkflowExecutions(_)));
+            about_image(call, &failed).ok_or(kind)
+        };
+        driver.poll(1, &mut answer);
+        let images = driver.tracker.snapshot().images;
+        let exposed: Vec<_> = images.iter().map(|image| image.status.as_str()).collect();
+        assert_eq!(exposed, ["FAILED"], "{kind:?}");
+        driver.poll(120, &mut answer);
+        assert!(lists <= most, "{kind:?}: {lists} lists in an hour");
+    }
+}
+
+#[test]
+fn execution_that_begins_beside_a_running_one_is_tracked_within_a_discovery_interval_and_a_poll() {
+    let (arn, early, late) = (
+        image_arn(0),
+        execution_id(&step_id(0)),
+        execution_id(&step_id(2)),
+    );
+    let mut driver = Driver::new(assignment("images: ['*']", true), 1);
+    let testing = image(&arn, "TESTING", driver.now);
+    let answer = |executions: &[WorkflowExecutionId], call: &Call| {
+        let running = Ok(Payload::GetWorkflowExecution(early, execution("RUNNING")));
+        match call {
+            Call::ListWorkflowExecutions(_) => {
+                let entries = executions.iter();
+                let page = ListPage {
+                    entries: entries
+                        .map(|id| (*id, Some(execution("RUNNING"))))
+                        .collect(),
+                    next: None,
+                };
+                Ok(Payload::ListWorkflowExecutions(arn.clone(), page))
+            }
+            Call::ListWorkflowStepExecutions(id) => {
+                let page = ListPage {
+                    entries: steps_of(*id, "RUNNING", None),
+                    next: None,
+                };
+                Ok(Payload::ListWorkflowStepExecutions(*id, page))
+            }
+            Call::GetWorkflowStepExecution(id) => {
+                let step = Box::new(step(*id, "RUNNING", None));
+                Ok(Payload::GetWorkflowStepExecution(*id, step))
+            }
+            Call::GetWorkflowExecution(_) => running,
+            _ => about_image(call, &testing).ok_or(ErrorKind::Client),
+        }
+    };
+    driver.poll(10, |call| answer(&[early], call));
+    assert_eq!(driver.tracker.snapshot().workflows.iter().count(), 1);
+    driver.poll(5, |call| answer(&[early, late], call));
+    assert_eq!(driver.tracker.snapshot().workflows.iter().count(), 2);
+    let mut count = 0;
+    driver.poll(100, |call| {
+        count += 1;
+        answer(&[early, late], call)
+    });
+    assert!(
+        count <= 300,
+        "{count} calls in 100 intervals for two executions"
+    );
+}
