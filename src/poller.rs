@@ -181,6 +181,7 @@ impl Poller {
 
     /// Counts a response, and applies what it changes.
     fn handle(&mut self, response: Response, at: Now) {
+        let response = self.tracker.checked(response);
         let interval = self.tracker.assignment().polling.interval;
         let health = Arc::make_mut(&mut self.health);
         self.reporter

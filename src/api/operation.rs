@@ -116,6 +116,21 @@ impl Call {
     }
 }
 
+impl Payload {
+    /// The token of the page after this one.
+    pub fn next_token(&self) -> Option<&str> {
+        match self {
+            Self::ListWorkflowStepExecutions(_, page) => page.next.as_deref(),
+            Self::ListWorkflowExecutions(_, page) => page.next.as_deref(),
+            Self::ListImageBuildVersions(_, page) => page.next.as_deref(),
+            Self::ListImagePipelines(_, page) => page.next.as_deref(),
+            Self::GetWorkflowStepExecution(..)
+            | Self::GetWorkflowExecution(..)
+            | Self::GetImage(..) => None,
+        }
+    }
+}
+
 /// The subject of a list of the account: the account and region that the client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account;

@@ -1,5 +1,6 @@
 //! One call after the other, each with a token of the rate limit and a deadline.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,7 +117,13 @@ impl Asker {
             pages: 1,
             cut: None,
         };
+        let mut seen = HashSet::new();
         while let Some(token) = next.take() {
+            if !seen.insert(token.clone()) {
+                let pages = listed.pages;
+                listed.cut = Some(format!("page {pages} has the token of an earlier page"));
+                break;
+            }
             if listed.pages == MOST_PAGES {
                 listed.cut = Some(format!("only the first {MOST_PAGES} pages were read"));
                 break;

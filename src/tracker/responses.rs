@@ -9,6 +9,7 @@ use super::discovery::AccountList;
 use super::image::{Decision, ImageSource, Standing};
 use super::machine::Tracker;
 use super::ownership::{Ownership, Resource};
+use super::pager::Pager;
 use super::polling::Polling;
 use super::queue::{DueCall, Slot, Urgency};
 use super::step::ObservedBy;
@@ -20,6 +21,14 @@ use crate::clock::Now;
 use crate::model::{Image, ImageArn, Pipeline, WorkflowExecutionId};
 
 impl Tracker {
+    /// Returns the response as a failed one where its page token repeats.
+    pub fn checked(&self, response: Response) -> Response {
+        match self.pager(&response.call) {
+            Some(pager) => pager.checked(response),
+            None => response,
+        }
+    }
+
     /// Takes in the response to a call of [`Self::next_call`], which arrived at `now`.
     pub fn handle(&mut self, response: Response, owners: &dyn Ownership, now: Now) -> Changes {
         let Response {
@@ -368,8 +377,15 @@ impl Tracker {
     }
 
     fn page(&self, call: &Call) -> Page {
+        let size = self.page_size.get();
+        let first = || Page { size, token: None };
+        self.pager(call)
+            .map_or_else(first, |pager| pager.page(size))
+    }
+
+    fn pager(&self, call: &Call) -> Option<&Pager> {
         let executions = &self.workflows.executions;
-        let pager = match call {
+        match call {
             Call::ListWorkflowStepExecutions(id) => {
                 executions.schedule(*id).map(|one| &one.listing.pager)
             }
@@ -379,9 +395,6 @@ impl Tracker {
             Call::ListImageBuildVersions(_) => Some(self.discovery.images.pager()),
             Call::ListImagePipelines(_) => Some(self.discovery.pipelines.pager()),
             _ => None,
-        };
-        let size = self.page_size.get();
-        let first = || Page { size, token: None };
-        pager.map_or_else(first, |pager| pager.page(size))
+        }
     }
 }

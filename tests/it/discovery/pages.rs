@@ -104,3 +104,30 @@ async fn token_that_expires_half_way_costs_the_pass_and_no_known_value() {
     let scrape = exporter.until_over(DISCOVERED, at).await;
     assert!(is_complete(&scrape));
 }
+
+#[tokio::test]
+async fn list_whose_token_repeats_fails_at_the_repetition() {
+    let simulated = Simulated::start(scenario("{empty: true, repeated: true}")).await;
+    let exporter = start(&config(&[target(
+        &simulated,
+        "main",
+        &["pipelines: [\"*\"]"],
+    )]))
+    .await;
+    let failed = ["discovery failed", "operation=ListImageBuildVersions"];
+    let line = exporter.until_line(&failed).await;
+    assert!(
+        line.contains("nextToken is one of an earlier page"),
+        "{line}"
+    );
+    let of = |result: &str| {
+        format!(
+            "imagebuilder_exporter_api_requests_total{{operation=\"ListImageBuildVersions\",\
+             result=\"{result}\"}}"
+        )
+    };
+    // Until the second pass has failed: a pass requests the page with the token four times.
+    let scrape = exporter.until_over(&of("parse_error"), 7.5).await;
+    assert_eq!(scrape.value(&of("ok")), Some(2.0));
+    assert_eq!(exporter.count_log(&failed), 1);
+}

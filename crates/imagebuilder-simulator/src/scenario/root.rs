@@ -64,6 +64,8 @@ pub(crate) struct Pages {
     pub(crate) empty: bool,
     /// How long a token is valid, in real time; for ever if absent.
     pub(crate) token_lifetime: Option<Span>,
+    /// Every page but the first ends with the token that it was requested with.
+    pub(crate) repeated: bool,
 }
 
 impl Default for Pages {
@@ -73,6 +75,7 @@ impl Default for Pages {
             short: false,
             empty: false,
             token_lifetime: None,
+            repeated: false,
         }
     }
 }

@@ -101,6 +101,8 @@ pub(crate) fn page_by<T>(
             list,
         )
     });
+    let requested = request.next_token.clone();
+    let token = requested.filter(|_| pages.repeated).or(token);
     let items = items.into_iter().skip(from).take(to - from).collect();
     Ok((items, token))
 }
