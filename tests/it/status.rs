@@ -90,9 +90,9 @@ async fn secrets_of_a_step_are_nowhere_and_hostile_text_is_text() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|step| step.get("message").is_some())
+            .any(|step| step.get("error").is_some())
     };
-    until(&exporter, "the message is seen", seen).await;
+    until(&exporter, "the error is seen", seen).await;
     let page = exporter.get("/").await.text();
     let answer = exporter.get("/api/v1/steps").await.text();
     for text in [&page, &answer] {

@@ -100,8 +100,35 @@ def test_retried_build_tells_which_executions_it_superseded(simulator):
     first, second = workflows(client, BROKEN)
     assert first["retried"] is True
     assert first["status"] == "ROLLBACK_COMPLETED"
-    assert "retried" not in second
+    assert client.answers[-1]["workflowExecutions"][1]["retried"] is False
     assert second["status"] == "COMPLETED"
+
+
+def test_failed_component_has_its_error_in_the_outputs_and_no_message(simulate):
+    world = conftest.PIPELINES.replace("CreateOutputAMI, ", "ApplyBuildComponents, ")
+    world = world.replace("    retries: 1\n", "")
+    client = simulate(world).client()
+    listed = workflows(client, BROKEN)
+    reason = client.answers[-1]["message"]
+    assert reason == f"""Workflow Execution ID: '{listed[0]["workflowExecutionId"]}' failed with \
+reason: Document arn:aws:imagebuilder:us-west-2:111122223333:component/install-packages/1.0.0/1 \
+failed!"""
+    (failed,) = (step for step in steps(client, listed[0]) if step["status"] == "FAILED")
+    assert client.judgements == []
+    assert failed["name"] == "ApplyBuildComponents" and "message" not in failed
+    outputs = json.loads(failed["outputs"])
+    assert outputs["error"] == "No space left" and outputs["runCommandId"]
+    assert outputs["summary"]["logUrl"].startswith("s3://")
+    secret = "planted-secret-that-must-not-leak"
+    assert secret in failed["outputs"] and secret in failed["inputs"]
+
+
+def test_skipped_step_has_no_message(simulator):
+    client = simulator.client()
+    listed = steps(client, workflows(client, f"{GOLDEN}/1")[0])
+    (skipped,) = (step for step in listed if step["status"] == "SKIPPED")
+    assert "message" not in skipped
+    assert skipped["startTime"] == skipped["endTime"]
 
 
 def test_failure_is_told_with_its_message_and_the_rollback(simulator):

@@ -53,7 +53,7 @@ faults:
         exporter.until("all builds are there", lambda shown: len(shown["executions"]) == 4)
         exporter.until("it is denied", lambda shown: shown["targets"][0]["denied"])
         exporter.until(
-            "the message is seen", lambda shown: any("message" in step for step in shown["steps"])
+            "the error is seen", lambda shown: any("error" in step for step in shown["steps"])
         )
         page.goto(exporter.url + "?q=%3Cimg+src%3Dx+onerror%3Dwindow.hostile%3D5%3E")
         page.goto(exporter.url)

@@ -111,6 +111,10 @@ impl Search<'_> {
         let workflows = workflows.ok_or_else(|| unknown("image build version", &arn))?;
         let name = "workflowExecutions";
         let mut members = self.all(name, workflows, request, members::workflow_metadata)?;
+        let image = self.world.image(&arn, self.catalog.now);
+        if let Some(reason) = image.and_then(|image| image.reason) {
+            members.insert("message".to_owned(), reason.into());
+        }
         members.insert("imageBuildVersionArn".to_owned(), arn.into());
         Ok(members)
     }

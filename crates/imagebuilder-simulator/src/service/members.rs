@@ -72,7 +72,7 @@ pub(crate) fn workflow_metadata(view: &WorkflowView) -> Members {
         "startTime": view.start.map(Timestamp::iso8601),
         "endTime": view.end.map(Timestamp::iso8601),
         "parallelGroup": view.parallel_group,
-        "retried": view.retried.then_some(true),
+        "retried": view.retried,
     }))
 }
 

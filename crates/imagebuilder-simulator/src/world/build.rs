@@ -4,15 +4,16 @@
 
 use serde_json::json;
 
-use imagebuilder_model::{RollbackStatus, StepStatus, Timestamp, WorkflowStatus};
+use imagebuilder_model::{RollbackStatus, StepOutputs, StepStatus, Timestamp, WorkflowStatus};
 
 use super::ids::{self, Place};
 use super::plan::{Plan, StepPlan, WorkflowPlan};
 use super::step_timeline::StepPhase;
 use super::tempo::Tempo;
 use super::timeline::{BuildTimeline, StepTimeline, WorkflowTimeline};
-use super::view::{PLANTED_SECRET, StepView, WorkflowView};
+use super::view::{ComponentView, PLANTED_SECRET, StepView, WorkflowView};
 use crate::random::hash;
+use crate::scenario::WorkflowKind;
 
 pub(crate) struct Build<'a> {
     pub(crate) plan: &'a Plan,
@@ -70,11 +71,14 @@ impl Build<'_> {
             description: plan.description.clone(),
             status: phase.map_or(StepStatus::Pending, |phase| phase.status.clone()),
             rollback_status: rollback(timeline, offset),
-            message: phase.and_then(|phase| phase.message.clone()),
+            message: phase
+                .filter(|phase| !self.is_component_failure(place, phase))
+                .and_then(|phase| phase.error.clone()),
             inputs: self.inputs(place),
-            outputs: phase
-                .filter(|phase| phase.status == StepStatus::Completed)
-                .map(|_| self.outputs(place)),
+            outputs: phase.and_then(|phase| self.outputs(place, phase)),
+            readable: phase.map_or_else(StepOutputs::default, |phase| {
+                self.readable_outputs(place, phase)
+            }),
             start: moment(phase.and_then(|phase| phase.start)),
             end: moment(phase.and_then(|phase| phase.end)),
             on_failure: plan.on_failure.into(),
@@ -128,13 +132,104 @@ impl Build<'_> {
         .to_string()
     }
 
-    fn outputs(&self, place: Place) -> String {
-        match self.step_plan(place).action.as_str() {
-            "LaunchInstance" => json!({"instanceId": self.instance(place)}),
-            "CreateImage" => json!({"imageId": self.ami(place)}),
-            _ => json!({"status": "Success", "output": PLANTED_SECRET}),
+    /// The outputs of a step that ended. Those of a FAILED step have the planted secret beside the
+    /// values that a client may read.
+    fn outputs(&self, place: Place, phase: &StepPhase) -> Option<String> {
+        let readable = self.readable_outputs(place, phase);
+        let action = self.step_plan(place).action.as_str();
+        let outputs = match (&phase.status, action) {
+            (StepStatus::Completed, "LaunchInstance") => {
+                json!({"instanceId": readable.instance_id})
+            }
+            (StepStatus::Completed, "CreateImage") => json!({"imageId": self.ami(place)}),
+            (StepStatus::Completed, _) => json!({"status": "Success", "output": PLANTED_SECRET}),
+            (StepStatus::Failed, "LaunchInstance") => {
+                json!({"instanceId": readable.instance_id, "output": PLANTED_SECRET})
+            }
+            (StepStatus::Failed, "ExecuteComponents") if readable.error.is_some() => json!({
+                "runCommandId": readable.run_command_id,
+                "status": "Failed",
+                "error": readable.error,
+                "output": PLANTED_SECRET,
+                "summary": {
+                    "executionId": self.uuid(place, 5),
+                    "status": "failed",
+                    "failedStepCount": 1,
+                    "executedStepCount": 3,
+                    "ignoredFailedStepCount": 0,
+                    "failureMessage": self.document_failed(place),
+                    "logUrl": readable.log_url,
+                },
+            }),
+            (StepStatus::Failed, _) => json!({
+                "runCommandId": readable.run_command_id,
+                "status": "Failed",
+                "output": PLANTED_SECRET,
+            }),
+            _ => return None,
+        };
+        Some(outputs.to_string())
+    }
+
+    /// The values of a step's outputs that a client may read.
+    fn readable_outputs(&self, place: Place, phase: &StepPhase) -> StepOutputs {
+        let action = self.step_plan(place).action.as_str();
+        let (completed, failed) = (
+            phase.status == StepStatus::Completed,
+            phase.status == StepStatus::Failed,
+        );
+        let is_component = self.is_component_failure(place, phase);
+        // An instance that never launched has no id; one whose agent did not register has.
+        let launched = action == "LaunchInstance" && (completed || failed && phase.timed_out);
+        let ran_command = failed && (is_component || action == "RunCommand");
+        StepOutputs {
+            error: is_component.then(|| phase.error.clone()).flatten(),
+            run_command_id: ran_command.then(|| self.uuid(place, 4)),
+            log_url: is_component.then(|| self.log_url(place)),
+            instance_id: launched.then(|| self.instance(place)),
         }
-        .to_string()
+    }
+
+    /// Whether a component failed the step. Such a step has no message: its error is in its outputs.
+    pub(crate) fn is_component_failure(&self, place: Place, phase: &StepPhase) -> bool {
+        let runs_components = self.step_plan(place).action == "ExecuteComponents";
+        runs_components && phase.status == StepStatus::Failed && !phase.timed_out
+    }
+
+    /// The component that fails in a step that runs components.
+    pub(crate) fn component(&self, place: Place) -> ComponentView {
+        let scripted = &self.step_plan(place).component;
+        let (name, version) = (&scripted.name, &scripted.version);
+        let phase = match self.workflow_plan(place).kind {
+            WorkflowKind::Test => "test",
+            _ => "build",
+        };
+        ComponentView {
+            arn: self.plan.arn(&format!("component/{name}/{version}")),
+            phase: scripted.phase.clone().unwrap_or_else(|| phase.to_owned()),
+            step: scripted.step.clone(),
+            action: scripted.action.clone(),
+            error: scripted.error.clone(),
+        }
+    }
+
+    /// What the on-instance runner says of a component that failed.
+    fn document_failed(&self, place: Place) -> String {
+        format!("Document {} failed!", self.component(place).arn)
+    }
+
+    /// The log bundle of the on-instance runner in S3.
+    fn log_url(&self, place: Place) -> String {
+        let (pipeline, version) = (
+            &self.plan.pipeline,
+            self.plan.build_version(self.place.build),
+        );
+        format!(
+            "s3://imagebuilder-logs-{}/{}/{version}/{}",
+            pipeline.account,
+            pipeline.image_name(),
+            ids::workflow_id(self.tempo.seed, place)
+        )
     }
 
     /// The AMI that a step makes.
@@ -145,6 +240,10 @@ impl Build<'_> {
     /// The instance that all steps of one workflow execution run on.
     fn instance(&self, place: Place) -> String {
         format!("i-{:017x}", self.number(place.at_step(0), 2))
+    }
+
+    fn uuid(&self, place: Place, salt: u64) -> String {
+        ids::uuid_text(self.number(place, salt), self.number(place, salt << 8))
     }
 
     fn number(&self, place: Place, salt: u64) -> u64 {

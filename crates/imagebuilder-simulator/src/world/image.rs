@@ -10,7 +10,7 @@ use super::ids::{self, Place};
 use super::plan::WorkflowPlan;
 use super::tempo::GAP;
 use super::timeline::{Stop, WorkflowTimeline};
-use super::view::{ComponentView, FailureView, ImageView};
+use super::view::{FailureView, ImageView};
 use crate::scenario::{Failure, ImageKind, LifecycleStatus, WorkflowKind};
 
 /// A status of the image, from this moment on.
@@ -199,36 +199,18 @@ fn output(build: &Build<'_>) -> String {
 fn failure(build: &Build<'_>, at: Place) -> FailureView {
     let (workflow, plan) = (build.workflow_plan(at), build.step_plan(at));
     let last = build.step_timeline(at).phases.last();
-    let last = last.filter(|phase| phase.status == StepStatus::Failed);
-    let took = last.and_then(|phase| Some(phase.end? - phase.start?));
-    let timeout = i64::from(build.tempo.timeout_seconds(plan.timeout)) * 1000;
-    let timed_out = timeout > 0 && took.is_some_and(|took| took >= timeout);
-    let component = (plan.action == "ExecuteComponents" && !timed_out).then(|| {
-        let scripted = &plan.component;
-        let (name, version) = (&scripted.name, &scripted.version);
-        let phase = match workflow.kind {
-            WorkflowKind::Test => "test",
-            _ => "build",
-        };
-        ComponentView {
-            arn: build.plan.arn(&format!("component/{name}/{version}")),
-            phase: scripted.phase.clone().unwrap_or_else(|| phase.to_owned()),
-            step: scripted.step.clone(),
-            action: scripted.action.clone(),
-            error: scripted.error.clone(),
-        }
-    });
+    let is_component = last.is_some_and(|phase| build.is_component_failure(at, phase));
     FailureView {
         stage: stage(workflow.kind),
         workflow_execution_id: ids::workflow_id(build.tempo.seed, at),
         workflow_arn: workflow.arn.clone(),
         step_execution_id: ids::step_id(build.tempo.seed, at),
         step: plan.name.clone(),
-        timed_out,
+        timed_out: last.is_some_and(|phase| phase.timed_out),
         message: last
-            .and_then(|phase| phase.message.clone())
+            .and_then(|phase| phase.error.clone())
             .unwrap_or_default(),
-        component,
+        component: is_component.then(|| build.component(at)),
     }
 }
 

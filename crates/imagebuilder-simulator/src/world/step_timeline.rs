@@ -15,24 +15,26 @@ pub(crate) struct StepPhase {
     pub(crate) start: Option<i64>,
     pub(crate) end: Option<i64>,
     pub(crate) attempt: u32,
-    pub(crate) message: Option<String>,
+    /// The error of an attempt that did not complete.
+    pub(crate) error: Option<String>,
+    /// The attempt ended at the timeout.
+    pub(crate) timed_out: bool,
 }
 
 /// Returns the phases of one step that begins at `start`, through all its attempts; at least one.
 pub(crate) fn play_step(plan: &StepPlan, tempo: Tempo, place: Place, start: i64) -> Vec<StepPhase> {
     let outcome = decide(plan, tempo, place);
-    let phase = |at, status, start, end, attempt, message| StepPhase {
+    let phase = |at, status, start, end, attempt| StepPhase {
         at,
         status,
         start: Some(start),
         end,
         attempt,
-        message,
+        error: None,
+        timed_out: false,
     };
     if outcome == Outcome::Skipped {
-        let message = Some(plan.message.clone().unwrap_or_else(|| SKIPPED.to_owned()));
-        let skipped = StepStatus::Skipped;
-        return vec![phase(start, skipped, start, Some(start), 1, message)];
+        return vec![phase(start, StepStatus::Skipped, start, Some(start), 1)];
     }
     let mut phases = Vec::new();
     let mut start = start;
@@ -42,19 +44,16 @@ pub(crate) fn play_step(plan: &StepPlan, tempo: Tempo, place: Place, start: i64)
             Some(attempts) if attempt <= attempts.fails => Outcome::Failed,
             _ => outcome,
         };
-        let (took, status) = run_once(plan, outcome, tempo, place, attempt);
+        let (took, status, timed_out) = run_once(plan, outcome, tempo, place, attempt);
         let end = start + took;
-        let message = (status != StepStatus::Completed).then(|| told(plan, outcome, &status));
-        phases.push(phase(
-            start,
-            plan.running.clone(),
-            start,
-            None,
-            attempt,
-            None,
-        ));
+        let error = (status != StepStatus::Completed).then(|| error(plan, timed_out, &status));
+        phases.push(phase(start, plan.running.clone(), start, None, attempt));
         let again = status == StepStatus::Failed && attempt < most;
-        phases.push(phase(end, status, start, Some(end), attempt, message));
+        phases.push(StepPhase {
+            error,
+            timed_out,
+            ..phase(end, status, start, Some(end), attempt)
+        });
         if !again {
             break;
         }
@@ -66,39 +65,53 @@ pub(crate) fn play_step(plan: &StepPlan, tempo: Tempo, place: Place, start: i64)
     phases
 }
 
-/// How long one attempt takes, and how it ends. Nothing runs past its timeout.
+/// How long one attempt takes, how it ends, and whether at its timeout. Nothing runs past that.
 fn run_once(
     plan: &StepPlan,
     outcome: Outcome,
     tempo: Tempo,
     place: Place,
     attempt: u32,
-) -> (i64, StepStatus) {
+) -> (i64, StepStatus, bool) {
     let timeout = match tempo.timeout_seconds(plan.timeout) {
         0 => i64::MAX,
         seconds => i64::from(seconds) * 1000,
     };
     let took = tempo.draw(place, attempt.into(), plan.duration);
     match outcome {
-        Outcome::Hang if timeout < i64::MAX => (timeout, StepStatus::Failed),
-        _ if took >= timeout => (timeout, StepStatus::Failed),
-        Outcome::Hang | Outcome::Failed => (took, StepStatus::Failed),
-        Outcome::Cancelled => (took, StepStatus::Cancelled),
-        Outcome::Completed | Outcome::Wait | Outcome::Skipped => (took, StepStatus::Completed),
+        Outcome::Hang if timeout < i64::MAX => (timeout, StepStatus::Failed, true),
+        _ if took >= timeout => (timeout, StepStatus::Failed, true),
+        Outcome::Hang => (took, StepStatus::Failed, true),
+        Outcome::Failed => (took, StepStatus::Failed, false),
+        Outcome::Cancelled => (took, StepStatus::Cancelled, false),
+        Outcome::Completed | Outcome::Wait | Outcome::Skipped => {
+            (took, StepStatus::Completed, false)
+        }
     }
 }
 
-const SKIPPED: &str = "The step's condition was not met.";
-
-fn told(plan: &StepPlan, outcome: Outcome, status: &StepStatus) -> String {
+/// The error of a step that did not complete, unless the scenario has one, by what commonly fails
+/// in such a step.
+fn error(plan: &StepPlan, timed_out: bool, status: &StepStatus) -> String {
     if let Some(message) = &plan.message {
         return message.clone();
     }
-    match (status, outcome) {
-        (StepStatus::Cancelled, _) => "The image build was cancelled.".to_owned(),
-        (_, Outcome::Failed) => format!("The action {} reported a failure.", plan.action),
-        _ => "The step timed out.".to_owned(),
-    }
+    let text = match (status, timed_out, plan.action.as_str()) {
+        (StepStatus::Cancelled, ..) => "The image build was cancelled.",
+        (_, true, "LaunchInstance") => {
+            "The SSM Agent on the instance did not register with Systems Manager before the step \
+             timed out."
+        }
+        (_, true, _) => "The step timed out.",
+        (_, _, "LaunchInstance") => {
+            "Instance failed to launch: InsufficientInstanceCapacity: We currently do not have \
+             sufficient m5.large capacity in the Availability Zone you requested."
+        }
+        (_, _, "RunSysPrep") => "Sysprep failed on the instance.",
+        (_, _, "SanitizeInstance") => "The sanitize script failed on the instance.",
+        (_, _, action) => return format!("The action {action} reported a failure."),
+    };
+    text.to_owned()
 }
 
 fn decide(plan: &StepPlan, tempo: Tempo, place: Place) -> Outcome {

@@ -1,5 +1,6 @@
 //! What holds for every world, whatever its script, and what the scripts' words come to.
 
+mod failures;
 mod images;
 mod pipelines;
 

@@ -124,7 +124,8 @@ fn cancelled(at: i64) -> StepTimeline {
             start: None,
             end: None,
             attempt: 1,
-            message: None,
+            error: None,
+            timed_out: false,
         }],
         rollback: Vec::new(),
     }

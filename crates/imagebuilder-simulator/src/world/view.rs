@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use imagebuilder_model::{
     Image, ImageArn, ImageFailure, ImageStatus, OnFailure, Pipeline, PipelineArn, RollbackStatus,
-    StepExecution, StepExecutionId, StepStatus, StepTotals, Timestamp, WorkflowArn,
+    StepExecution, StepExecutionId, StepOutputs, StepStatus, StepTotals, Timestamp, WorkflowArn,
     WorkflowExecution, WorkflowExecutionId, WorkflowStatus, resource_name,
 };
 
@@ -32,6 +32,8 @@ pub struct StepView {
     /// JSON in a string.
     pub inputs: String,
     pub outputs: Option<String>,
+    /// The values of `outputs` that a client may read.
+    pub readable: StepOutputs,
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
     pub on_failure: OnFailure,
@@ -59,7 +61,7 @@ impl StepView {
             attempt: self.attempt,
             max_attempts: self.max_attempts,
             message: self.message.clone(),
-            outputs: None,
+            outputs: (self.readable != StepOutputs::default()).then(|| self.readable.clone()),
         }
     }
 }
