@@ -1,4 +1,4 @@
-//! What is shown, as JSON: flat lists, whose entries have the names that the metrics' labels have.
+//! Renders the status as JSON: flat lists whose fields are named as the labels of the metrics.
 
 mod entries;
 mod failure;
@@ -15,13 +15,13 @@ use super::text::is_steering;
 use entries::{ImageEntry, StepExecutionEntry, WorkflowExecutionEntry};
 use target::TargetEntry;
 
-/// The answer to `GET /api/v1/steps`.
+/// Renders the response to `GET /api/v1/steps`.
 pub fn json(status: &Status<'_>, site: &Site) -> Vec<u8> {
-    let answer = Document::of(status, site);
+    let document = Document::of(status, site);
     let mut out = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut out, VisibleText);
-    let written = answer.serialize(&mut serializer);
-    written.expect("a Vec takes all that is written to it, and no key is anything but text");
+    let written = document.serialize(&mut serializer);
+    written.expect("writing to a Vec cannot fail, and all keys are text");
     out.push(b'\n');
     out
 }
@@ -46,7 +46,7 @@ struct Document<'a> {
     steps: Vec<StepExecutionEntry<'a>>,
 }
 
-/// Which part of all targets and regions this is.
+/// The index of this shard and the number of shards.
 #[derive(Serialize)]
 struct ShardEntry {
     index: u32,
@@ -56,7 +56,7 @@ struct ShardEntry {
 impl<'a> Document<'a> {
     fn of(status: &'a Status<'a>, site: &Site) -> Self {
         let (known, query) = (status.known, status.query);
-        let mut answer = Self {
+        let mut document = Self {
             time: known.now.rfc3339(),
             version: env!("CARGO_PKG_VERSION"),
             ready: known.ready,
@@ -74,25 +74,25 @@ impl<'a> Document<'a> {
         };
         for build in &status.builds {
             for execution in &build.executions {
-                answer.executions.extend(WorkflowExecutionEntry::of(
+                document.executions.extend(WorkflowExecutionEntry::of(
                     execution, build, known.now, site,
                 ));
                 let wanted = execution
                     .steps
                     .iter()
-                    .filter(|step| query.takes_step(step, execution, build.image, build.arn));
-                answer.steps.extend(
+                    .filter(|step| query.takes_step(step, execution, build));
+                document.steps.extend(
                     wanted.map(|step| {
                         StepExecutionEntry::of(step, execution, build, known.now, site)
                     }),
                 );
             }
         }
-        answer
+        document
     }
 }
 
-/// Escapes also what JSON lets through and a terminal does not take for text.
+/// Escapes also characters that JSON allows and a terminal interprets.
 struct VisibleText;
 
 impl Formatter for VisibleText {

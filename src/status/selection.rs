@@ -1,26 +1,26 @@
-//! Which part of what is known is asked for.
+//! Applies a query to the builds, and selects one page of those that match.
 
 use super::builds::{Build, BuildState, Execution, Step, group};
 use super::known::{Known, StatusSource};
 use super::query::{GONE, OTHER, Query, STATUSES, UNSEEN};
 use crate::labels::LabelText;
 use crate::model::{ImageArn, ImageStatus};
-use crate::snapshot::{FailureRecord, ImageRecord, Phase, StepRecord};
+use crate::snapshot::{FailureRecord, Phase, StepRecord};
 
-/// What is shown: of what matches the query, one page.
+/// The builds of one page of those that match a query.
 #[derive(Debug)]
 pub struct Status<'a> {
     pub(super) known: &'a Known,
     pub(super) query: &'a Query,
-    /// In their order, and of each the executions that are on this page.
+    /// The builds in their order, each with its executions on this page.
     pub(super) builds: Vec<Build<'a>>,
-    /// How many builds match, by how they stand.
+    /// The number of builds that match, by state.
     pub(super) counts: [usize; BuildState::ALL.len()],
-    /// How many executions match; a build that has none counts as one.
+    /// The number of executions that match; a build without executions counts as one.
     pub(super) matched: usize,
-    /// How many pages there are, at least 1.
+    /// The number of pages, at least 1.
     pub(super) pages: usize,
-    /// The names of all images, in their order.
+    /// The names of all images in alphabetical order.
     pub(super) images: Vec<&'a str>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Status<'a> {
 }
 
 impl Query {
-    /// Whether something of a build is asked for; leaves in it the executions that are.
+    /// Returns whether the query selects the build, and removes the executions that it does not select.
     fn takes(&self, build: &mut Build<'_>) -> bool {
         let name = build.arn.map(ImageArn::name).unwrap_or_default();
         if let Some((_, glob)) = &self.image
@@ -81,59 +81,48 @@ impl Query {
         if self.statuses.is_empty() && self.words.is_empty() {
             return true;
         }
-        if self.takes_image(build.image, build.source, build.arn) {
+        if self.takes_image(build) {
             return true;
         }
-        let (image, arn) = (build.image, build.arn);
-        build.executions.retain(|execution| {
-            self.takes_execution(execution, image, arn) || { execution.steps.iter() }
-                .any(|step| self.takes_step(step, execution, image, arn))
+        let mut executions = std::mem::take(&mut build.executions);
+        executions.retain(|execution| {
+            self.takes_execution(execution, build) || { execution.steps.iter() }
+                .any(|step| self.takes_step(step, execution, build))
         });
+        build.executions = executions;
         !build.executions.is_empty()
     }
 
-    fn takes_image(
-        &self,
-        image: Option<&ImageRecord>,
-        source: &StatusSource,
-        arn: Option<&ImageArn>,
-    ) -> bool {
-        let status = image.map(|image| match &image.status {
+    fn takes_image(&self, build: &Build<'_>) -> bool {
+        let Some(image) = build.image else {
+            return false;
+        };
+        let status = match &image.status {
             ImageStatus::Failed => "FAILED",
             ImageStatus::Cancelled => "CANCELLED",
             ImageStatus::Pending => "PENDING",
             ImageStatus::Unknown(_) => OTHER,
             status if status.is_terminal() => "COMPLETED",
             _ => "RUNNING",
-        });
-        let Some(status) = status else {
-            return false;
         };
         self.takes_status(status, false)
-            && self.takes_words(|word| image_has(word, image, source, arn))
+            && self.takes_words(|word| build_has(word, build, build.source))
     }
 
-    fn takes_execution(
-        &self,
-        execution: &Execution<'_>,
-        image: Option<&ImageRecord>,
-        arn: Option<&ImageArn>,
-    ) -> bool {
-        execution
-            .observed
+    fn takes_execution(&self, execution: &Execution<'_>, build: &Build<'_>) -> bool {
+        { execution.observed }
             .is_some_and(|observed| self.takes_status(observed.status.as_str(), false))
             && self.takes_words(|word| {
-                execution_has(word, execution) || image_has(word, image, execution.source, arn)
+                execution_has(word, execution) || build_has(word, build, execution.source)
             })
     }
 
-    /// Whether a step is asked for by itself, not for the others of its execution.
+    /// Returns whether the query selects the step itself, apart from its execution.
     pub(super) fn takes_step(
         &self,
         step: &Step<'_>,
         execution: &Execution<'_>,
-        image: Option<&ImageRecord>,
-        arn: Option<&ImageArn>,
+        build: &Build<'_>,
     ) -> bool {
         let record = step.record;
         let status = { step.observed() }.map_or(UNSEEN, |observed| observed.status.as_str());
@@ -141,7 +130,7 @@ impl Query {
             && self.takes_words(|word| {
                 step_has(word, record)
                     || execution_has(word, execution)
-                    || image_has(word, image, step.source, arn)
+                    || build_has(word, build, step.source)
             })
     }
 
@@ -160,16 +149,13 @@ impl Query {
     }
 }
 
-fn image_has(
-    word: &str,
-    image: Option<&ImageRecord>,
-    source: &StatusSource,
-    arn: Option<&ImageArn>,
-) -> bool {
+/// Returns whether the word occurs in what is known of the build, or in the target and region of
+/// `source`, which polls the resource in question.
+fn build_has(word: &str, build: &Build<'_>, source: &StatusSource) -> bool {
     contains(&source.target, word)
         || contains(&source.region, word)
-        || arn.is_some_and(|arn| contains(arn.as_str(), word))
-        || image.is_some_and(|image| {
+        || build.arn.is_some_and(|arn| contains(arn.as_str(), word))
+        || build.image.is_some_and(|image| {
             let failure = image.failure.as_ref();
             contains(image.details.as_str(), word)
                 || contains(image.own_labels.as_str(), word)
@@ -205,7 +191,7 @@ fn step_has(word: &str, record: &StepRecord) -> bool {
         })
 }
 
-/// `word` is in lower case.
+/// Returns whether the text contains the word, which is in lower case.
 fn contains(text: &str, word: &str) -> bool {
     if text.is_ascii() && word.is_ascii() {
         let (text, word) = (text.as_bytes(), word.as_bytes());

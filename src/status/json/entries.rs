@@ -38,7 +38,7 @@ pub(super) struct ImageEntry<'a> {
     console_url: Option<String>,
 }
 
-/// Where something is, as far as known.
+/// The place of a resource, as far as it is known.
 #[derive(Serialize)]
 struct PlaceFields<'a> {
     target: &'a str,
@@ -93,10 +93,10 @@ pub(super) struct StepExecutionEntry<'a> {
     #[serde(flatten)]
     place: PlaceFields<'a>,
     step_execution_id: String,
-    /// Where it stands in its life here.
+    /// The phase of the step: pending, active, settled or gone.
     state: &'static str,
     last_poll_success: bool,
-    /// As the label `result` has it; not there before the first.
+    /// A value of the label `result`; absent before the first poll.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_poll_result: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ pub(super) struct StepExecutionEntry<'a> {
     url: Option<String>,
 }
 
-/// What there is of a step that was seen.
+/// The fields of a step that was observed.
 #[derive(Serialize)]
 struct ObservedFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
