@@ -1,11 +1,10 @@
-//! `doctor`: says before a configuration is used whether it will work, and what it will cost.
+//! Tests a configuration on AWS before it is used, and estimates its calls and series.
 //!
-//! Makes each call that the configuration needs once for real, with its own credentials, and tells
-//! what came of it: `examine` asks about one target in one region, `calls` has each operation, `ask`
-//! how a call is made, `found` what is asked next. `estimate` reckons calls and series, `advice` says
-//! what would be right; `report` writes it, and `summary` what it comes to for all of them. Fed by a
-//! checked configuration and by whom [`Access`] leads to; shares with the exporter its clients and its
-//! rules of what is needed and chosen. Changes nothing.
+//! Makes each call that the configuration needs once, with its own credentials, and reports the
+//! outcome. `examine` tests one target in one region, `calls` each operation, and `ask` makes a call.
+//! `found` selects the next resource to request. `estimate` calculates calls and series, and `advice`
+//! says how to fix a failure. `report` writes the findings, and `summary` the result for all targets.
+//! It shares the clients and the rules of selection with the exporter, and changes nothing.
 
 mod access;
 mod advice;
@@ -36,15 +35,15 @@ pub use findings::{Check, CheckOutcome, Findings};
 
 /// Targets and regions that are examined at the same time.
 const AT_ONCE: usize = 8;
-/// Calls a second, where the rate limit is lower.
+/// The lowest rate limit, in calls a second.
 const SLOWEST: f64 = 1.0;
 
-/// Examines every target in each of its regions, some at the same time, and writes what was found
-/// in the order of the configuration. Answers whether all that is needed is there and allowed.
+/// Examines every target in each of its regions, some at the same time, and writes the findings in
+/// the order of the configuration. Returns whether everything that is needed exists and is allowed.
 ///
 /// # Errors
 ///
-/// The output's.
+/// Errors of the output.
 pub async fn run(
     checked: Checked,
     aws: &Aws,
@@ -91,8 +90,8 @@ pub async fn run(
     summary::write(out, &all, checked.warnings.len())
 }
 
-/// One for all that AWS counts together, with the smallest of their limits, as the exporter has it,
-/// but that somebody waits: the few calls are made within minutes.
+/// Returns one rate limiter for all calls that AWS counts together, with the smallest of their limits,
+/// as in the exporter. A person waits for the report, so a very low limit is raised to [`SLOWEST`].
 fn limiters(config: &Config, clock: Clock) -> HashMap<LimitKey, Arc<RateLimiter>> {
     let now = clock.now().instant;
     let limits = config.shared_limits(|_, _| true).into_iter();

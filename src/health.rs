@@ -75,7 +75,7 @@ pub struct HealthView {
 }
 
 impl Health {
-    /// Throttling tells that someone is there, and nothing more: it is no outcome.
+    /// Records the end of a call. A throttled call says nothing about the target's health.
     pub fn record(&mut self, operation: Operation, result: Result<(), &ApiError>, at: Now) {
         let newest = &mut self.newest[operation as usize];
         match result {

@@ -7,14 +7,14 @@ use crate::api::{Answer, Caller, ImageBuilder, ServiceClock};
 use crate::aws::Aws;
 use crate::config::{Config, Target};
 
-/// Whom to ask about one target in one region.
+/// The clients and identities for one target in one region.
 pub struct Access {
     pub api: Arc<dyn ImageBuilder>,
-    /// Whose credentials they are.
+    /// The identity of the credentials.
     pub caller: Answer<Caller>,
-    /// Who assumes the target's role, where it has one.
+    /// The identity that assumes the target's role, if it has one.
     pub base: Answer<Caller>,
-    /// Told of every answer that `api` gives.
+    /// Records the time of every response of `api`.
     pub service_clock: ServiceClock,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
-    /// Through the SDK.
+    /// Creates clients of the SDK.
     pub fn through(aws: &Aws, config: &Config, target: &Target, region: &str) -> Self {
         let polling = config.polling.clone();
         let service_clock = ServiceClock::default();

@@ -1,4 +1,4 @@
-//! One call after the other, each with a token of the rate limit and a deadline.
+//! Makes one call after the other, each with a token of the rate limiter and a deadline.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::clock::Clock;
 use crate::poller::RateLimiter;
 use crate::tracker::{LARGE_PAGE, SMALL_PAGE};
 
-/// How often a call is made that the service throttles.
+/// Maximum number of attempts of a call that is throttled.
 const TRIES: usize = 5;
-/// Of a list of the account, so that the calls of a large one stay few.
+/// Maximum number of pages of a list that are read, so that a large list takes few calls.
 const MOST_PAGES: usize = 50;
-/// With a clock that is further off than this, a refusal may be for that: the SDK signs by the
-/// service's clock as soon as an answer told of it.
+/// If this machine's clock is off by more than this, it may be the reason for a refusal. The SDK signs
+/// by the service's clock after the first response.
 const REFUSED_FOR_ITS_TIME_MILLIS: u64 = 4 * 60 * 1_000;
 
-/// Asks the service of one target and region.
+/// Calls the service for one target and region.
 #[derive(Debug)]
 pub(super) struct Asker {
-    /// Their names, for the log.
+    /// The target and the region, for the log.
     pub target: String,
     pub region: String,
     pub api: Arc<dyn ImageBuilder>,
@@ -30,27 +30,27 @@ pub(super) struct Asker {
     pub limiter: Arc<RateLimiter>,
     pub clock: Clock,
     pub timeout: Duration,
-    /// Entries that a page is asked to hold: fewer once many were refused.
+    /// The requested number of entries in a page; smaller after a large page was refused.
     pub page_size: u16,
 }
 
-/// A list of the account, as far as it was read.
+/// The part of an account's list that was read.
 #[derive(Debug)]
 pub(super) struct ReadList<T> {
     pub entries: Vec<T>,
     pub pages: usize,
-    /// Why it is not all.
+    /// The reason if the list is incomplete.
     pub cut: Option<String>,
 }
 
 impl Asker {
-    /// Makes a call, again where it is throttled.
+    /// Makes a call, and retries it if it is throttled.
     pub(super) async fn call<T>(
         &self,
         make: impl Fn(&dyn ImageBuilder) -> Answer<T>,
     ) -> Result<T, ApiError> {
         let mut tries = 1;
-        let mut signed_anew = false;
+        let mut signed_again = false;
         loop {
             let ready = self.limiter.reserve(self.clock.now().instant);
             tokio::time::sleep_until(ready).await;
@@ -69,15 +69,15 @@ impl Asker {
             if error.kind == ErrorKind::Throttled && tries < TRIES {
                 tries += 1;
                 self.limiter.throttled(sent, self.clock.now().instant);
-            } else if error.caller_refused && !signed_anew && self.clock_is_off() {
-                signed_anew = true;
+            } else if error.caller_refused && !signed_again && self.clock_is_off() {
+                signed_again = true;
             } else {
                 return Err(error);
             }
         }
     }
 
-    /// Asks for a page, for a small one where a large first page is refused.
+    /// Requests a page; a small one if a large first page is refused.
     pub(super) async fn page<T>(
         &mut self,
         token: Option<String>,
@@ -143,7 +143,7 @@ impl Asker {
         Ok(listed)
     }
 
-    /// Whether the service takes no pages of the usual size.
+    /// Returns whether the service refuses pages of the usual size.
     pub(super) fn has_small_pages(&self) -> bool {
         self.page_size < LARGE_PAGE
     }

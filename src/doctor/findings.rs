@@ -1,4 +1,4 @@
-//! What was found out about one target in one region.
+//! Defines the findings about one target in one region.
 
 use std::time::Duration;
 
@@ -6,35 +6,35 @@ use super::estimate::Estimate;
 use crate::api::{ApiError, Caller, ErrorKind, Operation};
 use crate::config::{LimitKey, RateLimit};
 
-/// From here on it is worth a word: what is shown of running steps is as far off.
+/// The clock skew from which on a warning is reported: durations of running steps are off by as much.
 pub(super) const SKEW_TO_WARN_OF: Duration = Duration::from_secs(60);
-/// From here on requests are refused, which "must reach AWS within five minutes of the time stamp in
-/// the request", as the IAM user guide says of signed ones.
+/// The clock skew from which on requests are refused. Signed requests "must reach AWS within five
+/// minutes of the time stamp in the request", as the IAM user guide says.
 pub(super) const SKEW_REFUSED: Duration = Duration::from_secs(5 * 60);
 
-/// What was found out about one target in one region.
+/// The findings about one target in one region.
 #[derive(Debug)]
 pub struct Findings {
     pub target: String,
     pub region: String,
-    /// Whose credentials they are.
+    /// The identity of the credentials.
     pub caller: Result<Caller, ApiError>,
-    /// Who was to assume the role, where that failed.
+    /// The identity that assumes the role, if that failed.
     pub base: Option<Result<Caller, ApiError>>,
-    /// One for each operation that is needed, in the order of the flow.
+    /// One check for each operation that is needed, in the order of the exporter's calls.
     pub checks: Vec<Check>,
-    /// The service's clock minus ours; `None` where no answer told.
+    /// The service's clock minus this machine's; `None` without a response.
     pub skew_millis: Option<i64>,
     pub warnings: Vec<String>,
-    /// `None` where too little could be read.
+    /// `None` if too little could be read.
     pub estimate: Option<Estimate>,
-    /// The service takes no pages of the usual size.
+    /// Whether the service refuses pages of the usual size.
     pub(super) has_small_pages: bool,
     pub(super) limit_key: LimitKey,
     pub(super) rate_limit: RateLimit,
 }
 
-/// What became of one operation.
+/// The outcome of one operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     pub operation: Operation,
@@ -43,23 +43,23 @@ pub struct Check {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum CheckOutcome {
-    /// Answered; what with.
+    /// The call succeeded, with this result.
     Allowed(String),
-    /// The service does not know what was asked for, and would have denied it before it said so.
+    /// The resource does not exist. The service checks permissions first, so the call is allowed.
     NothingThere(String),
     Denied(ApiError),
-    /// The service refuses who asks, whatever for.
+    /// The service refuses the caller for every operation.
     CallerRefused(ApiError),
     Throttled(ApiError),
-    /// No answer, or none of the service's.
+    /// There was no response, or another server's.
     Failed(ApiError),
-    /// A call before it failed in a way that this one would, too.
+    /// An earlier call failed in a way in which this one would fail too.
     NotAsked,
 }
 
 impl CheckOutcome {
-    /// Of a call that failed; `tried` is what was asked for. Of a list of the account, which asks
-    /// for nothing in particular, an error of the client is no answer.
+    /// Returns the outcome of a failed call. `tried` is the requested resource; a list of the account
+    /// has none, and a client error is then a failure.
     pub(super) fn of_failure(error: ApiError, tried: Option<String>) -> Self {
         match (error.kind, tried) {
             (ErrorKind::Forbidden, _) if error.untyped => Self::Failed(error),
@@ -71,7 +71,7 @@ impl CheckOutcome {
         }
     }
 
-    /// Whether every other call would fail as well.
+    /// Returns whether every other call would fail too.
     pub(super) fn speaks_for_all(&self) -> bool {
         match self {
             Self::CallerRefused(_) => true,
@@ -91,7 +91,7 @@ impl CheckOutcome {
 }
 
 impl Findings {
-    /// Whether the exporter can do all that is configured.
+    /// Returns whether the exporter can do everything that is configured.
     pub fn is_well(&self) -> bool {
         let caller_is_there = match &self.caller {
             Err(error) => error.kind != ErrorKind::Credentials,
@@ -101,7 +101,7 @@ impl Findings {
         caller_is_there && asked && !self.is_skewed_by(SKEW_REFUSED)
     }
 
-    /// Whether the service answered anything that was asked.
+    /// Returns whether any call succeeded.
     pub(super) fn has_answer(&self) -> bool {
         let answered = |check: &Check| {
             matches!(
@@ -112,13 +112,13 @@ impl Findings {
         self.checks.iter().any(answered)
     }
 
-    /// Those of which nobody knows whether they are allowed.
+    /// Returns the number of throttled operations, of which it is unknown whether they are allowed.
     pub(super) fn throttled(&self) -> usize {
         let throttled = |check: &&Check| matches!(check.outcome, CheckOutcome::Throttled(_));
         self.checks.iter().filter(throttled).count()
     }
 
-    /// How many things are worth a look that are no reason to fail.
+    /// Returns the number of warnings.
     pub(super) fn count_warnings(&self) -> usize {
         let skewed = self.is_skewed_by(SKEW_TO_WARN_OF) && !self.is_skewed_by(SKEW_REFUSED);
         self.warnings.len() + self.throttled() + usize::from(skewed)

@@ -1,4 +1,4 @@
-//! What the server asks of the program.
+//! Defines the interface through which the server uses the program.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,24 +6,24 @@ use std::pin::Pin;
 use crate::exposition::Scrape;
 use crate::status::Known;
 
-/// A reload under way: why it was refused, where it was.
+/// A reload in progress, which returns the reason if it is refused.
 pub type Reload = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
-/// What the server asks of the program. Nothing here may wait for a poll.
+/// The functions that the server calls. None of them may wait for a poll.
 pub trait Exporter: Send + Sync + 'static {
-    /// What is known now.
+    /// Returns the data of a scrape at this moment.
     fn scrape(&self) -> Scrape;
 
-    /// What is known now, for the status page.
+    /// Returns the data of the status page at this moment.
     fn status(&self) -> Known;
 
-    /// Whether everything listed was tried once.
+    /// Returns whether the first attempt of every target has ended.
     fn ready(&self) -> bool;
 
-    /// The configuration in force as YAML, without its secrets.
+    /// Returns the effective configuration as YAML, without its secrets.
     fn config(&self) -> String;
 
-    /// Begins to read the configuration again; `None` where that may not be asked for over HTTP.
-    /// It is run to its end, also where who asked for it has gone.
+    /// Starts a reload; `None` if reloads over HTTP are disabled. The server runs it to its end, also
+    /// if the client disconnects.
     fn reload(&self) -> Option<Reload>;
 }

@@ -1,19 +1,18 @@
-//! What of what we have the client wants: the text format by `Accept`, compression by
-//! `Accept-Encoding`.
+//! Selects the text format by `Accept` and the compression by `Accept-Encoding`.
 //!
-//! Nothing is refused for want of something acceptable: a scrape in the plain format is of more
-//! use than none.
+//! A request is never refused because nothing is acceptable: a scrape in the plain format is more
+//! useful than none.
 
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 use crate::exposition::{Encoding, Format};
 
-/// OpenMetrics only where it is asked for by name, in a version we have or in none in particular,
-/// and no less wanted than the text format.
+/// Returns OpenMetrics if the client names it, in a supported version or without one, with a quality
+/// that is at least that of the text format.
 pub(super) fn format(headers: &HeaderMap) -> Format {
     let mut open_metrics = 0.0_f32;
-    // How much the text format is wanted, and how precisely that is said.
+    // The quality of the text format, and the specificity of the range that states it.
     let (mut text, mut precision) = (0.0_f32, 0);
     for_each_element(headers, ACCEPT, |name, element| {
         let version = element.version.unwrap_or_default();
@@ -41,7 +40,7 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     }
 }
 
-/// gzip where it is asked for and no less wanted than none.
+/// Returns gzip if the client accepts it with a quality that is at least that of no compression.
 pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
     let (mut gzip, mut identity, mut any) = (None, None, None);
     for_each_element(headers, ACCEPT_ENCODING, |name, element| {
@@ -62,14 +61,14 @@ pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
     }
 }
 
-/// The parameters of an element that matter here.
+/// The parameters of an element that the selection uses.
 struct Element<'a> {
     version: Option<&'a str>,
-    /// From 0, which says no, to 1.
+    /// From 0, which refuses, to 1.
     q: f32,
 }
 
-/// Elements that are malformed are passed over.
+/// Returns the elements of a header; malformed ones are skipped.
 fn for_each_element<'a>(
     headers: &'a HeaderMap,
     header: HeaderName,

@@ -1,5 +1,4 @@
-//! What people and their scripts ask for: the status page, its JSON, the page's files, and the
-//! configuration in force.
+//! Serves the status page, its JSON, the page's files, and the effective configuration.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -8,8 +7,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH,
-    VARY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH, VARY,
 };
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
@@ -17,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::body::Body;
 use super::exporter::Exporter;
 use super::negotiation;
-use super::response::{TEXT, text, unstored, with_body};
+use super::response::{TEXT, set_encoding, text, unstored, with_body};
 use crate::exposition::Encoding;
 use crate::status::assets::Asset;
 use crate::status::{self, Query, Site, Status};
@@ -25,19 +23,19 @@ use crate::status::{self, Query, Site, Status};
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// A page may load what is ours and nothing else, is in nobody's frame, and sends nothing elsewhere.
+/// Lets a page load the exporter's own files alone, send data nowhere else, and be in no frame.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// As for scrapes: this text repeats itself as much.
+/// The level of scrapes, as this text is as repetitive.
 const LEVEL: u32 = 1;
 
-/// What makes the answers that take time, one after the other: scrapes and probes shall find a
-/// processor free however many people look.
+/// Renders the responses that take time, one after the other, so that scrapes and probes find a free
+/// processor whatever the number of readers.
 pub(super) struct Pages<E> {
     exporter: Arc<E>,
     site: Site,
-    /// Held while an answer is made.
+    /// Held while a response is rendered.
     turn: Arc<Semaphore>,
 }
 
@@ -79,15 +77,15 @@ impl<E: Exporter> Pages<E> {
         unstored(answer)
     }
 
-    /// The configuration in force. As plain text, which browsers show, where they would store a type
-    /// for YAML.
+    /// Serves the effective configuration as plain text. Browsers display it, but would download a
+    /// type for YAML.
     pub(super) async fn config<B>(&self, request: &Request<B>) -> Response<Body> {
         let exporter = self.exporter.clone();
         let make = move || exporter.config().into_bytes();
         unstored(self.made(request.headers(), TEXT, make).await)
     }
 
-    /// What is shown now.
+    /// Renders the status of this moment.
     async fn rendered(
         &self,
         headers: &HeaderMap,
@@ -103,7 +101,7 @@ impl<E: Exporter> Pages<E> {
         self.made(headers, content_type, make).await
     }
 
-    /// A body that is made beside the connections: with many steps it takes some milliseconds.
+    /// Renders a body on a thread of its own, as it takes some milliseconds with many steps.
     async fn made(
         &self,
         headers: &HeaderMap,
@@ -113,7 +111,7 @@ impl<E: Exporter> Pages<E> {
         let encoding = negotiation::encoding(headers);
         let turn = self.turn.clone().acquire_owned().await;
         let made = tokio::task::spawn_blocking(move || {
-            // Held to the end, also where who asked has gone.
+            // Held to the end, also if the client has disconnected.
             let _turn = turn;
             let body = make();
             match encoding {
@@ -130,14 +128,12 @@ impl<E: Exporter> Pages<E> {
         let mut answer = with_body(StatusCode::OK, content_type, body);
         let headers = answer.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if encoding == Encoding::Gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        set_encoding(headers, encoding);
         answer
     }
 }
 
-/// A file of ours, which is kept for good under its own address.
+/// Serves a file of the page, which browsers store forever under its versioned address.
 pub(super) fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<Body> {
     let tag = format!("\"{:016x}\"", asset.version);
     let known = request.headers().get_all(IF_NONE_MATCH).iter();
@@ -157,7 +153,7 @@ pub(super) fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<
     let own_address = request.uri().query() == Some(&asset.query());
     let cache = match own_address {
         true => "public, max-age=31536000, immutable",
-        // A page of another version asks.
+        // The request comes from a page of another version.
         false => "no-cache",
     };
     answer = unstored(answer);

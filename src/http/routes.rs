@@ -1,21 +1,18 @@
-//! Which request gets which answer.
+//! Selects the response to a request by its path and method.
 
 use std::sync::Arc;
 
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::{Request, Response, StatusCode};
 
 use super::body::Body;
 use super::exporter::Exporter;
 use super::negotiation;
 use super::pages::{self, Pages};
-use super::response::{guard, text};
-use crate::exposition::{Encoding, Exposition, FramePool, Frames};
+use super::response::{guard, set_encoding, text};
+use crate::exposition::{Exposition, FramePool, Frames};
 use crate::status::assets::Asset;
 use crate::status::{CONFIG_PATH, JSON_PATH, PAGE_PATH, Site};
-
-const GET: &str = "GET, HEAD";
-const POST: &str = "POST";
 
 #[derive(Clone, Copy)]
 enum Route {
@@ -30,19 +27,12 @@ enum Route {
 }
 
 impl Route {
-    /// What it takes, as `Allow` says it.
+    /// Returns the methods of the route, as the header `Allow` lists them. A HEAD is handled as a GET:
+    /// hyper omits the body, and so never polls it.
     fn allowed(self) -> &'static str {
         match self {
-            Self::Reload => POST,
-            _ => GET,
-        }
-    }
-
-    /// A HEAD is answered as a GET; hyper leaves the body out, and so never asks for it.
-    fn takes(self, method: &Method) -> bool {
-        match self {
-            Self::Reload => method == Method::POST,
-            _ => method == Method::GET || method == Method::HEAD,
+            Self::Reload => "POST",
+            _ => "GET, HEAD",
         }
     }
 }
@@ -74,9 +64,10 @@ impl<E: Exporter> Routes<E> {
         let Some(route) = self.route(request.uri().path()) else {
             return text(StatusCode::NOT_FOUND, "not found");
         };
-        if !route.takes(request.method()) {
+        let allowed = route.allowed();
+        if !allowed.split(", ").any(|method| request.method() == method) {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
-            let allowed = HeaderValue::from_static(route.allowed());
+            let allowed = HeaderValue::from_static(allowed);
             answer.headers_mut().insert(ALLOW, allowed);
             return answer;
         }
@@ -121,9 +112,7 @@ impl<E: Exporter> Routes<E> {
             HeaderValue::from_static(format.content_type()),
         );
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-        if encoding == Encoding::Gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        set_encoding(headers, encoding);
         answer
     }
 
@@ -134,7 +123,7 @@ impl<E: Exporter> Routes<E> {
                 "reload over HTTP is disabled; enable it with --web.enable-lifecycle",
             );
         };
-        // A task of its own goes on where the client does not wait.
+        // A separate task continues if the client disconnects.
         match tokio::spawn(reload).await {
             Ok(Ok(())) => text(StatusCode::OK, "reloaded"),
             Ok(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, &reason),
