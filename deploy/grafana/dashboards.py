@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the dashboards in dashboards/ from the code in boards/.
+"""Generates the dashboards in dashboards/ from the code in boards/.
 
-Run it after a change there, with the packages of tests/python/requirements.txt; a test says when
-that was forgotten."""
+Run it after a change there, with the packages of tests/python/requirements.txt. A test fails if the
+dashboards are not current."""
 
 import json
 import pathlib

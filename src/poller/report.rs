@@ -333,7 +333,7 @@ impl Reporter {
     }
 }
 
-/// Tells the rate limiter what a response says about the rate. Returns the new rate where a period
+/// Reports to the rate limiter what a response says of the rate. Returns the new rate if a period
 /// of throttling begins.
 fn paced(kind: Option<ErrorKind>, sent: Instant, at: Now, tools: &Tools) -> Option<f64> {
     match kind {

@@ -32,9 +32,9 @@ PAGE_OF_AN_ID = "${status_page}/?q=${__value.text}"
 
 # What may find nothing in the demo, and why.
 MAY_BE_EMPTY = {
-    "overview: What runs now E": "attempts are reported of one step alone, which need not run",
-    "overview: Steps that failed F": "attempts are reported of one step alone, which need not fail",
-    "overview: Steps that failed G": "the demo has message_labels off",
+    "overview: Running step executions E": "attempts are reported of one step alone, which need not run",
+    "overview: Failed step executions F": "attempts are reported of one step alone, which need not fail",
+    "overview: Failed step executions G": "the demo has message_labels off",
     "workflow-step: Executions F": "attempts are reported of one step alone, which need not be",
     "workflow-step: Executions G": "attempts are reported of one step alone, which need not be",
     "workflow-step: Attempts A": "attempts are reported of one step alone, which need not be",

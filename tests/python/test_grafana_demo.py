@@ -30,11 +30,11 @@ from processes import get, until
 from prometheus_server import refusal
 
 # Of those, what is empty for sure.
-EMPTY = {"overview: Steps that failed G"}
+EMPTY = {"overview: Failed step executions G"}
 # Columns that a table may lack in the demo, and why.
 MAY_LACK = {
-    "overview: Steps that failed": {"message": "the demo has message_labels off"},
-    "overview: Alerts that fire": {
+    "overview: Failed step executions": {"message": "the demo has message_labels off"},
+    "overview: Firing alerts": {
         "pipeline": "alerts on pipelines wait for five minutes",
         "target": "no target is in trouble",
     },
@@ -144,7 +144,7 @@ def test_choices_at_the_top_narrow_what_is_shown(demo_prometheus, board):
     def all_seen():
         for panel, target in queries(board):
             # Which their descriptions say.
-            if "Not narrowed" in panel["description"]:
+            if "Not filtered" in panel["description"]:
                 continue
             for one in asked(demo_prometheus, board, target, values, time.time()):
                 for label in wanted.keys() & one["metric"].keys():

@@ -1,4 +1,4 @@
-"""The Grafana dashboards, a module each or, for the overview, a few.
+"""The Grafana dashboards: one module each, and several for the overview.
 
-`queries` has the PromQL that panels share, `panels` makes panels that look alike, `choices` what
-goes with the choices at the top, and `board` the frame around it all."""
+`queries` has the PromQL that panels share, `panels` builds panels of a common look, `choices` has
+the selectors of the variables, and `board` builds the frame of a dashboard."""

@@ -1,4 +1,4 @@
-"""The frame of a dashboard: its variables, its links to the others, its rows."""
+"""Builds the frame of a dashboard: its variables, links and rows."""
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.builder import Builder
@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from boards.panels import DATASOURCE
 
 TAG = "imagebuilder"
-# Where an exporter of this machine has its status page; a placeholder for where the runbooks are.
+# The status page of an exporter on this machine, and a placeholder for the URL of the runbooks.
 STATUS_PAGE = "http://localhost:10850"
 RUNBOOKS = "https://YOUR-HOST/PATH/docs/runbooks"
 
@@ -17,7 +17,7 @@ def data_source():
 
 
 def choice(name, label, series, of):
-    """Offers what a label has had in the time range; "All" takes in what lacks the label."""
+    """Offers the values of a label in the time range; "All" includes series without the label."""
     return (
         dashboard.QueryVariable(name)
         .label(label)
@@ -35,7 +35,7 @@ def choice(name, label, series, of):
 def window():
     return (
         dashboard.IntervalVariable("window")
-        .label("Counted over")
+        .label("Window")
         .values("1h,6h,1d,7d")
         .current(model.VariableOption(selected=True, text="6h", value="6h"))
     )
@@ -53,12 +53,12 @@ def address(name, label, value, description):
 
 
 class Marks(model.AnnotationQuery):
-    """Marks on graphs at the times, in milliseconds, that a query of Prometheus finds. They have
+    """Marks on graphs at the times that a query of Prometheus returns, in milliseconds. They have
     members that the SDK's model of annotations lacks."""
 
     def __init__(self, title, text, **known):
         super().__init__(**known)
-        # A step's end is shown for hours: it is found also where one looks seldom.
+        # A step's end is exposed for hours, so a coarse step finds it too.
         self.more = {
             "titleFormat": title,
             "textFormat": text,
@@ -71,7 +71,7 @@ class Marks(model.AnnotationQuery):
 
 
 def failures(steps):
-    """A mark at the end of each step that failed."""
+    """Marks the end of each failed step."""
     return Built(
         Marks(
             "{{image}}",
@@ -79,7 +79,7 @@ def failures(steps):
             name="Failed steps",
             datasource=DATASOURCE,
             icon_color="red",
-            # As milliseconds.
+            # In milliseconds.
             expr=f"1000 * ({steps.of('_end_time_seconds')} > $__from / 1000"
             f" and on (step_execution_id) {steps.failed()})",
         )
@@ -87,7 +87,7 @@ def failures(steps):
 
 
 class Built(Builder):
-    """What the SDK has no builder for, where it takes one."""
+    """Wraps a value for which the SDK requires a builder and has none."""
 
     def __init__(self, what):
         self.what = what
@@ -97,7 +97,7 @@ class Built(Builder):
 
 
 def board(title, uid, description, since, variables, annotations, rows):
-    """A dashboard; `rows` has the panels below each row's title."""
+    """Builds a dashboard; `rows` has the panels below the title of each row."""
     made = (
         dashboard.Dashboard(title)
         .uid(uid)
@@ -113,9 +113,9 @@ def board(title, uid, description, since, variables, annotations, rows):
                 data_source(),
                 *variables,
                 address(
-                    "status_page", "Status page", STATUS_PAGE, "Where people reach the exporter"
+                    "status_page", "Status page", STATUS_PAGE, "URL of the exporter for people"
                 ),
-                address("runbooks", "Runbooks", RUNBOOKS, "Where people read docs/runbooks/"),
+                address("runbooks", "Runbooks", RUNBOOKS, "URL where docs/runbooks/ is published"),
             ]
         )
         .link(

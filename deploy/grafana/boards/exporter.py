@@ -1,13 +1,13 @@
-"""The exporter itself: what it asks of AWS, how late it is, what it takes."""
+"""Panels on the exporter: its API calls, its poll lag, and the resources that it uses."""
 
 from boards.board import board, choice
 from boards.exporter_queries import (
-    ASKED_FOR,
     BUILD_INFO,
     BY_TARGET,
     ERRORS,
     EXPORTER,
     NAMED,
+    POLLED,
     PROCESS,
     THROTTLED,
     about,
@@ -37,7 +37,7 @@ def in_figures():
     return [
         number(
             "Exporters up",
-            "Exporters that Prometheus scrapes with success.",
+            "Number of exporters that Prometheus scrapes successfully.",
             f"count(({up}) == 1)",
             steps=[(None, "red"), (1, "green")],
             size=(3, 4),
@@ -45,7 +45,7 @@ def in_figures():
         ),
         number(
             "Exporters down",
-            "Exporters that Prometheus has scraped within a day and cannot scrape now.",
+            "Number of exporters that Prometheus scraped within a day and cannot scrape now.",
             at_least_zero(f"count(({up}) == 0)"),
             steps=NONE_IS_GOOD,
             size=(3, 4),
@@ -53,17 +53,16 @@ def in_figures():
         ),
         number(
             "Shards missing",
-            "How many of the shards that there are to be no exporter is scraped as. What they poll "
-            "is not seen.",
+            "Number of configured shards that Prometheus does not scrape. The targets assigned to "
+            "them are not monitored.",
             f"sum({one(shards, 'shard')} - count without (shard) ({one(shards)}))",
             steps=NONE_IS_GOOD,
             size=(3, 4),
             links=runbooks("ImageBuilderShardMissing"),
         ),
         number(
-            "Configurations refused",
-            "Exporters that refused their configuration when they last read it, and work on with "
-            "the one before.",
+            "Failed reloads",
+            "Number of exporters whose last reload failed. They keep the previous configuration.",
             at_least_zero(f"count({about('config_last_reload_successful', chosen=PROCESS)} == 0)"),
             steps=NONE_IS_GOOD,
             size=(3, 4),
@@ -71,7 +70,7 @@ def in_figures():
         ),
         number(
             "Targets down",
-            "Targets and regions where no exporter can use the service.",
+            "Number of targets and regions for which no exporter can call the service.",
             at_least_zero(f"count({one(about('target_up'))} == 0)"),
             steps=NONE_IS_GOOD,
             size=(3, 4),
@@ -79,14 +78,14 @@ def in_figures():
         ),
         number(
             "API calls",
-            "Calls of the Image Builder API a second, of all exporters together.",
+            "Calls to the Image Builder API per second, by all exporters.",
             calls(""),
             unit="reqps",
             size=(3, 4),
         ),
         number(
-            "Calls that failed",
-            "The part of the calls that came to nothing, throttled ones left out.",
+            "Failed calls",
+            "Ratio of failed calls to all calls. Throttled calls do not count as failed.",
             f"{part_of_calls(ERRORS)} or 0 * {calls('')}",
             unit="percentunit",
             steps=[(None, "green"), (0.01, "orange"), (0.1, "red")],
@@ -94,9 +93,9 @@ def in_figures():
             links=runbooks("ImageBuilderTargetDown"),
         ),
         number(
-            "Calls throttled",
-            "The part of the calls that the service throttled. Each is made again, and the "
-            "exporter slows down.",
+            "Throttled calls",
+            "Ratio of throttled calls to all calls. The exporter retries each and reduces its "
+            "rate.",
             f"{part_of_calls(THROTTLED)} or 0 * {calls('')}",
             unit="percentunit",
             steps=[(None, "green"), (0.01, "orange"), (0.1, "red")],
@@ -115,8 +114,8 @@ def processes():
     return [
         rows(
             "Exporters",
-            "Each process: its version, since when it runs, and whether it took its configuration "
-            "when it last read it.",
+            "Version, start time and configuration of each process. If the last reload failed, it "
+            "is rejected, and the previous configuration stays effective.",
             [
                 figure(of_exporters(f"up{{{PROCESS}}}")),
                 f"max by (job, instance, version, revision) ({BUILD_INFO})",
@@ -132,14 +131,14 @@ def processes():
                 ),
                 Column("version", "Version", width=100),
                 Column("revision", "Revision"),
-                Column("C", "Since", unit="dateTimeAsIso", width=170),
+                Column("C", "Started", unit="dateTimeAsIso", width=170),
                 Column(
                     "D",
                     "Configuration",
                     width=120,
-                    texts=mapping({1: ("taken", "green"), 0: ("refused", "red")}),
+                    texts=mapping({1: ("effective", "green"), 0: ("rejected", "red")}),
                 ),
-                Column("E", "Taken", unit="dateTimeAsIso", width=170),
+                Column("E", "Effective since", unit="dateTimeAsIso", width=170),
             ],
             size=(24, 6),
             sort=("Instance", False),
@@ -156,8 +155,8 @@ def api():
         stacked(
             graph(
                 "Calls by operation",
-                "Calls of the Image Builder API a second. docs/architecture.md says which is made "
-                "when.",
+                "Calls to the Image Builder API per second. docs/architecture.md explains when "
+                "each is made.",
                 [query(calls("operation"), "{{operation}}")],
                 "reqps",
             )
@@ -165,15 +164,16 @@ def api():
         stacked(
             graph(
                 "Calls by result",
-                "Each attempt counts; credentials are those for which nothing could be sent.",
+                "Calls per second. Each attempt counts. With the result credentials, nothing "
+                "could be sent.",
                 [query(calls("result"), "{{result}}")],
                 "reqps",
                 links=runbooks("ImageBuilderTargetDown"),
             )
         ),
         graph(
-            "Failed part by target",
-            "The part of the calls that came to nothing, throttled ones left out.",
+            "Failed calls by target",
+            "Ratio of failed calls to all calls. Throttled calls do not count as failed.",
             [query(f"{part_of_calls(ERRORS, BY_TARGET)} or 0 * {calls(BY_TARGET)}", NAMED)],
             "percentunit",
             size=(8, 8),
@@ -181,17 +181,17 @@ def api():
             links=runbooks("ImageBuilderTargetDown"),
         ),
         graph(
-            "Throttled calls",
-            "Calls a second that the service throttled, by target. The limit is one for an "
-            "account and region, whoever calls.",
+            "Throttled calls by target",
+            "Throttled calls per second, by target. All clients in an account and region share "
+            "one limit.",
             [query(f"{calls(BY_TARGET, THROTTLED)} or 0 * {calls(BY_TARGET)}", NAMED)],
             "reqps",
             size=(8, 8),
             links=runbooks("ImageBuilderRateLimitStarving"),
         ),
         graph(
-            "How long calls take",
-            "Nine in ten calls of each operation took no longer than this.",
+            "Duration of calls",
+            "90th percentile of the duration of calls, by operation.",
             [query(latency(0.9), "{{operation}}")],
             "s",
             size=(8, 8),
@@ -207,8 +207,8 @@ def lag():
     discovered = about("discovery_last_success_timestamp_seconds")
     return [
         graph(
-            "How late polls begin",
-            "Nine in ten polls that were due began no later than this, and 99 in a hundred.",
+            "Poll lag",
+            "90th and 99th percentile of the time by which polls are overdue.",
             [
                 query(late(0.9), f"{NAMED} p90"),
                 query(late(0.99), f"{NAMED} p99"),
@@ -218,15 +218,15 @@ def lag():
             links=runbooks("ImageBuilderRateLimitStarving"),
         ),
         graph(
-            "Calls that wait for the rate limit",
-            "How many calls wait at a time for the exporter's own rate limit, on average.",
+            "Calls waiting for the rate limiter",
+            "Average number of calls that wait for the exporter's own rate limiter.",
             [query(f"sum by ({BY_TARGET}) (rate({waits}[$__rate_interval]))", NAMED)],
             "none",
             links=runbooks("ImageBuilderRateLimitStarving"),
         ),
         timeline(
             "Targets",
-            "Whether an exporter can use the service.",
+            "Whether an exporter can call the service.",
             f"max by ({BY_TARGET}) ({about('target_up')})",
             NAMED,
             {1: ("up", "green"), 0: ("down", "red")},
@@ -234,8 +234,8 @@ def lag():
             links=runbooks("ImageBuilderTargetDown"),
         ),
         graph(
-            "Age of discovery",
-            "How long ago what is there to follow was last looked for with success.",
+            "Age of the last discovery pass",
+            "Time since the last successful discovery pass.",
             [query(f"time() - max by ({BY_TARGET}) ({discovered})", NAMED)],
             "s",
             size=(8, 8),
@@ -244,8 +244,9 @@ def lag():
         ),
         graph(
             "Clock skew",
-            "The service's clock minus each exporter's. Durations of running steps are wrong by "
-            "as much, and AWS refuses calls that are signed minutes off.",
+            "Service clock minus the clock of each exporter. Durations of running steps are wrong "
+            "by this time. From five minutes on, AWS rejects calls that are signed with such a "
+            "clock.",
             [query(about("clock_skew_seconds"), f"{NAMED} {{{{instance}}}}")],
             "s",
             size=(8, 8),
@@ -256,13 +257,13 @@ def lag():
     ]
 
 
-def followed():
+def tracked():
     return [
         stacked(
             graph(
                 "Steps by state",
-                "Step executions that are known of: pending were never seen, active are still "
-                "asked for, settled are final, gone are those that the service has forgotten.",
+                "Tracked step executions: pending (never seen), active (polled), settled (final), "
+                "gone (the service no longer knows them).",
                 [query(f"sum by (state) ({one(about('tracked_steps'))})", "{{state}}")],
                 "none",
                 size=(8, 8),
@@ -271,10 +272,10 @@ def followed():
         ),
         graph(
             "Active and pending steps by target",
-            "What is asked for, and so what takes API calls.",
+            "Steps that are polled, and so cause API calls.",
             [
                 query(
-                    f"sum by ({BY_TARGET}) ({one(about('tracked_steps', ASKED_FOR))})",
+                    f"sum by ({BY_TARGET}) ({one(about('tracked_steps', POLLED))})",
                     NAMED,
                 )
             ],
@@ -282,19 +283,19 @@ def followed():
             size=(8, 8),
         ),
         rows(
-            "What the configuration chooses",
-            "How many pipelines or images each pattern or ARN of the configuration chooses. "
-            "Nothing may be a name that is misspelt.",
+            "Matches of selectors",
+            "Number of pipelines or images that each selector of the configuration matches. A "
+            "selector with 0 matches may have a typing error.",
             [f"max by (target, region, kind, selector) ({about('selector_matches')})"],
             [
                 Column("target", "Target"),
                 Column("region", "Region"),
                 Column("kind", "Kind"),
                 Column("selector", "Selector"),
-                Column("A", "Chosen", "none", 90, [(None, "orange"), (1, "green")]),
+                Column("A", "Matches", "none", 90, [(None, "orange"), (1, "green")]),
             ],
             size=(8, 8),
-            sort=("Chosen", False),
+            sort=("Matches", False),
         ),
     ]
 
@@ -325,16 +326,15 @@ def resources():
             "process_open_fds",
             "none",
             "Open files",
-            "File descriptors of each process: sockets, above all.",
+            "File descriptors of each process, mostly sockets.",
         ),
         process(
-            "scrape_duration_seconds", "s", "Scrapes", "How long Prometheus took for a scrape."
+            "scrape_duration_seconds", "s", "Scrapes", "Duration of a scrape."
         ),
-        process("scrape_samples_scraped", "none", "Samples", "How many samples a scrape brings."),
+        process("scrape_samples_scraped", "none", "Samples", "Number of samples in a scrape."),
         graph(
-            "Members not understood",
-            "Members of the service's answers that the exporter left out as it could not read "
-            "them, a second.",
+            "Unreadable members",
+            "Members of responses per second that the exporter could not read and ignored.",
             [
                 query(
                     f"sum by (field) (rate({unparsable}[$__rate_interval]))",
@@ -346,10 +346,10 @@ def resources():
         ),
         timeline(
             "Configuration",
-            "Whether each exporter took its configuration when it last read it.",
+            "Whether the last reload of each exporter succeeded.",
             f"min by (instance) ({about('config_last_reload_successful', chosen=PROCESS)})",
             "{{instance}}",
-            {1: ("taken", "green"), 0: ("refused", "red")},
+            {1: ("effective", "green"), 0: ("rejected", "red")},
             size=(6, 7),
             links=runbooks("ImageBuilderConfigReloadFailed"),
         ),
@@ -360,7 +360,7 @@ def exporter():
     return board(
         "Image Builder / Exporter",
         "imagebuilder-exporter",
-        "What imagebuilder_exporter asks of AWS, how late it is, and what it takes.",
+        "API calls of imagebuilder_exporter, its poll lag, and the resources that it uses.",
         "now-6h",
         [
             choice("job", "Job", f"{EXPORTER}build_info", "job"),
@@ -375,11 +375,11 @@ def exporter():
         ],
         [],
         [
-            ("In figures", in_figures()),
+            ("Summary", in_figures()),
             ("Processes", processes()),
             ("API calls", api()),
             ("Lag", lag()),
-            ("What is followed", followed()),
+            ("Tracked resources", tracked()),
             ("Resources", resources()),
         ],
     )

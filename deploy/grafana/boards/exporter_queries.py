@@ -1,4 +1,4 @@
-"""Queries about the exporter itself, which several panels share."""
+"""Queries on the exporter that several panels share."""
 
 PROCESS = 'job=~"$job", instance=~"$instance"'
 TARGET = f'{PROCESS}, target=~"$target", region=~"$region"'
@@ -6,10 +6,10 @@ EXPORTER = "imagebuilder_exporter_"
 BUILD_INFO = f"{EXPORTER}build_info{{{PROCESS}}}"
 BY_TARGET = "target, region"
 NAMED = "{{target}} {{region}}"
-# What is no outcome of the service's, or a good one, is no error.
+# Successful and throttled calls are no errors.
 ERRORS = 'result!~"ok|throttled"'
 THROTTLED = 'result="throttled"'
-ASKED_FOR = 'state=~"active|pending"'
+POLLED = 'state=~"active|pending"'
 
 
 def about(name, *more, chosen=TARGET):
@@ -17,7 +17,7 @@ def about(name, *more, chosen=TARGET):
 
 
 def calls(by, *more):
-    """Calls a second. Each replica makes its own, so these are added up."""
+    """Returns calls per second. Each replica makes its own calls, so they are summed."""
     return f"sum by ({by}) (rate({about('api_requests_total', *more)}[$__rate_interval]))"
 
 
@@ -31,5 +31,5 @@ def within(quantile, by, buckets):
 
 
 def of_exporters(series):
-    """A series that any process has, of exporters alone."""
+    """Limits a series that every process has to exporters."""
     return f"{series} and on (job, instance) last_over_time({BUILD_INFO}[1d])"

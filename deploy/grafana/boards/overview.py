@@ -1,4 +1,4 @@
-"""What runs, what failed, and whether there is a good image of everything."""
+"""The overview: what runs, what failed, and the newest AVAILABLE build of each image."""
 
 from boards import overview_images, overview_steps
 from boards.board import board, choice, failures, window
@@ -33,32 +33,33 @@ def at_a_glance():
     return [
         number(
             "Images being built",
-            "Image builds that have begun and have not come to an end.",
+            "Number of image builds that have started and not ended.",
             at_least_zero(f"count({builds(MOVING)})"),
         ),
         number(
             "Steps running",
-            "Step executions that are RUNNING.",
+            "Number of RUNNING step executions.",
             at_least_zero(f"count({STEPS.running()})"),
         ),
         number(
-            "Near their timeout",
-            "Running steps that have used up 80 % of their timeout, or all of it.",
+            "Steps near timeout",
+            "Number of running steps that have used at least 80 % of their timeout.",
             at_least_zero(f"count({STEPS.used()} >= 0.8)"),
             steps=NONE_IS_BETTER,
             links=runbooks("ImageBuilderStepTimeoutNear", "ImageBuilderStepTimeoutBreached"),
         ),
         number(
-            "Waiting for somebody",
-            "Running steps whose action is WaitForAction: a person has to resume or stop them.",
+            "Waiting for a person",
+            "Number of running steps with the action WaitForAction. A person must resume or stop "
+            "them.",
             at_least_zero(f"count({STEPS.waiting()})"),
             steps=NONE_IS_BETTER,
             links=runbooks("ImageBuilderStepWaitingLong"),
         ),
         number(
-            "Steps failed",
-            "Step executions that FAILED and ended in the time range, but for those of builds "
-            "that were retried since.",
+            "Failed steps",
+            "Number of step executions that FAILED and ended in the time range. Steps that a "
+            "retry of the build superseded do not count.",
             at_least_zero(
                 f"count({STEPS.failed_in_range()} unless on (step_execution_id) "
                 f"{STEPS.superseded()})"
@@ -67,26 +68,26 @@ def at_a_glance():
             links=runbooks("ImageBuilderStepFailed", "ImageBuilderStepFailedContinued"),
         ),
         number(
-            "Builds that came out well",
-            "Of the image builds made in the time range that became AVAILABLE or FAILED: the part "
-            "that became AVAILABLE, at once or by a retry.",
+            "Successful builds",
+            "Ratio of AVAILABLE to AVAILABLE and FAILED among the image builds created in the "
+            "time range. A build that a retry made AVAILABLE counts as AVAILABLE.",
             f"{ratio} or 0 * count({failed_builds})",
             unit="percentunit",
             steps=[(None, "red"), (0.8, "orange"), (0.95, "green")],
             links=runbooks("ImageBuilderImageFailed"),
         ),
         number(
-            "Pipelines that fail",
-            "Pipelines whose last run failed, those that were disabled for it included. Not "
-            "narrowed by the choice of images.",
+            "Failing pipelines",
+            "Number of pipelines whose last run failed, including those that were disabled for "
+            "it. Not filtered by image.",
             at_least_zero(f"count({unlucky})"),
             steps=NONE_IS_GOOD,
             links=runbooks("ImageBuilderPipelineFailing", "ImageBuilderPipelineDisabled"),
         ),
         number(
-            "Targets not reached",
-            "Targets and regions where no exporter can use the service. What is shown of them is "
-            "old. Narrowed by the choice of regions alone.",
+            "Targets down",
+            "Number of targets and regions for which no exporter can call the service. Their "
+            "values are stale. Filtered by region only.",
             at_least_zero(f"count({one(TARGET_UP)} == 0)"),
             steps=NONE_IS_GOOD,
             links=runbooks("ImageBuilderTargetDown"),
@@ -97,9 +98,9 @@ def at_a_glance():
 def over_time():
     return [
         graph(
-            "Steps that came out well",
-            "Of the steps that ended COMPLETED or FAILED: the part that COMPLETED, by image, over "
-            "the window chosen above. Executions that ended before the exporter started don't "
+            "Ratio of successful steps",
+            "Ratio of COMPLETED to COMPLETED and FAILED step executions, by image, over the "
+            "window selected above. Executions that ended before the exporter started do not "
             "count.",
             [query(STEPS.share("COMPLETED", "$window", "image"), "{{image}}")],
             "percentunit",
@@ -109,8 +110,8 @@ def over_time():
         by_status(
             columns_over_time(
                 graph(
-                    "Steps that ended",
-                    "Step executions that came to their end, by how.",
+                    "Finished steps",
+                    "Number of step executions that ended, by status.",
                     [query(STEPS.finished(".+", "$__rate_interval", "status"), "{{status}}", "5m")],
                     "none",
                 )
@@ -128,8 +129,8 @@ def exporter_health():
     return [
         timeline(
             "Targets",
-            "Whether an exporter can use the service, by target and region. Narrowed by the "
-            "choice of regions alone, as are those beside it.",
+            "Whether an exporter can call the service, by target and region. The panels of this "
+            "row are filtered by region only.",
             f"max by (target, region) ({one(TARGET_UP)})",
             "{{target}} {{region}}",
             {1: ("up", "green"), 0: ("down", "red")},
@@ -137,8 +138,8 @@ def exporter_health():
             links=runbooks("ImageBuilderTargetDown"),
         ),
         graph(
-            "Age of discovery",
-            "How long ago the exporter last looked with success for what is there to follow.",
+            "Age of the last discovery pass",
+            "Time since the last successful discovery pass.",
             [query(f"time() - max by (target, region) ({discovered})", "{{target}} {{region}}")],
             "s",
             size=(8, 7),
@@ -146,9 +147,9 @@ def exporter_health():
             links=runbooks("ImageBuilderDiscoveryOld"),
         ),
         bars(
-            "Age of moving steps",
-            "How old the oldest data is of a step that may still change. A settled step is not "
-            "asked for again, and its data does not grow old.",
+            "Age of active steps",
+            "Age of the oldest data of a step that can still change. A settled step is not polled "
+            "again, and its data is never stale.",
             [
                 instant(
                     f"max by (target, region) (time() - max by ({step}) ({data})"
@@ -170,8 +171,8 @@ def overview():
     return board(
         "Image Builder / Overview",
         "imagebuilder-overview",
-        "What EC2 Image Builder builds now, what failed, and whether there is a good image of "
-        "everything.",
+        "What EC2 Image Builder builds now, what failed, and the newest AVAILABLE build of each "
+        "image.",
         "now-6h",
         [
             choice("account", "Account", series % "", "account_id"),
@@ -183,13 +184,13 @@ def overview():
             failures(STEPS),
         ],
         [
-            ("At a glance", at_a_glance()),
-            ("What runs", overview_steps.running()),
-            ("What failed", overview_steps.failed() + overview_images.failed()),
+            ("Summary", at_a_glance()),
+            ("Running steps", overview_steps.running()),
+            ("Failures", overview_steps.failed() + overview_images.failed()),
             ("Alerts", overview_steps.alerts()),
             ("Images", overview_images.images()),
             ("Pipelines", overview_images.pipelines()),
-            ("Over time", over_time()),
-            ("Is this up to date?", exporter_health()),
+            ("Trends", over_time()),
+            ("Data freshness", exporter_health()),
         ],
     )

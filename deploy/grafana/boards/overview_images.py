@@ -1,4 +1,4 @@
-"""The overview's panels on images and pipelines."""
+"""Panels of the overview on images and pipelines."""
 
 from boards import queries
 from boards.choices import IMAGE_NAME, IMAGES, PLACE, WHERE, YES
@@ -26,13 +26,13 @@ def image_series(name, *more):
 
 
 def builds(matcher):
-    """Image builds whose status is as the matcher says."""
+    """Returns the image builds whose status the matcher selects."""
     shown = image_series("status", matcher)
     return f"max by ({IMAGE}) ({shown} == 1)"
 
 
 def builds_seen(status):
-    """Image builds made in the time range that were seen to come to this status in it."""
+    """Returns the image builds created in the time range that had this status in it."""
     shown = image_series("status", f'status="{status}"')
     made = image_series("created_timestamp_seconds")
     return (
@@ -58,8 +58,8 @@ def images():
         by_status(
             bars(
                 "Image builds by status",
-                "Image builds that the exporter shows, by their status now. Those that ended well "
-                "leave after metrics.retention, two hours unless configured.",
+                "Number of image builds that the exporter exposes, by current status. Successful "
+                "ones are evicted after metrics.retention (two hours by default).",
                 [
                     instant(
                         f"count by (status) ({by_status_now})",
@@ -72,8 +72,8 @@ def images():
             )
         ),
         rows(
-            "The last good build of each image",
-            "When the newest AVAILABLE build of each image's name was made, the oldest first. "
+            "Newest AVAILABLE build of each image",
+            "Creation time of the newest AVAILABLE build of each image, oldest first. "
             "ImageBuilderNoGoodImage fires after 35 days.",
             [f"time() - {made}", f"1000 * {made}"],
             [
@@ -85,7 +85,7 @@ def images():
                     110,
                     [(None, "green"), (30 * 86400, "orange"), (35 * 86400, "red")],
                 ),
-                Column("B", "Made", unit="dateTimeAsIso", width=170),
+                Column("B", "Created", unit="dateTimeAsIso", width=170),
                 *WHERE,
             ],
             size=(16, 8),
@@ -100,8 +100,8 @@ def pipelines():
     return [
         rows(
             "Pipelines",
-            "Each pipeline's last and next run. Not narrowed by the choice of images. A next run "
-            "in the past is one that did not happen, or that the service has not moved on yet.",
+            "Last and next run of each pipeline. Not filtered by image. A next run in the past "
+            "was missed, or the service has not updated it yet.",
             [
                 of_pipelines("enabled"),
                 of_pipelines("consecutive_failures"),
@@ -115,7 +115,7 @@ def pipelines():
                 Column("A", "Enabled", width=90, texts=YES),
                 Column(
                     "B",
-                    "Failures in a row",
+                    "Consecutive failures",
                     "none",
                     140,
                     [(None, "green"), (1, "orange"), (3, "red")],
@@ -128,7 +128,7 @@ def pipelines():
                 *WHERE,
             ],
             size=(24, 8),
-            sort=("Failures in a row", True),
+            sort=("Consecutive failures", True),
             links=runbooks(
                 "ImageBuilderPipelineFailing",
                 "ImageBuilderPipelineDisabled",
@@ -141,9 +141,9 @@ def pipelines():
 def failed():
     return [
         rows(
-            "Images that failed",
-            "Image builds that are FAILED, the newest first, and where their build failed as far "
-            "as the service tells. A build that is retried is not FAILED any more.",
+            "Failed images",
+            "FAILED image builds, newest first, with the place of the failure as far as the "
+            "service reports it. A build that is retried is no longer FAILED.",
             [
                 f"1000 * (max by ({IMAGE}) ({image_series('created_timestamp_seconds')})"
                 f" and on ({IMAGE}) {builds(FAILED)})",
@@ -163,8 +163,8 @@ def failed():
                 Column("failed_step", "Failed step"),
                 Column("component", "Component"),
                 Column("phase", "Phase", width=90),
-                Column("component_step", "Component's step"),
-                Column("component_action", "Its action"),
+                Column("component_step", "Component step"),
+                Column("component_action", "Component action"),
                 *WHERE,
             ],
             size=(24, 7),

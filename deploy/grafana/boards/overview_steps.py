@@ -1,4 +1,4 @@
-"""The overview's panels on steps: what runs now, and what failed."""
+"""Panels of the overview on steps: running and failed ones."""
 
 from boards.choices import DONE_OVER, EXECUTION, IMAGE_NAME, IMAGES, STEP_NAME, WHERE
 from boards.panels import (
@@ -28,10 +28,10 @@ def running():
     seen = "max by (step_execution_id) (imagebuilder_workflow_step_last_success_timestamp_seconds)"
     return [
         rows(
-            "What runs now",
-            "Steps that are RUNNING, those nearest to their timeout first. Budgets are the limits "
-            "of the exporter's configuration. Seen is how long ago the service last told of the "
-            "step: the elapsed time goes on with the clock, also where nothing is heard.",
+            "Running step executions",
+            "RUNNING steps, nearest to their timeout first. Budgets are the limits in the "
+            "exporter's configuration. Data age is the time since the last successful poll. The "
+            "elapsed time grows with the clock, even if polls fail.",
             [
                 STEPS.elapsed(),
                 beside(STEPS.limit()),
@@ -52,7 +52,7 @@ def running():
                 Column("C", "Of timeout", "percentunit", 150, NEAR_A_LIMIT, gauge=True),
                 Column("D", "Of budget", "percentunit", 150, NEAR_A_LIMIT, gauge=True),
                 Column("E", "Attempt", unit="none", width=80),
-                Column("F", "Seen", "s", 80, [(None, "green"), (300, "orange"), (900, "red")]),
+                Column("F", "Data age", "s", 80, [(None, "green"), (300, "orange"), (900, "red")]),
                 *WHERE,
                 EXECUTION,
             ],
@@ -61,9 +61,9 @@ def running():
             links=runbooks("ImageBuilderStepTimeoutNear", "ImageBuilderStepBudgetExceeded"),
         ),
         bars(
-            "Headroom to timeouts",
-            "How much of their timeout the running steps have used up; at 100 % the service fails "
-            "them.",
+            "Used part of timeouts",
+            "Part of the timeout that running steps have used. At 100 % the service fails the "
+            "step.",
             [instant(f"sort_desc(topk(15, {STEPS.used()}))", "{{image}}: {{step}}")],
             "percentunit",
             NEAR_A_LIMIT,
@@ -74,9 +74,9 @@ def running():
         by_status(
             stacked(
                 graph(
-                    "Moving steps over time",
-                    "Step executions that run, and those that are PENDING: they wait for their turn, or "
-                    "their workflow failed before it, and they stay so.",
+                    "Running and pending steps",
+                    "Number of RUNNING and PENDING step executions. A PENDING step waits for its "
+                    "turn, or its workflow failed before, and it stays PENDING.",
                     [
                         query(f"count({STEPS.running()})", "RUNNING"),
                         query(f"count({STEPS.status('PENDING')})", "PENDING"),
@@ -95,11 +95,11 @@ def failed():
 
     return [
         rows(
-            "Steps that failed",
-            "Step executions that FAILED and ended in the time range, the newest first. "
-            "Superseded are those of builds that were retried since. The exporter keeps failed "
-            "executions for metrics.retention_failed, a day unless configured; the message is "
-            "there with metrics.message_labels alone.",
+            "Failed step executions",
+            "Step executions that FAILED and ended in the time range, newest first. Superseded "
+            "means that the build was retried later. The exporter keeps failed executions for "
+            "metrics.retention_failed (a day by default). The message requires "
+            "metrics.message_labels.",
             [
                 f"1000 * {STEPS.failed_in_range()}",
                 beside(f"max by (step_execution_id) ({STEPS.series('_duration_seconds')})"),
@@ -116,14 +116,14 @@ def failed():
                 Column("workflow", "Workflow"),
                 STEP_NAME,
                 Column("action", "Action"),
-                Column("B", "Took", unit="s", width=90),
+                Column("B", "Duration", unit="s", width=90),
                 Column(
                     "D",
                     "At timeout",
                     width=90,
                     texts=mapping({1: ("yes", "red"), 0: ("no", "text")}),
                 ),
-                Column("on_failure", "Then", width=90),
+                Column("on_failure", "On failure", width=90),
                 Column("F", "Attempt", unit="none", width=80),
                 Column("E", "Superseded", width=100, texts=DONE_OVER),
                 Column("message", "Message"),
@@ -146,10 +146,10 @@ def alerts():
     labels += ["image", "workflow", "step", "pipeline", "target"]
     return [
         rows(
-            "Alerts that fire",
-            "Alerts of deploy/prometheus/rules.yaml, where Prometheus has these rules. The name "
-            "leads to the runbook; the dashboard's variable runbooks says where they are. With an "
-            "image chosen, those of pipelines, targets and exporters are left out.",
+            "Firing alerts",
+            "Alerts of deploy/prometheus/rules.yaml, if Prometheus has loaded these rules. The "
+            "name links to the runbook, at the URL in the variable runbooks. If an image is "
+            "selected, alerts on pipelines, targets and exporters are not shown.",
             [
                 f"max by ({', '.join(labels)})"
                 f' (ALERTS{{alertname=~"ImageBuilder.+", alertstate="firing", {IMAGES}}})'

@@ -1,4 +1,4 @@
-"""Makes panels that look alike. Each takes what none may lack: a title, a description, a unit."""
+"""Builds panels of a common look. Each requires a title, a description and a unit."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-# Where a query reads several series of each step, and there may be thousands.
+# Data points of a query that reads several series of each of thousands of steps.
 COARSE = 200
 
 NEUTRAL = [(None, "blue")]
@@ -50,7 +50,7 @@ STATUS_COLOURS = {
 
 
 def mapping(texts):
-    """Shows values as other texts in colours; `texts` has a pair for each value."""
+    """Maps values to coloured texts; `texts` has a pair for each value."""
     options = {
         str(value): model.ValueMappingResult(text=text, color=colour, index=index)
         for index, (value, (text, colour)) in enumerate(texts.items())
@@ -92,7 +92,7 @@ def cells(expression):
 
 
 def frame(panel, title, description, size, queries, links=()):
-    """What each panel has; `size` is its width, of 24, and its height."""
+    """Sets what every panel has; `size` is its width (of 24) and its height."""
     width, height = size
     for letter, made in zip("ABCDEFGHIJKLMNOP", queries, strict=False):
         panel.with_target(made.ref_id(letter).datasource(DATASOURCE))
@@ -113,7 +113,7 @@ def last_value():
 def number(
     title, description, expression, unit="none", steps=NEUTRAL, size=(3, 4), links=(), decimals=None
 ):
-    """One figure, as it is at the end of the time range."""
+    """Shows one number, at the end of the time range."""
     panel = frame(stat.Panel(), title, description, size, [instant(expression)], links)
     panel.unit(unit).thresholds(thresholds(steps)).reduce_options(last_value())
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
@@ -123,7 +123,7 @@ def number(
 
 
 def bars(title, description, queries, unit, steps, size, links=(), largest=None):
-    """A bar for each series, as it is at the end of the time range."""
+    """Shows a bar for each series, at the end of the time range."""
     panel = frame(bargauge.Panel(), title, description, size, queries, links)
     panel.unit(unit).thresholds(thresholds(steps)).reduce_options(last_value()).min(0)
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
@@ -134,7 +134,7 @@ def bars(title, description, queries, unit, steps, size, links=(), largest=None)
 def graph(
     title, description, queries, unit, size=(12, 8), steps=NEUTRAL, links=(), lowest=0, largest=None
 ):
-    """Lines over time. Of `steps`, those above the first are drawn as dashed lines."""
+    """Shows lines over time. All `steps` except the first become dashed lines."""
     panel = frame(timeseries.Panel(), title, description, size, queries, links)
     panel.unit(unit).thresholds(thresholds(steps)).fill_opacity(8).line_width(1)
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
@@ -168,12 +168,12 @@ def stacked(panel):
 
 
 def columns_over_time(panel):
-    """Bars in place of lines: for what is counted in an interval."""
+    """Shows bars instead of lines, for counts in an interval."""
     return stacked(panel).draw_style(looks.GraphDrawStyle.BARS).fill_opacity(80)
 
 
 def points(panel):
-    """What stands for some minutes, and is read seldom."""
+    """Shows points, for values that are valid for some minutes."""
     panel.max_data_points(COARSE)
     return (
         panel.draw_style(looks.GraphDrawStyle.POINTS)
@@ -183,7 +183,7 @@ def points(panel):
 
 
 def by_status(panel):
-    """Gives series named by a status its colour."""
+    """Gives each series named by a status the colour of that status."""
     for status, colour in STATUS_COLOURS.items():
         fixed = {"mode": "fixed", "fixedColor": colour}
         panel.override_by_name(status, [model.DynamicConfigValue(id_val="color", value=fixed)])
@@ -191,7 +191,7 @@ def by_status(panel):
 
 
 def timeline(title, description, expression, legend, texts, size, links=()):
-    """A row for each series, coloured by what its value means."""
+    """Shows a row for each series, coloured by the meaning of its value."""
     panel = frame(
         statetimeline.Panel(), title, description, size, [query(expression, legend)], links
     )
@@ -206,7 +206,7 @@ def timeline(title, description, expression, legend, texts, size, links=()):
 
 
 def heat(title, description, expression, unit, size):
-    """How many in which bucket; the query is one of buckets by `le`."""
+    """Shows a heatmap of the buckets that the query returns by `le`."""
     made = query(expression, "{{le}}", "5m").format(PromQueryFormat.HEATMAP)
     panel = frame(heatmap.Panel(), title, description, size, [made])
     panel.unit(unit).thresholds(thresholds(NEUTRAL)).calculate(False)
@@ -225,11 +225,11 @@ def heat(title, description, expression, unit, size):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: a label of its queries or, by its letter, the value of one of them."""
+    """A column of a table: a label of its queries, or the value of the query with this letter."""
 
     source: str
     title: str
-    # Text is left as it is: a number's unit would make "111 Bil" of an account's id.
+    # Text stays unchanged: the unit of a number would show an account id as "111 Bil".
     unit: str = "string"
     width: int | None = None
     steps: list = field(default_factory=list)
@@ -241,7 +241,7 @@ class Column:
         return len(self.source) == 1
 
     def name(self, queries):
-        """As Grafana names it, which leaves the letter out where there is one query alone."""
+        """Returns the name in Grafana, which omits the letter if there is only one query."""
         if not self.is_value():
             return self.source
         return f"Value #{self.source}" if queries > 1 else "Value"
@@ -270,8 +270,8 @@ class Column:
 
 
 def rows(title, description, expressions, columns, size, sort=None, links=()):
-    """A table of what the queries find, a row for each thing: they are merged by the labels that
-    they have in common. The columns are those named and no others."""
+    """Shows a table of the results of the queries, merged by their common labels. It has only the
+    given columns."""
     panel = frame(
         table.Panel(), title, description, size, [cells(each) for each in expressions], links
     )

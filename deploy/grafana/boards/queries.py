@@ -1,17 +1,17 @@
 """PromQL that panels share.
 
-What holds for all of it:
+Rules for all of it:
 
-- Two replicas, and a pod under its old and its new name, show the same thing: each side of an
-  expression is reduced first, by `max`, so that joins find one partner and counts count once.
-- A state is looked for by `== 1`, which is right with `metrics.status_format` stateset and sparse.
-  Something is in a state as long as one replica says so: the other may be a poll behind. To be
-  exact there, as the alerts are, would take five times as long where there are ten thousand steps.
-- Selections are `=~`, and "All" is `.*`, which takes in series that lack the label.
-- Ratios and quantiles are of sums over replicas: an instance that was replaced counts for its time,
-  and two replicas count everything twice, which neither shows. What is counted for its own sake is
-  the larger of two replicas' counts.
-- No recording rule is needed. The recorded figures are over all images; these panels choose images.
+- Two replicas, and a pod under its old and its new name, expose the same thing. So each side of an
+  expression is reduced by `max` first: joins find one partner, and nothing counts twice.
+- A state is selected by `== 1`, which is correct with `metrics.status_format` stateset and sparse.
+  A step has a state as long as one replica exposes it: the other can be a poll behind. An exact
+  result, as in the alerts, would take five times as long with ten thousand steps.
+- Selectors are `=~`, and "All" is `.*`, which includes series without the label.
+- Ratios and quantiles use sums over replicas: an instance that was replaced counts for its time.
+  Two replicas count everything twice, which changes neither. A count itself is the larger one of
+  two replicas.
+- No recording rule is needed. The recorded series cover all images; these panels select images.
 """
 
 from dataclasses import dataclass
@@ -22,30 +22,30 @@ IMAGE = "account_id, region, image, image_version"
 PIPELINE = "account_id, region, pipeline"
 
 STILL = "AVAILABLE|CANCELLED|DELETED|DEPRECATED|DISABLED|FAILED"
-# Numbers for a state timeline. Where two replicas disagree, the earlier in this list is taken: what
-# has ended for one is news to the other.
+# Numbers for a state timeline. If two replicas disagree, the earlier one in this list applies: one
+# of them has not observed the end yet.
 STATUSES = ["COMPLETED", "FAILED", "CANCELLED", "SKIPPED", "RUNNING", "PENDING"]
 UNKNOWN = len(STATUSES) + 1
 
 
 def one(expression, *labels):
-    """One series for what several replicas show, or differ in by these labels."""
+    """Returns one series for those of several replicas, which can also differ in these labels."""
     return f"max without ({', '.join([REPLICAS, *labels])}) ({expression})"
 
 
 def at_least_zero(count):
-    """0 in place of nothing, but nothing where there is no exporter to count for."""
+    """Returns 0 if nothing matches, and no value if there is no exporter."""
     return f"{count} or 0 * max(imagebuilder_exporter_build_info)"
 
 
 def newest(identity, labels, expression):
-    """One series for each identity, also while two replicas know its labels differently."""
+    """Returns one series for each identity, even while its labels differ between replicas."""
     return f"topk by ({identity}) (1, max by ({identity}, {labels}) ({expression}))"
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Step executions, as far as `chosen` selects them."""
+    """Builds queries on the step executions that `chosen` selects."""
 
     chosen: str
 
@@ -56,7 +56,7 @@ class Steps:
         return f"max by ({by}) ({self.series(name)})"
 
     def known(self, labels):
-        """What the info series tells of each."""
+        """Returns labels of the info series."""
         return newest("step_execution_id", labels, self.series("_info"))
 
     def status(self, statuses):
@@ -76,18 +76,18 @@ class Steps:
         return f"({self.ended_in_range(by)} and on (step_execution_id) {self.failed()})"
 
     def superseded(self):
-        """Those of workflow executions that a retry of the build took the place of."""
+        """Returns the steps of superseded workflow executions."""
         return (
             f"(max by (step_execution_id) ({self.series('_info')} and on (workflow_execution_id)"
             f" max by (workflow_execution_id) (imagebuilder_workflow_execution_retried) == 1))"
         )
 
     def elapsed(self):
-        """How long those have run that run."""
+        """Returns the elapsed time of running steps."""
         return f"({self.of('_duration_seconds')} and on (step_execution_id) {self.running()})"
 
     def used(self, limit="_timeout_seconds"):
-        """The part of their limit that running steps have used up."""
+        """Returns the part of the limit that running steps have used."""
         return f"({self.elapsed()} / on (step_execution_id) group_left () {self.limit(limit)})"
 
     def limit(self, limit="_timeout_seconds"):
@@ -97,18 +97,18 @@ class Steps:
         return f"(max by (step_execution_id) ({self.series('_waiting_for_action')}) == 1)"
 
     def rollback(self):
-        """The status of each one's rollback, as the label `rollback`."""
+        """Returns the status of the rollback of each step, in the label `rollback`."""
         shown = newest("step_execution_id", "status", f"{self.series('_rollback_status')} == 1")
         return f'label_replace({shown}, "rollback", "$1", "status", "(.*)")'
 
     def newest_status(self, by):
-        """The place in `STATUSES`, or `UNKNOWN`, of the execution that began last."""
+        """Returns the index in `STATUSES`, or `UNKNOWN`, of the newest execution."""
         numbers = [
             f"0 * {self.status(status)} + {number}" for number, status in enumerate(STATUSES, 1)
         ]
         others = self.series("_status", f'status!~"{"|".join(STATUSES)}"')
         numbers.append(f"0 * max by (step_execution_id) ({others} == 1) + {UNKNOWN}")
-        # The start's whole seconds times 8, and the number in the last three bits.
+        # The whole seconds of the start times 8, with the number in the last three bits.
         starts = f"floor({self.of('_start_time_seconds')}) * 8"
         marked = f"{starts} + on (step_execution_id) group_left () ({' or '.join(numbers)})"
         return f"max by ({by}) ({marked}) % 8"
@@ -117,15 +117,15 @@ class Steps:
         return f'imagebuilder_workflow_steps_finished_total{{{self.chosen}, status=~"{statuses}"}}'
 
     def buckets(self):
-        """Of COMPLETED executions: how long one took to fail says nothing of how long it takes."""
+        """Returns the buckets of COMPLETED executions; the time until a failure is not typical."""
         return self.series("_finished_duration_seconds_bucket", 'status="COMPLETED"')
 
     def finished(self, statuses, window, by):
-        """How many came to one of these ends."""
+        """Returns the number of executions that ended with one of these statuses."""
         return f"sum by ({by}) ({one(f'increase({self.counter(statuses)}[{window}])')})"
 
     def share(self, statuses, window, by=""):
-        """The part of those that COMPLETED or FAILED that came to one of these ends."""
+        """Returns the ratio of executions with these statuses to COMPLETED and FAILED ones."""
 
         def ends(of):
             return f"sum by ({by}) (increase({self.counter(of)}[{window}]))"
@@ -133,7 +133,7 @@ class Steps:
         return f"{ends(statuses)} / ({ends('COMPLETED|FAILED')} > 0)"
 
     def took(self, quantile, window, by=""):
-        """A quantile of how long executions took."""
+        """Returns a quantile of the duration of executions."""
         labels = f"{by}, le" if by else "le"
         ends = f"sum by ({labels}) (increase({self.buckets()}[{window}]))"
         return f"histogram_quantile({quantile}, {ends}) >= 0"

@@ -1,4 +1,4 @@
-"""A workflow, or a step of it, over time: how long it takes, how often it fails, how it stands."""
+"""The dashboard of a workflow and its steps: durations, failures, and the state of executions."""
 
 from boards.board import board, choice, failures, window
 from boards.choices import DONE_OVER, EXECUTION, IMAGES, ON_THE_PAGE, PLACE, WHERE
@@ -34,25 +34,25 @@ FAILING = [(None, "green"), (0.05, "orange"), (0.2, "red")]
 
 
 def in_figures():
-    over = "over the window chosen above"
+    over = "over the window selected above"
     return [
         number(
-            "Running now",
-            "Step executions that are RUNNING.",
+            "Running",
+            "Number of RUNNING step executions.",
             at_least_zero(f"count({STEPS.running()})"),
             size=(4, 4),
         ),
         number(
             "Ended",
-            f"Step executions that came to an end, {over}. Of two replicas the larger count; an "
-            "exporter that was replaced meanwhile may make it too small.",
+            f"Number of step executions that ended, {over}. Of two replicas, the larger count "
+            "applies. A replaced exporter can make it too small.",
             f"sum({one(f'increase({STEPS.counter()}[$window])')})",
             size=(4, 4),
             decimals=0,
         ),
         number(
             "Failed",
-            f"Of the steps that ended COMPLETED or FAILED: the part that FAILED, {over}.",
+            f"Ratio of FAILED to COMPLETED and FAILED step executions, {over}.",
             STEPS.share("FAILED", "$window"),
             unit="percentunit",
             steps=FAILING,
@@ -62,17 +62,16 @@ def in_figures():
         *(
             number(
                 name,
-                f"{what} of the COMPLETED steps took no longer than this, {over}. It is put "
-                "together from the buckets of metrics.duration_buckets, and as exact as these are "
-                "narrow.",
+                f"{what} of the duration of COMPLETED step executions, {over}. The accuracy "
+                "depends on metrics.duration_buckets.",
                 STEPS.took(quantile, "$window"),
                 unit="s",
                 size=(4, 4),
             )
             for name, what, quantile in [
-                ("Median duration", "Half", 0.5),
-                ("90 % took at most", "Nine in ten", 0.9),
-                ("99 % took at most", "99 in a hundred", 0.99),
+                ("Median duration", "Median", 0.5),
+                ("90th percentile", "90th percentile", 0.9),
+                ("99th percentile", "99th percentile", 0.99),
             ]
         ),
     ]
@@ -82,9 +81,9 @@ def states():
     texts = {number: (status, STATUS_COLOURS[status]) for number, status in enumerate(STATUSES, 1)}
     return [
         timeline(
-            "Status over time",
-            "How the execution of each step stood that had begun last. Between two executions the "
-            "older one's end is shown while the exporter keeps it.",
+            "Status",
+            "Status of the newest execution of each step. Between two executions, the final "
+            "status of the older one is shown while the exporter keeps it.",
             STEPS.newest_status(ROW),
             "{{image}}: {{workflow}} / {{step}}",
             texts | {UNKNOWN: ("another", "dark-purple")},
@@ -107,8 +106,8 @@ def executions():
 
     return rows(
         "Executions",
-        "The step executions that began in the time range and that the exporter still shows, the "
-        "newest first, 500 at most. A rollback runs on steps that COMPLETED, when a later one has "
+        "Step executions that started in the time range and that the exporter still exposes, "
+        "newest first, at most 500. A rollback runs on COMPLETED steps after a later step has "
         "failed.",
         [
             f"1000 * {began}",
@@ -122,25 +121,25 @@ def executions():
             beside(STEPS.known("image_version, on_failure, action")),
         ],
         [
-            Column("A", "Began", unit="dateTimeAsIso", width=170),
+            Column("A", "Started", unit="dateTimeAsIso", width=170),
             Column("image", "Image"),
             Column("image_version", "Build", width=90),
             Column("workflow", "Workflow"),
             Column("step", "Step"),
             Column("action", "Action"),
             Column("status", "Status", width=110, texts=STEP_STATUS),
-            Column("C", "Took", unit="s", width=90),
+            Column("C", "Duration", unit="s", width=90),
             Column("D", "Of timeout", "percentunit", 130, NEAR_A_LIMIT, gauge=True),
             Column("E", "Of budget", "percentunit", 130, NEAR_A_LIMIT, gauge=True),
             Column("F", "Attempt", unit="none", width=80),
-            Column("G", "Of", unit="none", width=50),
+            Column("G", "Max attempts", unit="none", width=110),
             Column("rollback", "Rollback", width=110, texts=ROLLBACK),
             Column("on_failure", "On failure", width=100),
             *WHERE,
             EXECUTION,
         ],
         size=(24, 10),
-        sort=("Began", True),
+        sort=("Started", True),
     )
 
 
@@ -159,9 +158,9 @@ def workflows():
 
     return rows(
         "Workflow executions",
-        "The workflow executions that began in the time range and that the exporter still shows, "
-        "the newest first, 200 at most. Not narrowed by the choice of steps. Superseded are those "
-        "that a retry of the build took the place of.",
+        "Workflow executions that started in the time range and that the exporter still exposes, "
+        "newest first, at most 200. Not filtered by step. Superseded means that the build was "
+        "retried later.",
         [
             f"1000 * {began}",
             beside(newest("workflow_execution_id", "status", f"{series('status')} == 1")),
@@ -180,7 +179,7 @@ def workflows():
             ),
         ],
         [
-            Column("A", "Began", unit="dateTimeAsIso", width=170),
+            Column("A", "Started", unit="dateTimeAsIso", width=170),
             Column("image", "Image"),
             Column("image_version", "Build", width=90),
             Column("workflow", "Workflow"),
@@ -201,7 +200,7 @@ def workflows():
                     "SKIPPED",
                 ),
             ),
-            Column("C", "Took", unit="s", width=90),
+            Column("C", "Duration", unit="s", width=90),
             Column("D", "Steps", unit="none", width=70),
             Column("E", "Succeeded", unit="none", width=100),
             Column("F", "Failed", "none", 80, [(None, "text"), (1, "red")]),
@@ -211,12 +210,12 @@ def workflows():
             Column("workflow_execution_id", "Workflow execution", width=330, links=(ON_THE_PAGE,)),
         ],
         size=(24, 8),
-        sort=("Began", True),
+        sort=("Started", True),
     )
 
 
 def durations():
-    # An end is seen a poll after it was, so each stands for some minutes rather than for a moment.
+    # A poll observes an end late, so each point spans some minutes instead of a moment.
     just_ended = f"({STEPS.of('_end_time_seconds')} > time() - 300 - $__interval_ms / 1000)"
     ended = f"{STEPS.of('_duration_seconds')} and on (step_execution_id) {just_ended}"
     limits = [
@@ -229,18 +228,18 @@ def durations():
     return [
         points(
             graph(
-                "How long executions took",
-                "A point, for some minutes, for each execution that ended. Skipped steps took no "
-                "time.",
+                "Durations of ended executions",
+                "Duration of each execution that ended, as points over some minutes. Skipped "
+                "steps have a duration of 0.",
                 [query(f"max by ({ROW}) ({ended})", "{{image}}: {{workflow}} / {{step}}")],
                 "s",
                 size=(12, 9),
             )
         ),
         graph(
-            "How long they run, and may run",
-            "The elapsed time of running executions, which falls back when the next begins; and "
-            "the smallest timeout and budget of those that the exporter shows.",
+            "Elapsed time and limits",
+            "Elapsed time of running executions, which restarts with the next execution, and the "
+            "smallest timeout and budget of the exposed ones.",
             [
                 query(
                     f"max by ({ROW}) ({STEPS.elapsed()})",
@@ -254,10 +253,10 @@ def durations():
         ),
         graph(
             "Quantiles of durations",
-            "How long COMPLETED executions took at most: half, nine in ten and 99 in a hundred of "
-            "them, over the window chosen above. As exact as the buckets of "
-            "metrics.duration_buckets are narrow. Made from the buckets themselves: the figures "
-            "that deploy/prometheus/rules.yaml records are over all images.",
+            "50th, 90th and 99th percentile of the duration of COMPLETED executions, over the "
+            "window selected above. The accuracy depends on metrics.duration_buckets. The values "
+            "come from the buckets, because the series that deploy/prometheus/rules.yaml records "
+            "cover all images.",
             [
                 query(
                     STEPS.took(quantile, "$window", "workflow, step"),
@@ -270,7 +269,7 @@ def durations():
         ),
         heat(
             "Durations",
-            "How many COMPLETED executions took how long, at the time at which they ended.",
+            "Number of COMPLETED executions by duration, at the time of their end.",
             f"sum by (le) ({one(f'increase({STEPS.buckets()}[$__rate_interval])')})",
             "s",
             size=(12, 9),
@@ -284,7 +283,7 @@ def failing():
         columns_over_time(
             graph(
                 "Failures by step",
-                "Step executions that FAILED for good, when they ended.",
+                "Number of step executions that finally FAILED, at the time of their end.",
                 [
                     query(
                         STEPS.finished("FAILED", "$__rate_interval", "workflow, step"),
@@ -297,9 +296,9 @@ def failing():
             )
         ),
         bars(
-            "Failed part by step",
-            "Of the executions of each step that ended COMPLETED or FAILED: the part that FAILED, "
-            "over the window chosen above, the largest first.",
+            "Failure ratio by step",
+            "Ratio of FAILED to COMPLETED and FAILED executions of each step, over the window "
+            "selected above, largest first.",
             [
                 instant(
                     f"sort_desc(topk(15, {STEPS.share('FAILED', '$window', 'workflow, step')}))",
@@ -314,8 +313,7 @@ def failing():
         ),
         graph(
             "Attempts",
-            "The attempt that running and failed executions are at, where the service reports "
-            "attempts.",
+            "Current attempt of running and failed executions, if the service reports attempts.",
             [
                 query(
                     f"max by ({ROW}) ({STEPS.series('_attempt')})",
@@ -330,9 +328,8 @@ def failing():
             stacked(
                 graph(
                     "Rollbacks",
-                    "Step executions that the exporter shows and that are or were rolled back, by "
-                    "how that stands. A rollback that FAILED may have left an instance or an "
-                    "image behind.",
+                    "Number of exposed step executions with a rollback, by status of the "
+                    "rollback. If a rollback FAILED, an instance or an image can remain.",
                     [query(f"count by (status) ({rollbacks})", "{{status}}")],
                     "none",
                     size=(12, 8),
@@ -346,13 +343,12 @@ def failing():
 
 
 def workflow_step():
-    # What has left /metrics is still known by its counters.
+    # Counters still have the labels of evicted executions.
     series = '{__name__=~"imagebuilder_workflow_(step_status|steps_finished_total)"%s}'
     return board(
         "Image Builder / Workflow and step",
         "imagebuilder-workflow-step",
-        "How long the steps of a workflow take, how often they fail, and how each of their "
-        "executions stands.",
+        "Durations, failures and states of the steps of a workflow.",
         "now-24h",
         [
             choice("account", "Account", series % "", "account_id"),
@@ -364,7 +360,7 @@ def workflow_step():
         ],
         [failures(STEPS)],
         [
-            ("In figures", in_figures()),
+            ("Summary", in_figures()),
             ("States and executions", states()),
             ("Durations", durations()),
             ("Failures, attempts, rollbacks", failing()),
