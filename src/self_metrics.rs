@@ -5,6 +5,9 @@
 //! `exposition` reads both. It also declares the families whose values are computed at the scrape,
 //! such as `target_up` and `clock_skew_seconds`.
 
+#[cfg(target_os = "linux")]
+mod process;
+
 use std::time::Duration;
 
 use prometheus::core::Collector;
@@ -171,9 +174,7 @@ impl ProcessMetrics {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
         registry
-            .register(Box::new(
-                prometheus::process_collector::ProcessCollector::for_self(),
-            ))
+            .register(Box::new(process::Process::new()))
             .expect(DISTINCT);
         let info = valid(Gauge::with_opts(
             opts(&BUILD_INFO)
