@@ -122,7 +122,7 @@ pub(super) const WORKFLOW_IDS: List<Text<WorkflowExecutionId>> = List {
 pub(super) const IMAGE_ARNS: List<Text<ImageArn>> = List {
     of: Text {
         rule: Rule::string(
-            "^arn:aws(-[a-z-]*)?:imagebuilder:[^:]+:([0-9]{12}|aws(-[a-z-]*)?):image/[a-z0-9_-]+/[0-9]+[.][0-9]+[.][0-9]+/[0-9]+$",
+            "^arn:aws(-[a-z-]*)?:imagebuilder:[^:]+:([0-9]{12}|aws(-[a-z-]*)?|third-party):image/[a-z0-9_-]+/[0-9]+[.][0-9]+[.][0-9]+/[0-9]+$",
             "the ARN of an image build version, such as arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",
         ),
         wanted: "the ARN of an image build version",
@@ -146,7 +146,7 @@ pub(super) const PIPELINES: List<Text<PipelineSelector>> = List {
     of: Text {
         rule: Rule {
             name: "glob or ARN",
-            pattern: r"^(?=[\s\S]{1,256}$)([a-z0-9_*?{},-]|\\[a-z0-9_-]|\[[!^]?[\s\S][^\]]*\])+$|^arn:aws(-[a-z-]*)?:imagebuilder:[^:]+:([0-9]{12}|aws(-[a-z-]*)?):image-pipeline/[a-z0-9_-]+$",
+            pattern: r"^(?=[\s\S]{1,256}$)([a-z0-9_*?{},-]|\\[a-z0-9_-]|\[[!^]?[\s\S][^\]]*\])+$|^arn:aws(-[a-z-]*)?:imagebuilder:[^:]+:([0-9]{12}|aws(-[a-z-]*)?|third-party):image-pipeline/[a-z0-9_-]+$",
             wanted: "a glob over names as they stand in ARNs, such as golden-*, or the ARN of a pipeline",
         },
         wanted: "a glob such as golden-*, or an ARN",

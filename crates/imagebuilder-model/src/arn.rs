@@ -30,7 +30,7 @@ impl ImageArn {
         region(&self.arn)
     }
 
-    /// The owner: twelve digits, or `aws` or the like for an image that Amazon manages.
+    /// The owner: twelve digits, `aws` or the like for an image that Amazon manages, or `third-party`.
     pub fn account_id(&self) -> &str {
         self.resource.owner.of(&self.arn)
     }
@@ -218,8 +218,9 @@ fn region(arn: &str) -> &str {
     arn.split(':').nth(3).unwrap_or_default()
 }
 
+/// An account, Amazon (`aws`, `aws-marketplace` and the like), or `third-party`.
 fn is_owner(text: &str) -> bool {
-    is_account_id(text) || is_partition(text)
+    is_account_id(text) || is_partition(text) || text == "third-party"
 }
 
 fn is_build_version(text: &str) -> bool {
@@ -270,6 +271,23 @@ mod tests {
             "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",
         ] {
             assert_eq!(PipelineArn::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn owner_is_an_account_amazon_or_a_third_party() {
+        for owner in ["111122223333", "aws", "aws-marketplace", "third-party"] {
+            let of = |path: &str| format!("arn:aws:imagebuilder:us-west-2:{owner}:{path}");
+            let image = ImageArn::parse(&of("image/golden/1.0.0/1")).unwrap();
+            assert_eq!(image.account_id(), owner);
+            let component = of("component/install-agent/2.1.0/4");
+            let name = resource_name(&component, &["component"]);
+            assert_eq!(name, Some("install-agent"));
+            assert!(WorkflowArn::parse(&of("workflow/build/build-image/1.0.3/1")).is_some());
+        }
+        for owner in ["", "third", "Third-Party", "1111222233334", "amazon"] {
+            let arn = format!("arn:aws:imagebuilder:us-west-2:{owner}:image/golden/1.0.0/1");
+            assert_eq!(ImageArn::parse(&arn), None, "{arn}");
         }
     }
 
