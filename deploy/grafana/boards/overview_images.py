@@ -149,7 +149,7 @@ def failed():
                 f" and on ({IMAGE}) {builds(FAILED)})",
                 newest(
                     IMAGE,
-                    "failed_step, component, phase, component_step, component_action",
+                    "stage, failed_step, component, phase, component_step, component_action",
                     image_series("failure_info"),
                 ),
                 f"{newest(IMAGE, 'pipeline', image_series('info'))} and on ({IMAGE}) "
@@ -160,6 +160,7 @@ def failed():
                 IMAGE_NAME,
                 Column("image_version", "Build", width=90),
                 Column("pipeline", "Pipeline"),
+                Column("stage", "Stage", width=120),
                 Column("failed_step", "Failed step"),
                 Column("component", "Component"),
                 Column("phase", "Phase", width=90),
