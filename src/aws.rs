@@ -8,6 +8,7 @@ mod answer;
 mod credentials;
 mod date;
 mod error;
+mod processes;
 mod proxy;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_imagebuilder::Client;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use date::DateListener;
+pub use processes::end_credential_processes;
 pub use proxy::BadProxy;
 use tokio::runtime::Handle;
 use tokio::sync::watch;

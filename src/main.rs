@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use imagebuilder_exporter::app::{self, App, AppSettings, Lookup};
-use imagebuilder_exporter::aws::Aws;
+use imagebuilder_exporter::aws::{Aws, end_credential_processes};
 use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::{config, demo, doctor, logging, simulate};
@@ -41,6 +41,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     // never: the process does not wait for it. Nor is the runtime taken from under such a thread,
     // which would panic.
     std::mem::forget(runtime);
+    end_credential_processes();
     outcome
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::processes::end_older_than;
 use crate::clock::Clock;
 use crate::config::Target;
 
@@ -54,7 +55,7 @@ pub(super) async fn provider(
         Some(_) => patience.mul_f64(0.75),
         None => patience,
     };
-    let base = SharedCredentialsProvider::new(Aside::new(base, base_patience));
+    let base = SharedCredentialsProvider::new(Aside::new(base));
     let base = SharedCredentialsProvider::new(ChainStep::new(name, base, base_patience));
     let Some(role) = &target.assume_role else {
         return base;
@@ -95,50 +96,55 @@ fn from_profile(name: &str, shared: &SdkConfig) -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(profile.build())
 }
 
+/// How long loading credentials may take, which can be the work of a process: longer than a call
+/// waits for it. What comes later than that is used by a later call.
+const LONGEST_LOAD: Duration = Duration::from_secs(60);
+
 /// A provider that works on a thread of its own. The SDK's read files with the thread that polls
 /// them, and one that never answers would hold up whatever else that thread is there for: the
-/// server, the signals, all other targets.
+/// server, the signals, all other targets. A call that waits no longer leaves the thread working,
+/// since the process of a `credential_process` would go on anyway.
 struct Aside {
     provider: SharedCredentialsProvider,
-    patience: Duration,
-    /// At most one thread is held up: nobody else is sent after it.
-    loading: Mutex<Option<JoinHandle<Option<CredentialsResult>>>>,
+    /// At most one thread is held up, and one process runs: nobody else is sent after it.
+    loading: Mutex<Option<JoinHandle<CredentialsResult>>>,
 }
 
 impl Aside {
-    fn new(provider: SharedCredentialsProvider, patience: Duration) -> Self {
+    fn new(provider: SharedCredentialsProvider) -> Self {
         Self {
             provider,
-            patience,
             loading: Mutex::default(),
         }
     }
 
     async fn credentials(&self) -> CredentialsResult {
         let mut loading = self.loading.lock().await;
-        // What nobody waited for any more may be old.
-        let _ = loading.take_if(|loading| loading.is_finished());
         let thread = loading.get_or_insert_with(|| {
-            let (provider, patience) = (self.provider.clone(), self.patience);
+            let provider = self.provider.clone();
             let runtime = Handle::current();
-            tokio::task::spawn_blocking(move || {
-                let loading = async { provider.provide_credentials().await };
-                runtime
-                    .block_on(async { tokio::time::timeout(patience, loading).await })
-                    .ok()
-            })
+            tokio::task::spawn_blocking(move || runtime.block_on(load(provider)))
         });
         let loaded = thread.await;
         *loading = None;
         match loaded {
-            Ok(Some(result)) => result,
-            Ok(None) => Err(CredentialsError::provider_error(format!(
-                "no answer within {:?}",
-                self.patience
-            ))),
+            Ok(result) => result,
             Err(failure) => std::panic::resume_unwind(failure.into_panic()),
         }
     }
+}
+
+/// Ends the process that does not answer.
+async fn load(provider: SharedCredentialsProvider) -> CredentialsResult {
+    let loading = provider.provide_credentials();
+    let Ok(result) = tokio::time::timeout(LONGEST_LOAD, loading).await else {
+        // It began a little later than the waiting for it.
+        end_older_than(LONGEST_LOAD - Duration::from_secs(5));
+        return Err(CredentialsError::provider_error(format!(
+            "no answer within {LONGEST_LOAD:?}; a credential_process was ended"
+        )));
+    };
+    result
 }
 
 impl fmt::Debug for Aside {

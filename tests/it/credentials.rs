@@ -1,5 +1,7 @@
 //! Where credentials come from, and what is told when they don't come.
 
+mod process;
+
 use imagebuilder_exporter::simulator::Effect;
 
 use crate::process::{Exporter, Scrape, Setup, Simulated, error};

@@ -1,0 +1,57 @@
+//! Ends the processes that profiles start for credentials (`credential_process`).
+//!
+//! The SDK starts such a process in no group of its own, and leaves it running where nobody waits
+//! for it any more. The exporter starts no other processes, so that all of its children are these.
+
+use std::time::Duration;
+
+/// Ends all of them, and what they started: for the end of the exporter.
+pub fn end_credential_processes() {
+    end_older_than(Duration::ZERO);
+}
+
+/// Ends those that have run that long, and what they started.
+#[cfg(target_os = "linux")]
+pub(super) fn end_older_than(age: Duration) {
+    use std::collections::BTreeSet;
+
+    use procfs::Current;
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let Ok(processes) = procfs::process::all_processes() else {
+        return;
+    };
+    let Ok(uptime) = procfs::Uptime::current() else {
+        return;
+    };
+    let stats: Vec<_> = processes
+        .filter_map(|process| process.ok()?.stat().ok())
+        .collect();
+    let age_of =
+        |starttime: u64| uptime.uptime - starttime as f64 / procfs::ticks_per_second() as f64;
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    let mut ended: BTreeSet<i32> = stats
+        .iter()
+        .filter(|stat| stat.ppid == own && age_of(stat.starttime) >= age.as_secs_f64())
+        .map(|stat| stat.pid)
+        .collect();
+    loop {
+        let below = { stats.iter() }.filter(|stat| ended.contains(&stat.ppid));
+        let below: Vec<i32> = below.map(|stat| stat.pid).collect();
+        let before = ended.len();
+        ended.extend(below);
+        if ended.len() == before {
+            break;
+        }
+    }
+    for pid in ended {
+        if let Some(pid) = Pid::from_raw(pid) {
+            // One that has ended meanwhile is what is wanted.
+            let _ = kill_process(pid, Signal::Kill);
+        }
+    }
+}
+
+/// Only Linux tells which processes are whose.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn end_older_than(_age: Duration) {}

@@ -1,0 +1,62 @@
+//! Credentials that a profile gets from a process, `credential_process`.
+
+use std::time::Duration;
+
+use super::{ANSWERED, scenario, with};
+use crate::process::{Exporter, Setup, Simulated};
+
+/// An exporter whose profile has this script for its process, which writes a line to `started` first.
+async fn exporter(simulated: &Simulated, script: &str) -> (Exporter, std::path::PathBuf) {
+    let setup = Setup::exporter(&with(simulated, "profile: slow")).without_credentials();
+    let started = setup.files.write("started", "");
+    let text = format!("echo $$ >> {}\n{script}\n", started.display());
+    let script = setup.files.write("script", &text);
+    let shared = format!(
+        "[profile slow]\ncredential_process = sh {}\n",
+        script.display()
+    );
+    let shared = setup.files.write("aws-config", &shared);
+    let setup = setup.env("AWS_CONFIG_FILE", shared.to_str().unwrap());
+    (setup.env("PATH", "/usr/bin:/bin").start().await, started)
+}
+
+/// Ids of the processes that were started.
+fn ids(started: &std::path::Path) -> Vec<String> {
+    let text = std::fs::read_to_string(started).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn late_result_of_a_process_is_used_and_it_is_the_only_one() {
+    let simulated = Simulated::start(scenario()).await;
+    let credentials = r#"{"Version": 1, "AccessKeyId": "AKIDOFPROFILE", "SecretAccessKey": "s"}"#;
+    let script = format!("sleep 9; echo '{credentials}'");
+    let (exporter, started) = exporter(&simulated, &script).await;
+    exporter.until_over(ANSWERED, 0.0).await;
+    assert_eq!(ids(&started).len(), 1);
+}
+
+#[tokio::test]
+async fn no_process_outlives_the_exporter() {
+    let simulated = Simulated::start(scenario()).await;
+    let (exporter, started) = exporter(&simulated, "sleep 1000; true").await;
+    exporter
+        .until_line(&["polling failed", "no answer within"])
+        .await;
+    let ids = ids(&started);
+    assert_eq!(ids.len(), 1, "one at a time");
+    exporter.signal("TERM");
+    exporter.ended(Duration::from_secs(5)).await;
+    let id: i32 = ids[0].parse().unwrap();
+    let is_alive = || {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    let gone = async {
+        while is_alive() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(5), gone).await;
+    assert!(gone.is_ok(), "{id} is still there");
+}
