@@ -14,11 +14,15 @@ use super::retry::Policy;
 use super::selection::Selection;
 use crate::api::{Account, Call, ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{Image, Pipeline, PipelineArn, Timestamp};
+use crate::model::{Image, ImageArn, Pipeline, PipelineArn, Timestamp};
 use crate::snapshot::{AvailableBuild, Chunks, SelectorKind, SelectorRecord, Table};
 
 /// Account and name of an image.
 pub(super) type ImageKey = (String, String);
+
+pub(super) fn image_key(arn: &ImageArn) -> ImageKey {
+    (arn.account_id().to_owned(), arn.name().to_owned())
+}
 
 /// One of the two lists of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,8 +252,7 @@ impl Discovery {
         if let Some(build) = AvailableBuild::of(image)
             && !selection.excludes_image(image)
         {
-            let key = (image.arn.account_id().to_owned(), name.to_owned());
-            let available = tally.available.entry(key).or_default();
+            let available = tally.available.entry(image_key(&image.arn)).or_default();
             let build = Some(Arc::new(build));
             if selected {
                 available.selected = build.clone().max(available.selected.take());
@@ -306,6 +309,11 @@ impl Discovery {
     pub(super) fn images_read(&mut self, tracked: impl IntoIterator<Item = ImageKey>) {
         self.tracked.extend(tracked);
         self.available = Some(std::mem::take(&mut self.tally.available));
+    }
+
+    /// Forgets the names of images that are not tracked.
+    pub(super) fn retain_tracked(&mut self, tracked: &BTreeSet<ImageKey>) {
+        self.tracked.retain(|name| tracked.contains(name));
     }
 
     /// The pass over the pipelines has ended. Returns those that are selected.

@@ -67,6 +67,8 @@ pub(super) struct AllSteps {
     /// When it is evicted, once all has settled.
     pub expires: Option<Timestamp>,
     pub image: Option<ImageArn>,
+    /// A step of it was left to another target, which lists it.
+    pub left_step: bool,
 }
 
 /// The workflow executions of one assignment.

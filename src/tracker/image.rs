@@ -66,6 +66,8 @@ pub(super) struct ImageState {
     /// When the last of its known executions ended, whether that is still tracked or not.
     pub last_end: Option<Timestamp>,
     pub listing: ExecutionsListing,
+    /// An execution of it was left to another target, which names it.
+    pub left_execution: bool,
     /// Gets that failed in a row.
     pub get: Retries,
     /// The discovery pass that last told of it.

@@ -75,6 +75,14 @@ impl Images {
         kind == ErrorKind::Forbidden && c.queue.deny(Operation::ListWorkflowExecutions, now)
     }
 
+    /// Lists the executions of an image that left one of them to another target.
+    pub(super) fn list_left(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) {
+        if let Some(image) = self.get_mut(arn) {
+            image.left_execution = false;
+        }
+        self.list_executions(arn, c.now.instant, Urgency::Waiting, c);
+    }
+
     /// The account's images were listed once more: requests what the steps alone do not tell.
     pub(super) fn list_overdue_executions(&mut self, c: &mut ImageContext<'_>) {
         let (interval, now) = (c.pace.discovery_interval, c.now.instant);

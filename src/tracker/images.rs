@@ -3,11 +3,11 @@
 //! Owns the rules about a single image. Whether an image is selected `discovery` knows; which target
 //! owns it is asked by the tracker.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio::time::Instant;
 
-use super::discovery::Discovery;
+use super::discovery::{Discovery, ImageKey, image_key};
 use super::executions::Executions;
 use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Standing, may_matter};
 use super::labels::Labels;
@@ -73,6 +73,12 @@ impl Images {
     /// The tags of an image, as last told.
     pub(super) fn tags(&self, arn: &ImageArn) -> Option<&Tags> {
         Some(&self.get(arn)?.told.as_ref()?.tags)
+    }
+
+    /// The names of the tracked images.
+    pub(super) fn tracked_names(&self) -> BTreeSet<ImageKey> {
+        let tracked = self.all.iter().filter(|(_, image)| image.is_tracked());
+        tracked.map(|(arn, _)| image_key(arn)).collect()
     }
 
     /// The images for which `chosen` holds.
@@ -350,6 +356,13 @@ impl Images {
             // What the response is about to tell may be stale already.
             true => image.listing.pager.again = true,
             false => c.queue.no_later(call, Slot::new(due, urgency)),
+        }
+    }
+
+    /// An execution of the image is left to another target, which names it.
+    pub(super) fn leave_execution(&mut self, arn: &ImageArn) {
+        if let Some(image) = self.get_mut(arn) {
+            image.left_execution = true;
         }
     }
 

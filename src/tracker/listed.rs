@@ -25,6 +25,11 @@ impl Listed {
         listed
     }
 
+    /// Whether a step or a workflow execution is listed here and not in `next`.
+    pub(super) fn has_more_than(&self, next: &Self) -> bool {
+        !self.steps.is_subset(&next.steps) || !self.executions.is_subset(&next.executions)
+    }
+
     pub(super) fn has_step(&self, id: &StepExecutionId) -> bool {
         self.steps.contains(id)
     }

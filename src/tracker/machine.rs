@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::assignment::Assignment;
 use super::changes::Changes;
 use super::context::{Context, ImageSignal};
-use super::discovery::{Discovery, ImageKey};
+use super::discovery::Discovery;
 use super::image::Standing;
 use super::images::{ImageContext, Images};
 use super::labels::{Labels, own_labels};
@@ -84,8 +84,11 @@ impl Tracker {
         owners: &dyn Ownership,
         now: Now,
     ) -> Changes {
-        self.assignment = assignment;
+        let before = std::mem::replace(&mut self.assignment, assignment);
         self.apply_assignment(owners, now);
+        if before.listed.has_more_than(&self.assignment.listed) {
+            self.take_back(now);
+        }
         std::mem::take(&mut self.changes)
     }
 
@@ -109,16 +112,18 @@ impl Tracker {
         self.forget_unnamed();
         self.select(now);
         self.give_up_listed_elsewhere(now);
-        let (workflows, context) = self.workflows(now);
+        let (workflows, mut context) = self.workflows(now);
+        workflows.untrack_unowned(&mut context);
         workflows.relabel(&listed, &context);
+        let tracked = self.images.tracked_names();
+        self.discovery.retain_tracked(&tracked);
         let selection = self.discovery.selection();
         self.pipelines.select(selection);
-        let tracked = |(account, name): &ImageKey| {
-            let mut images = self.images.iter().filter(|(_, image)| image.is_tracked());
-            images.any(|(arn, _)| arn.account_id() == account && arn.name() == name)
-        };
         self.names.retain(|key| {
-            selection.names_image(&key.1) || self.pipelines.build(key) || tracked(key)
+            selection.asks_for_images()
+                && (selection.names_image(&key.1)
+                    || self.pipelines.build(key)
+                    || tracked.contains(key))
         });
         self.names
             .expose_all(&self.labels, owners, &mut self.changes.released);
@@ -156,12 +161,29 @@ impl Tracker {
         }
     }
 
+    /// The configuration lists less one by one than before: lists what was left to other targets.
+    fn take_back(&mut self, now: Now) {
+        let (workflows, mut context) = self.workflows(now);
+        workflows.take_back(&mut context);
+        for arn in self.images.arns(|image| image.left_execution) {
+            let (images, _, mut context) = self.images(now);
+            images.list_left(&arn, &mut context);
+        }
+    }
+
     /// Stops tracking what the configuration lists for another target.
     fn give_up_listed_elsewhere(&mut self, now: Now) {
         let listed = self.assignment.listed.clone();
         for arn in self.images.arns(|image| !image.named) {
             if listed.has_image(&arn) {
                 self.drop_image(&arn, now);
+            }
+        }
+        for id in self.workflows.executions.ids(|_, _| true) {
+            if let Some(image) = self.workflows.executions.image_of(id)
+                && self.assignment.leaves_execution(&id)
+            {
+                self.images.leave_execution(image);
             }
         }
         let (workflows, mut context) = self.workflows(now);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::changes::{Changes, Notice};
-use super::discovery::AccountList;
+use super::discovery::{AccountList, image_key};
 use super::image::{Decision, ImageSource, Standing};
 use super::machine::Tracker;
 use super::ownership::{Ownership, Resource};
@@ -175,10 +175,11 @@ impl Tracker {
 
     fn executions_listed(&mut self, arn: &ImageArn, page: WorkflowPage, asked: Instant, now: Now) {
         for (id, answer) in page.entries {
-            let ours = !self.assignment.leaves_execution(&id);
-            let Some(answer) = answer.filter(|_| ours) else {
+            if self.assignment.leaves_execution(&id) {
+                self.images.leave_execution(arn);
                 continue;
-            };
+            }
+            let Some(answer) = answer else { continue };
             if answer.status.is_terminal() {
                 let ended = answer.end.unwrap_or(now.time);
                 self.images.execution_ended(arn, ended);
@@ -237,8 +238,7 @@ impl Tracker {
             .images
             .iter()
             .filter(|(_, image)| image.is_tracked() && self.discovery.selects(image) == Some(true));
-        let key = |arn: &ImageArn| (arn.account_id().to_owned(), arn.name().to_owned());
-        let names: Vec<_> = selected.map(|(arn, _)| key(arn)).collect();
+        let names: Vec<_> = selected.map(|(arn, _)| image_key(arn)).collect();
         self.discovery.images_read(names);
         self.pass_ended(list, owners, now);
     }

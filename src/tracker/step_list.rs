@@ -75,6 +75,7 @@ impl StepList<'_, '_> {
             return;
         };
         if !known && self.c.listed.has_step(&id) {
+            all.left_step = true;
             return;
         }
         if !all.steps.contains(&id) {

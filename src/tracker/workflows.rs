@@ -151,15 +151,13 @@ impl Workflows {
         }
     }
 
-    /// Tracks just these executions by their names in the configuration, beside those of images.
+    /// Tracks just these executions by their names in the configuration, beside those of images. Those
+    /// that are named no more stay until [`Self::untrack_unowned`].
     pub(super) fn name_executions(&mut self, ids: &[WorkflowExecutionId], c: &mut Context<'_>) {
         let named = self.executions.ids(|id, _| self.executions.is_named(id));
         for id in named.into_iter().filter(|id| !ids.contains(id)) {
             if let Some(all) = self.executions.all_steps_mut(id) {
                 all.named = false;
-            }
-            if c.known_image(&self.executions, id).is_none() {
-                self.untrack_execution(id, c);
             }
         }
         for id in ids {
@@ -170,6 +168,15 @@ impl Workflows {
             if new {
                 let slot = Slot::new(c.now.instant, Urgency::Running);
                 c.queue.request(Call::GetWorkflowExecution(*id), slot);
+            }
+        }
+    }
+
+    /// Stops tracking each execution that is neither named nor of an image of this target.
+    pub(super) fn untrack_unowned(&mut self, c: &mut Context<'_>) {
+        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+            if !self.executions.is_named(id) && c.known_image(&self.executions, id).is_none() {
+                self.untrack_execution(id, c);
             }
         }
     }
@@ -266,6 +273,17 @@ impl Workflows {
         }
     }
 
+    /// Lists the steps of each execution that left one of them to another target.
+    pub(super) fn take_back(&mut self, c: &mut Context<'_>) {
+        let slot = Slot::new(c.now.instant, Urgency::Waiting);
+        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+            let all = self.executions.all_steps_mut(id);
+            if all.is_some_and(|all| std::mem::take(&mut all.left_step)) {
+                self.polling(c).list_no_later(id, slot);
+            }
+        }
+    }
+
     /// Stops tracking what the configuration lists for another target.
     pub(super) fn give_up(&mut self, listed: &Listed, c: &mut Context<'_>) {
         for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
@@ -280,6 +298,7 @@ impl Workflows {
             let execution = self.steps.schedule(&id).and_then(|one| one.execution);
             if let Some(all) = execution.and_then(|id| self.executions.all_steps_mut(id)) {
                 all.steps.retain(|step| *step != id);
+                all.left_step = true;
             }
             self.untrack_step(id, c);
         }

@@ -3,6 +3,7 @@
 mod discovery;
 mod exposed;
 mod generate;
+mod reloads;
 mod truth;
 mod world;
 
