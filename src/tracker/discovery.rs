@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::image::ImageState;
+use super::image::{ImageKey, ImageState, image_key};
 use super::pace::Pace;
 use super::pager::Pager;
 use super::queue::{Queue, Slot, Urgency};
@@ -14,15 +14,8 @@ use super::retry::Policy;
 use super::selection::Selection;
 use crate::api::{Account, Call, ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{Image, ImageArn, Pipeline, PipelineArn, Timestamp};
+use crate::model::{Image, Pipeline, PipelineArn, Timestamp};
 use crate::snapshot::{AvailableBuild, Chunks, SelectorKind, SelectorRecord, Table};
-
-/// Account and name of an image.
-pub(super) type ImageKey = (String, String);
-
-pub(super) fn image_key(arn: &ImageArn) -> ImageKey {
-    (arn.account_id().to_owned(), arn.name().to_owned())
-}
 
 /// One of the two lists of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -75,6 +75,13 @@ impl Images {
         kind == ErrorKind::Forbidden && c.queue.deny(Operation::ListWorkflowExecutions, now)
     }
 
+    /// An execution of the image is left to another target, which names it.
+    pub(super) fn leave_execution(&mut self, arn: &ImageArn) {
+        if let Some(image) = self.get_mut(arn) {
+            image.left_execution = true;
+        }
+    }
+
     /// Lists the executions of an image that left one of them to another target.
     pub(super) fn list_left(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) {
         if let Some(image) = self.get_mut(arn) {

@@ -7,9 +7,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use tokio::time::Instant;
 
-use super::discovery::{Discovery, ImageKey, image_key};
+use super::discovery::Discovery;
 use super::executions::Executions;
-use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Standing, may_matter};
+use super::image::{
+    Decision, ExecutionsListing, ImageKey, ImageSource, ImageState, Standing, image_key, may_matter,
+};
 use super::labels::Labels;
 use super::pace::{HOUR, Pace, SELDOM};
 use super::queue::{Queue, Slot, Urgency};
@@ -356,13 +358,6 @@ impl Images {
             // What the response is about to tell may be stale already.
             true => image.listing.pager.again = true,
             false => c.queue.no_later(call, Slot::new(due, urgency)),
-        }
-    }
-
-    /// An execution of the image is left to another target, which names it.
-    pub(super) fn leave_execution(&mut self, arn: &ImageArn) {
-        if let Some(image) = self.get_mut(arn) {
-            image.left_execution = true;
         }
     }
 

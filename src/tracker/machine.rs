@@ -141,7 +141,8 @@ impl Tracker {
         let before = std::mem::replace(&mut self.pace, pace);
         let (workflows, mut context) = self.workflows(now);
         if pace.interval != before.interval {
-            workflows.change_interval(before.interval, &mut context);
+            let mut polling = workflows.polling(&mut context);
+            polling.change_interval(before.interval, now.instant);
         }
         let kept = |pace: Pace| (pace.retention, pace.retention_failed);
         if kept(pace) != kept(before) {
@@ -164,7 +165,7 @@ impl Tracker {
     /// The configuration lists less one by one than before: lists what was left to other targets.
     fn take_back(&mut self, now: Now) {
         let (workflows, mut context) = self.workflows(now);
-        workflows.take_back(&mut context);
+        workflows.polling(&mut context).list_left(now.instant);
         for arn in self.images.arns(|image| image.left_execution) {
             let (images, _, mut context) = self.images(now);
             images.list_left(&arn, &mut context);

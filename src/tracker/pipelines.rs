@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::discovery::ImageKey;
+use super::image::ImageKey;
 use super::labels::Labels;
 use super::ownership::{Ownership, Resource};
 use super::selection::Selection;

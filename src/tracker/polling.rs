@@ -90,6 +90,29 @@ impl Polling<'_> {
         }
     }
 
+    /// Polls steps that are not listed at another interval than `before` from now on.
+    pub(super) fn change_interval(&mut self, before: Duration, now: Instant) {
+        let interval = self.pace.interval;
+        for id in self.steps.ids(|_, schedule| !schedule.listed) {
+            if let Some(schedule) = self.steps.schedule_mut(&id) {
+                schedule.interval = interval;
+            }
+            if interval < before {
+                self.poll_no_later(id, now + interval);
+            }
+        }
+    }
+
+    /// Lists the steps of each execution that left one of them to another target.
+    pub(super) fn list_left(&mut self, now: Instant) {
+        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+            let all = self.executions.all_steps_mut(id);
+            if all.is_some_and(|all| std::mem::take(&mut all.left_step)) {
+                self.list_no_later(id, Slot::new(now, Urgency::Waiting));
+            }
+        }
+    }
+
     /// Lists those executions of an image that no longer wait for another one.
     pub(super) fn list_released(&mut self, ids: &[WorkflowExecutionId], now: Instant) {
         for id in ids {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::changes::{Changes, Notice};
-use super::discovery::{AccountList, image_key};
-use super::image::{Decision, ImageSource, Standing};
+use super::discovery::AccountList;
+use super::image::{Decision, ImageSource, Standing, image_key};
 use super::machine::Tracker;
 use super::ownership::{Ownership, Resource};
 use super::pager::Pager;

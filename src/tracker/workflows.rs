@@ -273,17 +273,6 @@ impl Workflows {
         }
     }
 
-    /// Lists the steps of each execution that left one of them to another target.
-    pub(super) fn take_back(&mut self, c: &mut Context<'_>) {
-        let slot = Slot::new(c.now.instant, Urgency::Waiting);
-        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
-            let all = self.executions.all_steps_mut(id);
-            if all.is_some_and(|all| std::mem::take(&mut all.left_step)) {
-                self.polling(c).list_no_later(id, slot);
-            }
-        }
-    }
-
     /// Stops tracking what the configuration lists for another target.
     pub(super) fn give_up(&mut self, listed: &Listed, c: &mut Context<'_>) {
         for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
@@ -301,20 +290,6 @@ impl Workflows {
                 all.left_step = true;
             }
             self.untrack_step(id, c);
-        }
-    }
-
-    /// Steps that are not listed are polled at another interval than `before` from now on.
-    pub(super) fn change_interval(&mut self, before: Duration, c: &mut Context<'_>) {
-        let interval = c.pace.interval;
-        for id in self.steps.ids(|_, schedule| !schedule.listed) {
-            if let Some(schedule) = self.steps.schedule_mut(&id) {
-                schedule.interval = interval;
-            }
-            if interval < before {
-                let due = c.now.instant + interval;
-                self.polling(c).poll_no_later(id, due);
-            }
         }
     }
 
