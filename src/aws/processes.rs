@@ -52,6 +52,6 @@ pub(super) fn end_older_than(age: Duration) {
     }
 }
 
-/// Only Linux tells which processes are whose.
+/// Only Linux has `/proc`, from which the parents of processes are read.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn end_older_than(_age: Duration) {}

@@ -7,7 +7,9 @@ use crate::process::{Exporter, Setup, Simulated};
 
 /// An exporter whose profile has this script for its process, which writes a line to `started` first.
 async fn exporter(simulated: &Simulated, script: &str) -> (Exporter, std::path::PathBuf) {
-    let setup = Setup::exporter(&with(simulated, "profile: slow")).without_credentials();
+    // A call waits for less time than the process takes.
+    let config = with(simulated, "profile: slow").replace("30s", "2s");
+    let setup = Setup::exporter(&config).without_credentials();
     let started = setup.files.write("started", "");
     let text = format!("echo $$ >> {}\n{script}\n", started.display());
     let script = setup.files.write("script", &text);
@@ -30,7 +32,7 @@ fn ids(started: &std::path::Path) -> Vec<String> {
 async fn late_result_of_a_process_is_used_and_it_is_the_only_one() {
     let simulated = Simulated::start(scenario()).await;
     let credentials = r#"{"Version": 1, "AccessKeyId": "AKIDOFPROFILE", "SecretAccessKey": "s"}"#;
-    let script = format!("sleep 9; echo '{credentials}'");
+    let script = format!("sleep 5; echo '{credentials}'");
     let (exporter, started) = exporter(&simulated, &script).await;
     exporter.until_over(ANSWERED, 0.0).await;
     assert_eq!(ids(&started).len(), 1);
@@ -47,16 +49,35 @@ async fn no_process_outlives_the_exporter() {
     assert_eq!(ids.len(), 1, "one at a time");
     exporter.signal("TERM");
     exporter.ended(Duration::from_secs(5)).await;
-    let id: i32 = ids[0].parse().unwrap();
+    is_gone(&ids[0], Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn process_that_hangs_is_ended_with_what_it_started() {
+    let simulated = Simulated::start(scenario()).await;
+    let log_of_child = "sleep 1000 & echo $! >> $(dirname $0)/started; wait";
+    let (exporter, started) = exporter(&simulated, log_of_child).await;
+    exporter
+        .until_line(&["polling failed", "no answer within"])
+        .await;
+    let ids = ids(&started);
+    assert_eq!(ids.len(), 2, "one at a time, and its child");
+    for id in ids {
+        is_gone(&id, Duration::from_secs(90)).await;
+    }
+}
+
+/// Waits until a process has ended.
+async fn is_gone(id: &str, within: Duration) {
     let is_alive = || {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
         stat.is_ok_and(|stat| !stat.contains(") Z "))
     };
     let gone = async {
         while is_alive() {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let gone = tokio::time::timeout(Duration::from_secs(5), gone).await;
+    let gone = tokio::time::timeout(within, gone).await;
     assert!(gone.is_ok(), "{id} is still there");
 }
