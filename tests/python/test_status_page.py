@@ -34,7 +34,8 @@ def test_page_says_which_step_of_which_image_broke_and_why(browser, exporter):
         assert builds(page)[0] == "broken"
         assert page.title() == "1 failed: Image Builder status"
         failed = page.locator("#s-failed article").first
-        assert "Failed at ApplyBuildComponents, in component install-agent" in failed.inner_text()
+        place = "Failed while BUILDING, at step ApplyBuildComponents, in component install-agent"
+        assert place in failed.inner_text()
         broken = step(failed, "ApplyBuildComponents")
         assert broken.get_attribute("open") is not None
         assert "FAILED" in broken.inner_text()

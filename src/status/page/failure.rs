@@ -30,11 +30,15 @@ pub(super) fn failure(failure: &BuildFailure<'_>, arn: &ImageArn) -> Markup {
             }
             p.links {
                 @if let Some(url) = console::image_url(arn) {
-                    a href=(url) rel="noreferrer" { "Build in the AWS console" }
+                    a href=(url) rel="noreferrer" {
+                        "AWS console" span.hidden { " of " (arn.name()) }
+                    }
                     " "
                 }
                 @if let Some(url) = failure.logs_url() {
-                    a href=(url) rel="noreferrer" { "Log in CloudWatch Logs" }
+                    a href=(url) rel="noreferrer" {
+                        "CloudWatch Logs" span.hidden { " of " (arn.name()) }
+                    }
                     " "
                 }
             }
