@@ -1,8 +1,8 @@
-//! The EC2 Image Builder API as the exporter needs it: one row an operation, one attempt a call.
+//! Defines the part of the EC2 Image Builder API that the exporter calls.
 //!
-//! Owns the vocabulary that every layer above shares: the operations, the calls, their responses and
-//! their errors. It knows neither the SDK nor a socket; the one real implementation of
-//! [`ImageBuilder`] is [`crate::aws`].
+//! Owns what every layer above shares: the operations, the calls, their responses and their errors.
+//! It depends neither on the SDK nor on sockets. [`crate::aws`] implements [`ImageBuilder`] with
+//! both.
 
 mod error;
 mod operation;
@@ -22,10 +22,10 @@ use crate::model::{
     WorkflowExecutionId,
 };
 
-/// What a call gives, once.
-pub type Answer<T> = Pin<Box<dyn Future<Output = Result<Parsed<T>, ApiError>> + Send>>;
+/// The future of a call's result.
+pub type ApiFuture<T> = Pin<Box<dyn Future<Output = Result<Parsed<T>, ApiError>> + Send>>;
 
-/// The members of answers that are more than text, by their names in the service's model.
+/// The members of responses that are parsed, by their names in the service's model.
 pub const PARSED_MEMBERS: [&str; 22] = [
     "arn",
     "attemptNumber",
@@ -51,11 +51,11 @@ pub const PARSED_MEMBERS: [&str; 22] = [
     "workflowExecutionId",
 ];
 
-/// An answer, and the members of it that were there but made no sense.
+/// A parsed response, with the names of its invalid members.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed<T> {
     pub value: T,
-    /// Of [`PARSED_MEMBERS`]; they count as missing.
+    /// The invalid ones among [`PARSED_MEMBERS`]; they count as missing.
     pub unparsable: Vec<&'static str>,
 }
 
@@ -68,81 +68,85 @@ impl<T> From<T> for Parsed<T> {
     }
 }
 
-/// One account's Image Builder in one region. A call is one attempt: it takes no token of a rate
-/// limit and has no deadline of its own; whoever calls has both.
+/// The Image Builder API of one account and region.
+///
+/// A call is one attempt. It neither takes a token of the rate limiter nor has a deadline: both are
+/// the caller's task.
 pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
-    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution>;
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution>;
 
-    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution>;
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution>;
 
-    /// All steps of a workflow execution, a page a call, with everything but `timeoutSeconds` and
+    /// Returns a page of the steps of a workflow execution, without `timeoutSeconds` and
     /// `onFailure`.
     fn list_workflow_step_executions(
         &self,
         id: WorkflowExecutionId,
         page: Page,
-    ) -> Answer<StepPage>;
+    ) -> ApiFuture<StepPage>;
 
-    /// All workflow executions of an image build version, also those that a retry superseded, a
-    /// page a call.
-    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> Answer<WorkflowPage>;
+    /// Returns a page of the workflow executions of an image build version, superseded ones
+    /// included.
+    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> ApiFuture<WorkflowPage>;
 
-    /// All image build versions of the account, a page a call, without their pipelines.
-    fn list_image_build_versions(&self, page: Page) -> Answer<ListPage<Image>>;
+    /// Returns a page of the image build versions of the account, without their pipelines.
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>>;
 
-    /// All pipelines of the account, a page a call.
-    fn list_image_pipelines(&self, page: Page) -> Answer<ListPage<Pipeline>>;
+    /// Returns a page of the pipelines of the account.
+    fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>>;
 
-    fn get_image(&self, image: ImageArn) -> Answer<Image>;
+    fn get_image(&self, image: ImageArn) -> ApiFuture<Image>;
 }
 
-/// Whose credentials a client has, as STS says.
+/// The identity of a client's credentials, from STS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Twelve digits.
     pub account: String,
-    /// Of a user, or of a role's session:
+    /// The ARN of a user, or of a role's session such as
     /// `arn:aws:sts::111122223333:assumed-role/imagebuilder-exporter/SESSION`.
     pub arn: String,
 }
 
-/// Which page of a list to ask for.
+/// Selects a page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// At most so many entries.
+    /// The maximum number of entries.
     pub size: u16,
-    /// What the page before gave; `None` asks for the first.
+    /// The token from the previous page; `None` requests the first page.
     pub token: Option<String>,
 }
 
-/// One page of a list. It can be short, or empty, and not be the last.
+/// One page of a list. A page can be short or empty without being the last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListPage<T> {
     pub entries: Vec<T>,
-    /// `None` on the last page.
+    /// The token of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// Steps of a workflow execution. One without a status is there, and not told of.
+/// A page of steps of a workflow execution. A step without a status has `None` in place of its
+/// members.
 pub type StepPage = ListPage<(StepExecutionId, Option<StepExecution>)>;
 
-/// Workflow executions of an image build version. One without a status is there, and not told of.
+/// A page of workflow executions of an image build version. An execution without a status has
+/// `None` in place of its members.
 pub type WorkflowPage = ListPage<(WorkflowExecutionId, Option<WorkflowExecution>)>;
 
-/// Gives up waiting after that long.
+/// Waits for a response, at most for `timeout`.
 ///
 /// # Errors
 ///
-/// Those of the call, and [`ErrorKind::Timeout`].
+/// The errors of the call, and [`ErrorKind::Timeout`].
 pub async fn within<T>(
     timeout: Duration,
-    answer: impl Future<Output = Result<T, ApiError>>,
+    response: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, ApiError> {
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(answer) => answer,
+    match tokio::time::timeout(timeout, response).await {
+        Ok(result) => result,
         Err(_) => Err(ApiError::new(
             ErrorKind::Timeout,
-            format!("no answer within {timeout:?}"),
+            format!("no response within {timeout:?}"),
         )),
     }
 }

@@ -1,15 +1,15 @@
-//! The real [`ImageBuilder`]: `aws-sdk-imagebuilder` over HTTPS, or over HTTP where an
-//! `endpoint_url` says so.
+//! Implements [`ImageBuilder`] with `aws-sdk-imagebuilder`, over HTTPS or, for such an
+//! `endpoint_url`, over HTTP.
 //!
 //! Owns the clients and their credentials. The SDK's own retries are off: each call is one attempt,
-//! so that the caller can pay for it with a token and count it.
+//! so that the caller can take one token for it and count it.
 
-mod answer;
 mod credentials;
 mod date;
 mod error;
 mod processes;
 mod proxy;
+mod response;
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::api::{
-    Answer, ApiError, Caller, ErrorKind, ImageBuilder, ListPage, Page, Parsed, ServiceClock,
+    ApiError, ApiFuture, Caller, ErrorKind, ImageBuilder, ListPage, Page, Parsed, ServiceClock,
     StepPage, WorkflowPage,
 };
 use crate::config::{Polling, Target};
@@ -38,16 +38,16 @@ use crate::model::{
     WorkflowExecutionId,
 };
 
-/// How long before their end credentials are renewed: longer than a call may take.
+/// Credentials are renewed so long before they expire. It is longer than a call may take.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(120);
 
-/// What all clients of the process share.
+/// Settings that all clients of the process share.
 #[derive(Clone, Debug)]
 pub struct Aws {
     http_client: SharedHttpClient,
-    /// Instead of the SDK's default chain, where a target names no profile.
+    /// Replaces the SDK's default chain for targets without a profile.
     credentials: Option<SharedCredentialsProvider>,
-    /// Instead of the regions' own endpoints, for all services, STS too.
+    /// Replaces the regions' own endpoints for all services, STS included.
     endpoint_url: Option<String>,
 }
 
@@ -62,17 +62,19 @@ impl Default for Aws {
 }
 
 impl Aws {
-    /// Clients whose calls over HTTPS go through the proxy that the environment names, if any, with
-    /// `HTTPS_PROXY` and `NO_PROXY`.
+    /// Returns the settings of the environment: calls over HTTPS go through the proxy that
+    /// `HTTPS_PROXY` and `NO_PROXY` select, if any.
     pub fn of_environment(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadProxy> {
         Ok(Self {
-            http_client: proxy::client(proxy::named(environment)?),
+            http_client: proxy::client(proxy::from_environment(environment)?),
             ..Self::default()
         })
     }
 
-    /// Clients with fixed credentials in place of the default chain, for the simulator, which
-    /// takes any. Roles are assumed there too; a target's `endpoint_url` is for Image Builder alone.
+    /// Returns settings for the simulator, with fixed credentials in place of the default chain.
+    ///
+    /// The simulator accepts any credentials, and roles are assumed there too. A target's
+    /// `endpoint_url` applies to Image Builder alone.
     pub fn simulated(url: String, credentials: Credentials) -> Self {
         Self {
             credentials: Some(SharedCredentialsProvider::new(credentials)),
@@ -81,13 +83,14 @@ impl Aws {
         }
     }
 
-    /// A client for one region of a target. Nothing is sent, and no credentials are looked for,
-    /// before its first call. Credentials have to load within `polling.request_timeout`. Every answer tells
-    /// `clock` what time it is at the service.
+    /// Returns a client for one region of a target.
     ///
-    /// The SDK reads the shared configuration files when a client is made, with a thread that waits
-    /// for them, and whoever keeps them may never answer: so it is made by a thread of its own, and
-    /// it is the calls that wait for it.
+    /// The client sends nothing and loads no credentials before its first call. Credentials must
+    /// load within `polling.request_timeout`. Every response updates `clock`.
+    ///
+    /// The SDK reads the shared configuration files when a client is built, and blocks the thread.
+    /// A file system may never respond. So a thread of its own builds the client, and the calls
+    /// wait for it.
     pub fn client(
         &self,
         target: &Target,
@@ -96,12 +99,12 @@ impl Aws {
         clock: ServiceClock,
     ) -> AwsImageBuilder {
         let request_timeout = polling.request_timeout;
-        let (made, client) = watch::channel(None);
+        let (built, client) = watch::channel(None);
         let (aws, target, region) = (self.clone(), target.clone(), region.to_owned());
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            let making = aws.make(&target, &region, request_timeout, clock);
-            made.send_replace(Some(runtime.block_on(making)));
+            let building = aws.build(&target, &region, request_timeout, clock);
+            built.send_replace(Some(runtime.block_on(building)));
         });
         AwsImageBuilder {
             client,
@@ -110,13 +113,13 @@ impl Aws {
         }
     }
 
-    async fn make(
+    async fn build(
         &self,
         target: &Target,
         region: &str,
         request_timeout: Duration,
         clock: ServiceClock,
-    ) -> Made {
+    ) -> BuiltClient {
         let shared = self.shared_config(target, region).await;
         let credentials =
             credentials::provider(target, &shared, self.credentials.clone(), request_timeout).await;
@@ -134,13 +137,13 @@ impl Aws {
         if let Some(url) = &target.endpoint_url {
             config = config.endpoint_url(url);
         }
-        Made {
+        BuiltClient {
             client: Client::from_conf(config.build()),
             access,
         }
     }
 
-    /// What the client, and the calls for its credentials, have in common.
+    /// Returns the settings that the client and the calls for its credentials share.
     async fn shared_config(&self, target: &Target, region: &str) -> SdkConfig {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
@@ -158,35 +161,36 @@ impl Aws {
 }
 
 #[derive(Clone, Debug)]
-struct Made {
+struct BuiltClient {
     client: Client,
-    /// The same credentials, for another service.
+    /// Configures clients of other services with the same credentials.
     access: SdkConfig,
 }
 
-/// One account's Image Builder in one region, through the SDK.
+/// Calls the Image Builder API of one account and region through the SDK.
 #[derive(Clone, Debug)]
 pub struct AwsImageBuilder {
-    /// `None` until it is made.
-    client: watch::Receiver<Option<Made>>,
-    /// How long a call waits for it.
+    /// `None` until it is built.
+    client: watch::Receiver<Option<BuiltClient>>,
+    /// The longest time that a call waits for the client.
     patience: Duration,
     /// Whether `outputs` of steps may be read.
     failure_details: bool,
 }
 
 impl AwsImageBuilder {
-    /// Waits until calls need not wait, or until then: the first calls have all their time.
-    pub async fn made(&self, until: Instant) {
+    /// Waits until the client is built, at most until `until`. Without it, the first calls spend
+    /// part of their timeout on this.
+    pub async fn wait_until_built(&self, until: Instant) {
         let mut client = self.client.clone();
         let _ = tokio::time::timeout_at(until, client.wait_for(Option::is_some)).await;
     }
 
-    /// Whose credentials the calls are made with, as the region's STS says.
-    pub fn caller(&self) -> Answer<Caller> {
-        let made = self.clone().all();
+    /// Returns the identity of the credentials, from the region's STS.
+    pub fn caller(&self) -> ApiFuture<Caller> {
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let sts = aws_sdk_sts::Client::new(&made.await?.access);
+            let sts = aws_sdk_sts::Client::new(&built.await?.access);
             let output = match sts.get_caller_identity().send().await {
                 Ok(output) => output,
                 Err(failure) => return Err(error::classify(&failure)),
@@ -195,21 +199,21 @@ impl AwsImageBuilder {
                 (Some(account), Some(arn)) => Ok(Parsed::from(Caller { account, arn })),
                 _ => Err(ApiError::new(
                     ErrorKind::Parse,
-                    "the answer has no account or no ARN, so it is not STS's",
+                    "the response has no account or no ARN, so it is not from STS",
                 )),
             }
         })
     }
 
     async fn client(self) -> Result<Client, ApiError> {
-        Ok(self.all().await?.client)
+        Ok(self.built_client().await?.client)
     }
 
-    async fn all(mut self) -> Result<Made, ApiError> {
-        let made = self.client.wait_for(Option::is_some);
-        let made = tokio::time::timeout(self.patience, made).await;
-        let made = made.ok().and_then(|made| made.ok()?.clone());
-        made.ok_or_else(|| {
+    async fn built_client(mut self) -> Result<BuiltClient, ApiError> {
+        let built = self.client.wait_for(Option::is_some);
+        let built = tokio::time::timeout(self.patience, built).await;
+        let built = built.ok().and_then(|built| built.ok()?.clone());
+        built.ok_or_else(|| {
             ApiError::new(
                 ErrorKind::Credentials,
                 format!(
@@ -222,24 +226,24 @@ impl AwsImageBuilder {
 }
 
 impl ImageBuilder for AwsImageBuilder {
-    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
         let failure_details = self.failure_details;
         let client = self.clone().client();
         Box::pin(async move {
             let call = client.await?.get_workflow_step_execution();
             match call.step_execution_id(id.to_string()).send().await {
-                Ok(output) => answer::step_execution(output, id, failure_details),
+                Ok(output) => response::step_execution(output, id, failure_details),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })
     }
 
-    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
         let client = self.clone().client();
         Box::pin(async move {
             let call = client.await?.get_workflow_execution();
             match call.workflow_execution_id(id.to_string()).send().await {
-                Ok(output) => answer::workflow_execution(output, id),
+                Ok(output) => response::workflow_execution(output, id),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })
@@ -249,7 +253,7 @@ impl ImageBuilder for AwsImageBuilder {
         &self,
         id: WorkflowExecutionId,
         page: Page,
-    ) -> Answer<StepPage> {
+    ) -> ApiFuture<StepPage> {
         let failure_details = self.failure_details;
         let client = self.clone().client();
         Box::pin(async move {
@@ -260,13 +264,13 @@ impl ImageBuilder for AwsImageBuilder {
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
-                Ok(output) => answer::step_page(output, id, failure_details),
+                Ok(output) => response::step_page(output, id, failure_details),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })
     }
 
-    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> Answer<WorkflowPage> {
+    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> ApiFuture<WorkflowPage> {
         let client = self.clone().client();
         Box::pin(async move {
             let call = client
@@ -276,13 +280,13 @@ impl ImageBuilder for AwsImageBuilder {
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
-                Ok(output) => answer::workflow_page(output, &image),
+                Ok(output) => response::workflow_page(output, &image),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })
     }
 
-    fn list_image_build_versions(&self, page: Page) -> Answer<ListPage<Image>> {
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
         let client = self.clone().client();
         Box::pin(async move {
             let call = client
@@ -291,13 +295,13 @@ impl ImageBuilder for AwsImageBuilder {
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
-                Ok(output) => Ok(answer::image_page(output)),
+                Ok(output) => Ok(response::image_page(output)),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })
     }
 
-    fn list_image_pipelines(&self, page: Page) -> Answer<ListPage<Pipeline>> {
+    fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>> {
         let client = self.clone().client();
         Box::pin(async move {
             let call = client
@@ -306,18 +310,18 @@ impl ImageBuilder for AwsImageBuilder {
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
-                Ok(output) => Ok(answer::pipeline_page(output)),
+                Ok(output) => Ok(response::pipeline_page(output)),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })
     }
 
-    fn get_image(&self, image: ImageArn) -> Answer<Image> {
+    fn get_image(&self, image: ImageArn) -> ApiFuture<Image> {
         let client = self.clone().client();
         Box::pin(async move {
             let call = client.await?.get_image();
             match call.image_build_version_arn(image.as_str()).send().await {
-                Ok(output) => answer::image(output, &image),
+                Ok(output) => response::image(output, &image),
                 Err(failure) => Err(error::classify(&failure)),
             }
         })

@@ -1,4 +1,4 @@
-//! The one place where the time is read. Everything that decides is given a [`Now`].
+//! Reads the time. No other module does: decisions take a [`Now`] as an argument.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::model::Timestamp;
 
-/// One moment on both clocks: `instant` to wait and to measure by, `time` to compare with what the
-/// service says.
+/// One moment on both clocks: `instant` for waits and durations, `time` for comparisons with times
+/// from the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     pub instant: Instant,
@@ -15,12 +15,13 @@ pub struct Now {
 }
 
 impl Now {
-    /// The instant at which the other clock will show `time`, or now where that has passed.
+    /// Returns the instant at which the other clock reaches `time`, or now if that has passed.
     pub fn instant_at(&self, time: Timestamp) -> Instant {
         let ahead = time.millis_since(self.time).max(0).unsigned_abs();
         self.instant + Duration::from_millis(ahead)
     }
 
+    /// Returns the moment so much later.
     pub fn plus(&self, duration: Duration) -> Self {
         Self {
             instant: self.instant + duration,
@@ -29,18 +30,22 @@ impl Now {
     }
 }
 
-/// Tells the time.
+/// A source of the time.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
-    /// The machine's.
+    /// The machine's clock.
     System,
-    /// Began as given, and goes as tokio's clock goes, which a test may have paused.
+    /// Starts at the given moment and advances with tokio's clock, which a test can pause.
     Tokio(Now),
 }
 
 impl Clock {
+    /// Returns the current moment.
     pub fn now(&self) -> Now {
-        #[expect(clippy::disallowed_methods, reason = "the place all others read from")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "all other code reads the time from here"
+        )]
         match self {
             Self::System => Now {
                 instant: Instant::now(),

@@ -1,4 +1,4 @@
-//! `demo`: the simulator and the exporter in one process, with the real SDK between them.
+//! Runs the command `demo`: the simulator and the exporter in one process, connected by the SDK.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,14 +14,14 @@ use crate::clock::Clock;
 use crate::shard::Shard;
 use crate::simulator::{DEMO_SEED, DEMO_SPEED, Scenario, Simulator, World};
 
-/// The variable by which `config/demo.yaml` learns where the simulator is.
+/// The variable through which `config/demo.yaml` gets the simulator's URL.
 const SIMULATOR_URL: &str = "IMAGEBUILDER_SIMULATOR_URL";
 
-/// Runs the demo until `stop` ends. `announce` is told where the metrics are, and the status page.
+/// Runs the demo until `stop` ends. `announce` receives the URLs of the metrics and the status page.
 ///
 /// # Errors
 ///
-/// Where an address can't be bound.
+/// An address that cannot be bound.
 pub async fn run(
     web: WebArgs,
     stop: impl Future<Output = ()>,
@@ -71,7 +71,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Where a browser on this machine finds what listens on all interfaces.
+/// Returns the address under which a browser on this machine reaches a listener on all interfaces.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         (Ipv4Addr::LOCALHOST, address.port()).into()

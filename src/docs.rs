@@ -1,6 +1,7 @@
-//! The pages of `docs/` that are made from the code: each is compared with what the code makes.
+//! Compares the generated pages of `docs/` with the text that the code generates.
 
-/// `page`, in the root of the repository, is `rendered`; `UPDATE_DOCS` writes it anew.
+/// Asserts that `page`, a path in the repository, equals `rendered`; with `UPDATE_DOCS` set,
+/// writes it first.
 pub(crate) fn assert_kept(page: &str, rendered: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -1,5 +1,6 @@
-//! Whether a target can be polled at all, judged by the newest outcome of each operation, and what a
-//! person may want to know of that: since when, what went wrong last, and what is denied.
+//! Judges whether a target can be polled, from the newest result of each operation.
+//!
+//! Records also since when, the newest error and the denied operations, for the status page.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use crate::api::{ApiError, ErrorKind, Operation};
 use crate::clock::Now;
 use crate::model::Timestamp;
 
-/// How many polling intervals an operation's outcome speaks for.
+/// The number of polling intervals for which the result of an operation counts.
 const WINDOW: u32 = 5;
 
-/// The newest outcome of each operation of one target and region.
+/// The newest result of each operation of one target and region.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     newest: [Option<LastCall>; Operation::ALL.len()],
-    /// Whether the target could be polled when it was last judged, and since when that has been so.
+    /// Whether the target could be polled at the last judgement, and when that began.
     judged: Option<(bool, Timestamp)>,
     last_success: Option<Timestamp>,
     newest_fault: Option<FailedCall>,
@@ -29,11 +30,11 @@ struct LastCall {
     /// When the operation was last called, throttled or not.
     called: Instant,
     fault: bool,
-    /// Since when it has been denied, where it is.
+    /// Start of the current denial, if access is denied.
     denied_since: Option<Timestamp>,
 }
 
-/// A call that failed in a way that speaks against the target.
+/// A failed call that counts against the health of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedCall {
     pub at: Timestamp,
@@ -43,34 +44,35 @@ pub struct FailedCall {
     pub message: Arc<str>,
 }
 
-/// An operation that the credentials don't allow.
+/// An operation that the credentials do not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial {
     pub operation: Operation,
     pub since: Timestamp,
-    /// When it is called again; `None` where it is called on at its usual interval.
+    /// When it is called again; `None` if it is still called at its usual interval.
     pub again: Option<Timestamp>,
 }
 
-/// The health of a target in one region, as it is shown.
+/// The published health of a target in one region.
 #[derive(Clone, Debug, Default)]
 pub struct HealthView {
-    /// `None` before the first outcome.
+    /// `None` before the first result.
     pub up: Option<bool>,
-    /// Since when it has been so.
+    /// When the target became up or down.
     pub since: Option<Timestamp>,
     /// When a call last succeeded.
     pub last_success: Option<Timestamp>,
-    /// What last went wrong, however long ago.
+    /// The newest failed call, at any age.
     pub newest_fault: Option<FailedCall>,
-    /// Whether the operation of that fault has succeeded since.
+    /// Whether the operation of that call has succeeded since.
     pub recovered: bool,
     pub denied: Vec<Denial>,
-    /// Resources that the configuration names and the service does not know, and since when.
+    /// Resources that the configuration names and the service does not know, with the time at
+    /// which that was noticed.
     pub unknown: Arc<BTreeMap<String, Timestamp>>,
-    /// How long the call has waited that is due longest.
+    /// The poll lag of the most overdue call.
     pub behind: Duration,
-    /// Calls a second, where throttling has made them fewer than configured.
+    /// Calls per second, if throttling has reduced them below the configured rate.
     pub slowed_to: Option<f64>,
 }
 
@@ -105,7 +107,7 @@ impl Health {
         });
     }
 
-    /// As [`Self::is_up`], and remembers since when that has been so.
+    /// Returns [`Self::is_up`], and records the time at which it changed.
     pub fn judge(&mut self, now: Now, interval: Duration) -> Option<bool> {
         let up = self.is_up(now.instant, interval);
         if let Some(up) = up
@@ -116,9 +118,11 @@ impl Health {
         up
     }
 
-    /// `false` where every operation called in the last five polling intervals failed by a fault
-    /// of credentials, network or service. Where none was called in that time, what was called
-    /// last decides; `None` before the first outcome.
+    /// Returns whether the target can be polled; `None` before the first result.
+    ///
+    /// It is `false` if every operation called in the last five polling intervals failed on
+    /// credentials, network or server errors. If none was called in that time, the operations
+    /// called last decide.
     pub fn is_up(&self, now: Instant, interval: Duration) -> Option<bool> {
         let outcomes = || self.newest.iter().flatten();
         let last = outcomes().map(|outcome| outcome.called).max()?;
@@ -131,23 +135,23 @@ impl Health {
         })
     }
 
-    /// Since when the target has been up, or down, where that was noticed.
+    /// Returns when the target became up or down, if that was observed.
     pub fn since(&self, up: Option<bool>) -> Option<Timestamp> {
         let (judged, since) = self.judged?;
         (up == Some(judged)).then_some(since)
     }
 
-    /// When a call last succeeded.
+    /// Returns when a call last succeeded.
     pub fn last_success(&self) -> Option<Timestamp> {
         self.last_success
     }
 
-    /// What last went wrong, however long ago.
+    /// Returns the newest failed call, at any age.
     pub fn newest_fault(&self) -> Option<&FailedCall> {
         self.newest_fault.as_ref()
     }
 
-    /// Whether the operation that last went wrong has worked since.
+    /// Returns whether the operation of the newest failed call has succeeded since.
     pub fn has_recovered(&self) -> bool {
         let fault = self.newest_fault.as_ref();
         fault.is_some_and(|fault| {
@@ -156,8 +160,8 @@ impl Health {
         })
     }
 
-    /// What is denied now, as far as it was tried. `denied_until` says until when operations are not
-    /// called.
+    /// Returns the operations whose last call was denied. `denied_until` has the times until which
+    /// operations are not called.
     pub fn denied(&self, denied_until: &[(Operation, Instant)], now: Now) -> Vec<Denial> {
         let again = |operation| {
             let until = denied_until.iter().find(|(denied, _)| *denied == operation);
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_before_the_first_outcome_and_throttling_is_none() {
+    fn health_is_unknown_before_the_first_result_and_throttling_does_not_count() {
         let now = start();
         let mut health = Health::default();
         assert_eq!(health.is_up(now.instant, INTERVAL), None);
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_one_and_the_service_not_knowing_a_step_is_none() {
+    fn every_error_counts_except_throttling_and_an_unknown_step() {
         let now = start();
         for kind in ErrorKind::ALL {
             let mut health = Health::default();
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn newest_outcome_of_an_operation_counts_while_it_is_throttled() {
+    fn last_result_of_an_operation_counts_while_it_is_throttled() {
         let now = start();
         let mut health = Health::default();
         health.record(STEP, Ok(()), now);
@@ -272,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_called_last_decides_when_nothing_is_called_any_more() {
+    fn last_called_operation_decides_when_calls_have_stopped() {
         let now = start();
         let mut health = Health::default();
         health.record(STEP, Err(&error(ErrorKind::Network)), now);
@@ -293,20 +297,20 @@ mod tests {
     }
 
     #[test]
-    fn target_is_up_or_down_since_it_was_first_found_so() {
+    fn target_is_up_or_down_since_the_first_such_result() {
         let now = start();
         let mut health = Health::default();
-        let mut tell = |result: Result<(), &ApiError>, at: Now| {
+        let mut record = |result: Result<(), &ApiError>, at: Now| {
             health.record(STEP, result, at);
             let up = health.judge(at, INTERVAL);
             health.since(up)
         };
         let fault = error(ErrorKind::Network);
-        assert_eq!(tell(Ok(()), now), Some(now.time));
-        assert_eq!(tell(Ok(()), now.plus(INTERVAL)), Some(now.time));
+        assert_eq!(record(Ok(()), now), Some(now.time));
+        assert_eq!(record(Ok(()), now.plus(INTERVAL)), Some(now.time));
         let down = now.plus(INTERVAL * 2);
-        assert_eq!(tell(Err(&fault), down), Some(down.time));
-        assert_eq!(tell(Err(&fault), now.plus(INTERVAL * 3)), Some(down.time));
+        assert_eq!(record(Err(&fault), down), Some(down.time));
+        assert_eq!(record(Err(&fault), now.plus(INTERVAL * 3)), Some(down.time));
         assert_eq!(health.last_success(), Some(now.plus(INTERVAL).time));
         let newest = health.newest_fault().unwrap();
         assert_eq!(
@@ -317,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn fault_is_over_once_its_operation_has_worked_and_no_other() {
+    fn target_recovers_when_the_failed_operation_succeeds() {
         let now = start();
         let mut health = Health::default();
         assert!(!health.has_recovered());
@@ -333,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn denied_is_what_was_last_refused_by_its_action_until_it_is_answered() {
+    fn operation_is_denied_from_the_first_refusal_until_it_succeeds() {
         let now = start();
         let mut health = Health::default();
         let refused = ApiError {

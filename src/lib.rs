@@ -1,7 +1,8 @@
 //! Prometheus exporter for EC2 Image Builder: pipelines, image builds and the steps of their workflows.
 //!
-//! It discovers what the configuration selects, polls what can still change, and exposes what it
-//! knows on `/metrics`. Data flows one way, and nothing imports from a later stage:
+//! It discovers the resources that the configuration selects, polls those that can still change,
+//! and exposes their state on `/metrics`. Data flows one way, and no module imports from a later
+//! stage:
 //!
 //! ```text
 //! config -> app -> poller -> aws (EC2 Image Builder)
@@ -12,30 +13,29 @@
 //!                       \--> Snapshot -> exposition, status -> http
 //! ```
 //!
-//! A scrape reads a snapshot: it makes no call, waits for no poll and changes nothing.
+//! A scrape reads a snapshot. It makes no API call, waits for no poll and changes no state.
 //!
 //! In reading order:
 //!
-//! 1. [`model`] is what the service says, parsed; [`api`] the calls and errors as data; [`clock`] the
-//!    only place where time is read.
-//! 2. [`config`] turns the file into a configuration in which nothing invalid exists; [`shard`] says
-//!    which part of it this process polls where several share it.
-//! 3. [`tracker`] is the core, a state machine without I/O: it holds all that is known of one target
-//!    and region, and decides what to call next.
-//! 4. [`poller`] drives a tracker: tokens, deadlines, calls through [`aws`], and what their responses
-//!    change.
-//! 5. [`snapshot`] is the published view: records of each step, workflow execution, image and pipeline,
-//!    whose [`labels`] are escaped once. [`health`] says whether a target can be polled;
-//!    [`finished`] counts the steps that have finished.
-//! 6. [`exposition`] renders a snapshot into text while it is sent; [`self_metrics`] and [`family`]
-//!    are the exporter's own metrics.
-//! 7. [`status`] makes a page, and its JSON, of the same snapshot for a person.
-//! 8. [`http`] serves both, and [`app`] is the one part that knows every other: it builds, binds,
-//!    runs, reloads and drains.
+//! 1. [`model`] has the parsed types of the service; [`api`] has its calls and errors as data.
+//!    [`clock`] is the only module that reads the time.
+//! 2. [`config`] parses and validates the file. [`shard`] selects the part of the configuration that
+//!    this process polls if several share it.
+//! 3. [`tracker`] is the core, a state machine without I/O. It owns the state of one target and
+//!    region, and decides which call is next.
+//! 4. [`poller`] drives a tracker: it takes tokens, makes calls through [`aws`], and applies the
+//!    changes from their responses.
+//! 5. [`snapshot`] is the published view: records of each step, workflow execution, image and
+//!    pipeline. [`labels`] escapes their label text once. [`health`] judges whether a target can be
+//!    polled; [`finished`] counts finished steps.
+//! 6. [`exposition`] renders a snapshot into text while it is sent. [`self_metrics`] and [`family`]
+//!    define the exporter's own metrics.
+//! 7. [`status`] renders the same snapshot as a status page and as JSON.
+//! 8. [`http`] serves both. [`app`] is the one module that knows every other: it builds, binds, runs,
+//!    reloads and drains.
 //!
-//! [`doctor`] asks beforehand what all this will need. [`cli`] and [`logging`] are how people use the
-//! program. [`simulator`] stands in for the service, for [`demo`], [`simulate`] and the tests, and for
-//! nothing else.
+//! [`doctor`] tests a configuration on AWS before it is used. [`cli`] and [`logging`] define the flags
+//! and the log. [`simulator`] replaces the service for [`demo`], [`simulate`] and the tests only.
 
 pub use imagebuilder_model as model;
 pub use imagebuilder_simulator as simulator;

@@ -1,9 +1,9 @@
-//! Flags, logging, and what was asked for; then the exit code.
+//! Parses the command line, sets up logging, runs the command and returns its exit code.
 
 #![expect(
     clippy::print_stderr,
     clippy::print_stdout,
-    reason = "only the program itself writes what is no log line"
+    reason = "only the program itself writes text other than log lines"
 )]
 
 use std::io::{ErrorKind, Write};
@@ -37,9 +37,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let outcome = runtime.block_on(command(cli));
-    // A thread that waits for a name server or a file system ends when that answers, which may be
-    // never: the process does not wait for it. Nor is the runtime taken from under such a thread,
-    // which would panic.
+    // A thread can be blocked by a name server or a file system that never responds. Dropping the
+    // runtime would wait for that thread, and shutting it down in the background would make the
+    // thread panic. So the runtime is leaked.
     std::mem::forget(runtime);
     end_credential_processes();
     outcome
@@ -62,7 +62,7 @@ async fn command(cli: Cli) -> Result<ExitCode, Failure> {
             return exit_code(checked.and_then(|all_right| out.flush().map(|()| all_right)));
         }
         Some(Command::Doctor(args)) => {
-            // The first process of a container ends by no signal that it doesn't wait for.
+            // The first process of a container ignores every signal that it does not handle.
             let stopped = std::pin::pin!(stopped()?);
             return tokio::select! {
                 examined = examine(args) => examined,
@@ -104,7 +104,7 @@ async fn exporter(args: RunArgs) -> Result<(), Failure> {
     });
     tokio::select! {
         app = app => app?.run(stopped).await,
-        // A name server may not answer for the name of an address.
+        // A name server may never respond to the lookup of a listen address.
         () = &mut stopped => {}
     }
     Ok(())
@@ -116,7 +116,7 @@ fn environment() -> Lookup {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the place all others get it from"
+    reason = "all other code gets the environment from here"
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

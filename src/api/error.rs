@@ -1,28 +1,28 @@
-//! Why a call failed: a kind to act on and count by, and text for a person.
+//! The error of a call: a kind that the exporter acts on and counts, and a text for logs.
 
 use std::fmt;
 
-/// Why a call failed. The kinds are what the exporter acts on and counts by.
+/// The kind of a failed call. The exporter acts on kinds and counts by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ErrorKind {
-    /// The service asks for fewer calls.
+    /// The service received too many requests.
     Throttled,
-    /// 401 and 403.
+    /// Status 401 or 403: access denied.
     Forbidden,
-    /// Another 400-class response about the resource that was requested: the service does not know
-    /// it, or no longer.
+    /// Another 400-class response, about the requested resource: the service does not know it, or
+    /// no longer knows it.
     Client,
     /// Another 400-class response, about the request. It says nothing about the resource.
     Rejected,
-    /// 500-class.
+    /// A 500-class response.
     Server,
-    /// No answer in time.
+    /// No response in time.
     Timeout,
-    /// No connection, or one that broke.
+    /// No connection, or a broken one.
     Network,
-    /// An answer that is not the service's, or that lacks what makes it one.
+    /// A response from another server, or without a member that every response has.
     Parse,
-    /// None found, expired, or a role that could not be assumed: nothing was sent.
+    /// Credentials are missing or expired, or the role could not be assumed. Nothing was sent.
     Credentials,
 }
 
@@ -39,7 +39,7 @@ impl ErrorKind {
         Self::Credentials,
     ];
 
-    /// The value of the label `result`.
+    /// Returns the value of the label `result`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
@@ -55,24 +55,26 @@ impl ErrorKind {
     }
 }
 
-/// A failed call: its kind to act on, and text for a person.
+/// A failed call: its kind, and a text for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     pub kind: ErrorKind,
-    /// What went wrong, as far down as it is known; for logs, never for labels.
+    /// The text with all known causes; for logs, never for labels.
     pub message: String,
-    /// Of a [`ErrorKind::Forbidden`] one: it was who asked that was refused, as with an expired
-    /// token, and so tells nothing about what is allowed.
+    /// Whether a [`ErrorKind::Forbidden`] error is about the caller, as with an expired token. It
+    /// then says nothing about the permission for the operation.
     pub caller_refused: bool,
-    /// It was answered, but without the type that every error of the service has: by a proxy, say.
+    /// Whether the error response lacks the type that every error of the service has. A proxy may
+    /// have sent it.
     pub untyped: bool,
 }
 
-/// Characters of a failure's text that are kept: part of it may be the service's, or of whatever
-/// answers in its place, and as long as that likes.
+/// The number of characters of an error's text that are kept. A server may send a text of any
+/// length.
 const LONGEST_MESSAGE: usize = 2_000;
 
 impl ApiError {
+    /// Returns an error with the beginning of the text.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
@@ -86,8 +88,8 @@ impl ApiError {
         }
     }
 
-    /// What the failure says about the operation: one that refused the caller says no more than
-    /// one for want of credentials.
+    /// Returns the kind of error for the operation. A rejected caller counts as missing
+    /// credentials, which say nothing about the operation.
     pub fn about_operation(&self) -> ErrorKind {
         match self.caller_refused {
             true => ErrorKind::Credentials,

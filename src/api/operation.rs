@@ -1,8 +1,8 @@
-//! The operations that the exporter calls: one row each.
+//! Defines the operations that the exporter calls, one row each.
 //!
-//! From its row come the operation's name, its call as data, the payload of its response, and the
-//! way from the one to the other through [`ImageBuilder`]. A new operation is a row here, a method
-//! of [`ImageBuilder`] and a handler in the tracker.
+//! A row generates the operation's name, its call, the payload of its response, and the code that
+//! makes the call through [`ImageBuilder`]. A new operation needs a row here, a method of
+//! [`ImageBuilder`] and a handler in the tracker.
 
 use std::fmt;
 
@@ -25,7 +25,8 @@ macro_rules! operations {
         impl Operation {
             pub const ALL: [Self; [$(stringify!($name)),+].len()] = [$(Self::$name),+];
 
-            /// The name in the service's model, which is also the value of the label `operation`.
+            /// Returns the name in the service's model, which is also the value of the label
+            /// `operation`.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)+
@@ -33,20 +34,21 @@ macro_rules! operations {
             }
         }
 
-        /// One call to make: an operation and what it is about. Of a list it is any page.
+        /// One call: an operation and its subject. For a list, it stands for any page.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Call {
             $($(#[$doc])* $name($subject),)+
         }
 
         impl Call {
+            /// Returns the operation.
             pub fn operation(&self) -> Operation {
                 match self {
                     $(Self::$name(_) => Operation::$name,)+
                 }
             }
 
-            /// The id or ARN that the call is about; `None` for a list of the account.
+            /// Returns the id or ARN of the subject; `None` for a list of the account.
             pub fn subject(&self) -> Option<String> {
                 let subject = match self {
                     $(Self::$name(subject) => subject.to_string(),)+
@@ -54,11 +56,11 @@ macro_rules! operations {
                 Some(subject).filter(|subject| !subject.is_empty())
             }
 
-            /// Makes the call, one attempt of it. `page` counts for lists alone.
+            /// Makes one attempt of the call. Only lists use `page`.
             ///
             /// # Errors
             ///
-            /// Those of the operation.
+            /// The errors of the operation.
             pub async fn send(
                 self,
                 api: &dyn ImageBuilder,
@@ -77,7 +79,7 @@ macro_rules! operations {
             }
         }
 
-        /// What a successful response is about, and what it holds.
+        /// A successful response: its subject and its content.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Payload {
             $($(#[$doc])* $name($subject, $payload),)+
@@ -110,14 +112,14 @@ operations! {
 }
 
 impl Call {
-    /// Whether its response is a page of a list.
+    /// Returns whether its response is a page of a list.
     pub fn is_list(&self) -> bool {
         self.operation().as_str().starts_with("List")
     }
 }
 
 impl Payload {
-    /// The token of the page after this one.
+    /// Returns the token of the next page.
     pub fn next_token(&self) -> Option<&str> {
         match self {
             Self::ListWorkflowStepExecutions(_, page) => page.next.as_deref(),
@@ -131,7 +133,7 @@ impl Payload {
     }
 }
 
-/// The subject of a list of the account: the account and region that the client is for.
+/// The subject of a list of the account: the account and region of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account;
 
@@ -145,15 +147,15 @@ impl fmt::Display for Account {
 #[derive(Clone, Debug)]
 pub struct Response {
     pub call: Call,
-    /// The page that was asked for; counts for lists alone.
+    /// The requested page; only lists use it.
     pub page: Page,
-    /// When the call began: the response is as old as that, or younger.
+    /// When the call began. The service generated the response at that time or later.
     pub asked: Instant,
     pub result: Result<Parsed<Payload>, ApiError>,
 }
 
 impl Response {
-    /// Members of the response that could not be parsed.
+    /// Returns the names of the members that could not be parsed.
     pub fn unparsable(&self) -> &[&'static str] {
         match &self.result {
             Ok(parsed) => &parsed.unparsable,

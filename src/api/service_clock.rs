@@ -1,27 +1,28 @@
-//! How far the service's clock is from the machine's.
+//! Estimates the difference between the service's clock and the machine's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::Timestamp;
 
-/// What the `Date` headers of one service's answers told of its clock. Clones are the same one.
+/// The clock skew of one service, from the `Date` headers of its responses. Clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceClock(Arc<Mutex<Option<i64>>>);
 
 impl ServiceClock {
-    /// An answer says that it was `date`, which has whole seconds alone; it was asked for and came
-    /// at these times of the machine's clock.
+    /// Records the `Date` header of a response, which has whole seconds.
     ///
-    /// The service is taken to have looked at its clock half-way between, and in the middle of the
-    /// second that it tells.
-    pub fn told(&self, date: Timestamp, asked: Timestamp, answered: Timestamp) {
-        let half_way = asked.millis() + answered.millis_since(asked) / 2;
+    /// `sent` and `received` are times of the machine's clock. The estimate takes the middle of the
+    /// header's second for the time half-way between them.
+    pub fn observe(&self, date: Timestamp, sent: Timestamp, received: Timestamp) {
+        let half_way = sent.millis() + received.millis_since(sent) / 2;
         let skew = date.millis() + 500 - half_way;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
     }
 
-    /// The service's clock minus the machine's in milliseconds, as the last answer told: good to half
-    /// a second and half of the time that the answer took. `None` before the first.
+    /// Returns the service's clock minus the machine's in milliseconds, from the last response.
+    ///
+    /// The error is at most half a second plus half of the call's duration. `None` before the first
+    /// response.
     pub fn skew_millis(&self) -> Option<i64> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -34,23 +35,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_known_before_the_first_answer() {
+    fn skew_is_unknown_before_the_first_response() {
         assert_eq!(ServiceClock::default().skew_millis(), None);
     }
 
     proptest! {
         #[test]
-        fn skew_is_told_to_half_a_second_and_half_of_the_call(
-            asked in 1_700_000_000_000..1_900_000_000_000i64,
+        fn skew_is_exact_to_half_a_second_and_half_of_the_call(
+            sent in 1_700_000_000_000..1_900_000_000_000i64,
             took in 0..20_000i64,
-            looked_after in 0.0..=1.0f64,
+            stamped_after in 0.0..=1.0f64,
             ahead in -1_000_000..1_000_000i64,
         ) {
-            let looked = asked + (took as f64 * looked_after) as i64;
-            let date = (looked + ahead).div_euclid(1_000) * 1_000;
+            let stamped = sent + (took as f64 * stamped_after) as i64;
+            let date = (stamped + ahead).div_euclid(1_000) * 1_000;
             let clock = ServiceClock::default();
             let time = Timestamp::from_millis;
-            clock.told(time(date), time(asked), time(asked + took));
+            clock.observe(time(date), time(sent), time(sent + took));
             let error = (clock.skew_millis().unwrap() - ahead).abs();
             prop_assert!(error <= 500 + took / 2 + 1, "off by {error} ms");
         }

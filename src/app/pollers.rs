@@ -160,7 +160,7 @@ impl Pollers {
             _ => {
                 let clock = metrics.service_clock().clone();
                 let client = self.aws.client(target, &assignment.region, polling, clock);
-                client.made(patience).await;
+                client.wait_until_built(patience).await;
                 Arc::new(client)
             }
         };

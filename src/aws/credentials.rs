@@ -141,7 +141,7 @@ async fn load(provider: SharedCredentialsProvider) -> CredentialsResult {
         // It began a little later than the waiting for it.
         end_older_than(LONGEST_LOAD - Duration::from_secs(5));
         return Err(CredentialsError::provider_error(format!(
-            "no answer within {LONGEST_LOAD:?}; a credential_process was ended"
+            "no response within {LONGEST_LOAD:?}; a credential_process was ended"
         )));
     };
     result
@@ -188,7 +188,7 @@ impl ChainStep {
         let failure = match tokio::time::timeout(self.patience, loading).await {
             Ok(Ok(credentials)) => return Ok(credentials),
             Ok(Err(failure)) => chain_text(&failure),
-            Err(_) => format!("no answer within {:?}", self.patience),
+            Err(_) => format!("no response within {:?}", self.patience),
         };
         let message = format!("{} failed: {failure}", self.name);
         let now = Clock::System.now().instant;

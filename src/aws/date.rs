@@ -1,4 +1,4 @@
-//! Hears what time it is at the service, from the `Date` header of every answer, errors too.
+//! Reads the service's time from the `Date` header of every response, error responses included.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -12,15 +12,15 @@ use crate::api::ServiceClock;
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
-/// Tells a [`ServiceClock`] of the answers that a client gets.
+/// Passes the `Date` header of each response of a client to a [`ServiceClock`].
 #[derive(Debug)]
 pub(super) struct DateListener(pub ServiceClock);
 
-/// When the request was sent.
+/// The time at which the request was sent, by the machine's clock.
 #[derive(Debug)]
-struct Asked(Timestamp);
+struct SentAt(Timestamp);
 
-impl Storable for Asked {
+impl Storable for SentAt {
     type Storer = StoreReplace<Self>;
 }
 
@@ -36,8 +36,8 @@ impl Intercept for DateListener {
         _: &RuntimeComponents,
         call: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let asked = Asked(Clock::System.now().time);
-        call.interceptor_state().store_put(asked);
+        let sent = SentAt(Clock::System.now().time);
+        call.interceptor_state().store_put(sent);
         Ok(())
     }
 
@@ -48,11 +48,11 @@ impl Intercept for DateListener {
         call: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let headers = context.response().headers();
-        // A cache's answer says when it was made, not when it was given.
+        // A response from a cache has the time at which it was generated, not sent.
         let date = headers.get("date").filter(|_| !headers.contains_key("age"));
         let date = date.and_then(Timestamp::parse_http);
-        if let (Some(date), Some(Asked(asked))) = (date, call.load::<Asked>()) {
-            self.0.told(date, *asked, Clock::System.now().time);
+        if let (Some(date), Some(SentAt(sent))) = (date, call.load::<SentAt>()) {
+            self.0.observe(date, *sent, Clock::System.now().time);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a failed call of the SDK was, told from its outermost shape to its innermost cause.
+//! Classifies a failed call of the SDK by the error response and by the causes of the error.
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::http::Response;
 use super::credentials::chain_text;
 use crate::api::{ApiError, ErrorKind};
 
-/// Error codes by which AWS services throttle, whatever the status; 429 always means it.
+/// Error codes for throttling in AWS services, with any status. Status 429 always means throttling.
 /// `CallRateLimitExceededException` is documented as the rate of the EC2 calls that Image Builder
 /// makes on the caller's behalf.
 const THROTTLING_CODES: [&str; 11] = [
@@ -26,8 +26,10 @@ const THROTTLING_CODES: [&str; 11] = [
     "TooManyRequestsException",
 ];
 
-/// Error codes of missing permissions, which come with 403 or with 400. Like the codes below they
-/// are compared without `Exception` at the end: services write them with it and without.
+/// Error codes of missing permissions, which come with 403 or with 400.
+///
+/// These codes, and those below, are compared without the suffix `Exception`: services write them
+/// with it and without.
 const FORBIDDEN_CODES: [&str; 5] = [
     "AccessDenied",
     "Forbidden",
@@ -36,7 +38,7 @@ const FORBIDDEN_CODES: [&str; 5] = [
     "UnauthorizedOperation",
 ];
 
-/// Error codes of refused callers: credentials, signature, time of the request, subscription.
+/// Error codes of rejected callers: credentials, signature, time of the request, subscription.
 const REFUSED_CODES: [&str; 14] = [
     "AuthFailure",
     "ExpiredToken",
@@ -62,9 +64,10 @@ const SERVER_CODES: [&str; 4] = [
     "ServiceUnavailable",
 ];
 
-/// The only error codes that speak of the resource or the page that was requested. They are those
-/// of the service's model, which has no error of its own for an unknown step. Any other code speaks
-/// of the request, so that no step counts as unknown by it.
+/// The only error codes about the requested resource or page.
+///
+/// They are those of the service's model, which has no specific error for an unknown step. Any
+/// other code is about the request, so a step does not count as unknown because of it.
 const RESOURCE_CODES: [&str; 7] = [
     "ClientException",
     "InvalidPaginationTokenException",
@@ -75,12 +78,13 @@ const RESOURCE_CODES: [&str; 7] = [
     "ResourceNotFoundException",
 ];
 
+/// Returns the kind and the text of a failed call.
 pub(super) fn classify<E>(failure: &SdkError<E, Response>) -> ApiError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match failure {
-        SdkError::ServiceError(context) => answered(
+        SdkError::ServiceError(context) => error_response(
             context.raw().status().as_u16(),
             context.err(),
             context.err(),
@@ -96,12 +100,12 @@ where
             ApiError::new(kind, format!("HTTP {status}: {}", chain_text(failure)))
         }
         SdkError::TimeoutError(_) => ApiError::new(ErrorKind::Timeout, chain_text(failure)),
-        _ => ApiError::new(unsent(failure), chain_text(failure)),
+        _ => ApiError::new(kind_without_response(failure), chain_text(failure)),
     }
 }
 
-/// The service, or something in its place, answered with an error.
-fn answered(
+/// Classifies an error response of the service, or of another server in its place.
+fn error_response(
     status: u16,
     metadata: &impl ProvideErrorMetadata,
     error: &(dyn Error + 'static),
@@ -119,8 +123,8 @@ fn answered(
         500..=599 => ErrorKind::Server,
         _ if has_stem(&SERVER_CODES) => ErrorKind::Server,
         400..=499 if is_one_of(&RESOURCE_CODES) => ErrorKind::Client,
-        // Every error of the service names its type. One that doesn't comes from a proxy or a
-        // wrong endpoint.
+        // Every error of the service names its type. An error without one comes from a proxy or
+        // a wrong endpoint.
         400..=499 if code.is_some() => ErrorKind::Rejected,
         _ => ErrorKind::Parse,
     };
@@ -128,7 +132,7 @@ fn answered(
         (Some(code), Some(message)) => format!("HTTP {status} {code}: {message}"),
         (Some(code), None) => format!("HTTP {status} {code}"),
         (None, _) => format!(
-            "HTTP {status} without an error type, so not an answer of the service: {}",
+            "HTTP {status} without an error type, so not a response of the service: {}",
             chain_text(error)
         ),
     };
@@ -139,8 +143,8 @@ fn answered(
     }
 }
 
-/// No answer came.
-fn unsent(failure: &(dyn Error + 'static)) -> ErrorKind {
+/// Returns the kind of a failure without a response.
+fn kind_without_response(failure: &(dyn Error + 'static)) -> ErrorKind {
     if has_cause::<CredentialsError>(failure) {
         ErrorKind::Credentials
     } else {
@@ -167,7 +171,7 @@ mod tests {
 
     fn error_of(status: u16, code: &str) -> ApiError {
         let metadata = ErrorMetadata::builder().code(code).message("m").build();
-        answered(status, &metadata, &metadata)
+        error_response(status, &metadata, &metadata)
     }
 
     #[test]
@@ -185,7 +189,7 @@ mod tests {
         }
     }
 
-    // The common errors of AWS's API references, older ones too.
+    // The common errors of AWS's API references, older versions included.
 
     #[test]
     fn common_error_about_the_caller_is_forbidden() {

@@ -1,7 +1,7 @@
-//! The way out to AWS: straight, or through the proxy that the environment names.
+//! Connects to AWS directly, or through the proxy that the environment names.
 //!
-//! A proxy is for what goes over HTTPS alone. What is asked over plain HTTP is near: the instance's
-//! or the container's credentials, which a proxy would ask for its own, and the simulator.
+//! Only calls over HTTPS use the proxy. Plain HTTP serves local endpoints: the simulator, and the
+//! credentials of the instance or the container. A proxy would return its own credentials.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -10,11 +10,11 @@ use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use hyper::Uri;
 
-/// As the AWS CLI and most programs read them; the first that is set counts.
+/// Variables that the AWS CLI and most programs read; the first that is set counts.
 const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// The environment names a proxy that can't be one. What it says may hold a password, and isn't told.
+/// An invalid proxy in the environment. The value may contain a password, so the message omits it.
 #[derive(Debug, PartialEq)]
 pub struct BadProxy {
     variable: &'static str,
@@ -25,7 +25,7 @@ impl std::fmt::Display for BadProxy {
         write!(
             out,
             "{} names no proxy: expected http://HOST:PORT or https://HOST:PORT, with \
-             USER:PASSWORD@ before the host where the proxy asks for them, percent-encoded",
+             USER:PASSWORD@ before the host if the proxy requires them, percent-encoded",
             self.variable
         )
     }
@@ -33,8 +33,8 @@ impl std::fmt::Display for BadProxy {
 
 impl std::error::Error for BadProxy {}
 
-/// The proxy that is named, if any, and for which hosts it isn't used.
-pub(super) fn named(
+/// Returns the proxy that the environment names, if any, with the hosts that bypass it.
+pub(super) fn from_environment(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Option<ProxyConfig>, BadProxy> {
     let set = |names: [&'static str; 2]| {
@@ -53,8 +53,10 @@ pub(super) fn named(
     }))
 }
 
-/// The proxy at this address. A host, or a port, that is none may be a part of a password that is not
-/// encoded: it is asked for nowhere.
+/// Parses the address of a proxy.
+///
+/// An invalid host or port may be part of a password that is not percent-encoded. It is rejected,
+/// so that the password is not sent to a name server.
 fn config(proxy: &str) -> Option<ProxyConfig> {
     let url = match proxy.contains("://") {
         true => proxy.to_owned(),
@@ -67,14 +69,14 @@ fn config(proxy: &str) -> Option<ProxyConfig> {
         None => ("", authority.as_str()),
     };
     let is_host = !host.is_empty() && (uri.port().is_some() || host_and_port == host);
-    let is_all = matches!(uri.path(), "" | "/") && uri.query().is_none() && !url.contains('#');
-    let is_proxy = is_host && is_all && !user.contains('@');
+    let is_complete = matches!(uri.path(), "" | "/") && uri.query().is_none() && !url.contains('#');
+    let is_proxy = is_host && is_complete && !user.contains('@');
     is_proxy
         .then_some(uri)
         .and_then(|uri| ProxyConfig::https(uri).ok())
 }
 
-/// What all calls are made with.
+/// Returns the HTTP client for all calls.
 pub(super) fn client(proxy: Option<ProxyConfig>) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
@@ -93,7 +95,7 @@ mod tests {
 
     fn bad(proxy: &str) -> Option<BadProxy> {
         let environment = |name: &str| (name == "HTTPS_PROXY").then(|| proxy.to_owned());
-        named(&environment).err()
+        from_environment(&environment).err()
     }
 
     #[test]
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_or_no_port_is_told_and_not_asked() {
+    fn invalid_host_or_port_is_an_error() {
         let variable = "HTTPS_PROXY";
         for proxy in [
             ":3128",

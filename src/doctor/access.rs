@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::api::{Answer, Caller, ImageBuilder, ServiceClock};
+use crate::api::{ApiFuture, Caller, ImageBuilder, ServiceClock};
 use crate::aws::Aws;
 use crate::config::{Config, Target};
 
@@ -11,9 +11,9 @@ use crate::config::{Config, Target};
 pub struct Access {
     pub api: Arc<dyn ImageBuilder>,
     /// The identity of the credentials.
-    pub caller: Answer<Caller>,
+    pub caller: ApiFuture<Caller>,
     /// The identity that assumes the target's role, if it has one.
-    pub base: Answer<Caller>,
+    pub base: ApiFuture<Caller>,
     /// Records the time of every response of `api`.
     pub service_clock: ServiceClock,
 }

@@ -184,7 +184,7 @@ fn about_own(target: &Target, message: &str) -> String {
 /// What to look at where STS gave no role, and not for want of a permission.
 fn about_sts(message: &str) -> &'static str {
     let says = |parts: &[&str]| says_one_of(message, parts);
-    if says(&["dispatch failure", "no answer within"]) {
+    if says(&["dispatch failure", "no response within"]) {
         "STS must be reachable in this region, through the internet or a VPC endpoint for sts; AWS_ENDPOINT_URL_STS sets another endpoint"
     } else if says(&["error parsing XML"]) {
         "another server answers in place of STS: check proxies and AWS_ENDPOINT_URL_STS"

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::api::{Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, ServiceClock, within};
+use crate::api::{
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Page, ServiceClock, within,
+};
 use crate::clock::Clock;
 use crate::poller::RateLimiter;
 use crate::tracker::{LARGE_PAGE, SMALL_PAGE};
@@ -47,7 +49,7 @@ impl Asker {
     /// Makes a call, and retries it if it is throttled.
     pub(super) async fn call<T>(
         &self,
-        make: impl Fn(&dyn ImageBuilder) -> Answer<T>,
+        make: impl Fn(&dyn ImageBuilder) -> ApiFuture<T>,
     ) -> Result<T, ApiError> {
         let mut tries = 1;
         let mut signed_again = false;
@@ -81,7 +83,7 @@ impl Asker {
     pub(super) async fn page<T>(
         &mut self,
         token: Option<String>,
-        make: impl Fn(&dyn ImageBuilder, Page) -> Answer<T>,
+        make: impl Fn(&dyn ImageBuilder, Page) -> ApiFuture<T>,
     ) -> Result<T, ApiError> {
         let of = |size| Page {
             size,
@@ -109,7 +111,7 @@ impl Asker {
     /// Its first page could not be read.
     pub(super) async fn list<T>(
         &mut self,
-        make: impl Fn(&dyn ImageBuilder, Page) -> Answer<ListPage<T>>,
+        make: impl Fn(&dyn ImageBuilder, Page) -> ApiFuture<ListPage<T>>,
     ) -> Result<ReadList<T>, ApiError> {
         let ListPage { entries, mut next } = self.page(None, &make).await?;
         let mut listed = ReadList {

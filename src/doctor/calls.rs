@@ -6,7 +6,7 @@ use super::ask::Asker;
 use super::findings::{Check, CheckOutcome};
 use super::found::{Found, selected_images, to_look_into, unknown_image};
 use super::report::counted;
-use crate::api::{Answer, ApiError, Caller, ErrorKind, ImageBuilder, Operation};
+use crate::api::{ApiError, ApiFuture, Caller, ErrorKind, ImageBuilder, Operation};
 use crate::config::Target;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
 use crate::tracker::Selection;
@@ -128,7 +128,7 @@ impl Examination<'_> {
         named: &[I],
         other: I,
         text: fn(&I) -> String,
-        get: impl Fn(&dyn ImageBuilder, I) -> Answer<T>,
+        get: impl Fn(&dyn ImageBuilder, I) -> ApiFuture<T>,
     ) -> ReadNamed<I, T> {
         let (mut found, mut unknown) = (Vec::new(), Vec::new());
         for id in named.iter().take(MOST_NAMED) {

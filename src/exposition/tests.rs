@@ -1,4 +1,4 @@
-//! Records go in, text is compared.
+//! Renders records and compares the exposition text.
 
 mod discovery;
 mod finished;
@@ -48,8 +48,8 @@ fn unseen() -> StepRecord {
     StepRecord::unseen(ID.parse().unwrap(), LabelText::new([]))
 }
 
-/// What the service tells of a step that it has told everything of.
-fn answer(status: StepStatus) -> StepExecution {
+/// Returns the response to a Get of a step, with every member.
+fn response(status: StepStatus) -> StepExecution {
     StepExecution {
         name: Some("ApplyBuildComponents".into()),
         action: Some("ExecuteComponents".into()),
@@ -65,21 +65,21 @@ fn answer(status: StepStatus) -> StepExecution {
     }
 }
 
-fn seen(answer: StepExecution) -> StepRecord {
+fn seen(response: StepExecution) -> StepRecord {
     StepRecord {
         full: true,
-        ..unseen().answered(answer, "us-west-2", after(500))
+        ..unseen().answered(response, "us-west-2", after(500))
     }
 }
 
 fn running() -> StepRecord {
-    seen(answer(StepStatus::Running))
+    seen(response(StepStatus::Running))
 }
 
 fn ended(status: StepStatus, millis: u64) -> StepRecord {
     seen(StepExecution {
         end: Some(after(millis)),
-        ..answer(status)
+        ..response(status)
     })
 }
 
@@ -116,7 +116,7 @@ fn rendered(scrape: Scrape, format: Format) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The samples of the step families, without those of the polling.
+/// Returns the samples of the step families without those about polls.
 fn samples_of(scrape: Scrape) -> String {
     rendered(scrape, Format::Text)
         .lines()
@@ -125,7 +125,7 @@ fn samples_of(scrape: Scrape) -> String {
         .collect()
 }
 
-/// The values of a family's series, with the labels that come behind the identity.
+/// Returns the values of a family's series, with the labels after the identity.
 fn values(scrape: Scrape, family: &str) -> Vec<String> {
     let prefix = format!("imagebuilder_workflow_step_{family}{{");
     rendered(scrape, Format::Text)

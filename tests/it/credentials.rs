@@ -220,7 +220,7 @@ async fn step_below_the_role_that_does_not_answer_is_the_one_that_is_named() {
     is_refused(
         &exporter,
         &simulated,
-        &["profile", "slow", "no answer within"],
+        &["profile", "slow", "no response within"],
     )
     .await;
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use imagebuilder_exporter::api::{
-    Answer, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
+    ApiFuture, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, WorkflowExecution,
@@ -66,20 +66,24 @@ fn told(build: usize, step: usize) -> StepExecution {
 }
 
 impl ImageBuilder for ManyBuilds {
-    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
         self.count(Operation::GetWorkflowStepExecution);
         let step = id.uuid()[24..].parse().unwrap();
         let answer = told(build_of(id.uuid()), step);
         Box::pin(async { Ok(Parsed::from(answer)) })
     }
 
-    fn get_workflow_execution(&self, _: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+    fn get_workflow_execution(&self, _: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
         self.count(Operation::GetWorkflowExecution);
         let answer = WorkflowExecution::with_status(WorkflowStatus::Running);
         Box::pin(async { Ok(Parsed::from(answer)) })
     }
 
-    fn list_workflow_step_executions(&self, id: WorkflowExecutionId, _: Page) -> Answer<StepPage> {
+    fn list_workflow_step_executions(
+        &self,
+        id: WorkflowExecutionId,
+        _: Page,
+    ) -> ApiFuture<StepPage> {
         self.count(Operation::ListWorkflowStepExecutions);
         let build = build_of(id.uuid());
         let steps = (0..STEPS).map(|step| (step_id(build, step), Some(told(build, step))));
@@ -90,19 +94,19 @@ impl ImageBuilder for ManyBuilds {
         Box::pin(async { Ok(Parsed::from(page)) })
     }
 
-    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> Answer<WorkflowPage> {
+    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> ApiFuture<WorkflowPage> {
         unasked()
     }
 
-    fn list_image_build_versions(&self, _: Page) -> Answer<ListPage<Image>> {
+    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
         unasked()
     }
 
-    fn list_image_pipelines(&self, _: Page) -> Answer<ListPage<Pipeline>> {
+    fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {
         unasked()
     }
 
-    fn get_image(&self, _: ImageArn) -> Answer<Image> {
+    fn get_image(&self, _: ImageArn) -> ApiFuture<Image> {
         unasked()
     }
 }

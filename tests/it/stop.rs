@@ -134,7 +134,7 @@ async fn exporter_serves_and_ends_while_a_file_of_the_credentials_cannot_be_read
         .await;
     let _open = once_read(token).await;
     // Another thread can do the work of one that waits, but not of every one.
-    let told = ["result=credentials", "no answer within"];
+    let told = ["result=credentials", "no response within"];
     exporter.until_line(&told).await;
     assert_eq!(exporter.get("/-/healthy").await.status, 200);
     ends_well(exporter, "TERM").await;

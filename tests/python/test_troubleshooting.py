@@ -138,9 +138,9 @@ FAILURES = {
         "endpoint": "https://nowhere.invalid",
         "environment": KEYS | {"HTTPS_PROXY": "http://127.0.0.1:1"},
     },
-    ("timeout", "no answer within"): {"faults": "  - {no_answer: true}", "timeout": "3s"},
+    ("timeout", "no response within"): {"faults": "  - {no_answer: true}", "timeout": "3s"},
     ("server_error", "HTTP 503"): {"faults": error("ServiceUnavailableException")},
-    ("parse_error", "not an answer of the service"): {"faults": "  - {html: true}"},
+    ("parse_error", "not a response of the service"): {"faults": "  - {html: true}"},
 }
 
 

@@ -43,7 +43,7 @@ fn pipeline_arn(name: &str) -> PipelineArn {
 }
 
 fn execution(status: WorkflowStatus) -> WorkflowExecution {
-    let step = answer(StepStatus::Running);
+    let step = response(StepStatus::Running);
     WorkflowExecution {
         workflow: step.workflow,
         image: step.image,

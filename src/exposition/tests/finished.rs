@@ -23,7 +23,7 @@ pub(super) fn counted(own: &str, name: &str, count: u64) -> Finished {
             StepExecution {
                 name: Some(name.into()),
                 end: Some(after(1_000)),
-                ..answer(StepStatus::Completed)
+                ..response(StepStatus::Completed)
             },
             "us-west-2",
             START,

@@ -1,9 +1,9 @@
-//! What is the same for all families: comments, formats, and the series of sources.
+//! Tests what all families share: comments, formats, and the series of sources.
 
 use super::*;
 
 #[test]
-fn sources_show_whether_they_are_up_and_what_they_track() {
+fn sources_expose_whether_they_are_up_and_what_they_track() {
     let mut scrape = scrape(
         [unseen(), running()]
             .into_iter()
@@ -25,7 +25,7 @@ fn sources_show_whether_they_are_up_and_what_they_track() {
     }
     assert!(!text.contains("imagebuilder_exporter_clock_skew_seconds{"));
     let clock = scrape.sources[0].metrics.service_clock();
-    clock.told(START.plus(Duration::from_secs(90)), START, START);
+    clock.observe(START.plus(Duration::from_secs(90)), START, START);
     scrape.sources[0].up = Some(false);
     let text = rendered(scrape, Format::Text);
     let line = "imagebuilder_exporter_clock_skew_seconds{target=\"production\",region=\"us-west-2\"} 90.5\n";
@@ -35,7 +35,7 @@ fn sources_show_whether_they_are_up_and_what_they_track() {
 }
 
 #[test]
-fn families_of_several_registries_are_one() {
+fn families_of_several_registries_are_merged() {
     let mut scrape = scrape([], START);
     let other = ScrapeSource {
         region: "eu-west-1".into(),
@@ -79,7 +79,7 @@ fn families_of_several_registries_are_one() {
 }
 
 #[test]
-fn formats_differ_in_their_comments_and_the_end_alone() {
+fn formats_differ_only_in_comments_and_the_end() {
     let scrape = scrape([running()], after(1_000));
     let text = rendered(scrape.clone(), Format::Text);
     let open_metrics = rendered(scrape, Format::OpenMetrics);
@@ -104,7 +104,7 @@ fn formats_differ_in_their_comments_and_the_end_alone() {
 }
 
 #[test]
-fn every_label_of_ours_is_refused_as_a_users_own() {
+fn every_label_of_the_exporter_is_reserved() {
     let mut at = 0;
     while let Some(entry) = families::entry(at) {
         for label in entry.family.labels {
@@ -120,7 +120,7 @@ fn every_label_of_ours_is_refused_as_a_users_own() {
 }
 
 #[test]
-fn every_family_has_its_comments_while_nothing_is_known() {
+fn every_family_has_its_comments_without_any_data() {
     let scrape = Scrape {
         sources: Vec::new(),
         message_labels: true,

@@ -44,7 +44,7 @@ prop_compose! {
         attempt in proptest::option::of(any::<u32>()),
         message in proptest::option::of(some_text()),
     ) -> StepExecution {
-        let full = answer(StepStatus::parse(&status));
+        let full = response(StepStatus::parse(&status));
         StepExecution {
             rollback_status: rollback_status.as_deref().map(RollbackStatus::parse),
             name,

@@ -88,7 +88,7 @@ fn duration_of_a_running_step_moves_with_the_scrape_and_stops_with_the_polling()
         duration(ended(StepStatus::Completed, 147_404), 999_000),
         "147.404"
     );
-    assert_eq!(duration(seen(answer(StepStatus::Completed)), 999_000), "");
+    assert_eq!(duration(seen(response(StepStatus::Completed)), 999_000), "");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn timeout_is_breached_while_running_and_by_failing_at_it() {
     assert_eq!(breached(ended(StepStatus::Completed, 61_000), 0), "0");
     let without = StepExecution {
         timeout_seconds: None,
-        ..answer(StepStatus::Running)
+        ..response(StepStatus::Running)
     };
     assert_eq!(breached(seen(without.clone()), 60_000), "");
     let timeouts = values(scrape([seen(without)], START), "timeout_seconds");
@@ -126,7 +126,7 @@ fn attempts_and_waiting_are_shown_where_reported() {
         action: Some("WaitForAction".into()),
         attempt: Some(2),
         max_attempts: Some(3),
-        ..answer(StepStatus::Running)
+        ..response(StepStatus::Running)
     });
     assert_eq!(values(scrape([record.clone()], START), "attempt"), ["2"]);
     assert_eq!(
@@ -140,7 +140,7 @@ fn attempts_and_waiting_are_shown_where_reported() {
 fn unknown_status_is_shown_as_written_beside_the_known_ones() {
     let record = seen(StepExecution {
         rollback_status: Some(RollbackStatus::parse("\"NEW\"")),
-        ..answer(StepStatus::parse("PAUSED"))
+        ..response(StepStatus::parse("PAUSED"))
     });
     assert_eq!(
         values(scrape([record.clone()], START), "status"),
@@ -179,7 +179,7 @@ fn sparse_format_shows_only_the_current_status() {
     assert!(values(sparse(running()), "rollback_status").is_empty());
     let record = seen(StepExecution {
         rollback_status: Some(RollbackStatus::Skipped),
-        ..answer(StepStatus::parse("PAUSED"))
+        ..response(StepStatus::parse("PAUSED"))
     });
     assert_eq!(
         values(sparse(record.clone()), "status"),
@@ -221,7 +221,7 @@ fn labels_without_a_value_are_left_out_and_own_labels_come_on_top() {
 fn message_is_shown_only_where_it_is_wanted() {
     let record = seen(StepExecution {
         message: Some("it \"failed\"\nbadly".into()),
-        ..answer(StepStatus::Failed)
+        ..response(StepStatus::Failed)
     });
     let without = rendered(scrape([record.clone()], START), Format::Text);
     assert!(!without.contains("message"), "{without}");

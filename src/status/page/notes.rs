@@ -86,7 +86,7 @@ fn reason(kind: ErrorKind) -> &'static str {
         ErrorKind::Client => "the service doesn’t know it",
         ErrorKind::Rejected => "the service rejects the request",
         ErrorKind::Server => "the service has failed",
-        ErrorKind::Timeout => "no answer in time",
+        ErrorKind::Timeout => "no response in time",
         ErrorKind::Network => "no connection",
         ErrorKind::Parse => "the answer made no sense",
         ErrorKind::Credentials => "there are no valid credentials",

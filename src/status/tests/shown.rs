@@ -121,7 +121,7 @@ fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
         let failed = record.unanswered(ErrorKind::Network, ago(5));
         failed.unanswered(ErrorKind::Timeout, ago(2))
     });
-    let note = "polls have failed for 5s: no answer in time (timeout); last seen 10s ago";
+    let note = "polls have failed for 5s: no response in time (timeout); last seen 10s ago";
     assert!(page.contains(note), "{page}");
     let page = seen(|record| StepRecord {
         phase: Phase::Gone,
@@ -165,7 +165,7 @@ fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for
             "the service rejects the request (rejected)",
         ),
         (ErrorKind::Server, "the service has failed (server_error)"),
-        (ErrorKind::Timeout, "no answer in time (timeout)"),
+        (ErrorKind::Timeout, "no response in time (timeout)"),
         (ErrorKind::Network, "no connection (network)"),
         (ErrorKind::Parse, "the answer made no sense (parse_error)"),
         (

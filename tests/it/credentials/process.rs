@@ -43,7 +43,7 @@ async fn no_process_outlives_the_exporter() {
     let simulated = Simulated::start(scenario()).await;
     let (exporter, started) = exporter(&simulated, "sleep 1000; true").await;
     exporter
-        .until_line(&["polling failed", "no answer within"])
+        .until_line(&["polling failed", "no response within"])
         .await;
     let ids = ids(&started);
     assert_eq!(ids.len(), 1, "one at a time");
@@ -58,7 +58,7 @@ async fn process_that_hangs_is_ended_with_what_it_started() {
     let log_of_child = "sleep 1000 & echo $! >> $(dirname $0)/started; wait";
     let (exporter, started) = exporter(&simulated, log_of_child).await;
     exporter
-        .until_line(&["polling failed", "no answer within"])
+        .until_line(&["polling failed", "no response within"])
         .await;
     let ids = ids(&started);
     assert_eq!(ids.len(), 2, "one at a time, and its child");

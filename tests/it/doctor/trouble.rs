@@ -242,7 +242,7 @@ async fn responses_that_are_not_of_the_service_are_reported_as_such() {
     for (effect, told, advice) in [
         (
             Effect::Html,
-            "HTTP 200 without an error type, so not an answer of the service: ",
+            "HTTP 200 without an error type, so not a response of the service: ",
             "another server answers in place of the service: check endpoint_url URL and proxies\n",
         ),
         (
@@ -276,7 +276,7 @@ async fn no_answer_is_waited_for_as_long_as_configured() {
         .env("AWS_ENDPOINT_URL_STS", &simulated.url);
     let run = Run::of_setup(setup, &simulated).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("  FAILED    GetImage                    no answer within 3s\n");
+    run.says("  FAILED    GetImage                    no response within 3s\n");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, WorkflowExecution,
@@ -39,7 +39,7 @@ impl Service {
 }
 
 impl ImageBuilder for Service {
-    fn get_workflow_step_execution(&self, _: StepExecutionId) -> Answer<StepExecution> {
+    fn get_workflow_step_execution(&self, _: StepExecutionId) -> ApiFuture<StepExecution> {
         let now = self.start.elapsed().as_secs_f64();
         self.calls.lock().unwrap().push(now);
         Box::pin(async move {
@@ -54,27 +54,31 @@ impl ImageBuilder for Service {
         })
     }
 
-    fn get_workflow_execution(&self, _: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+    fn get_workflow_execution(&self, _: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
         unasked()
     }
 
-    fn list_workflow_step_executions(&self, _: WorkflowExecutionId, _: Page) -> Answer<StepPage> {
+    fn list_workflow_step_executions(
+        &self,
+        _: WorkflowExecutionId,
+        _: Page,
+    ) -> ApiFuture<StepPage> {
         unasked()
     }
 
-    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> Answer<WorkflowPage> {
+    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> ApiFuture<WorkflowPage> {
         unasked()
     }
 
-    fn list_image_build_versions(&self, _: Page) -> Answer<ListPage<Image>> {
+    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
         unasked()
     }
 
-    fn list_image_pipelines(&self, _: Page) -> Answer<ListPage<Pipeline>> {
+    fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {
         unasked()
     }
 
-    fn get_image(&self, _: ImageArn) -> Answer<Image> {
+    fn get_image(&self, _: ImageArn) -> ApiFuture<Image> {
         unasked()
     }
 }

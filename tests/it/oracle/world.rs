@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage,
     WorkflowPage,
 };
 use imagebuilder_exporter::clock::{Clock, Now};
@@ -87,7 +87,7 @@ impl WorldApi {
         id: String,
         page: Option<&Page>,
         look: Look<T>,
-    ) -> Answer<T> {
+    ) -> ApiFuture<T> {
         let now = self.clock.now().time;
         let mut chance = self.chance.lock().unwrap();
         let latency = self.chances.latency;
@@ -131,7 +131,7 @@ impl WorldApi {
         page: Page,
         key: fn(&E) -> String,
         all: impl FnOnce(&World, Timestamp) -> Option<Vec<E>> + Send + 'static,
-    ) -> Answer<ListPage<E>> {
+    ) -> ApiFuture<ListPage<E>> {
         let size = self.chance.lock().unwrap().usize(..=self.chances.page);
         let token = page.token.clone();
         let look = move |world: &World, now| {
@@ -154,13 +154,13 @@ impl WorldApi {
 }
 
 impl ImageBuilder for WorldApi {
-    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
         let look = move |world: &World, now| Some(world.step(&id, now)?.to_model());
         let operation = Operation::GetWorkflowStepExecution;
         self.answer(operation, id.to_string(), None, Box::new(look))
     }
 
-    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
         let look = move |world: &World, now| Some(world.workflow(&id, now)?.to_model());
         let operation = Operation::GetWorkflowExecution;
         self.answer(operation, id.to_string(), None, Box::new(look))
@@ -170,7 +170,7 @@ impl ImageBuilder for WorldApi {
         &self,
         id: WorkflowExecutionId,
         page: Page,
-    ) -> Answer<StepPage> {
+    ) -> ApiFuture<StepPage> {
         let told = |view: StepView| StepExecution {
             timeout_seconds: None,
             on_failure: None,
@@ -188,7 +188,7 @@ impl ImageBuilder for WorldApi {
         )
     }
 
-    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> Answer<WorkflowPage> {
+    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> ApiFuture<WorkflowPage> {
         let told = |view: WorkflowView| WorkflowExecution {
             retried: Some(view.retried),
             ..view.to_model()
@@ -205,7 +205,7 @@ impl ImageBuilder for WorldApi {
         )
     }
 
-    fn list_image_build_versions(&self, page: Page) -> Answer<ListPage<Image>> {
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
         self.list(
             Operation::ListImageBuildVersions,
             String::new(),
@@ -224,7 +224,7 @@ impl ImageBuilder for WorldApi {
         )
     }
 
-    fn list_image_pipelines(&self, page: Page) -> Answer<ListPage<Pipeline>> {
+    fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>> {
         self.list(
             Operation::ListImagePipelines,
             String::new(),
@@ -237,7 +237,7 @@ impl ImageBuilder for WorldApi {
         )
     }
 
-    fn get_image(&self, image: ImageArn) -> Answer<Image> {
+    fn get_image(&self, image: ImageArn) -> ApiFuture<Image> {
         let id = image.as_str().to_owned();
         let look = move |world: &World, now| world.image(image.as_str(), now)?.to_model();
         self.answer(Operation::GetImage, id, None, Box::new(look))

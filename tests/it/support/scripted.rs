@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
@@ -132,7 +132,7 @@ impl Script {
         &self,
         id: String,
         expected: impl FnOnce(&mut State) -> &mut Vec<Expected<T>>,
-    ) -> Answer<T> {
+    ) -> ApiFuture<T> {
         let at = self.start.elapsed().as_secs_f64();
         let mut state = self.state.lock().unwrap();
         state.log.push((at, id.clone()));
@@ -165,11 +165,11 @@ impl Script {
 }
 
 impl ImageBuilder for Script {
-    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
         self.play(id.to_string(), |state| &mut state.steps)
     }
 
-    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
         self.play(id.to_string(), |state| &mut state.workflows)
     }
 
@@ -177,23 +177,23 @@ impl ImageBuilder for Script {
         &self,
         id: WorkflowExecutionId,
         page: Page,
-    ) -> Answer<StepPage> {
+    ) -> ApiFuture<StepPage> {
         self.play(listed(id, page.token.as_deref()), |state| &mut state.lists)
     }
 
-    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> Answer<WorkflowPage> {
+    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> ApiFuture<WorkflowPage> {
         unasked()
     }
 
-    fn list_image_build_versions(&self, _: Page) -> Answer<ListPage<Image>> {
+    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
         unasked()
     }
 
-    fn list_image_pipelines(&self, _: Page) -> Answer<ListPage<Pipeline>> {
+    fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {
         unasked()
     }
 
-    fn get_image(&self, _: ImageArn) -> Answer<Image> {
+    fn get_image(&self, _: ImageArn) -> ApiFuture<Image> {
         unasked()
     }
 }
@@ -204,6 +204,6 @@ fn listed(id: WorkflowExecutionId, token: Option<&str>) -> String {
 }
 
 /// The answer to a call that this API is never asked for.
-pub fn unasked<T: Send + 'static>() -> Answer<T> {
+pub fn unasked<T: Send + 'static>() -> ApiFuture<T> {
     Box::pin(async { panic!("nothing is discovered here") })
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    Answer, ApiError, ErrorKind, ImageBuilder, ListPage, Operation, Page, StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Operation, Page, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::model::{
@@ -170,7 +170,7 @@ impl BusyAccount {
         operation: Operation,
         told: Option<T>,
         record: impl FnOnce(&mut Record, Option<&T>),
-    ) -> Answer<T> {
+    ) -> ApiFuture<T> {
         let state = &mut *self.state.lock().unwrap();
         state.record.calls[operation as usize] += 1;
         let wait = Duration::from_millis(state.chance.u64(20..200));
@@ -198,7 +198,7 @@ impl BusyAccount {
 }
 
 impl ImageBuilder for BusyAccount {
-    fn get_workflow_step_execution(&self, id: StepExecutionId) -> Answer<StepExecution> {
+    fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
         let now = self.now();
         let told = self.by_id(id.uuid()).and_then(|(build, _, place)| {
             let step = build.steps.get(place)?;
@@ -212,7 +212,7 @@ impl ImageBuilder for BusyAccount {
         })
     }
 
-    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> Answer<WorkflowExecution> {
+    fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
         let now = self.now();
         let told = self.by_id(id.uuid()).and_then(|(build, kind, _)| {
             let workflow = build.workflows.get(kind)?;
@@ -225,7 +225,7 @@ impl ImageBuilder for BusyAccount {
         &self,
         id: WorkflowExecutionId,
         page: Page,
-    ) -> Answer<StepPage> {
+    ) -> ApiFuture<StepPage> {
         let now = self.now();
         let operation = Operation::ListWorkflowStepExecutions;
         let known = self.by_id(id.uuid());
@@ -244,7 +244,7 @@ impl ImageBuilder for BusyAccount {
         })
     }
 
-    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> Answer<WorkflowPage> {
+    fn list_workflow_executions(&self, image: ImageArn, page: Page) -> ApiFuture<WorkflowPage> {
         let now = self.now();
         let told = self.by_arn(&image).map(|build| {
             Self::page(&page, build.workflows.len(), |place| {
@@ -255,7 +255,7 @@ impl ImageBuilder for BusyAccount {
         self.answer(Operation::ListWorkflowExecutions, told, |_, _| {})
     }
 
-    fn list_image_build_versions(&self, page: Page) -> Answer<ListPage<Image>> {
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
         let now = self.now();
         let is_first = page.token.is_none();
         let told = Self::page(&page, self.shape.pipelines * LISTED, |place| {
@@ -270,7 +270,7 @@ impl ImageBuilder for BusyAccount {
         })
     }
 
-    fn list_image_pipelines(&self, page: Page) -> Answer<ListPage<Pipeline>> {
+    fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>> {
         let told = Self::page(&page, self.shape.pipelines, |place| Pipeline {
             enabled: Some(true),
             platform: Some("Linux".to_owned()),
@@ -280,7 +280,7 @@ impl ImageBuilder for BusyAccount {
         self.answer(Operation::ListImagePipelines, Some(told), |_, _| {})
     }
 
-    fn get_image(&self, image: ImageArn) -> Answer<Image> {
+    fn get_image(&self, image: ImageArn) -> ApiFuture<Image> {
         let now = self.now();
         let told = self.by_arn(&image).map(|build| Image {
             pipeline: Some(build.pipeline.clone()),

@@ -1,5 +1,5 @@
-//! The members of a response: each may be missing, and one that makes no sense counts as missing and
-//! is named.
+//! Parses the members of a response. Each may be missing; an invalid member counts as missing, and
+//! its name is recorded.
 
 use std::fmt::Display;
 
@@ -11,13 +11,13 @@ use crate::model::{
     WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 
-/// What a Get and a List of steps have in common, as written.
-pub(super) struct Written<'a> {
+/// The unparsed members that a Get and a List return for a step execution.
+pub(super) struct StepMembers<'a> {
     pub(super) rollback_status: Option<&'a str>,
     pub(super) name: Option<&'a str>,
     pub(super) action: Option<&'a str>,
     pub(super) message: Option<&'a str>,
-    /// `None` where it may not be read.
+    /// `None` if the configuration does not allow the exporter to read it.
     pub(super) outputs: Option<&'a str>,
     pub(super) start_time: Option<&'a str>,
     pub(super) end_time: Option<&'a str>,
@@ -25,59 +25,69 @@ pub(super) struct Written<'a> {
     pub(super) max_attempts: Option<i32>,
 }
 
-/// What a Get and a List of workflow executions have in common, as written.
-pub(super) struct WrittenWorkflow<'a> {
+/// The unparsed members that a Get and a List return for a workflow execution.
+pub(super) struct WorkflowMembers<'a> {
     pub(super) workflow_arn: Option<&'a str>,
     pub(super) start_time: Option<&'a str>,
     pub(super) end_time: Option<&'a str>,
     pub(super) parallel_group: Option<&'a str>,
     pub(super) message: Option<&'a str>,
-    /// Steps in all, and those that succeeded, failed and were skipped.
+    /// Numbers of planned, succeeded, failed and skipped steps.
     pub(super) totals: [i32; 4],
 }
 
+/// Returns the status.
+///
+/// # Errors
+///
+/// [`ErrorKind::Parse`] if it is missing or empty.
 pub(super) fn check_status(status: Option<&str>) -> Result<&str, ApiError> {
     present(status).ok_or_else(|| {
         ApiError::new(
             ErrorKind::Parse,
-            "the answer has no status, which every answer of the service has",
+            "the response has no status, which every response of the service has",
         )
     })
 }
 
+/// Checks that the response is about the requested resource.
+///
+/// # Errors
+///
+/// [`ErrorKind::Parse`] if it names another one.
 pub(super) fn check_id(
     member: &str,
-    answered: Option<&str>,
-    asked_for: impl Display,
+    returned: Option<&str>,
+    requested: impl Display,
 ) -> Result<(), ApiError> {
-    match answered {
-        Some(id) if !id.eq_ignore_ascii_case(&asked_for.to_string()) => Err(ApiError::new(
+    match returned {
+        Some(id) if !id.eq_ignore_ascii_case(&requested.to_string()) => Err(ApiError::new(
             ErrorKind::Parse,
-            format!("the answer's {member} is {id:?}, not the one asked for"),
+            format!("the response's {member} is {id:?}, not the requested one"),
         )),
         _ => Ok(()),
     }
 }
 
-/// Reads the members of one answer and remembers which made no sense.
+/// Parses the members of one response and records the names of invalid ones.
 #[derive(Default)]
 pub(super) struct Members {
     pub(super) unparsable: Vec<&'static str>,
 }
 
 impl Members {
-    pub(super) fn step(&mut self, status: &str, written: Written<'_>) -> StepExecution {
+    pub(super) fn step(&mut self, status: &str, raw: StepMembers<'_>) -> StepExecution {
         let status = StepStatus::parse(status);
         StepExecution {
-            outputs: outputs::read(written.outputs, &status, written.action),
-            rollback_status: present(written.rollback_status).map(RollbackStatus::parse),
-            name: written.name.map(str::to_owned),
-            action: written.action.map(str::to_owned),
-            message: free_text(written.message),
-            start: self.read("startTime", written.start_time, Timestamp::parse),
-            end: self.read("endTime", written.end_time, Timestamp::parse),
-            attempt: self.count("attemptNumber", written.attempt_number),
-            max_attempts: self.count("maxAttempts", written.max_attempts),
+            outputs: outputs::read(raw.outputs, &status, raw.action),
+            rollback_status: present(raw.rollback_status).map(RollbackStatus::parse),
+            name: raw.name.map(str::to_owned),
+            action: raw.action.map(str::to_owned),
+            message: free_text(raw.message),
+            start: self.read("startTime", raw.start_time, Timestamp::parse),
+            end: self.read("endTime", raw.end_time, Timestamp::parse),
+            attempt: self.count("attemptNumber", raw.attempt_number),
+            max_attempts: self.count("maxAttempts", raw.max_attempts),
             ..StepExecution::with_status(status)
         }
     }
@@ -85,15 +95,15 @@ impl Members {
     pub(super) fn workflow_execution(
         &mut self,
         status: &str,
-        written: WrittenWorkflow<'_>,
+        raw: WorkflowMembers<'_>,
     ) -> WorkflowExecution {
         WorkflowExecution {
-            workflow: self.workflow(written.workflow_arn),
-            start: self.read("startTime", written.start_time, Timestamp::parse),
-            end: self.read("endTime", written.end_time, Timestamp::parse),
-            totals: self.totals(written.totals),
-            parallel_group: present(written.parallel_group).map(str::to_owned),
-            message: free_text(written.message),
+            workflow: self.workflow(raw.workflow_arn),
+            start: self.read("startTime", raw.start_time, Timestamp::parse),
+            end: self.read("endTime", raw.end_time, Timestamp::parse),
+            totals: self.totals(raw.totals),
+            parallel_group: present(raw.parallel_group).map(str::to_owned),
+            message: free_text(raw.message),
             ..WorkflowExecution::with_status(WorkflowStatus::parse(status))
         }
     }
@@ -138,7 +148,7 @@ impl Members {
         self.parsed(ListPage { entries, next })
     }
 
-    /// An empty text is a missing one.
+    /// Parses a member; an empty text counts as missing.
     pub(super) fn read<T>(
         &mut self,
         member: &'static str,

@@ -1,5 +1,5 @@
-//! The SDK's outputs, parsed into the model: every member may be missing, and one that makes no
-//! sense counts as missing and is named.
+//! Parses the SDK's outputs into the model. Every member may be missing; an invalid member counts
+//! as missing, and its name is recorded.
 
 mod catalog;
 mod members;
@@ -13,7 +13,7 @@ use aws_sdk_imagebuilder::operation::list_workflow_step_executions::ListWorkflow
 
 use aws_sdk_imagebuilder::types::{WorkflowExecutionMetadata, WorkflowExecutionStatus};
 pub(super) use catalog::{image, image_page, pipeline_page};
-use members::{Members, Written, WrittenWorkflow, check_id, check_status};
+use members::{Members, StepMembers, WorkflowMembers, check_id, check_status};
 use text::present;
 
 use crate::api::{ApiError, Parsed, StepPage, WorkflowPage};
@@ -21,20 +21,20 @@ use crate::model::{
     ImageArn, OnFailure, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
 };
 
-/// `failure_details` says whether `outputs` may be read.
+/// Parses a step execution. `failure_details` says whether `outputs` may be read.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Parse`] where the answer has no status or speaks of another step.
+/// [`ErrorKind::Parse`] if the response has no status or is about another step.
 pub(super) fn step_execution(
     output: GetWorkflowStepExecutionOutput,
-    asked_for: StepExecutionId,
+    requested: StepExecutionId,
     failure_details: bool,
 ) -> Result<Parsed<StepExecution>, ApiError> {
-    check_id("stepExecutionId", output.step_execution_id(), asked_for)?;
+    check_id("stepExecutionId", output.step_execution_id(), requested)?;
     let status = check_status(output.status().map(|status| status.as_str()))?;
     let mut members = Members::default();
-    let written = Written {
+    let raw = StepMembers {
         rollback_status: output.rollback_status().map(|status| status.as_str()),
         name: output.name(),
         action: output.action(),
@@ -53,25 +53,25 @@ pub(super) fn step_execution(
             .count("timeoutSeconds", output.timeout_seconds())
             .filter(|seconds| *seconds > 0),
         on_failure: present(output.on_failure()).map(OnFailure::parse),
-        ..members.step(status, written)
+        ..members.step(status, raw)
     };
     Ok(members.parsed(value))
 }
 
-/// `failure_details` says whether `outputs` may be read.
+/// Parses a page of steps. `failure_details` says whether `outputs` may be read.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Parse`] where the answer speaks of another workflow execution.
+/// [`ErrorKind::Parse`] if the response is about another workflow execution.
 pub(super) fn step_page(
     output: ListWorkflowStepExecutionsOutput,
-    asked_for: WorkflowExecutionId,
+    requested: WorkflowExecutionId,
     failure_details: bool,
 ) -> Result<Parsed<StepPage>, ApiError> {
     check_id(
         "workflowExecutionId",
         output.workflow_execution_id(),
-        asked_for,
+        requested,
     )?;
     let mut members = Members::default();
     let workflow = members.workflow(output.workflow_build_version_arn());
@@ -82,7 +82,7 @@ pub(super) fn step_page(
         let Some(id) = members.read("stepExecutionId", step.step_execution_id(), parse) else {
             continue;
         };
-        let written = Written {
+        let raw = StepMembers {
             rollback_status: step.rollback_status().map(|status| status.as_str()),
             name: step.name(),
             action: step.action(),
@@ -94,32 +94,34 @@ pub(super) fn step_page(
             max_attempts: step.max_attempts(),
         };
         let status = step.status().map(|status| status.as_str());
-        let told = present(status).map(|status| StepExecution {
-            workflow_execution_id: Some(asked_for),
+        let step = present(status).map(|status| StepExecution {
+            workflow_execution_id: Some(requested),
             workflow: workflow.clone(),
             image: image.clone(),
-            ..members.step(status, written)
+            ..members.step(status, raw)
         });
-        steps.push((id, told));
+        steps.push((id, step));
     }
     Ok(members.page(steps, output.next_token))
 }
 
+/// Parses a workflow execution.
+///
 /// # Errors
 ///
-/// [`ErrorKind::Parse`] where the answer has no status or speaks of another execution.
+/// [`ErrorKind::Parse`] if the response has no status or is about another execution.
 pub(super) fn workflow_execution(
     output: GetWorkflowExecutionOutput,
-    asked_for: WorkflowExecutionId,
+    requested: WorkflowExecutionId,
 ) -> Result<Parsed<WorkflowExecution>, ApiError> {
     check_id(
         "workflowExecutionId",
         output.workflow_execution_id(),
-        asked_for,
+        requested,
     )?;
     let status = check_status(output.status().map(|status| status.as_str()))?;
     let mut members = Members::default();
-    let written = WrittenWorkflow {
+    let raw = WorkflowMembers {
         workflow_arn: output.workflow_build_version_arn(),
         start_time: output.start_time(),
         end_time: output.end_time(),
@@ -134,38 +136,40 @@ pub(super) fn workflow_execution(
     };
     let value = WorkflowExecution {
         image: members.image(output.image_build_version_arn()),
-        ..members.workflow_execution(status, written)
+        ..members.workflow_execution(status, raw)
     };
     Ok(members.parsed(value))
 }
 
+/// Parses a page of workflow executions.
+///
 /// # Errors
 ///
-/// [`ErrorKind::Parse`] where the answer speaks of another image.
+/// [`ErrorKind::Parse`] if the response is about another image.
 pub(super) fn workflow_page(
     output: ListWorkflowExecutionsOutput,
-    asked_for: &ImageArn,
+    requested: &ImageArn,
 ) -> Result<Parsed<WorkflowPage>, ApiError> {
     check_id(
         "imageBuildVersionArn",
         output.image_build_version_arn(),
-        asked_for.as_str(),
+        requested.as_str(),
     )?;
     let mut members = Members::default();
     let mut workflows = Vec::new();
-    let of_image = output.message();
+    let image_message = output.message();
     for workflow in output.workflow_executions() {
         let id = workflow.workflow_execution_id();
         let Some(id) = members.workflow_execution_id(id) else {
             continue;
         };
-        let written = WrittenWorkflow {
+        let raw = WorkflowMembers {
             workflow_arn: workflow.workflow_build_version_arn(),
             start_time: workflow.start_time(),
             end_time: workflow.end_time(),
             parallel_group: workflow.parallel_group(),
-            // The message about the image tells more than none.
-            message: present(workflow.message()).or(of_image.filter(|_| failed(workflow))),
+            // A failed execution may have no message, while the image has one.
+            message: present(workflow.message()).or(image_message.filter(|_| failed(workflow))),
             totals: [
                 workflow.total_step_count(),
                 workflow.total_steps_succeeded(),
@@ -174,13 +178,13 @@ pub(super) fn workflow_page(
             ],
         };
         let status = workflow.status().map(|status| status.as_str());
-        let told = present(status).map(|status| WorkflowExecution {
-            image: Some(asked_for.clone()),
-            // Of one that was not superseded the service says nothing.
+        let execution = present(status).map(|status| WorkflowExecution {
+            image: Some(requested.clone()),
+            // The service may omit the member for an execution that was not superseded.
             retried: Some(workflow.retried().unwrap_or_default()),
-            ..members.workflow_execution(status, written)
+            ..members.workflow_execution(status, raw)
         });
-        workflows.push((id, told));
+        workflows.push((id, execution));
     }
     Ok(members.page(workflows, output.next_token))
 }
@@ -196,17 +200,18 @@ mod tests {
     use super::*;
     use crate::api::ErrorKind;
     use crate::model::StepStatus;
+
     const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 
     #[test]
-    fn answer_without_a_status_is_no_answer() {
+    fn response_without_a_status_is_a_parse_error() {
         let output = GetWorkflowStepExecutionOutput::builder().build();
         let error = step_execution(output, ID.parse().unwrap(), true).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Parse);
     }
 
     #[test]
-    fn answer_about_another_step_is_no_answer() {
+    fn response_about_another_step_is_a_parse_error() {
         let output = GetWorkflowStepExecutionOutput::builder()
             .step_execution_id("step-00000000-657c-4b7e-8706-ff24da9afa01")
             .status(WorkflowStepExecutionStatus::Running)
@@ -216,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_make_no_sense_count_as_missing_and_are_named() {
+    fn invalid_members_count_as_missing_and_are_named() {
         let output = GetWorkflowStepExecutionOutput::builder()
             .status(WorkflowStepExecutionStatus::from("RESTING"))
             .start_time("yesterday")
@@ -240,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn timeout_of_zero_is_no_timeout() {
+    fn timeout_of_zero_means_no_timeout() {
         let output = GetWorkflowStepExecutionOutput::builder()
             .status(WorkflowStepExecutionStatus::Running)
             .timeout_seconds(0)

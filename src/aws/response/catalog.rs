@@ -21,7 +21,7 @@ use crate::model::{
 /// Regions and accounts of one image that are kept: a distribution has a few dozen at most.
 const MAX_REGIONS: usize = 200;
 
-/// Entries without a status or a readable ARN are left out.
+/// Parses a page of images. Entries without a status or a valid ARN are left out.
 pub(in crate::aws) fn image_page(output: ListImageBuildVersionsOutput) -> Parsed<ListPage<Image>> {
     let mut members = Members::default();
     let mut images = Vec::new();
@@ -52,22 +52,24 @@ pub(in crate::aws) fn image_page(output: ListImageBuildVersionsOutput) -> Parsed
     members.page(images, output.next_token)
 }
 
+/// Parses an image.
+///
 /// # Errors
 ///
-/// [`ErrorKind::Parse`] where the answer has no status or speaks of another image.
+/// [`ErrorKind::Parse`] if the response has no status or is about another image.
 pub(in crate::aws) fn image(
     output: GetImageOutput,
-    asked_for: &ImageArn,
+    requested: &ImageArn,
 ) -> Result<Parsed<Image>, ApiError> {
     let Some(image) = output.image else {
-        return Err(ApiError::new(ErrorKind::Parse, "the answer has no image"));
+        return Err(ApiError::new(ErrorKind::Parse, "the response has no image"));
     };
-    check_id("arn", image.arn(), asked_for.as_str())?;
-    let written = image.state().and_then(|state| state.status());
-    let status = ImageStatus::parse(check_status(written.map(|status| status.as_str()))?);
+    check_id("arn", image.arn(), requested.as_str())?;
+    let status = image.state().and_then(|state| state.status());
+    let status = ImageStatus::parse(check_status(status.map(|status| status.as_str()))?);
     let mut members = Members::default();
     let value = Image {
-        arn: asked_for.clone(),
+        arn: requested.clone(),
         created: members.read("dateCreated", image.date_created(), Timestamp::parse),
         name: present(image.name()).map(str::to_owned),
         failure: members.failure(image.state()),
@@ -89,7 +91,7 @@ pub(in crate::aws) fn image(
     Ok(members.parsed(value))
 }
 
-/// Entries without a readable ARN are left out.
+/// Parses a page of pipelines. Entries without a valid ARN are left out.
 pub(in crate::aws) fn pipeline_page(
     output: ListImagePipelinesOutput,
 ) -> Parsed<ListPage<Pipeline>> {
