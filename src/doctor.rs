@@ -1,20 +1,20 @@
 //! Tests a configuration on AWS before it is used, and estimates its calls and series.
 //!
 //! Makes each call that the configuration needs once, with its own credentials, and reports the
-//! outcome. `examine` tests one target in one region, `calls` each operation, and `ask` makes a call.
+//! outcome. `examine` tests one target in one region, `calls` each operation, and `requester` makes the calls.
 //! `found` selects the next resource to request. `estimate` calculates calls and series, and `advice`
 //! says how to fix a failure. `report` writes the findings, and `summary` the result for all targets.
 //! It shares the clients and the rules of selection with the exporter, and changes nothing.
 
 mod access;
 mod advice;
-mod ask;
 mod calls;
 mod estimate;
 mod examine;
 mod findings;
 mod found;
 mod report;
+mod requester;
 mod summary;
 
 use std::collections::HashMap;

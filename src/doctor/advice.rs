@@ -43,13 +43,12 @@ impl<'a> Statement<'a> {
     }
 
     fn text(&self) -> String {
-        // What is made of texts, lists and maps of texts can always be written.
+        // Serializing strings, lists and maps with string keys cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }
 
-/// A statement that allows what was denied; in `regions` alone, where they are not all that the
-/// target has.
+/// Returns a statement that allows the denied actions; only in `regions`, if the target has others.
 pub(super) fn statement(denied: &[&Check], regions: Option<&[&str]>) -> String {
     let actions = { denied.iter() }
         .map(|check| format!("imagebuilder:{}", check.operation.as_str()))
@@ -64,7 +63,7 @@ pub(super) fn statement(denied: &[&Check], regions: Option<&[&str]>) -> String {
     }
 }
 
-/// Whose policies a statement belongs to.
+/// Returns the policies to which a statement must be added.
 pub(super) fn whose_policies(caller: Option<&Caller>) -> String {
     match caller.map(|caller| principal(&caller.arn)) {
         Some(arn) => format!("the policies of {arn}"),
@@ -72,20 +71,20 @@ pub(super) fn whose_policies(caller: Option<&Caller>) -> String {
     }
 }
 
-/// The kind of policy that has to allow it, where the service says which; a statement elsewhere is of
-/// no use. `None` where it says nothing, or that it is a policy of the caller's own.
+/// Returns the kind of policy that must allow the action, if the error names one: a statement in
+/// another policy has no effect. `None` if it names none, or one of the caller's own policies.
 pub(super) fn missing_in(error: &ApiError) -> Option<&str> {
     let (_, behind) = error.message.split_once("because no ")?;
     let (kind, _) = behind.split_once(" allows")?;
     (kind.len() < 60 && kind != "identity-based policy").then_some(kind)
 }
 
-/// Whether something denies it, which no statement that allows can change.
+/// Returns whether a policy denies the action explicitly, which no other statement overrides.
 pub(super) fn is_explicit(error: &ApiError) -> bool {
     error.message.contains("explicit deny")
 }
 
-/// What to do about credentials that could not be had.
+/// Returns advice about credentials that could not be loaded.
 pub(super) fn about_credentials(
     target: &Target,
     error: &ApiError,
@@ -99,16 +98,16 @@ pub(super) fn about_credentials(
         )];
     }
     let role = target.assume_role.as_ref();
-    // What the SDK has around this is no part of what STS said.
+    // The SDK's own text may contain the words that are looked for below.
     let assuming = role.and_then(|role| {
-        let (_, told) = message.split_once(&format!("assuming role {} ", role.role_arn))?;
-        Some((role, told))
+        let (_, sts_error) = message.split_once(&format!("assuming role {} ", role.role_arn))?;
+        Some((role, sts_error))
     });
-    let Some((role, told)) = assuming else {
+    let Some((role, sts_error)) = assuming else {
         return vec![about_own(target, message)];
     };
     match base {
-        // Without these nobody asked for the role.
+        // Without the base credentials, no call for the role was sent.
         Some(Err(own)) if own.kind == ErrorKind::Credentials => {
             return vec![about_own(target, &own.message)];
         }
@@ -119,13 +118,13 @@ pub(super) fn about_credentials(
         }
         _ => {}
     }
-    if !told.contains("AccessDenied") {
-        return vec![about_sts(told).to_owned()];
+    if !sts_error.contains("AccessDenied") {
+        return vec![about_sts(sts_error).to_owned()];
     }
     about_denied_role(role, message, base)
 }
 
-/// What both sides must allow where STS denies the role.
+/// Returns the policies that both accounts need if STS denies the role.
 fn about_denied_role(
     role: &AssumeRole,
     message: &str,
@@ -133,7 +132,7 @@ fn about_denied_role(
 ) -> Vec<String> {
     let caller = base.and_then(|base| base.as_ref().ok());
     let who = caller.map(|caller| principal(&caller.arn));
-    let who = who.unwrap_or_else(|| "arn:aws:iam::ACCOUNT:role/WHO-ASSUMES-IT".to_owned());
+    let who = who.unwrap_or_else(|| "arn:aws:iam::ACCOUNT:role/CALLER".to_owned());
     let action = match message.contains("sts:TagSession") {
         true => "sts:TagSession",
         false => "sts:AssumeRole",
@@ -167,7 +166,7 @@ fn about_denied_role(
     ]
 }
 
-/// What to do where a target's credentials, those below a role, could not be had.
+/// Returns advice if the target's base credentials, without a role, could not be loaded.
 fn about_own(target: &Target, message: &str) -> String {
     if let Some(profile) = &target.profile {
         return format!(
@@ -181,7 +180,7 @@ fn about_own(target: &Target, message: &str) -> String {
     .to_owned()
 }
 
-/// What to look at where STS gave no role, and not for want of a permission.
+/// Returns advice if STS did not return a role for another reason than a missing permission.
 fn about_sts(message: &str) -> &'static str {
     let says = |parts: &[&str]| says_one_of(message, parts);
     if says(&["dispatch failure", "no response within"]) {
@@ -197,7 +196,7 @@ fn about_sts(message: &str) -> &'static str {
     }
 }
 
-/// What to look at where no call is answered.
+/// Returns advice if no call succeeds.
 pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> String {
     let endpoint = match &target.endpoint_url {
         Some(url) => format!("endpoint_url {url}"),
@@ -230,22 +229,23 @@ pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> 
     }
 }
 
-/// STS and the service refuse what was signed by a clock that is off, and say so.
+/// Returns whether the error is about the time of the signature: the machine's clock is off.
 fn is_about_time(message: &str) -> bool {
-    let so = [
+    let codes = [
         "RequestExpired",
         "Signature expired",
         "Signature not yet current",
         "RequestTimeTooSkewed",
     ];
-    says_one_of(message, &so)
+    says_one_of(message, &codes)
 }
 
 fn says_one_of(message: &str, parts: &[&str]) -> bool {
     parts.iter().any(|part| message.contains(part))
 }
 
-/// Who stands in a policy for a caller: of a session its role, whose path the session's ARN lacks.
+/// Returns the principal of a policy for a caller: for a session, its role without the path, which
+/// the session's ARN lacks.
 fn principal(arn: &str) -> String {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     if let ["arn", partition, "sts", _, account, resource] = parts.as_slice()
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn kind_of_policy_is_told_where_it_is_not_the_caller_s_own() {
+    fn kind_of_policy_is_returned_unless_it_is_the_callers_own() {
         let says = |kind: &str| {
             denied(&format!(
                 "User: arn:aws:iam::111122223333:user/u is not authorized to perform: \
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn session_of_a_role_stands_in_a_policy_as_the_role() {
+    fn principal_of_a_session_is_its_role() {
         let session = "arn:aws-cn:sts::111122223333:assumed-role/exporter/i-1234";
         assert_eq!(
             principal(session),
@@ -314,12 +314,12 @@ mod tests {
             "InvalidIdentityTokenException: No OpenIDConnect provider found in your account",
         ] {
             let error = ApiError::new(ErrorKind::Credentials, message);
-            let told = about_credentials(target, &error, None);
-            assert!(told[0].contains("OIDC provider"), "{told:?}");
+            let advice = about_credentials(target, &error, None);
+            assert!(advice[0].contains("OIDC provider"), "{advice:?}");
         }
         let none = "no credentials found in chain. Attempted: WebIdentityToken: $AWS_WEB_IDENTITY_TOKEN_FILE was not set";
         let error = ApiError::new(ErrorKind::Credentials, none);
-        let told = about_credentials(target, &error, None);
-        assert!(told[0].starts_with("give the process credentials"));
+        let advice = about_credentials(target, &error, None);
+        assert!(advice[0].starts_with("give the process credentials"));
     }
 }

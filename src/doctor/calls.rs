@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::ask::Asker;
 use super::findings::{Check, CheckOutcome};
-use super::found::{Found, selected_images, to_look_into, unknown_image};
+use super::found::{Found, images_to_inspect, selected_images, unknown_image};
 use super::report::counted;
+use super::requester::Requester;
 use crate::api::{ApiError, ApiFuture, Caller, ErrorKind, ImageBuilder, Operation};
 use crate::config::Target;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecution, WorkflowExecutionId};
@@ -14,7 +14,7 @@ use crate::tracker::Selection;
 /// Maximum number of resources of each kind, named in the configuration, that are requested.
 pub(super) const MOST_NAMED: usize = 10;
 /// Maximum number of images whose workflow executions are listed to find some.
-const MOST_LOOKED_INTO: usize = 4;
+const MAX_INSPECTED_IMAGES: usize = 4;
 /// A UUID that no resource has.
 const NO_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -22,7 +22,7 @@ const NO_UUID: &str = "00000000-0000-0000-0000-000000000000";
 pub(super) struct Examination<'a> {
     pub target: &'a Target,
     pub region: &'a str,
-    pub asker: Asker,
+    pub requester: Requester,
     pub caller: Option<Caller>,
     pub selection: Selection,
     pub found: Found,
@@ -52,7 +52,9 @@ impl Examination<'_> {
     }
 
     async fn pipelines(&mut self) -> CheckOutcome {
-        let listed = self.asker.list(|api, page| api.list_image_pipelines(page));
+        let listed = self
+            .requester
+            .list(|api, page| api.list_image_pipelines(page));
         let listed = match listed.await {
             Ok(listed) => listed,
             Err(error) => return CheckOutcome::of_failure(error, None),
@@ -72,7 +74,7 @@ impl Examination<'_> {
 
     async fn images(&mut self) -> CheckOutcome {
         let list = |api: &dyn ImageBuilder, page| api.list_image_build_versions(page);
-        let listed = self.asker.list(list);
+        let listed = self.requester.list(list);
         let listed = match listed.await {
             Ok(listed) => listed,
             Err(error) => return CheckOutcome::of_failure(error, None),
@@ -132,7 +134,7 @@ impl Examination<'_> {
     ) -> ReadNamed<I, T> {
         let (mut found, mut unknown) = (Vec::new(), Vec::new());
         for id in named.iter().take(MOST_NAMED) {
-            match self.asker.call(|api| get(api, id.clone())).await {
+            match self.requester.call(|api| get(api, id.clone())).await {
                 Ok(value) => found.push((id.clone(), value)),
                 Err(error) if error.kind == ErrorKind::Client => {
                     unknown.push((id.to_string(), error));
@@ -149,8 +151,8 @@ impl Examination<'_> {
         self.warn_of_named(key, named.len(), &unknown);
         let outcome = match (found.last(), unknown.first()) {
             (Some((id, _)), _) => CheckOutcome::Allowed(text(id)),
-            (None, Some((id, _))) => CheckOutcome::NothingThere(id.clone()),
-            (None, None) => match self.asker.call(|api| get(api, other.clone())).await {
+            (None, Some((id, _))) => CheckOutcome::NotFound(id.clone()),
+            (None, None) => match self.requester.call(|api| get(api, other.clone())).await {
                 Ok(_) => CheckOutcome::Allowed(text(&other)),
                 Err(error) => CheckOutcome::of_failure(error, Some(text(&other))),
             },
@@ -171,11 +173,11 @@ impl Examination<'_> {
         if images.is_empty() {
             images.push(self.unknown_image());
         }
-        images.truncate(MOST_LOOKED_INTO);
+        images.truncate(MAX_INSPECTED_IMAGES);
         let mut outcome = None;
         for arn in images {
             let text = arn_text(&arn);
-            let page = self.asker.page(None, |api, page| {
+            let page = self.requester.page(None, |api, page| {
                 api.list_workflow_executions(arn.clone(), page)
             });
             match page.await {
@@ -190,14 +192,14 @@ impl Examination<'_> {
                     )));
                 }
                 Err(error) => match CheckOutcome::of_failure(error, Some(text)) {
-                    CheckOutcome::NothingThere(text) => {
-                        outcome.get_or_insert(CheckOutcome::NothingThere(text));
+                    CheckOutcome::NotFound(text) => {
+                        outcome.get_or_insert(CheckOutcome::NotFound(text));
                     }
                     failed => return failed,
                 },
             }
         }
-        outcome.unwrap_or(CheckOutcome::NotAsked)
+        outcome.unwrap_or(CheckOutcome::Skipped)
     }
 
     async fn workflow(&mut self) -> CheckOutcome {
@@ -212,7 +214,7 @@ impl Examination<'_> {
 
     async fn steps(&mut self) -> CheckOutcome {
         let id = self.known_workflow();
-        let page = self.asker.page(None, |api, page| {
+        let page = self.requester.page(None, |api, page| {
             api.list_workflow_step_executions(id, page)
         });
         match page.await {
@@ -264,8 +266,8 @@ impl Examination<'_> {
     fn best_images(&self) -> Vec<ImageArn> {
         let selected = selected_images(&self.found, &self.selection);
         match selected.is_empty() {
-            true => to_look_into(self.found.images.iter().collect()),
-            false => to_look_into(selected),
+            true => images_to_inspect(self.found.images.iter().collect()),
+            false => images_to_inspect(selected),
         }
     }
 

@@ -1,47 +1,47 @@
-//! How many calls and series to expect: plain arithmetic over what was found.
+//! Estimates the numbers of calls and series from the resources that were found.
 //!
-//! What each call is made for is in `docs/architecture.md`; the formula is that of `docs/api-calls.md`,
-//! without the little by which calls are made early.
+//! `docs/architecture.md` has the purpose of each call. The formula is that of `docs/api-calls.md`,
+//! without the few percent by which polls are early.
 
 use std::time::Duration;
 
 use crate::config::{Config, StatusFormat};
 use crate::model::{ImageStatus, RollbackStatus, StepStatus, WorkflowStatus};
 
-/// What the arithmetic starts from.
+/// The numbers from which calls and series are calculated.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EstimateInput {
-    /// Pages that the account's pipelines and images take; 0 of a list that is not needed.
+    /// Pages of the account's lists of pipelines and images; 0 for a list that is not needed.
     pub pipeline_pages: usize,
     pub image_pages: usize,
-    /// Those that are followed.
+    /// Selected pipelines.
     pub pipelines: usize,
-    /// Patterns and ARNs of pipelines, and patterns of images.
+    /// Selectors of pipelines and images.
     pub selectors: usize,
-    /// Names of images that are followed.
+    /// Names of selected images.
     pub image_names: usize,
-    /// Images that are followed and being built.
+    /// Selected images that are being built.
     pub running_images: usize,
-    /// Images that are on `/metrics`, those included.
+    /// Images that are on `/metrics`, including those that are being built.
     pub kept_images: usize,
-    /// Images that were created within the last day.
+    /// Images created within the last day.
     pub built_in_a_day: usize,
-    /// Workflow executions of an image, and steps of these together.
+    /// Workflow executions of an image, and the steps of all of them.
     pub workflows_of_image: usize,
     pub steps_of_image: usize,
-    /// Whether these two were not found but are what Amazon's own workflows have.
+    /// Whether the last two numbers are those of Amazon's own workflows, not of an image.
     pub shape_is_assumed: bool,
-    /// Workflow executions that are named and have not ended.
+    /// Listed workflow executions that have not ended.
     pub running_workflows: usize,
-    /// Of the images that are being built, those that are named.
+    /// Listed images that are being built.
     pub running_named_images: usize,
-    /// Named, whether they have ended or not.
+    /// Listed workflow executions, running or ended.
     pub named_workflows: usize,
-    /// Listed steps that have not ended, and how often an hour is asked for them.
+    /// Listed steps that have not ended, and their polls per hour.
     pub running_steps: usize,
     pub step_polls: f64,
     pub listed_steps: usize,
-    /// Operations that are called.
+    /// Operations that the exporter calls.
     pub operations: usize,
 }
 
@@ -49,45 +49,45 @@ pub struct EstimateInput {
 pub(super) const ASSUMED_WORKFLOWS: usize = 2;
 pub(super) const ASSUMED_STEPS: usize = 7 + 4;
 
-/// Calls an hour, and series.
+/// Estimated calls per hour, and series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     pub input: EstimateInput,
-    /// While nothing runs.
+    /// Calls per hour while nothing runs.
     pub idle: f64,
-    /// On top of it, while one image is built.
+    /// Additional calls per hour while one image is built.
     pub running_image: f64,
-    /// Once for each image, beside that.
+    /// Additional calls for each image.
     pub build: f64,
-    /// While what runs now runs.
+    /// Calls per hour with the present builds.
     pub now: f64,
-    /// On `/metrics`, of this target and region.
+    /// Series of this target and region on `/metrics`.
     pub series: usize,
 }
 
-/// Polls of a running image's list of executions are so many discovery intervals apart.
-const LISTED_EVERY: u32 = 6;
-/// A workflow execution that is named, or whose steps are, is asked for so many times more seldom
-/// than its steps.
-const WORKFLOW_SELDOM: f64 = 10.0;
+/// Discovery intervals between two lists of a running image's executions.
+const DISCOVERIES_PER_LIST: u32 = 6;
+/// Polls of the steps for one poll of their workflow execution, if it or its steps are listed.
+const STEP_POLLS_PER_WORKFLOW_POLL: f64 = 10.0;
 
 impl Estimate {
+    /// Calculates the estimate.
     pub fn new(input: EstimateInput, config: &Config) -> Self {
         let an_hour = |interval: Duration| 3_600.0 / interval.as_secs_f64();
         let (interval, discovery) = (config.polling.interval, config.polling.discovery_interval);
-        // Each round reads every page of the account's lists.
+        // Each discovery pass reads every page of the account's lists.
         let idle = (input.pipeline_pages + input.image_pages) as f64 * an_hour(discovery);
-        // A List of the steps of the execution that runs, as an image's run one after the other; and
-        // seldom one of the image's executions.
-        let running_image = an_hour(interval) + an_hour(discovery * LISTED_EVERY);
+        // One execution of an image runs at a time: its steps are listed each interval, and the
+        // image's executions rarely.
+        let running_image = an_hour(interval) + an_hour(discovery * DISCOVERIES_PER_LIST);
         let (workflows, steps) = (input.workflows_of_image as f64, input.steps_of_image as f64);
-        // One GetImage; its executions are listed at three changes of its state and at the end of
-        // each execution; of that, one Get, one of each of its steps, and three Lists at its begin
-        // and end.
+        // One GetImage. The executions are listed at three changes of the image's state and at the
+        // end of each execution. An execution takes one Get, one Get for each step, and three Lists
+        // of its steps at its beginning and end.
         let build = 1.0 + (3.0 + workflows) + workflows + steps + 3.0 * workflows;
         let polls = input.running_workflows as f64 * an_hour(interval) + input.step_polls;
-        // An image that is named is no line of a list.
-        let named = polls * (1.0 + 1.0 / WORKFLOW_SELDOM)
+        // A listed image takes a call of its own.
+        let named = polls * (1.0 + 1.0 / STEP_POLLS_PER_WORKFLOW_POLL)
             + input.running_named_images as f64 * an_hour(discovery);
         let now = idle + named + input.running_images as f64 * running_image;
         let series = series(&input, config);
@@ -101,21 +101,22 @@ impl Estimate {
         }
     }
 
-    /// The part of a rate limit that is used while what runs now runs.
+    /// Returns the part of the rate limit that the present builds use.
     pub fn share(&self, requests_per_second: f64) -> f64 {
         self.now / (requests_per_second * 3_600.0)
     }
 
-    /// How many images can be built at the same time within a rate limit; `None` of no end to them.
+    /// Returns the number of images that can be built at the same time within the rate limit;
+    /// `None` if it is unlimited.
     pub fn most_running(&self, requests_per_second: f64) -> Option<usize> {
-        let left = requests_per_second * 3_600.0 - self.idle;
-        (self.running_image > 0.0).then(|| (left / self.running_image).max(0.0) as usize)
+        let remaining = requests_per_second * 3_600.0 - self.idle;
+        (self.running_image > 0.0).then(|| (remaining / self.running_image).max(0.0) as usize)
     }
 }
 
-/// The series of what there is on `/metrics`.
+/// Returns the number of series on `/metrics`.
 fn series(input: &EstimateInput, config: &Config) -> usize {
-    // A status is a series for each value that it can have, or one.
+    // A status has a series for each possible value, or a single one.
     let status = |known: usize, most: usize| match config.metrics.status_format {
         StatusFormat::Stateset => known,
         StatusFormat::Sparse => most,
@@ -124,11 +125,11 @@ fn series(input: &EstimateInput, config: &Config) -> usize {
         true => 0,
         false => 2,
     };
-    // Info, start, end, duration, timeout, its breach, waiting, and three about its polling; that it
-    // is rolled back is seldom.
+    // Info, start, end, duration, timeout, timeout breach, waiting, and three about polls. A
+    // rollback is rare, so its sparse status counts as none.
     let step =
         10 + budget + status(StepStatus::KNOWN.len(), 1) + status(RollbackStatus::KNOWN.len(), 0);
-    // Info, three counts of steps, how many are planned, start, end, duration, retried.
+    // Info, three counts of steps, planned steps, start, end, duration, retried.
     let workflow = 9 + status(WorkflowStatus::KNOWN.len(), 1);
     // Info and creation.
     let image = 2 + status(ImageStatus::KNOWN.len(), 1);
@@ -138,7 +139,7 @@ fn series(input: &EstimateInput, config: &Config) -> usize {
     let finished = 2 * (1 + config.metrics.duration_buckets.len() + 3);
 
     let workflows = input.kept_images * input.workflows_of_image + input.named_workflows;
-    // A workflow execution that is named has as many as an image's has.
+    // A listed workflow execution is taken to have as many steps as one of an image.
     let of_named = input.named_workflows * input.steps_of_image / input.workflows_of_image.max(1);
     let single = of_named + input.listed_steps;
     let steps = input.kept_images * input.steps_of_image + single;
@@ -152,8 +153,8 @@ fn series(input: &EstimateInput, config: &Config) -> usize {
         + of_exporter(input)
 }
 
-/// About the exporter: a count of each operation and result, durations of those that are called,
-/// lateness, and what there is one or a few of.
+/// Returns the number of series about the exporter: a counter for each operation and result,
+/// histograms of call durations and of the poll lag, and some single ones.
 fn of_exporter(input: &EstimateInput) -> usize {
     const OPERATIONS_AND_RESULTS: usize = 7 * 9;
     const HISTOGRAM: usize = 12 + 3;
@@ -191,24 +192,24 @@ mod tests {
     }
 
     #[test]
-    fn image_that_is_built_is_a_list_an_interval_and_one_of_its_executions_now_and_then() {
+    fn running_image_takes_one_list_of_steps_an_interval_and_rare_lists_of_executions() {
         let running = EstimateInput {
             running_images: 3,
             ..input()
         };
         let estimate = Estimate::new(running, &config(""));
-        // 120 of its steps, 5 of its executions.
+        // 120 lists of steps, 5 lists of executions.
         assert_eq!(estimate.running_image, 125.0);
         assert_eq!(estimate.now, 120.0 + 3.0 * 125.0);
-        // GetImage; 5 lists of executions; 2 Gets of them; 11 of steps; 6 lists of steps.
+        // GetImage; 5 lists of executions; 2 Gets of executions; 11 Gets and 6 lists of steps.
         assert_eq!(estimate.build, 1.0 + 5.0 + 2.0 + 11.0 + 6.0);
     }
 
     #[test]
-    fn listed_step_is_a_get_an_interval_of_its_own_and_some_of_its_workflow_execution() {
+    fn listed_step_takes_one_get_an_interval_and_a_tenth_for_its_workflow_execution() {
         let listed = EstimateInput {
             running_steps: 2,
-            // One each 30 s, one each 10 s.
+            // One step with an interval of 30 s, one with 10 s.
             step_polls: 120.0 + 360.0,
             running_workflows: 1,
             ..EstimateInput::default()
@@ -219,13 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn rate_limit_is_enough_for_so_many_images_at_a_time() {
+    fn rate_limit_determines_the_number_of_concurrent_builds() {
         let running = EstimateInput {
             running_images: 10,
             ..input()
         };
         let estimate = Estimate::new(running, &config(""));
-        // 18 000 an hour, of which the lists take 120.
+        // The limit is 18 000 calls an hour; the lists take 120.
         assert_eq!(estimate.most_running(5.0), Some(143));
         assert_eq!(estimate.share(5.0), 1_370.0 / 18_000.0);
         assert_eq!(estimate.most_running(0.001), Some(0));
@@ -240,8 +241,8 @@ mod tests {
         };
         let stateset = Estimate::new(kept.clone(), &config("")).series;
         let sparse = Estimate::new(kept, &config("metrics: {status_format: sparse}")).series;
-        // 10 images of 2 executions and 11 steps: 5 of 6 and 4 statuses of a step, 7 of an execution,
-        // 11 of an image.
+        // 10 images with 2 executions and 11 steps each. Sparse saves 5 of 6 statuses and 4 rollback
+        // statuses of a step, 7 statuses of an execution and 11 of an image.
         assert_eq!(stateset - sparse, 110 * (5 + 4) + 20 * 7 + 10 * 11);
     }
 }

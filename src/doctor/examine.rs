@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::Access;
-use super::ask::Asker;
 use super::calls::Examination;
 use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, EstimateInput};
 use super::findings::{Check, CheckOutcome, Findings};
 use super::found::{Found, is_kept, running_steps, selected_images};
 use super::report::{counted, plain};
+use super::requester::Requester;
 use crate::api::{ApiError, Caller, ErrorKind, Operation, Parsed, within};
 use crate::clock::Clock;
 use crate::config::{Config, PipelineSelector, Target};
@@ -18,8 +18,8 @@ use crate::model::{Image, WorkflowExecution};
 use crate::poller::RateLimiter;
 use crate::tracker::{LARGE_PAGE, Selection, needed_operations};
 
-/// Makes every call that the target needs in the region, one after the other. `limiter` is the one
-/// that its calls count against.
+/// Makes every call that the target needs in the region, one at a time. The calls take tokens of
+/// `limiter`.
 pub async fn examine(
     config: &Config,
     target: &Target,
@@ -30,13 +30,13 @@ pub async fn examine(
 ) -> Findings {
     let timeout = config.polling.request_timeout;
     let service_clock = access.service_clock.clone();
-    let caller = who(within(timeout, access.caller).await);
+    let caller = printable(within(timeout, access.caller).await);
     let mut base = None;
     let needed = needed_operations(target, region);
     let mut examination = Examination {
         target,
         region,
-        asker: Asker {
+        requester: Requester {
             target: target.name.clone(),
             region: region.to_owned(),
             api: access.api,
@@ -55,11 +55,11 @@ pub async fn examine(
     match &caller {
         Err(error) if error.kind == ErrorKind::Credentials => {
             if target.assume_role.is_some() {
-                base = Some(who(within(timeout, access.base).await));
+                base = Some(printable(within(timeout, access.base).await));
             }
             examination.skip_checks(&needed);
         }
-        _ => examination.ask(&needed).await,
+        _ => examination.run_checks(&needed).await,
     }
     let estimate = examination.estimate(config, &needed, clock);
     examination.warn_of_rate_limit(estimate.as_ref());
@@ -69,7 +69,7 @@ pub async fn examine(
         region: region.to_owned(),
         caller,
         base,
-        has_small_pages: examination.asker.has_small_pages(),
+        has_small_pages: examination.requester.has_small_pages(),
         checks: examination.checks,
         skew_millis: service_clock.skew_millis(),
         warnings: examination.warnings,
@@ -79,9 +79,9 @@ pub async fn examine(
     }
 }
 
-/// Fit to be shown, whatever answered.
-fn who(told: Result<Parsed<Caller>, ApiError>) -> Result<Caller, ApiError> {
-    let Caller { account, arn } = told?.value;
+/// Returns the identity without control characters: another server may have sent it.
+fn printable(response: Result<Parsed<Caller>, ApiError>) -> Result<Caller, ApiError> {
+    let Caller { account, arn } = response?.value;
     Ok(Caller {
         account: plain(&account),
         arn: plain(&arn),
@@ -92,34 +92,34 @@ impl Examination<'_> {
     fn skip_checks(&mut self, needed: &[Operation]) {
         self.checks.extend(needed.iter().map(|operation| Check {
             operation: *operation,
-            outcome: CheckOutcome::NotAsked,
+            outcome: CheckOutcome::Skipped,
         }));
     }
 
-    async fn ask(&mut self, needed: &[Operation]) {
+    async fn run_checks(&mut self, needed: &[Operation]) {
         if needed.is_empty() {
             let nothing = "nothing to poll in this region: all resources that this target lists are in other regions";
             self.warnings.push(nothing.to_owned());
         }
         let mut order = needed.to_vec();
         if !self.target.step_executions.is_empty() {
-            // Listed steps tell which workflow executions there are.
+            // Responses about listed steps name existing workflow executions.
             order.sort_by_key(|operation| *operation != Operation::GetWorkflowStepExecution);
         }
         let mut stopped = false;
         for operation in order {
             let outcome = match stopped {
-                true => CheckOutcome::NotAsked,
+                true => CheckOutcome::Skipped,
                 false => self.check(operation).await,
             };
-            stopped |= outcome.speaks_for_all();
+            stopped |= outcome.fails_every_call();
             self.checks.push(Check { operation, outcome });
         }
         let place = |check: &Check| needed.iter().position(|needed| *needed == check.operation);
         self.checks.sort_by_key(place);
     }
 
-    /// What runs now takes more calls than the rate limit lets through.
+    /// Warns if the running builds take more calls than the rate limit allows.
     fn warn_of_rate_limit(&mut self, estimate: Option<&Estimate>) {
         let rate = self.target.rate_limit.requests_per_second;
         let Some(estimate) = estimate.filter(|estimate| estimate.share(rate) > 1.0) else {
@@ -132,11 +132,11 @@ impl Examination<'_> {
             _ => String::new(),
         };
         self.warnings.push(format!(
-            "the rate limit is too low for what runs now, so polls are overdue{enough}: raise rate_limit.requests_per_second or polling.interval"
+            "the rate limit is too low for the running builds, so polls are overdue{enough}: raise rate_limit.requests_per_second or polling.interval"
         ));
     }
 
-    /// What is named in other accounts is not these credentials' own.
+    /// Warns about configured resources in accounts other than that of the credentials.
     fn warn_of_account(&mut self) {
         let Some(caller) = &self.caller else {
             return;
@@ -165,7 +165,7 @@ impl Examination<'_> {
         }
     }
 
-    /// `None` where a list of the account that is needed could not be read.
+    /// Estimates calls and series; `None` if a required list of the account could not be read.
     fn estimate(&self, config: &Config, needed: &[Operation], clock: Clock) -> Option<Estimate> {
         let unread = self.checks.iter().any(|check| {
             let is_list = matches!(
@@ -174,11 +174,11 @@ impl Examination<'_> {
             );
             is_list && !matches!(check.outcome, CheckOutcome::Allowed(_))
         });
-        let nothing_told = self
+        let all_skipped = self
             .checks
             .iter()
-            .all(|check| check.outcome == CheckOutcome::NotAsked);
-        if unread || nothing_told {
+            .all(|check| check.outcome == CheckOutcome::Skipped);
+        if unread || all_skipped {
             return None;
         }
         Some(Estimate::new(
@@ -196,27 +196,28 @@ impl Examination<'_> {
         let day_ago = now.minus(Duration::from_secs(24 * 60 * 60));
         let names: BTreeSet<&str> = selected.iter().map(|image| image.arn.name()).collect();
         let pipelines = found.pipelines.iter();
-        let chosen = pipelines.filter(|pipeline| self.selection.chooses_pipeline(pipeline));
+        let selected_pipelines =
+            pipelines.filter(|pipeline| self.selection.chooses_pipeline(pipeline));
         let selectors =
             self.selection.pipeline_selectors().count() + self.selection.image_selectors().count();
         let running_steps = running_steps(found, self.target);
         let running = { found.named_workflows.iter() }
             .filter(|(_, workflow)| !workflow.status.is_terminal())
             .count();
-        // Those that were not asked for are taken to be as those that were.
+        // Executions that were not requested are taken to be like those that were.
         let workflows = self.target.workflow_executions.len();
         let running_workflows = match found.named_workflows.len() + found.unknown_workflows {
             0 => workflows,
-            asked => running * workflows / asked,
+            requested => running * workflows / requested,
         };
-        // What a retry superseded is of a build before.
+        // Superseded executions belong to an earlier attempt of the build.
         let current: Vec<&WorkflowExecution> = { found.workflows.iter() }
-            .filter_map(|(_, told)| told.as_ref())
-            .filter(|told| told.retried != Some(true))
+            .filter_map(|(_, execution)| execution.as_ref())
+            .filter(|execution| execution.retried != Some(true))
             .collect();
         let planned = current
             .iter()
-            .map(|told| Some(told.totals?.planned as usize));
+            .map(|execution| Some(execution.totals?.planned as usize));
         let planned: Option<usize> = planned.sum();
         let steps = found.steps.map(|steps| steps * current.len());
         let (workflows_of_image, steps_of_image) = match planned.or(steps) {
@@ -226,7 +227,7 @@ impl Examination<'_> {
         EstimateInput {
             pipeline_pages: found.pipeline_pages,
             image_pages: found.image_pages,
-            pipelines: chosen.count(),
+            pipelines: selected_pipelines.count(),
             selectors,
             image_names: names.len(),
             running_images: count(&|image| !image.status.is_terminal()),

@@ -7,7 +7,7 @@ use crate::api::{ApiError, Caller, ErrorKind, Operation};
 use crate::config::{LimitKey, RateLimit};
 
 /// The clock skew from which on a warning is reported: durations of running steps are off by as much.
-pub(super) const SKEW_TO_WARN_OF: Duration = Duration::from_secs(60);
+pub(super) const SKEW_WARNING: Duration = Duration::from_secs(60);
 /// The clock skew from which on requests are refused. Signed requests "must reach AWS within five
 /// minutes of the time stamp in the request", as the IAM user guide says.
 pub(super) const SKEW_REFUSED: Duration = Duration::from_secs(5 * 60);
@@ -46,7 +46,7 @@ pub enum CheckOutcome {
     /// The call succeeded, with this result.
     Allowed(String),
     /// The resource does not exist. The service checks permissions first, so the call is allowed.
-    NothingThere(String),
+    NotFound(String),
     Denied(ApiError),
     /// The service refuses the caller for every operation.
     CallerRefused(ApiError),
@@ -54,7 +54,7 @@ pub enum CheckOutcome {
     /// There was no response, or another server's.
     Failed(ApiError),
     /// An earlier call failed in a way in which this one would fail too.
-    NotAsked,
+    Skipped,
 }
 
 impl CheckOutcome {
@@ -66,13 +66,13 @@ impl CheckOutcome {
             _ if error.caller_refused => Self::CallerRefused(error),
             (ErrorKind::Forbidden, _) => Self::Denied(error),
             (ErrorKind::Throttled, _) => Self::Throttled(error),
-            (ErrorKind::Client, Some(tried)) => Self::NothingThere(tried),
+            (ErrorKind::Client, Some(tried)) => Self::NotFound(tried),
             _ => Self::Failed(error),
         }
     }
 
     /// Returns whether every other call would fail too.
-    pub(super) fn speaks_for_all(&self) -> bool {
+    pub(super) fn fails_every_call(&self) -> bool {
         match self {
             Self::CallerRefused(_) => true,
             Self::Failed(error) => {
@@ -84,8 +84,8 @@ impl CheckOutcome {
 
     fn is_well(&self) -> bool {
         match self {
-            Self::Allowed(_) | Self::NothingThere(_) | Self::Throttled(_) => true,
-            Self::Denied(_) | Self::CallerRefused(_) | Self::Failed(_) | Self::NotAsked => false,
+            Self::Allowed(_) | Self::NotFound(_) | Self::Throttled(_) => true,
+            Self::Denied(_) | Self::CallerRefused(_) | Self::Failed(_) | Self::Skipped => false,
         }
     }
 }
@@ -102,11 +102,11 @@ impl Findings {
     }
 
     /// Returns whether any call succeeded.
-    pub(super) fn has_answer(&self) -> bool {
+    pub(super) fn has_response(&self) -> bool {
         let answered = |check: &Check| {
             matches!(
                 check.outcome,
-                CheckOutcome::Allowed(_) | CheckOutcome::NothingThere(_)
+                CheckOutcome::Allowed(_) | CheckOutcome::NotFound(_)
             )
         };
         self.checks.iter().any(answered)
@@ -120,7 +120,7 @@ impl Findings {
 
     /// Returns the number of warnings.
     pub(super) fn count_warnings(&self) -> usize {
-        let skewed = self.is_skewed_by(SKEW_TO_WARN_OF) && !self.is_skewed_by(SKEW_REFUSED);
+        let skewed = self.is_skewed_by(SKEW_WARNING) && !self.is_skewed_by(SKEW_REFUSED);
         self.warnings.len() + self.throttled() + usize::from(skewed)
     }
 

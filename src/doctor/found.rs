@@ -1,4 +1,4 @@
-//! What the answers told is there, and what of it is asked for next.
+//! Stores what the responses returned, and selects the next resources to request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,33 +11,34 @@ use crate::model::{
 };
 use crate::tracker::Selection;
 
-/// What is there, as far as it was read.
+/// The resources that were read.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// All of the account, and how many pages that takes.
+    /// All pipelines and images of the account, and the numbers of their list pages.
     pub pipelines: Vec<Pipeline>,
     pub pipeline_pages: usize,
     pub images: Vec<Image>,
     pub image_pages: usize,
-    /// Those that the configuration names and the service knows.
+    /// Resources that the configuration names and the service knows.
     pub named_images: Vec<Image>,
     pub named_workflows: Vec<(WorkflowExecutionId, WorkflowExecution)>,
     pub named_steps: Vec<(StepExecutionId, StepExecution)>,
-    /// How many of those it was asked for the service does not know.
+    /// Numbers of requested resources that the service does not know.
     pub unknown_workflows: usize,
     pub unknown_steps: usize,
-    /// Of one image that was looked into.
+    /// The workflow executions of one inspected image.
     pub workflows: Vec<(WorkflowExecutionId, Option<WorkflowExecution>)>,
-    /// How many steps one workflow execution that was looked into has, and one of them.
+    /// The number of steps of one inspected workflow execution, and one of these steps.
     pub steps: Option<usize>,
     pub step: Option<StepExecutionId>,
 }
 
-/// The images that are followed, as far as names and tags tell: which pipeline built one, the list
-/// doesn't say, but which images a pipeline builds now, its recipe does.
+/// Returns the images that the exporter would track, judged by names, tags and recipes. The list
+/// does not return the pipeline that built an image, but a pipeline has its current recipe.
 pub(super) fn selected_images<'a>(found: &'a Found, selection: &Selection) -> Vec<&'a Image> {
-    let chosen = { found.pipelines.iter() }.filter(|pipeline| selection.chooses_pipeline(pipeline));
-    let built: BTreeSet<(&str, &str)> = chosen
+    let pipelines =
+        { found.pipelines.iter() }.filter(|pipeline| selection.chooses_pipeline(pipeline));
+    let built: BTreeSet<(&str, &str)> = pipelines
         .filter_map(|pipeline| Some((pipeline.arn.account_id(), pipeline.recipe.as_deref()?)))
         .collect();
     let is_selected = |image: &&Image| {
@@ -51,7 +52,7 @@ pub(super) fn selected_images<'a>(found: &'a Found, selection: &Selection) -> Ve
     all.filter(|image| seen.insert(&image.arn)).collect()
 }
 
-/// Whether the image is on `/metrics`, if its build ended soon after it was created.
+/// Returns whether the image is on `/metrics`, if its build ended soon after its creation.
 pub(super) fn is_kept(image: &Image, metrics: &Metrics, now: Timestamp) -> bool {
     let retention = match image.status {
         ImageStatus::Failed => metrics.retention_failed,
@@ -61,22 +62,22 @@ pub(super) fn is_kept(image: &Image, metrics: &Metrics, now: Timestamp) -> bool 
     !image.status.is_terminal() || image.created.is_some_and(is_young)
 }
 
-/// The listed steps that run.
+/// The listed steps that are running.
 #[derive(Debug, PartialEq)]
 pub(super) struct RunningSteps {
     pub count: usize,
-    /// How often an hour they are asked for: those of one workflow execution at once, as often as the
-    /// one of them that is asked for oftenest.
+    /// Polls per hour. The steps of one workflow execution share a List, at the shortest interval
+    /// among them.
     pub polls: f64,
 }
 
-/// Those that were not asked for are taken to be as those that were; where none was answered, all run,
-/// each in a workflow execution of its own.
+/// Estimates the running listed steps. Steps that were not requested are taken to be like those
+/// that were. Without any response, all are taken to run, each in its own workflow execution.
 pub(super) fn running_steps(found: &Found, target: &Target) -> RunningSteps {
     let listed = &target.step_executions;
     let an_hour = |interval: Duration| 3_600.0 / interval.as_secs_f64();
-    let asked = found.named_steps.len() + found.unknown_steps;
-    if asked == 0 {
+    let requested = found.named_steps.len() + found.unknown_steps;
+    if requested == 0 {
         return RunningSteps {
             count: listed.len(),
             polls: listed.iter().map(|step| an_hour(step.interval)).sum(),
@@ -85,14 +86,14 @@ pub(super) fn running_steps(found: &Found, target: &Target) -> RunningSteps {
     let mut count = 0;
     let mut alone = 0.0;
     let mut of_workflows: BTreeMap<WorkflowExecutionId, f64> = BTreeMap::new();
-    for (id, told) in &found.named_steps {
+    for (id, execution) in &found.named_steps {
         let step = listed.iter().find(|step| step.id == *id);
-        let Some(step) = step.filter(|_| !told.status.is_terminal()) else {
+        let Some(step) = step.filter(|_| !execution.status.is_terminal()) else {
             continue;
         };
         count += 1;
         let polls = an_hour(step.interval);
-        match told.workflow_execution_id {
+        match execution.workflow_execution_id {
             Some(workflow) => {
                 let most = of_workflows.entry(workflow).or_default();
                 *most = most.max(polls);
@@ -100,21 +101,21 @@ pub(super) fn running_steps(found: &Found, target: &Target) -> RunningSteps {
             None => alone += polls,
         }
     }
-    let all = listed.len() as f64 / asked as f64;
+    let all = listed.len() as f64 / requested as f64;
     RunningSteps {
         count: (f64::from(count) * all).round() as usize,
         polls: (alone + of_workflows.values().sum::<f64>()) * all,
     }
 }
 
-/// The images to look into, the best first: one that is built, and so has its workflow executions;
-/// one whose build began, which has some by now; the newest.
-pub(super) fn to_look_into(mut images: Vec<&Image>) -> Vec<ImageArn> {
+/// Orders the images by how likely they have workflow executions: first the newest available
+/// image, then the newest that is being built, then the others by age.
+pub(super) fn images_to_inspect(mut images: Vec<&Image>) -> Vec<ImageArn> {
     images.sort_by_key(|image| std::cmp::Reverse(image.created));
     let first = |wanted: fn(&Image) -> bool| images.iter().find(|image| wanted(image));
-    let good = first(|image| image.status == ImageStatus::Available);
-    let moving = first(|image| !image.status.is_terminal());
-    let best = good.into_iter().chain(moving);
+    let available = first(|image| image.status == ImageStatus::Available);
+    let running = first(|image| !image.status.is_terminal());
+    let best = available.into_iter().chain(running);
     let mut seen = BTreeSet::new();
     best.chain(&images)
         .filter(|image| seen.insert(&image.arn))
@@ -122,8 +123,8 @@ pub(super) fn to_look_into(mut images: Vec<&Image>) -> Vec<ImageArn> {
         .collect()
 }
 
-/// An image that isn't there, of the account's own and of a name that the target follows where its
-/// patterns give one: permissions may be narrowed to names.
+/// Returns the ARN of an image that does not exist, in the caller's account. Its name matches a
+/// selector of the target if possible, because permissions may be limited to names.
 pub(super) fn unknown_image(target: &Target, region: &str, caller: Option<&Caller>) -> ImageArn {
     let role = target
         .assume_role
@@ -173,20 +174,20 @@ mod tests {
     }
 
     #[test]
-    fn newest_good_image_is_looked_into_first_and_then_the_newest_that_is_built() {
+    fn newest_available_image_is_inspected_first_and_then_the_newest_running_build() {
         let images = [
             image("old", ImageStatus::Available, 1),
             image("failed", ImageStatus::Failed, 5),
-            image("moving", ImageStatus::Building, 3),
-            image("good", ImageStatus::Available, 2),
+            image("running", ImageStatus::Building, 3),
+            image("available", ImageStatus::Available, 2),
         ];
-        let order = to_look_into(images.iter().collect());
+        let order = images_to_inspect(images.iter().collect());
         let names: Vec<_> = order.iter().map(ImageArn::name).collect();
-        assert_eq!(names, ["good", "moving", "failed", "old"]);
+        assert_eq!(names, ["available", "running", "failed", "old"]);
     }
 
     #[test]
-    fn image_is_kept_for_the_retention_of_its_end_and_while_it_is_built() {
+    fn image_is_kept_during_its_build_and_for_the_retention_of_its_status() {
         let metrics = config("images: ['*']").metrics;
         let hours = |hours: i64| hours * 3_600_000;
         let now = Timestamp::from_millis(hours(30));
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_image_is_the_account_s_own_and_of_a_name_that_is_selected() {
+    fn unknown_image_is_in_the_callers_account_and_has_a_selected_name() {
         let caller = Caller {
             account: "111122223333".to_owned(),
             arn: "arn:aws-cn:sts::111122223333:assumed-role/r/s".to_owned(),
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_followed_by_their_names_or_by_the_recipe_of_a_chosen_pipeline() {
+    fn images_are_selected_by_name_or_by_the_recipe_of_a_selected_pipeline() {
         let found = Found {
             images: vec![
                 image("base", ImageStatus::Available, 1),
@@ -253,8 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_steps_of_one_workflow_execution_are_polled_at_once_and_those_not_asked_for_are_alike()
-    {
+    fn steps_of_one_execution_share_polls_and_unrequested_steps_are_extrapolated() {
         let id = |number: usize| format!("step-00000000-0000-0000-0000-{number:012}");
         let all: Vec<String> = (0..20).map(id).collect();
         let lists = format!(
@@ -263,7 +263,7 @@ mod tests {
             all[1..].join(", ")
         );
         let target = &config(&lists).targets[0];
-        let told = |number: usize, status: StepStatus, workflow: Option<&str>| {
+        let step = |number: usize, status: StepStatus, workflow: Option<&str>| {
             let step = StepExecution {
                 workflow_execution_id: workflow.map(|id| id.parse().unwrap()),
                 ..StepExecution::with_status(status)
@@ -274,15 +274,15 @@ mod tests {
         let other = Some("wf-00000000-0000-0000-0000-000000000002");
         let found = Found {
             named_steps: vec![
-                told(0, StepStatus::Running, one),
-                told(1, StepStatus::Pending, one),
-                told(2, StepStatus::Running, None),
-                told(3, StepStatus::Completed, other),
+                step(0, StepStatus::Running, one),
+                step(1, StepStatus::Pending, one),
+                step(2, StepStatus::Running, None),
+                step(3, StepStatus::Completed, other),
             ],
             unknown_steps: 1,
             ..Found::default()
         };
-        // 360 and 120 an hour of five of twenty.
+        // Five of twenty steps were requested; they take 360 and 120 polls an hour.
         let running = RunningSteps {
             count: 12,
             polls: 4.0 * (360.0 + 120.0),

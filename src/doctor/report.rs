@@ -1,23 +1,23 @@
-//! The findings as text for a person, in a terminal or a pipe.
+//! Writes the findings as text for a terminal or a pipe.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::advice;
 use super::estimate::{Estimate, EstimateInput};
-use super::findings::{CheckOutcome, Findings, SKEW_REFUSED, SKEW_TO_WARN_OF};
+use super::findings::{CheckOutcome, Findings, SKEW_REFUSED, SKEW_WARNING};
 use crate::api::ErrorKind;
 use crate::config::{Polling, Target};
 use crate::model::format_duration;
 use crate::tracker::without;
 
-/// Of a text of the service, or of what answers in its place, so many characters are shown.
+/// Maximum number of characters of a text from the service, or from another server in its place.
 const LONGEST_TEXT: usize = 700;
 
-/// What the SDK has before the message of credentials that could not be had.
+/// The SDK's text before the message about credentials that could not be loaded.
 const SDK_LAYERS: &str = "an error occurred while loading credentials: ";
 
-/// Writes what was found out about one target in one region.
+/// Writes the findings about one target in one region.
 pub(super) fn write(
     out: &mut impl Write,
     findings: &Findings,
@@ -35,7 +35,7 @@ pub(super) fn write(
             findings.rate_limit.requests_per_second,
             polling,
         )?;
-    } else if findings.has_answer() {
+    } else if findings.has_response() {
         line(
             out,
             "calls",
@@ -59,13 +59,12 @@ fn write_caller(out: &mut impl Write, findings: &Findings, target: &Target) -> i
     match &findings.caller {
         Ok(caller) => line(
             out,
-            "who",
+            "caller",
             &format!("account {}, {}", caller.account, caller.arn),
         ),
         Err(error) if error.kind == ErrorKind::Credentials => {
-            // The SDK's layers come first.
             let message = error.message.split_once(SDK_LAYERS);
-            let message = message.map_or(error.message.as_str(), |(_, told)| told);
+            let message = message.map_or(error.message.as_str(), |(_, inner)| inner);
             line(out, "ERROR", &format!("no credentials: {message}"))?;
             let base = findings.base.as_ref();
             if let Some(Ok(caller)) = base {
@@ -77,7 +76,11 @@ fn write_caller(out: &mut impl Write, findings: &Findings, target: &Target) -> i
             }
             Ok(())
         }
-        Err(error) => line(out, "who", &format!("unknown, because STS failed: {error}")),
+        Err(error) => line(
+            out,
+            "caller",
+            &format!("unknown, because STS failed: {error}"),
+        ),
     }
 }
 
@@ -85,7 +88,7 @@ fn write_clock(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
     let Some(skew) = findings.skew_millis else {
         return Ok(());
     };
-    // Half a second is as good as it is told.
+    // The skew is accurate to half a second only.
     let size = match (skew.unsigned_abs() + 500) / 1_000 {
         0 | 1 => return line(out, "clock", "within a second of the service's clock"),
         seconds => format_duration(Duration::from_secs(seconds)),
@@ -94,35 +97,35 @@ fn write_clock(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
         true => "behind",
         false => "ahead of",
     };
-    let told = format!("{size} {direction} the service's clock");
+    let difference = format!("{size} {direction} the service's clock");
     let refused = format_duration(SKEW_REFUSED);
     if findings.is_skewed_by(SKEW_REFUSED) {
         let so = format!(
-            "{told}: the service rejects calls from {refused} on; synchronize this machine's clock"
+            "{difference}: the service rejects calls from {refused} on; synchronize this machine's clock"
         );
         line(out, "ERROR", &format!("this machine's clock is {so}"))
-    } else if findings.is_skewed_by(SKEW_TO_WARN_OF) {
+    } else if findings.is_skewed_by(SKEW_WARNING) {
         let so = format!(
-            "{told}: durations of running steps are off by the same time, and the service rejects calls from {refused} on; synchronize this machine's clock"
+            "{difference}: durations of running steps are off by the same time, and the service rejects calls from {refused} on; synchronize this machine's clock"
         );
         line(out, "warning", &format!("this machine's clock is {so}"))
     } else {
-        line(out, "clock", &told)
+        line(out, "clock", &difference)
     }
 }
 
 fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> io::Result<()> {
-    let mut not_asked = Vec::new();
+    let mut skipped = Vec::new();
     let mut advised = Vec::new();
     for check in &findings.checks {
         let operation = check.operation.as_str();
         let mut row = |verdict: &str, text: &str| write_row(out, verdict, operation, text);
         let error = match &check.outcome {
-            CheckOutcome::Allowed(told) => {
-                row("allowed", told)?;
+            CheckOutcome::Allowed(result) => {
+                row("allowed", result)?;
                 continue;
             }
-            CheckOutcome::NothingThere(tried) => {
+            CheckOutcome::NotFound(tried) => {
                 let so = format!("call is allowed, but the resource was not found: {tried}");
                 row("allowed", &so)?;
                 continue;
@@ -133,8 +136,8 @@ fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> i
                 write_row(out, "", "", &format!("without it, {so}"))?;
                 continue;
             }
-            CheckOutcome::NotAsked => {
-                not_asked.push(operation);
+            CheckOutcome::Skipped => {
+                skipped.push(operation);
                 continue;
             }
             CheckOutcome::Throttled(error) => {
@@ -153,9 +156,9 @@ fn write_checks(out: &mut impl Write, findings: &Findings, target: &Target) -> i
             advised.push(advice);
         }
     }
-    match not_asked.is_empty() {
+    match skipped.is_empty() {
         true => Ok(()),
-        false => line(out, "not asked", &not_asked.join(", ")),
+        false => line(out, "skipped", &skipped.join(", ")),
     }
 }
 
@@ -216,7 +219,7 @@ fn write_estimate(
     Ok(())
 }
 
-/// What runs now; `None` of nothing.
+/// Returns the running builds and executions; `None` if there are none.
 fn running(input: &EstimateInput) -> Option<String> {
     let images = counted(input.running_images, "image");
     let named = input.running_workflows + input.running_steps;
@@ -238,38 +241,39 @@ fn calls(calls: f64) -> String {
     format!("{:.0}", calls.ceil())
 }
 
-/// A line under a heading, or under the one before.
+/// Writes a line with a heading; an empty heading continues the previous line.
 fn line(out: &mut impl Write, heading: &str, text: &str) -> io::Result<()> {
     writeln!(out, "  {heading:<9} {}", plain(text))
 }
 
-/// A line about one operation.
+/// Writes a line about one operation.
 fn write_row(out: &mut impl Write, heading: &str, operation: &str, text: &str) -> io::Result<()> {
     writeln!(out, "  {heading:<9} {operation:<27} {}", plain(text))
 }
 
-/// Lines that are ours, one below the other.
+/// Writes each line of the program's own text.
 fn block(out: &mut impl Write, text: &str) -> io::Result<()> {
     let mut lines = text.lines();
     lines.try_for_each(|line| writeln!(out, "  {:<9} {line}", ""))
 }
 
-/// One line that steers no terminal: part of it may be the service's, or of what answers in its
-/// place.
+/// Returns the text as one line without characters that control a terminal. Part of it may be from
+/// the service, or from another server in its place.
 pub(super) fn plain(text: &str) -> String {
     let harmless = |c: char| match c {
         '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
         _ if c.is_control() => ' ',
         _ => c,
     };
-    let shown: String = text.chars().map(harmless).take(LONGEST_TEXT).collect();
-    let words: Vec<&str> = shown.split_whitespace().collect();
+    let head: String = text.chars().map(harmless).take(LONGEST_TEXT).collect();
+    let words: Vec<&str> = head.split_whitespace().collect();
     match text.chars().nth(LONGEST_TEXT) {
         None => words.join(" "),
         Some(_) => words.join(" ") + "...",
     }
 }
 
+/// Returns the count with the noun, in the plural unless the count is 1.
 pub(super) fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),

@@ -1,4 +1,4 @@
-//! What it comes to for a target, and for all of them.
+//! Writes the policy statements for a target, and the result for all targets.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -7,8 +7,9 @@ use super::findings::{Check, CheckOutcome, Findings};
 use super::{advice, report};
 use crate::config::{LimitKey, RateLimit};
 
-/// Writes what several targets have in common, and the last word. Answers whether all is well;
-/// `warnings` were written before and are in no findings.
+/// Writes the warnings about several targets and the result. Returns whether all checks passed.
+///
+/// `warnings` is the number of warnings written before, which are not in the findings.
 pub(super) fn write(
     out: &mut impl Write,
     all: &[Findings],
@@ -45,8 +46,8 @@ pub(super) fn write(
     Ok(wrong.is_empty())
 }
 
-/// The statements that would allow what was denied to one target, one for all regions that lack the
-/// same.
+/// Writes the statements that allow the denied actions of one target. Regions that lack the same
+/// actions share a statement.
 pub(super) fn write_statements(out: &mut impl Write, findings: &[Findings]) -> io::Result<()> {
     let mut lacking: Vec<(Vec<&Check>, Vec<&Findings>)> = Vec::new();
     for one in findings {
@@ -107,8 +108,8 @@ pub(super) fn write_statements(out: &mut impl Write, findings: &[Findings]) -> i
     Ok(())
 }
 
-/// Targets with other credentials that are of one account and region after all: AWS counts their
-/// calls together.
+/// Returns warnings about targets that poll one account and region with different credentials. AWS
+/// counts their calls together.
 fn shared_accounts(findings: &[Findings]) -> Vec<String> {
     let mut accounts: BTreeMap<(&str, &str), Vec<&Findings>> = BTreeMap::new();
     for one in findings {
@@ -138,7 +139,7 @@ fn shared_accounts(findings: &[Findings]) -> Vec<String> {
     warnings
 }
 
-/// Those that share a rate limit which is less than what they take together.
+/// Returns warnings about targets whose shared rate limit is lower than their calls.
 fn starved(findings: &[Findings]) -> Vec<String> {
     let mut shared: Vec<(&LimitKey, Vec<&Findings>)> = Vec::new();
     for one in findings {

@@ -1,4 +1,4 @@
-//! The body of an answer: a text, or a scrape's frames.
+//! The body of a response: a text, or the frames of a scrape.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::exposition::{Frames, Next};
 pub(super) enum Body {
     /// Sent with its length.
     Text(Bytes),
-    /// Sent in chunks, as long as there are.
+    /// Sent in chunks until the last frame.
     Scrape(Box<Frames>),
 }
 
@@ -31,8 +31,8 @@ impl hyper::body::Body for Body {
             Self::Scrape(frames) => match frames.advance() {
                 Next::Frame(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 Next::End => Poll::Ready(None),
-                // Compressing gives little to send for much work: let other tasks run, and the
-                // connection send what it has.
+                // Compression takes long for little output: let other tasks run, and the
+                // connection send its buffer.
                 Next::Working => {
                     cx.waker().wake_by_ref();
                     Poll::Pending

@@ -49,7 +49,7 @@ impl<E: Exporter> Pages<E> {
     }
 
     pub(super) async fn page<B>(&self, request: &Request<B>) -> Response<Body> {
-        let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
+        let response = match Query::parse(request.uri().query().unwrap_or_default()) {
             Ok(query) => {
                 let render =
                     |status: &Status<'_>, site: &Site| status::page(status, site).into_bytes();
@@ -57,14 +57,14 @@ impl<E: Exporter> Pages<E> {
             }
             Err(faults) => text(StatusCode::BAD_REQUEST, &faults.join("\n")),
         };
-        let mut answer = unstored(answer);
+        let mut response = unstored(response);
         let policy = HeaderValue::from_static(PAGE_POLICY);
-        { answer.headers_mut() }.insert(CONTENT_SECURITY_POLICY, policy);
-        answer
+        { response.headers_mut() }.insert(CONTENT_SECURITY_POLICY, policy);
+        response
     }
 
     pub(super) async fn json<B>(&self, request: &Request<B>) -> Response<Body> {
-        let answer = match Query::parse(request.uri().query().unwrap_or_default()) {
+        let response = match Query::parse(request.uri().query().unwrap_or_default()) {
             Ok(query) => {
                 self.rendered(request.headers(), query, JSON, status::json)
                     .await
@@ -74,7 +74,7 @@ impl<E: Exporter> Pages<E> {
                 with_body(StatusCode::BAD_REQUEST, JSON, format!("{body}\n"))
             }
         };
-        unstored(answer)
+        unstored(response)
     }
 
     /// Serves the effective configuration as plain text. Browsers display it, but would download a
@@ -82,7 +82,7 @@ impl<E: Exporter> Pages<E> {
     pub(super) async fn config<B>(&self, request: &Request<B>) -> Response<Body> {
         let exporter = self.exporter.clone();
         let make = move || exporter.config().into_bytes();
-        unstored(self.made(request.headers(), TEXT, make).await)
+        unstored(self.render_body(request.headers(), TEXT, make).await)
     }
 
     /// Renders the status of this moment.
@@ -98,11 +98,11 @@ impl<E: Exporter> Pages<E> {
             let known = exporter.status();
             render(&Status::of(&known, &query), &site)
         };
-        self.made(headers, content_type, make).await
+        self.render_body(headers, content_type, make).await
     }
 
     /// Renders a body on a thread of its own, as it takes some milliseconds with many steps.
-    async fn made(
+    async fn render_body(
         &self,
         headers: &HeaderMap,
         content_type: &'static str,
@@ -110,7 +110,7 @@ impl<E: Exporter> Pages<E> {
     ) -> Response<Body> {
         let encoding = negotiation::encoding(headers);
         let turn = self.turn.clone().acquire_owned().await;
-        let made = tokio::task::spawn_blocking(move || {
+        let rendering = tokio::task::spawn_blocking(move || {
             // Held to the end, also if the client has disconnected.
             let _turn = turn;
             let body = make();
@@ -119,17 +119,17 @@ impl<E: Exporter> Pages<E> {
                 Encoding::Gzip => compressed(&body),
             }
         });
-        let Ok(body) = made.await else {
+        let Ok(body) = rendering.await else {
             return text(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "what is known could not be shown; the log says more",
+                "the response could not be rendered; see the log",
             );
         };
-        let mut answer = with_body(StatusCode::OK, content_type, body);
-        let headers = answer.headers_mut();
+        let mut response = with_body(StatusCode::OK, content_type, body);
+        let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         set_encoding(headers, encoding);
-        answer
+        response
     }
 }
 
@@ -142,11 +142,11 @@ pub(super) fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<
         tags.split(',')
             .any(|known| known.trim().trim_start_matches("W/") == tag)
     });
-    let mut answer = match has_it {
+    let mut response = match has_it {
         true => {
-            let mut answer = Response::new(Body::Text(Bytes::new()));
-            *answer.status_mut() = StatusCode::NOT_MODIFIED;
-            answer
+            let mut response = Response::new(Body::Text(Bytes::new()));
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
         }
         false => with_body(StatusCode::OK, asset.content_type, asset.content),
     };
@@ -156,13 +156,13 @@ pub(super) fn asset<B>(asset: &'static Asset, request: &Request<B>) -> Response<
         // The request comes from a page of another version.
         false => "no-cache",
     };
-    answer = unstored(answer);
-    let headers = answer.headers_mut();
+    response = unstored(response);
+    let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
     }
-    answer
+    response
 }
 
 fn compressed(body: &[u8]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! Builds responses, with the headers that tell a browser what not to do with them.
+//! Builds responses, with the headers that restrict what a browser does with them.
 
 use bytes::Bytes;
 use hyper::header::{
@@ -24,26 +24,26 @@ pub(super) fn with_body(
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
-    let mut answer = Response::new(Body::Text(body.into()));
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(Body::Text(body.into()));
+    *response.status_mut() = status;
+    response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
+    response
 }
 
 /// Forbids a browser to store the response or to share it with other origins.
-pub(super) fn unstored(mut answer: Response<Body>) -> Response<Body> {
+pub(super) fn unstored(mut response: Response<Body>) -> Response<Body> {
     for (name, value) in [
         (REFERRER_POLICY, "no-referrer"),
         (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
         (CACHE_CONTROL, "no-store"),
     ] {
-        answer
+        response
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
     }
-    answer
+    response
 }
 
 /// Forbids a browser to guess the type of the response, and to load anything for it unless the

@@ -54,10 +54,11 @@ impl<E: Exporter> Routes<E> {
         }
     }
 
-    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
-        let mut answer = self.unguarded(request).await;
-        guard(answer.headers_mut());
-        answer
+    /// Returns the response with the security headers.
+    pub(super) async fn respond<B>(&self, request: &Request<B>) -> Response<Body> {
+        let mut response = self.unguarded(request).await;
+        guard(response.headers_mut());
+        response
     }
 
     async fn unguarded<B>(&self, request: &Request<B>) -> Response<Body> {
@@ -66,10 +67,10 @@ impl<E: Exporter> Routes<E> {
         };
         let allowed = route.allowed();
         if !allowed.split(", ").any(|method| request.method() == method) {
-            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
             let allowed = HeaderValue::from_static(allowed);
-            answer.headers_mut().insert(ALLOW, allowed);
-            return answer;
+            response.headers_mut().insert(ALLOW, allowed);
+            return response;
         }
         match route {
             Route::Metrics => self.metrics(request),
@@ -81,7 +82,7 @@ impl<E: Exporter> Routes<E> {
             Route::Ready if self.exporter.ready() => text(StatusCode::OK, "ready"),
             Route::Ready => text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "not ready: some listed steps have not been asked for yet",
+                "not ready: some listed steps have not been polled yet",
             ),
             Route::Reload => self.reload().await,
         }
@@ -105,15 +106,15 @@ impl<E: Exporter> Routes<E> {
         let encoding = negotiation::encoding(request.headers());
         let exposition = Exposition::new(self.exporter.scrape(), format);
         let frames = Frames::new(exposition, encoding, self.frames.clone());
-        let mut answer = Response::new(Body::Scrape(Box::new(frames)));
-        let headers = answer.headers_mut();
+        let mut response = Response::new(Body::Scrape(Box::new(frames)));
+        let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static(format.content_type()),
         );
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
         set_encoding(headers, encoding);
-        answer
+        response
     }
 
     async fn reload(&self) -> Response<Body> {

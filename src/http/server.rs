@@ -22,14 +22,14 @@ use super::routes::Routes;
 use crate::exposition::FRAME_SIZE;
 use crate::status::Site;
 
-/// How long a connection may take to say what it wants, from when it is opened or was last
-/// answered: so also how long an idle one stays. Twice the usual interval of scrapes.
+/// Timeout for the head of a request, from the opening of the connection or the last response. It
+/// also limits how long an idle connection stays open. Twice the usual scrape interval.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What is written ahead of a slow reader, in bytes.
+/// Maximum number of bytes that are buffered for a slow reader.
 const WRITE_AHEAD: usize = 4 * FRAME_SIZE;
 
-/// How long to wait where the system has no room for another connection.
+/// Wait after the system refused another connection, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 
 /// The server, bound and not yet running.
@@ -105,7 +105,7 @@ fn connection<E: Exporter>(
     }
     let service = service_fn(move |request| {
         let routes = routes.clone();
-        async move { Ok(routes.answer(&request).await) }
+        async move { Ok(routes.respond(&request).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

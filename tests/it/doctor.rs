@@ -192,7 +192,7 @@ async fn listed_and_unknown_resources_are_reported_by_id() {
         "  warning   step_executions: not found: {}: in another account or region, or no longer kept by the service (HTTP 400 InvalidRequestException: ",
         told.join(", ")
     ));
-    // The one that is known has ended, and those that were not asked for are taken to be as these.
+    // The known one has ended. Steps that were not requested are taken to be like those that were.
     run.says("  calls     0 per hour while nothing runs\n            nothing runs now, ");
     run.does_not_say(&unknown(10));
     run.says(
@@ -260,7 +260,7 @@ async fn low_rate_limit_is_reported_for_each_target_and_for_those_that_share_it(
     let run = Run::of(&simulated, &[("slow", &limited("0.04"))]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
     run.says(
-        "  warning   the rate limit is too low for what runs now, so polls are overdue; it suffices for 0 images at a time: raise rate_limit.requests_per_second or polling.interval\n\
+        "  warning   the rate limit is too low for the running builds, so polls are overdue; it suffices for 0 images at a time: raise rate_limit.requests_per_second or polling.interval\n\
          \n\
          doctor: all required calls are allowed, with 1 warning\n",
     );
@@ -288,7 +288,7 @@ async fn region_is_examined_without_a_configuration() {
         .env("AWS_ENDPOINT_URL", &simulated.url);
     let run = Run::of_setup(setup, &simulated).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
-    run.says("target default in us-west-2\n  who       account 999999999999, arn:aws:iam::999999999999:user/simulated\n");
+    run.says("target default in us-west-2\n  caller    account 999999999999, arn:aws:iam::999999999999:user/simulated\n");
 }
 
 #[tokio::test]

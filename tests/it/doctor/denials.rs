@@ -111,7 +111,7 @@ async fn role_that_cannot_be_assumed_is_reported_with_both_policies_that_must_al
         ));
         run.says(hint);
         run.says(
-            "  not asked ListImageBuildVersions, GetImage, ListWorkflowExecutions, GetWorkflowExecution, \
+            "  skipped   ListImageBuildVersions, GetImage, ListWorkflowExecutions, GetWorkflowExecution, \
              ListWorkflowStepExecutions, GetWorkflowStepExecution\n",
         );
         run.does_not_say("another-id");

@@ -57,7 +57,7 @@ async fn clock_that_is_too_far_off_does_not_hide_what_is_allowed() {
     )
     .await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("  who       unknown, because STS failed: HTTP 403 SignatureDoesNotMatch: Signature expired: ");
+    run.says("  caller    unknown, because STS failed: HTTP 403 SignatureDoesNotMatch: Signature expired: ");
     run.says(" behind the service's clock: the service rejects calls from 5m on; synchronize this machine's clock\n");
     run.says("  allowed   ListImageBuildVersions      0 image builds, 0 selected");
     run.does_not_say("FAILED");
@@ -92,11 +92,11 @@ async fn unreachable_endpoint_is_called_once() {
     )
     .await;
     assert_eq!(run.code, Some(1), "{}", run.text);
-    run.says("  who       unknown, because STS failed: dispatch failure: ");
+    run.says("  caller    unknown, because STS failed: dispatch failure: ");
     run.says("  FAILED    ListImageBuildVersions      dispatch failure: ");
     run.says(
         "                                        endpoint_url URL must be reachable from here: check its name, proxies and firewalls; in a VPC, check the endpoint for imagebuilder\n\
-         \x20 not asked GetImage, ListWorkflowExecutions, GetWorkflowExecution, ListWorkflowStepExecutions, GetWorkflowStepExecution\n",
+         \x20 skipped   GetImage, ListWorkflowExecutions, GetWorkflowExecution, ListWorkflowStepExecutions, GetWorkflowStepExecution\n",
     );
 }
 
@@ -110,7 +110,7 @@ async fn unreachable_sts_is_no_error_where_the_credentials_work() {
     let setup = setup.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
     let run = Run::of_setup(setup, &simulated).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
-    run.says("  who       unknown, because STS failed: dispatch failure: ");
+    run.says("  caller    unknown, because STS failed: dispatch failure: ");
     run.says("doctor: all required calls are allowed");
 }
 

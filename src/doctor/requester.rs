@@ -1,4 +1,4 @@
-//! Makes one call after the other, each with a token of the rate limiter and a deadline.
+//! Makes the calls, one at a time, each with a token of the rate limiter and a deadline.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const REFUSED_FOR_ITS_TIME_MILLIS: u64 = 4 * 60 * 1_000;
 
 /// Calls the service for one target and region.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(super) struct Requester {
     /// The target and the region, for the log.
     pub target: String,
     pub region: String,
@@ -45,7 +45,7 @@ pub(super) struct ReadList<T> {
     pub cut: Option<String>,
 }
 
-impl Asker {
+impl Requester {
     /// Makes a call, and retries it if it is throttled.
     pub(super) async fn call<T>(
         &self,
@@ -58,7 +58,7 @@ impl Asker {
             tokio::time::sleep_until(ready).await;
             let sent = self.clock.now().instant;
             let error = match within(self.timeout, make(&*self.api)).await {
-                Ok(answer) => return Ok(answer.value),
+                Ok(parsed) => return Ok(parsed.value),
                 Err(error) => error,
             };
             debug!(
@@ -90,12 +90,12 @@ impl Asker {
             token: token.clone(),
         };
         let size = self.page_size;
-        let answer = self.call(|api| make(api, of(size))).await;
-        let refused = answer
+        let result = self.call(|api| make(api, of(size))).await;
+        let refused = result
             .as_ref()
             .is_err_and(|error| error.kind == ErrorKind::Client);
         if !refused || size == SMALL_PAGE || token.is_some() {
-            return answer;
+            return result;
         }
         let small = self.call(|api| make(api, of(SMALL_PAGE))).await;
         if small.is_ok() {
