@@ -26,12 +26,13 @@ const LONG_VERSION: &str = concat!(
 
 /// Exposes the state of EC2 Image Builder pipelines, image builds and workflow steps to Prometheus.
 ///
-/// Without a command, runs the exporter. Each flag can also be set by the environment variable
-/// IMAGEBUILDER_EXPORTER_ plus its name in upper case, with dots and dashes as underscores.
+/// Without a command, runs the exporter. Each flag can also be set by an environment variable:
+/// IMAGEBUILDER_EXPORTER_ plus its name in upper case, with underscores for dots and dashes.
 #[derive(Debug, Parser)]
 #[command(
     name = "imagebuilder_exporter",
     version = LONG_VERSION,
+    verbatim_doc_comment,
     args_conflicts_with_subcommands = true,
     subcommand_precedence_over_arg = true
 )]
@@ -48,7 +49,7 @@ pub enum Command {
     /// Check configuration files: report every mistake with its line, and whether the rate limit suffices
     CheckConfig(CheckConfigArgs),
     /// Check a configuration against AWS: identity, permissions, expected calls and series
-    // Warnings of the SDK would repeat the report.
+    // The report has what warnings of the SDK say.
     #[command(mut_arg("level", |level| level.default_value("error")))]
     Doctor(DoctorArgs),
     /// Run the exporter with a built-in simulator of Image Builder, without AWS account or network

@@ -12,12 +12,12 @@ const HEAD: &str = "\
 Reference of the commands, flags, environment variables and exit codes. Generated from the code: run
 `UPDATE_DOCS=1 cargo test --lib docs` after a change.
 
-Write a flag as `--flag=VALUE` or `--flag VALUE`. Each flag also has an environment variable; the flag
-takes precedence. The variable of a flag that can be repeated has several values, separated by commas.
-The variable of a switch is `true` or `false`.
+Write a flag as `--flag=VALUE` or `--flag VALUE`. Each flag also has an environment variable; the
+flag takes precedence. If a flag can be repeated, its variable holds several values, separated by
+commas. The variable of a switch is `true` or `false`.
 
-The exit code is 0 after SIGTERM or SIGINT, 1 if the configuration is invalid or an address cannot be
-bound, and 2 if the command line is invalid. SIGHUP reloads the configuration.
+The exit code is 0 after SIGTERM or SIGINT. It is 1 if the configuration is invalid or an address
+cannot be bound, and 2 if the command line is invalid. SIGHUP reloads the configuration.
 ";
 
 fn rendered() -> String {
@@ -56,7 +56,7 @@ fn section(page: &mut String, command: &Command, heading: String) {
     }
 }
 
-/// All but those that clap adds.
+/// Returns the flags, except those that clap adds.
 fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command
         .get_arguments()
@@ -97,7 +97,7 @@ fn code<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.join(", ")
 }
 
-/// Help texts have no full stop, as clap's style is.
+/// Ends a help text with a full stop, which clap's style omits.
 fn sentence(help: &str) -> String {
     let help = help.trim_end();
     if help.ends_with('.') {
@@ -108,7 +108,7 @@ fn sentence(help: &str) -> String {
 }
 
 #[test]
-fn command_line_page_is_the_one_the_definition_makes() {
+fn command_line_page_is_generated_from_the_definition() {
     crate::docs::assert_kept("docs/cli.md", &rendered());
 }
 

@@ -1,6 +1,6 @@
 //! Declares every configuration key, each once.
 //!
-//! A new key is a row here: its field, the code that reads and writes it, its line in
+//! A new key is a row here. Its field, the code that reads and writes it, its line in
 //! docs/configuration.md and its entry in the JSON Schemas come from the row.
 
 use std::collections::BTreeMap;
@@ -28,20 +28,20 @@ use super::values::{
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 
 section! {
-    /// The whole file.
+    /// Top level of the file.
     struct Config {
-        /// How the service is asked.
+        /// Polling intervals and limits of API calls.
         polling: Polling = mapping(), Default("{}");
-        /// What `/metrics` shows.
+        /// Content of `/metrics`, and retention.
         metrics: Metrics = mapping(), Default("{}");
-        /// Your own limits on how long a step may take, well under the service's default timeouts. The
-        /// first entry that matches a step wins.
+        /// Your own limits on the duration of steps, shorter than the service's timeouts. The first
+        /// entry that matches a step applies.
         duration_budgets: Vec<DurationBudget> = List {
             of: mapping(),
             wanted: "a list of budgets, each with a dash before it",
             empty: None,
-        }, Absent("no budgets");
-        /// What is followed, and with whose credentials; at least one.
+        }, Absent("none");
+        /// Resources to track, with their credentials and regions. At least one target.
         targets: Vec<Target> = List {
             of: mapping(),
             wanted: "a list of targets, each with a dash before it",
@@ -51,19 +51,20 @@ section! {
 }
 
 section! {
-    /// How the service is asked.
+    /// Polling intervals and limits of API calls.
     struct Polling {
-        /// A step that may still change is seen at least this often. Above 0.
+        /// Interval between two polls of a step that can still change. Above 0.
         interval: Duration = DURATION, Default("30s");
-        /// How often new images and workflow executions are looked for. Above 0.
+        /// Interval between two discovery passes, which find new images and workflow executions.
+        /// Above 0.
         discovery_interval: Duration = DURATION, Default("2m");
-        /// How long one attempt of one API call may take. Above 0.
+        /// Timeout of one attempt of an API call. Above 0.
         request_timeout: Duration = DURATION, Default("10s");
-        /// API calls at once, per target and region; 1 to 10000.
+        /// Maximum number of concurrent API calls, for each target and region: 1 to 10000.
         max_concurrent_requests: NonZeroUsize = CONCURRENCY, Default("16");
-        /// Reads why a step failed from its `outputs`: the error, the id of the Systems Manager
-        /// command, the location of its log bundle and the instance. Nothing else of `outputs` is
-        /// read. `false` leaves `outputs` unread.
+        /// Reads `outputs` of a failed step: the error, the id of the Systems Manager command and the
+        /// location of its log bundle. Also reads the id of the instance that a step launched, and
+        /// nothing else of `outputs`. `false`: reads nothing of `outputs`.
         failure_details: bool = SWITCH, Default("true");
     }
 }
@@ -78,35 +79,36 @@ const CONCURRENCY: Single<NonZeroUsize> = Single {
 };
 
 section! {
-    /// What `/metrics` shows.
+    /// Content of `/metrics`, and retention.
     struct Metrics {
-        /// `stateset`: one series per possible status, 0 or 1. `sparse`: only the current status,
-        /// always 1.
+        /// Series that expose a status. `stateset`: one for each possible status, 0 or 1. `sparse`:
+        /// only the current status, always 1.
         status_format: StatusFormat = STATUS_FORMAT, Default("stateset");
-        /// How long after its end a discovered execution that settled well stays on `/metrics`.
+        /// Time from the end of a discovered execution until its eviction, if it did not fail.
         /// Above 0.
         retention: Duration = DURATION, Default("2h");
-        /// The same for one whose image or workflow failed. Above 0.
+        /// Time from the end of a discovered execution until its eviction, if its image or workflow
+        /// failed. Above 0.
         retention_failed: Duration = DURATION, Default("24h");
-        /// A new series of a counter shows 0 this long before it counts what happened, so that
-        /// `increase()` sees the first; longer than the scrape interval. `0s` counts at once.
+        /// Time for which a new counter series is 0 before it counts, so that `increase()` includes the
+        /// first event. Must be longer than the scrape interval. `0s`: counts immediately.
         counter_warmup: Duration = DURATION_OR_ZERO, Default("2m");
-        /// The buckets of `imagebuilder_workflow_step_finished_duration_seconds`, from the shortest to
-        /// the longest: 1 to 50, each above 0 and once.
+        /// Buckets of `imagebuilder_workflow_step_finished_duration_seconds` in ascending order: 1 to 50
+        /// unique durations, each above 0.
         duration_buckets: Vec<Duration> = BUCKETS, Default(
             "[15s, 30s, 1m, 2m, 5m, 10m, 20m, 30m, 1h, 2h, 4h, 12h]"
         );
-        /// Keys of tags that become labels of the `_info` series, named `tag_` and the key with `_`
-        /// for every character but letters, digits and `_`: `cost-center` becomes `tag_cost_center`.
-        /// No two may give one label.
+        /// Tag keys to expose as labels of the `_info` series. The label name is `tag_` plus the key,
+        /// where `_` replaces each character except letters, digits and `_`: `cost-center` becomes
+        /// `tag_cost_center`. Each label name must be unique.
         tag_labels: Vec<TagLabel> = TAG_LABELS, Default("[]");
-        /// Adds `imagebuilder_workflow_step_message_info` with the service's `message`, which is free
-        /// text from components and other services.
+        /// Exposes `imagebuilder_workflow_step_message_info` with `message` of the service, which is
+        /// free text from components and other services.
         message_labels: bool = SWITCH, Default("false");
     }
 }
 
-/// Which series tell a status.
+/// Which series expose a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusFormat {
     /// One series per possible status, 0 or 1.
@@ -132,94 +134,95 @@ const STATUS_FORMAT: Single<StatusFormat> = Single {
 };
 
 section! {
-    /// One limit, and the steps it is for. Globs match names as they stand in ARNs: `golden-linux`, not
-    /// `Golden Linux`.
+    /// A limit, and globs for the steps that it applies to. The globs match names as written in ARNs:
+    /// `golden-linux`, not `Golden Linux`.
     struct DurationBudget {
-        /// The step's name.
+        /// Name of the step.
         step: Glob = GLOB, Default("'*'");
-        /// The workflow's name.
+        /// Name of the workflow.
         workflow: Glob = GLOB, Default("'*'");
-        /// The image's name.
+        /// Name of the image.
         image: Glob = GLOB, Default("'*'");
-        /// How long such a step may take. Above 0.
+        /// Maximum duration of such a step. Above 0.
         max_duration: Duration = DURATION, Required("max_duration: 45m");
     }
 }
 
 section! {
-    /// One set of credentials and what is followed with it, which at least one of the lists
-    /// `step_executions` to `images` says. Credentials come from the AWS SDK's default chain, from
-    /// `profile` where there is one; `assume_role` is taken on top. Targets whose credentials and region
-    /// are the same share one rate limit.
+    /// Credentials, regions, and selectors of the resources to track. At least one of the lists from
+    /// `step_executions` to `images` is required. Credentials come from the AWS SDK's default chain, or
+    /// from `profile`; with them, the exporter assumes the role of `assume_role`. Targets with the same
+    /// credentials and region share one rate limit.
     struct Target, checked by target_rules {
-        /// The label `target`. Unique; letters, digits, `_` and `-`.
+        /// Value of the label `target`. Unique; letters, digits, `_` and `-`.
         name: String = NAME, Required("name: production");
-        /// The AWS regions to ask in, each once; at least one.
+        /// AWS regions to poll; at least one, each once.
         regions: Vec<String> = REGIONS, Required("regions: [us-west-2]");
-        /// A role to assume with the credentials found.
-        assume_role: Option<AssumeRole> = Optional(mapping()), Absent("no role");
-        /// A profile of the shared AWS configuration files.
+        /// Role to assume.
+        assume_role: Option<AssumeRole> = Optional(mapping()), Absent("none");
+        /// Profile in the shared AWS configuration files.
         profile: Option<String> = Optional(PROFILE), Absent("the default chain");
-        /// Another place to send Image Builder calls to: a VPC endpoint, a proxy, the simulator. `http`
-        /// or `https`.
-        endpoint_url: Option<String> = Optional(ENDPOINT_URL), Absent("the region's own endpoint");
-        /// How many API calls are made at most, per region.
+        /// URL (`http` or `https`) that receives the Image Builder calls instead: of a VPC endpoint, a
+        /// proxy or the simulator.
+        endpoint_url: Option<String> = Optional(ENDPOINT_URL), Absent("the region's endpoint");
+        /// Maximum rate of API calls, for each region.
         rate_limit: RateLimit = mapping(), Default("{}");
-        /// Labels for this target's series; those about the exporter itself, `imagebuilder_exporter_*`,
-        /// don't get them.
-        labels: BTreeMap<String, String> = LABELS, Absent("no labels");
-        /// Step executions to follow, by id. Needs exactly one region; an id stands once in the file.
+        /// Labels of this target's series, except those about the exporter itself
+        /// (`imagebuilder_exporter_*`).
+        labels: BTreeMap<String, String> = LABELS, Absent("none");
+        /// Step executions to track, by id. Requires exactly one region; each id occurs once in the
+        /// file.
         step_executions: Vec<ListedStep> = List {
             of: LISTED_STEP,
             wanted: "a list of step execution ids, such as [step-01234567-89ab-cdef-0123-456789abcdef]",
             empty: Some("is empty; list at least one step execution id"),
-        }, Absent("none listed");
+        }, Absent("none");
         and {
             /// Files with more step executions, see [step files](#step-files): paths, relative to the
-            /// folder of this file, with wildcards in the file's name: `steps.d/*.yaml`. Needs exactly
+            /// folder of this file, with wildcards in the file name: `steps.d/*.yaml`. Requires exactly
             /// one region.
-            step_executions_files = StepLists(LISTED_STEP), Absent("none named");
+            step_executions_files = StepLists(LISTED_STEP), Absent("none");
         }
-        /// Workflow executions to follow with all their steps, by id. Needs exactly one region; an id
-        /// stands once in the file.
-        workflow_executions: Vec<WorkflowExecutionId> = WORKFLOW_IDS, Absent("none listed");
-        /// Image builds to follow with all their steps, by ARN, which names one of the target's regions;
-        /// an ARN stands once in the file.
-        image_build_versions: Vec<ImageArn> = IMAGE_ARNS, Absent("none listed");
-        /// Pipelines, everything they build is followed: globs over their names as they stand in ARNs
-        /// (`golden-linux`, not `Golden Linux`), or ARNs, which name one of the target's regions.
-        pipelines: Vec<PipelineSelector> = PIPELINES, Absent("none chosen");
-        /// Images, every build of them is followed, with or without a pipeline: globs over their names
-        /// as they stand in ARNs.
-        images: Vec<Glob> = IMAGES, Absent("none chosen");
-        /// Tags that a pipeline chosen by `pipelines`, or an image chosen by `images`, has to have, all
-        /// of them: `{Team: platform}`. Values are globs.
-        tags: BTreeMap<String, Glob> = TAGS, Absent("whatever their tags");
-        /// What isn't followed although `pipelines` or `images` choose it.
-        exclude: Exclude = mapping(), Absent("nothing excluded");
+        /// Workflow executions to track with all their steps, by id. Requires exactly one region; each
+        /// id occurs once in the file.
+        workflow_executions: Vec<WorkflowExecutionId> = WORKFLOW_IDS, Absent("none");
+        /// Image builds to track with all their steps, by ARN in one of the target's regions. Each ARN
+        /// occurs once in the file.
+        image_build_versions: Vec<ImageArn> = IMAGE_ARNS, Absent("none");
+        /// Pipelines to track with all their builds: globs that match names as written in ARNs
+        /// (`golden-linux`, not `Golden Linux`), or ARNs in one of the target's regions.
+        pipelines: Vec<PipelineSelector> = PIPELINES, Absent("none");
+        /// Images to track with all their builds, with or without a pipeline: globs that match names as
+        /// written in ARNs.
+        images: Vec<Glob> = IMAGES, Absent("none");
+        /// Tags that `pipelines` and `images` require, all of them: `{Team: platform}`. The values are
+        /// globs.
+        tags: BTreeMap<String, Glob> = TAGS, Absent("any tags");
+        /// Pipelines and images that are not selected, although they match `pipelines` or `images`.
+        exclude: Exclude = mapping(), Absent("none");
     }
 }
 
 section! {
-    /// A role to assume; its credentials are kept until shortly before they expire.
+    /// Role to assume. The exporter renews its credentials shortly before they expire.
     struct AssumeRole {
-        /// The role, of any AWS partition.
+        /// ARN of the role, in any AWS partition.
         role_arn: String = ROLE_ARN, Required(
             "role_arn: arn:aws:iam::111122223333:role/imagebuilder-exporter"
         );
-        /// The external id that the role's trust policy asks for; 2 to 1224 characters.
-        external_id: Option<String> = Optional(EXTERNAL_ID), Absent("none is sent");
-        /// The session's name, as CloudTrail shows it; 2 to 64 characters.
+        /// External id that the role's trust policy requires; 2 to 1224 characters.
+        external_id: Option<String> = Optional(EXTERNAL_ID), Absent("none");
+        /// Name of the session in CloudTrail; 2 to 64 characters.
         session_name: String = SESSION_NAME, Default("imagebuilder-exporter");
     }
 }
 
 section! {
-    /// A token bucket; every attempt of a call takes a token.
+    /// Token bucket. Each attempt of an API call takes a token.
     struct RateLimit: Copy {
-        /// Tokens that come in per second; at least 0.001.
+        /// Tokens added per second; at least 0.001.
         requests_per_second: f64 = REQUESTS, Default("5");
-        /// Tokens the bucket holds; at least 1.
+        /// Capacity of the bucket in tokens; at least 1.
         burst: NonZeroU32 = BURST, Default("10");
     }
 }
@@ -240,14 +243,14 @@ const BURST: Single<NonZeroU32> = Single {
 };
 
 section! {
-    /// A listed step that needs more than its id.
+    /// Listed step with its own interval or labels.
     struct ListedStep {
-        /// The step execution's id, `step-` and a UUID.
+        /// Id of the step execution: `step-` and a UUID.
         id: StepExecutionId = STEP_ID, Required("id: step-01234567-89ab-cdef-0123-456789abcdef");
-        /// This step's own polling interval. Above 0.
+        /// Polling interval of this step. Above 0.
         interval: Duration = DURATION, Absent("`polling.interval`");
-        /// Labels for this step's gauges; they win over the target's.
-        labels: BTreeMap<String, String> = LABELS, Absent("no labels");
+        /// Labels of this step's gauges. They take precedence over the target's labels.
+        labels: BTreeMap<String, String> = LABELS, Absent("none");
     }
 }
 
@@ -260,19 +263,19 @@ pub(super) const LISTED_STEP: TextOr<StepExecutionId, ListedStep> = TextOr {
     },
 };
 
-/// The interval of a listed step without its own, until the whole file is read.
+/// Replaces the missing interval of a listed step until the whole file is read.
 pub(super) const POLLING_INTERVAL: Duration = Duration::ZERO;
 
 section! {
-    /// What isn't followed although `pipelines` or `images` choose it: whatever one of these matches.
+    /// Pipelines and images that are not selected. One match excludes a resource.
     struct Exclude: Default, checked by exclude_rules {
-        /// Globs over the names of pipelines, as they stand in ARNs.
+        /// Globs that match names of pipelines as written in ARNs.
         pipelines: Vec<Glob> = name_globs(
             "a list of globs over the names of pipelines, such as [golden-*]",
         ), Absent("none");
-        /// Globs over the names of images, as they stand in ARNs.
+        /// Globs that match names of images as written in ARNs.
         images: Vec<Glob> = IMAGES, Absent("none");
-        /// Tags of pipelines and images; values are globs.
+        /// Tags of pipelines and images. The values are globs.
         tags: BTreeMap<String, Glob> = TAGS, Absent("none");
     }
 }

@@ -1,4 +1,4 @@
-//! What is shipped beside the program: the example files, and the reference of all keys.
+//! Tests the shipped example files and generates the reference of all keys.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_yaml::Value;
 use super::{assert_kept, lines, root};
 
 #[test]
-fn the_shipped_files_are_accepted_without_an_environment() {
+fn shipped_files_are_valid_without_an_environment() {
     for name in ["config/imagebuilder_exporter.yaml", "config/minimal.yaml"] {
         match Config::load(&root().join(name), &|_| None) {
             Ok(checked) => assert_eq!(checked.warnings, [], "{name}"),
@@ -19,7 +19,7 @@ fn the_shipped_files_are_accepted_without_an_environment() {
 }
 
 #[test]
-fn the_shipped_file_shows_every_key_and_its_default() {
+fn shipped_file_has_every_key_and_its_default() {
     let text = fs::read_to_string(root().join("config/imagebuilder_exporter.yaml")).unwrap();
     for (path, section) in file_section().all() {
         for key in section.keys {
@@ -51,7 +51,7 @@ fn the_shipped_file_shows_every_key_and_its_default() {
 }
 
 #[test]
-fn the_reference_has_every_key_of_the_table() {
+fn reference_has_every_key_of_the_table() {
     let file = root().join("docs/configuration.md");
     let text = fs::read_to_string(&file).unwrap();
     let (before, rest) = text.split_once("<!-- keys: begin -->\n").unwrap();
@@ -73,12 +73,12 @@ fn reference() -> String {
     let mut text = String::new();
     for (at, section) in &sections {
         let heading = match at.as_str() {
-            "" => "The file".to_owned(),
+            "" => "Top level".to_owned(),
             path => format!("`{path}`"),
         };
         text += &format!(
             "\n### {heading}\n\n{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n",
-            section.meaning
+            wrapped(section.meaning)
         );
         for key in section.keys {
             let kind = named(&(key.shape)(), "", &path);
@@ -90,6 +90,21 @@ fn reference() -> String {
         }
     }
     text + "\n"
+}
+
+/// Breaks a paragraph into lines of at most 100 characters.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 100 => {
+                *line += &format!(" {word}");
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn named(shape: &Shape, s: &str, path: &dyn Fn(&Section) -> String) -> String {
@@ -107,8 +122,8 @@ fn named(shape: &Shape, s: &str, path: &dyn Fn(&Section) -> String) -> String {
         Shape::Number { .. } => "number".to_owned(),
         Shape::Switch => "`true` or `false`".to_owned(),
         Shape::Choice(words) => code(words, " or "),
-        Shape::Labels => "label names to strings".to_owned(),
-        Shape::Tags => "keys of tags to globs".to_owned(),
+        Shape::Labels => "mapping of label names to strings".to_owned(),
+        Shape::Tags => "mapping of tag keys to globs".to_owned(),
         Shape::Mapping(section) => format!("mapping{s}, see `{}`", path(section)),
         Shape::TextOrMapping(_, section) => {
             format!("string{s} or mapping{s}, see `{}`", path(section))
@@ -124,7 +139,7 @@ fn left_out(left_out: LeftOut) -> String {
         LeftOut::Default(default) => serde_yaml::from_str(default).unwrap(),
     };
     match default {
-        Value::Mapping(_) => "its own defaults".to_owned(),
+        Value::Mapping(_) => "defaults of its keys".to_owned(),
         Value::Sequence(items) if items.is_empty() => "none".to_owned(),
         Value::Sequence(items) => {
             let items: Vec<&str> = items.iter().map(|item| item.as_str().unwrap()).collect();
