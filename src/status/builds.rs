@@ -1,4 +1,4 @@
-//! What belongs together: the steps of a workflow execution, the executions of an image build.
+//! Groups the steps of a workflow execution, and the executions of an image build.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::snapshot::{ImageRecord, Observation, Phase, StepRecord, WorkflowObservation};
 
-/// An image build version, or what is not known to be of one.
+/// An image build version, or executions and steps whose image is unknown.
 #[derive(Clone, Debug)]
 pub(super) struct Build<'a> {
     pub source: &'a StatusSource,
@@ -21,7 +21,7 @@ pub(super) struct Build<'a> {
     newest: Option<Timestamp>,
 }
 
-/// A workflow execution, or a step of which nobody knows to what execution it belongs.
+/// A workflow execution, or a step whose execution is unknown.
 #[derive(Clone, Debug)]
 pub(super) struct Execution<'a> {
     pub source: &'a StatusSource,
@@ -31,23 +31,23 @@ pub(super) struct Execution<'a> {
     pub state: BuildState,
 }
 
-/// A step, and who polls it.
+/// A step, and the target that polls it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'a> {
     pub source: &'a StatusSource,
     pub record: &'a StepRecord,
 }
 
-/// What a person has to do with it, the most urgent first.
+/// The state of a build or an execution, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum BuildState {
-    /// Its end is not a good one, or won't be.
+    /// Failed, or certain to fail.
     Failed,
-    /// Moves, or is about to.
+    /// Running, or about to run.
     Running,
-    /// Asked for, and never seen.
+    /// Polled, but never seen.
     Unseen,
-    /// Over, and well or left so on purpose.
+    /// Ended without a failure, or cancelled.
     Ended,
 }
 
@@ -55,8 +55,7 @@ impl BuildState {
     pub(super) const ALL: [Self; 4] = [Self::Failed, Self::Running, Self::Unseen, Self::Ended];
 }
 
-/// Of everything that is known, what belongs together, in the order it is shown in: what failed, what
-/// runs, the rest; the newest first.
+/// Groups all data into builds, in the order of the page: by state, then the newest first.
 pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
     let mut grouping = Grouping::default();
     for source in &known.sources {
@@ -81,7 +80,7 @@ pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
     }
     let mut builds = grouping.builds;
     for build in &mut builds {
-        build.settle();
+        build.sort_and_classify();
     }
     builds.sort_by_key(|build| (build.state, Reverse(build.newest)));
     builds
@@ -91,7 +90,7 @@ pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
 struct Grouping<'a> {
     builds: Vec<Build<'a>>,
     by_image: HashMap<&'a ImageArn, usize>,
-    /// Where an execution stands: its build, and its place therein.
+    /// The index of an execution's build, and its index within the build.
     by_execution: HashMap<WorkflowExecutionId, (usize, usize)>,
 }
 
@@ -166,7 +165,7 @@ impl<'a> Step<'a> {
         self.record.observed.as_ref()
     }
 
-    /// Whether its duration grows as time goes.
+    /// Returns whether its duration grows with time.
     pub(super) fn grows(&self) -> bool {
         let polled = !matches!(self.record.phase, Phase::Settled | Phase::Gone);
         polled && { self.observed() }.is_some_and(|observed| observed.status == StepStatus::Running)
@@ -174,18 +173,18 @@ impl<'a> Step<'a> {
 }
 
 impl Build<'_> {
-    /// Whether something of it may still change, as far as anybody knows.
+    /// Returns whether its image or one of its executions may still change.
     pub(super) fn is_unfinished(&self) -> bool {
         self.image.is_some_and(|image| !image.status.is_terminal())
             || self.executions.iter().any(Execution::is_unfinished)
     }
 
-    /// Puts its executions in order, and finds out how it stands.
-    fn settle(&mut self) {
+    /// Sorts its executions, and determines its state.
+    fn sort_and_classify(&mut self) {
         for execution in &mut self.executions {
-            execution.settle();
+            execution.sort_and_classify();
         }
-        // In the order they ran; what a retry superseded comes last.
+        // In the order of their starts; superseded executions come last.
         self.executions.sort_by_key(|execution| {
             let start = execution.start();
             (execution.superseded(), start.is_none(), start)
@@ -215,8 +214,8 @@ impl<'a> Execution<'a> {
         }
     }
 
-    fn settle(&mut self) {
-        // What has not begun comes last, in the order the service tells it.
+    fn sort_and_classify(&mut self) {
+        // Steps that have not started come last, in the order of the service.
         self.steps.sort_by_key(|step| {
             let start = step.observed().and_then(|observed| observed.start);
             (start.is_none(), start)
@@ -234,21 +233,21 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Whether a retry of the image's build has taken its place.
+    /// Returns whether a retry of the build has replaced it.
     pub(super) fn superseded(&self) -> bool {
         self.observed
             .is_some_and(|observed| observed.retried == Some(true))
     }
 
     pub(super) fn start(&self) -> Option<Timestamp> {
-        let told = self.observed.and_then(|observed| observed.start);
-        told.or_else(|| {
-            let seen = self.steps.iter().filter_map(Step::observed);
-            seen.filter_map(|observed| observed.start).min()
+        let own = self.observed.and_then(|observed| observed.start);
+        own.or_else(|| {
+            let steps = self.steps.iter().filter_map(Step::observed);
+            steps.filter_map(|observed| observed.start).min()
         })
     }
 
-    /// Whether its duration grows as time goes.
+    /// Returns whether its duration grows with time.
     pub(super) fn grows(&self) -> bool {
         self.observed.is_some_and(|observed| match observed.status {
             WorkflowStatus::Running => true,
@@ -257,26 +256,28 @@ impl<'a> Execution<'a> {
         })
     }
 
-    /// The workflow's name, from whoever knows it.
+    /// Returns the workflow's ARN, from the execution or one of its steps.
     pub(super) fn workflow(&self) -> Option<&'a WorkflowArn> {
-        let told = self
+        let own = self
             .observed
             .and_then(|observed| observed.workflow.as_ref());
-        told.or_else(|| {
-            let mut seen = self.steps.iter().filter_map(Step::observed);
-            seen.find_map(|observed| observed.subject.workflow.as_ref())
+        own.or_else(|| {
+            let mut steps = self.steps.iter().filter_map(Step::observed);
+            steps.find_map(|observed| observed.subject.workflow.as_ref())
         })
     }
 
     fn find_state(&self) -> BuildState {
         use WorkflowStatus::*;
-        let told = self.observed.map(|observed| &observed.status);
-        if matches!(told, Some(Failed | RollbackInProgress | RollbackCompleted))
-            || self.steps.iter().any(|step| breaks(step.record))
+        let status = self.observed.map(|observed| &observed.status);
+        if matches!(
+            status,
+            Some(Failed | RollbackInProgress | RollbackCompleted)
+        ) || self.steps.iter().any(|step| fails_workflow(step.record))
         {
             return BuildState::Failed;
         }
-        if let Some(status) = told {
+        if let Some(status) = status {
             return match status.is_terminal() {
                 true => BuildState::Ended,
                 false => BuildState::Running,
@@ -287,8 +288,8 @@ impl<'a> Execution<'a> {
     }
 }
 
-/// Whether a step's failure is the end of its workflow.
-fn breaks(record: &StepRecord) -> bool {
+/// Returns whether the failure of a step fails its workflow.
+fn fails_workflow(record: &StepRecord) -> bool {
     let Some(observed) = &record.observed else {
         return false;
     };

@@ -1,16 +1,17 @@
-//! What somebody asks to see, as it stands in the address.
+//! Parses the query of the page's address.
 
 use form_urlencoded::Serializer;
 use globset::{GlobBuilder, GlobMatcher};
 
-/// Workflow executions on a page, where nobody asks for another number.
+/// Default number of workflow executions on a page.
 const PER_PAGE: usize = 50;
 const MOST_PER_PAGE: usize = 500;
 
-/// Characters a parameter may have.
+/// Maximum number of characters of a parameter.
 pub(super) const LONGEST: usize = 256;
 
-/// What a status may be asked for: those of the service for steps and executions, and what has none.
+/// Values of the parameter `status`: the service's statuses of steps and executions, and three of
+/// the exporter's own.
 pub(super) const STATUSES: [&str; 11] = [
     "FAILED",
     "RUNNING",
@@ -28,21 +29,21 @@ pub(super) const STATUSES: [&str; 11] = [
 pub(super) const UNSEEN: &str = "UNSEEN";
 /// Steps that the service no longer knows.
 pub(super) const GONE: &str = "GONE";
-/// Those whose status the list lacks.
+/// Steps and executions with a status that the list lacks.
 pub(super) const OTHER: &str = "OTHER";
 
-/// What is asked for. Everything, in its parts; and of that, one page.
+/// Filters, and the page to render. The default selects everything.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// One of these, or any where it is empty.
+    /// Selects these statuses; all if empty.
     pub(super) statuses: Vec<&'static str>,
-    /// A glob for the image's name, and its text.
+    /// The text and the matcher of a glob for the image's name.
     pub(super) image: Option<(String, GlobMatcher)>,
-    /// Text of which every word must be found somewhere.
+    /// The text of the search field.
     pub(super) text: String,
-    /// The words, in lower case.
+    /// The words of the text in lower case; all must match.
     pub(super) words: Vec<String>,
-    /// From 1.
+    /// The one-based number of the page.
     pub(super) page: usize,
     pub(super) per_page: usize,
 }
@@ -61,12 +62,12 @@ impl Default for Query {
 }
 
 impl Query {
-    /// Reads what stands behind the `?` of an address. A parameter without a value is none, as
-    /// forms send them.
+    /// Parses the part of an address after the `?`. A parameter without a value is ignored, because
+    /// forms send empty fields.
     ///
     /// # Errors
     ///
-    /// A line for each thing that is wrong, with what would be right.
+    /// A line for each invalid parameter, with the valid values.
     pub fn parse(query: &str) -> Result<Self, Vec<String>> {
         let mut read = Self::default();
         let mut faults = Vec::new();
@@ -96,11 +97,14 @@ impl Query {
                     number(value, MOST_PER_PAGE).map(|number| read.per_page = number)
                 }
                 "image" | "page" | "per_page" => Ok(()),
-                _ => Err("is unknown; there are status, image, q, page and per_page".to_owned()),
+                _ => Err(
+                    "is unknown; valid parameters are status, image, q, page and per_page"
+                        .to_owned(),
+                ),
             };
             let twice = name != "status" && seen.iter().any(|seen| *seen == name);
             let outcome = match twice {
-                true => Err("stands twice; keep one".to_owned()),
+                true => Err("occurs twice; keep one".to_owned()),
                 false => outcome,
             };
             if let Err(fault) = outcome {
@@ -115,7 +119,7 @@ impl Query {
         }
     }
 
-    /// The query of an address that asks for another page of the same; begins with `?`.
+    /// Returns the query of an address for another page with the same filters; begins with `?`.
     pub(super) fn address(&self, page: usize) -> String {
         let mut address = Serializer::for_suffix("?".to_owned(), 1);
         for status in &self.statuses {
@@ -136,7 +140,7 @@ impl Query {
         address.finish()
     }
 
-    /// The query of an address that asks for one thing by its id.
+    /// Returns the query of an address that searches for an id.
     pub(super) fn address_of(id: impl ToString) -> String {
         let text = id.to_string();
         Self {
@@ -146,12 +150,12 @@ impl Query {
         .address(1)
     }
 
-    /// Whether it asks for less than everything.
+    /// Returns whether any filter is set.
     pub(super) fn filters(&self) -> bool {
         !self.statuses.is_empty() || self.image.is_some() || !self.words.is_empty()
     }
 
-    /// One or several, with commas.
+    /// Parses one status, or several separated by commas.
     fn take_statuses(&mut self, value: &str) -> Result<(), String> {
         for word in value
             .split(',')
@@ -163,7 +167,7 @@ impl Query {
                 .find(|known| known.eq_ignore_ascii_case(word));
             let Some(known) = known else {
                 return Err(format!(
-                    "can't be {word:?}; there are {}",
+                    "cannot be {word:?}; valid values are {}",
                     STATUSES.join(", ")
                 ));
             };
@@ -189,7 +193,7 @@ impl Query {
 fn number(value: &str, most: usize) -> Result<usize, String> {
     match value.parse() {
         Ok(number) if (1..=most).contains(&number) => Ok(number),
-        _ if most == usize::MAX => Err(format!("must be a number from 1 on, not {value:?}")),
+        _ if most == usize::MAX => Err(format!("must be a number, at least 1, not {value:?}")),
         _ => Err(format!("must be a number from 1 to {most}, not {value:?}")),
     }
 }
@@ -201,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn form_that_was_sent_empty_asks_for_everything() {
+    fn empty_form_selects_everything() {
         for query in ["", "status=&image=&q=", "q=+&page=&per_page="] {
             let read = Query::parse(query).unwrap();
             assert!(!read.filters(), "{query}");
@@ -210,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_what_is_asked_for_are_none_of_it() {
+    fn surrounding_spaces_are_ignored() {
         let read = Query::parse("q=++two++words+&image=+golden-*+&status=+FAILED&page=+2").unwrap();
         assert_eq!(read.text, "two  words");
         assert_eq!(read.words, ["two", "words"]);
@@ -219,25 +223,25 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_written_in_any_case_repeated_or_with_commas() {
+    fn statuses_are_accepted_in_any_case_repeated_or_with_commas() {
         let read = Query::parse("status=failed&status=Running,UNSEEN,failed").unwrap();
         assert_eq!(read.statuses, ["FAILED", "RUNNING", "UNSEEN"]);
     }
 
     #[test]
-    fn every_mistake_is_told_with_what_would_be_right() {
+    fn every_mistake_is_reported_with_the_valid_values() {
         let faults =
             Query::parse("statsu=FAILED&status=BROKEN&image=%5Ba&page=0&per_page=5000&q=a&q=b&q=");
         assert_eq!(
             faults.unwrap_err(),
             [
-                r#"the parameter "statsu" is unknown; there are status, image, q, page and per_page"#,
-                r#"the parameter "status" can't be "BROKEN"; there are FAILED, RUNNING, PENDING, COMPLETED, SKIPPED, CANCELLED, ROLLBACK_IN_PROGRESS, ROLLBACK_COMPLETED, UNSEEN, GONE, OTHER"#,
+                r#"the parameter "statsu" is unknown; valid parameters are status, image, q, page and per_page"#,
+                r#"the parameter "status" cannot be "BROKEN"; valid values are FAILED, RUNNING, PENDING, COMPLETED, SKIPPED, CANCELLED, ROLLBACK_IN_PROGRESS, ROLLBACK_COMPLETED, UNSEEN, GONE, OTHER"#,
                 r#"the parameter "image" is not a glob such as golden-*: unclosed character class; missing ']'"#,
-                r#"the parameter "page" must be a number from 1 on, not "0""#,
+                r#"the parameter "page" must be a number, at least 1, not "0""#,
                 r#"the parameter "per_page" must be a number from 1 to 500, not "5000""#,
-                r#"the parameter "q" stands twice; keep one"#,
-                r#"the parameter "q" stands twice; keep one"#,
+                r#"the parameter "q" occurs twice; keep one"#,
+                r#"the parameter "q" occurs twice; keep one"#,
             ]
         );
         let long = format!("q={}", "x".repeat(LONGEST + 1));
@@ -246,28 +250,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn address_asks_for_the_same_again(
+        fn address_is_parsed_to_the_same_query(
             statuses in proptest::sample::subsequence(STATUSES.to_vec(), 0..4),
             image in "[a-z*?-]{0,8}",
             text in "(?s).{0,20}",
             page in 1..9usize,
             per_page in 1..=MOST_PER_PAGE,
         ) {
-            let mut asked = Query { statuses, page, per_page, ..Query::default() };
+            let mut query = Query { statuses, page, per_page, ..Query::default() };
             if !image.is_empty() {
-                asked.take_image(&image).unwrap();
+                query.take_image(&image).unwrap();
             }
-            asked.text = text.trim().to_owned();
-            let read = Query::parse(&asked.address(page)[1..]).unwrap();
-            prop_assert_eq!(read.address(page), asked.address(page));
-            prop_assert_eq!(&read.text, &asked.text);
-            prop_assert_eq!(&read.statuses, &asked.statuses);
+            query.text = text.trim().to_owned();
+            let read = Query::parse(&query.address(page)[1..]).unwrap();
+            prop_assert_eq!(read.address(page), query.address(page));
+            prop_assert_eq!(&read.text, &query.text);
+            prop_assert_eq!(&read.statuses, &query.statuses);
             prop_assert_eq!((read.page, read.per_page), (page, per_page));
             prop_assert_eq!(read.image.map(|(text, _)| text).unwrap_or_default(), image);
         }
 
         #[test]
-        fn whatever_is_asked_it_is_answered_or_refused(query in "(?s).{0,80}") {
+        fn any_query_is_accepted_or_rejected_with_a_reason(query in "(?s).{0,80}") {
             if let Err(faults) = Query::parse(&query) {
                 prop_assert!(!faults.is_empty());
             }

@@ -1,38 +1,40 @@
-//! Where the page is, for its links.
+//! Paths and addresses of the page, for its links.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Where the page is, unless the metrics are there.
+/// The path of the page, unless the metrics have the same path.
 pub const PAGE_PATH: &str = "/";
-/// Where its JSON is.
+/// The path of the JSON.
 pub const JSON_PATH: &str = "/api/v1/steps";
-/// Where the configuration in force is.
+/// The path of the effective configuration.
 pub const CONFIG_PATH: &str = "/config";
 
-/// What links are made from. All but the absolute ones are relative to the page, so that it works
-/// behind a proxy under whatever path.
+/// The addresses from which links are built.
+///
+/// All links except permalinks are relative to the page, so that it works behind a proxy under any
+/// path.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// Where the metrics are; begins with `/`.
+    /// The path of the metrics; begins with `/`.
     pub telemetry_path: String,
     pub external_url: Option<ExternalUrl>,
 }
 
 impl Site {
-    /// Whether there is a page: where the metrics have its place there is none.
+    /// Returns whether there is a page: there is none if the metrics have its path.
     pub fn has_page(&self) -> bool {
         self.telemetry_path != PAGE_PATH
     }
 
-    /// Where people find a query's page, as far as anybody said.
+    /// Returns the absolute address of a query's page, if the external URL is configured.
     pub fn permalink(&self, query: &str) -> Option<String> {
         let url = self.external_url.as_ref()?;
         Some(format!("{url}{query}"))
     }
 }
 
-/// Where people reach the exporter; ends with `/`.
+/// The URL under which people reach the exporter; ends with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalUrl(String);
 
@@ -58,7 +60,7 @@ impl FromStr for ExternalUrl {
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
-            return fault("it has a user or password, which everybody would see; take them out");
+            return fault("it has a user or password, which everybody would see; remove them");
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -75,10 +77,10 @@ impl FromStr for ExternalUrl {
             }
         };
         if !host_is_right {
-            return fault("it has no host, or one that can't be");
+            return fault("it has no valid host");
         }
         if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
-            return fault("its port is no number from 1 to 65535");
+            return fault("its port is not a number from 1 to 65535");
         }
         let plain =
             |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_at_the_root_take_the_place_of_the_page() {
+    fn metrics_at_the_root_replace_the_page() {
         for (path, has_page) in [("/", false), ("/metrics", true)] {
             let site = Site {
                 telemetry_path: path.to_owned(),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn url_is_one_that_a_person_can_open_and_ends_with_a_slash() {
+    fn valid_url_is_accepted_and_ends_with_a_slash() {
         for (text, expected) in [
             ("http://localhost:10850", "http://localhost:10850/"),
             ("https://m.example.com/ib/", "https://m.example.com/ib/"),
@@ -130,15 +132,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_url_is_refused_with_the_reason() {
+    fn invalid_url_is_rejected_with_the_reason() {
         for (text, why) in [
             ("", "neither http:// nor https://"),
             ("m.example.com", "neither http:// nor https://"),
             ("javascript:alert(1)", "neither http:// nor https://"),
-            ("https://", "no host"),
-            ("https:///path", "no host"),
-            ("https://a b/", "no host"),
-            ("https://[::g]/", "no host"),
+            ("https://", "no valid host"),
+            ("https:///path", "no valid host"),
+            ("https://a b/", "no valid host"),
+            ("https://[::g]/", "no valid host"),
             ("https://host:0/", "port"),
             ("https://host:http/", "port"),
             ("https://user:secret@host/", "password"),

@@ -1,13 +1,13 @@
-//! From records to what is shown.
+//! Tests the page and the JSON that are rendered from records.
 
-mod choice;
-mod frame;
+mod content;
+mod grouping;
 mod hostile;
 mod json;
+mod layout;
 mod samples;
 mod search;
-mod shown;
-mod standing;
+mod states;
 mod targets;
 mod timeline;
 
@@ -29,7 +29,7 @@ use crate::snapshot::{ImageRecord, Phase, Records, StepRecord, WorkflowRecord};
 const REGION: &str = "us-west-2";
 const NOW: i64 = 1_788_981_143_418;
 
-/// So many seconds before now.
+/// Returns the time so many seconds before now.
 fn ago(seconds: i64) -> Timestamp {
     Timestamp::from_millis(NOW - seconds * 1_000)
 }
@@ -49,7 +49,7 @@ fn workflow_arn(name: &str) -> WorkflowArn {
     WorkflowArn::parse(&arn).unwrap()
 }
 
-/// What is known of a target, as a test fills it.
+/// The records of a target, filled by a test.
 #[derive(Default)]
 struct TargetRecords {
     store: RefCell<Records>,
@@ -87,7 +87,7 @@ impl TargetRecords {
         self.store.borrow_mut().images.put(record);
     }
 
-    /// An execution of `build-image`, for a build of this name.
+    /// Adds an execution of `build-image` for a build of this image.
     fn execution(&self, id: u32, image: &ImageArn, execution: WorkflowExecution) {
         let execution = WorkflowExecution {
             image: Some(image.clone()),
@@ -102,7 +102,7 @@ impl TargetRecords {
             .put(unseen.answered(&execution, REGION));
     }
 
-    /// A step of this execution, as a list told it `10` seconds ago.
+    /// Adds a step of this execution, which a list returned 10 seconds ago.
     fn step(&mut self, execution: u32, image: &ImageArn, step: StepExecution) -> StepRecord {
         let step = StepExecution {
             image: Some(image.clone()),
@@ -167,7 +167,7 @@ fn json_of(known: &Known, query: &str) -> serde_json::Value {
     serde_json::from_slice(&json(&Status::of(known, &query), &site())).unwrap()
 }
 
-/// What the entries of a list of the JSON have under this key, in their order.
+/// Returns the values of this key in the entries of a list of the JSON, in their order.
 fn all<'a>(json: &'a serde_json::Value, list: &str, key: &str) -> Vec<&'a str> {
     let entries = json[list].as_array().unwrap().iter();
     entries
@@ -175,7 +175,7 @@ fn all<'a>(json: &'a serde_json::Value, list: &str, key: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The page's text: without its markup, with single spaces.
+/// Returns the page's text without markup, with single spaces.
 fn text_of(page: &str) -> String {
     let text = page.split('<').filter_map(|part| part.split_once('>'));
     let text: Vec<&str> = text.map(|(_, text)| text).collect();
@@ -186,7 +186,7 @@ fn text_of(page: &str) -> String {
     words.join(" ")
 }
 
-/// A target with every trouble there is.
+/// Returns the health of a target with every problem.
 fn troubled() -> HealthView {
     HealthView {
         up: Some(false),

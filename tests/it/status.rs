@@ -194,14 +194,14 @@ async fn question_that_makes_no_sense_is_refused_with_what_would() {
     let text = page.text();
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(
-        text.contains("there are FAILED, RUNNING, PENDING,"),
+        text.contains("valid values are FAILED, RUNNING, PENDING,"),
         "{text}"
     );
     let answer = exporter.get("/api/v1/steps?page=none").await;
     assert_eq!(answer.status, 400);
     assert_eq!(
         serde_json::from_slice::<Value>(&answer.body).unwrap(),
-        serde_json::json!({"errors": ["the parameter \"page\" must be a number from 1 on, not \"none\""]})
+        serde_json::json!({"errors": ["the parameter \"page\" must be a number, at least 1, not \"none\""]})
     );
     let posted = exporter.post("/api/v1/steps").await;
     assert_eq!(

@@ -105,7 +105,7 @@ def test_filter_stands_in_the_address_and_survives_reload_and_the_way_back(brows
         page.get_by_label("Image", exact=True).fill("STEADY")
         until_builds(page, ["steady"])
         page.get_by_label("Image", exact=True).fill("[")
-        page.get_by_text("missing ']'. What you see is of").wait_for()
+        page.get_by_text("missing ']'. This page is as of").wait_for()
         # The browser says so itself.
         assert page.said and all("400 (Bad Request)" in line for line in page.said)
         page.said.clear()

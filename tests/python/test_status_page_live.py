@@ -94,7 +94,7 @@ def test_page_says_when_it_cannot_reach_the_exporter_and_how_old_it_is(
         trouble = page.get_by_role("status")
         trouble.get_by_text("The exporter can’t be reached").wait_for()
         as_of = page.locator("#as-of time").inner_text()
-        assert trouble.inner_text().endswith(f"What you see is of {as_of} UTC.")
+        assert trouble.inner_text().endswith(f"This page is as of {as_of} UTC.")
         page.keyboard.press("End")
         page.wait_for_function("() => scrollY + innerHeight >= document.body.scrollHeight - 1")
         place = trouble.bounding_box()

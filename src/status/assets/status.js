@@ -1,5 +1,5 @@
 // Keeps the page true while somebody looks at it: counts seconds on from the server's time, fetches
-// the page anew and takes over what changed, and filters while somebody types. The page works
+// the page again and replaces the parts that changed, and filters while somebody types. The page works
 // without it.
 "use strict";
 
@@ -97,7 +97,7 @@
     }
   };
 
-  // Another version of the exporter may answer, whose page fits neither this script nor its style.
+  // Another version of the exporter may respond, whose page fits neither this script nor its style.
   const files = (page) => [...page.querySelectorAll("head [src], head [rel=stylesheet]")].map((file) => file.outerHTML).join();
   const ownFiles = files(document);
 
@@ -136,17 +136,17 @@
     const patience = setTimeout(() => abort.abort(), ANSWER_WITHIN);
     let failure = null;
     try {
-      const answer = await fetch(location.href.split("#")[0], {
+      const response = await fetch(location.href.split("#")[0], {
         headers: { accept: "text/html" },
         cache: "no-store",
         signal: abort.signal,
       });
-      const text = await answer.text();
+      const text = await response.text();
       if (look !== looks) return;
       const page = new DOMParser().parseFromString(text, "text/html");
-      if (answer.ok && page.getElementById("main")) takeOver(page);
-      else if (answer.status === 400) failure = `${text.trim().replaceAll("\n", "; ")}.`;
-      else failure = `The exporter can’t be reached (HTTP ${answer.status}).`;
+      if (response.ok && page.getElementById("main")) takeOver(page);
+      else if (response.status === 400) failure = `${text.trim().replaceAll("\n", "; ")}.`;
+      else failure = `The exporter can’t be reached (HTTP ${response.status}).`;
     } catch {
       failure = "The exporter can’t be reached.";
     } finally {
@@ -154,7 +154,7 @@
     }
     if (look !== looks) return;
     const asOf = document.querySelector("#as-of time");
-    say(failure ? `${failure} What you see is of ${asOf.textContent} UTC.` : "");
+    say(failure ? `${failure} This page is as of ${asOf.textContent} UTC.` : "");
     document.body.classList.toggle("stale", failure !== null);
     again();
   };

@@ -33,7 +33,7 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
                 h3 {
                     @match build.arn {
                         Some(arn) => (with_sub(arn.name(), arn.version())),
-                        None => "Image not known",
+                        None => "Unknown image",
                     }
                 }
                 " "
@@ -45,7 +45,7 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
                 (failure::failure(&failure, arn))
             }
             @if build.executions.is_empty() {
-                (none_known("workflow executions is known", build.source, LISTS_EXECUTIONS))
+                (none_known("No workflow executions are known", build.source, LISTS_EXECUTIONS))
             }
             @for execution in &build.executions { (self::execution(execution, now, site)) }
         }
@@ -58,7 +58,7 @@ fn may_be_outdated(source: &StatusSource, now: Timestamp) -> Markup {
         span.note.warn {
             "may be out of date: the target is down"
             @if let Some(at) = source.health.last_success {
-                ", last answer " (since(at, now)) " ago"
+                ", last response " (since(at, now)) " ago"
             }
         }
         " "
@@ -69,9 +69,7 @@ fn may_be_outdated(source: &StatusSource, now: Timestamp) -> Markup {
 fn none_known(what: &str, source: &StatusSource, operation: Operation) -> Markup {
     let mut denied = source.health.denied.iter();
     let is_denied = denied.any(|denied| denied.operation == operation);
-    nothing(
-        html! { "None of its " (what) @if is_denied { ": " (operation.as_str()) " is denied" } "." },
-    )
+    nothing(html! { (what) @if is_denied { ": " (operation.as_str()) " is denied" } "." })
 }
 
 fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
@@ -128,7 +126,7 @@ fn execution(execution: &Execution<'_>, now: Timestamp, site: &Site) -> Markup {
                 }
             }
             @if execution.steps.is_empty() {
-                (none_known("steps is known yet", execution.source, LISTS_STEPS))
+                (none_known("No steps are known yet", execution.source, LISTS_STEPS))
             }
             @if let Some(id) = execution.id {
                 @let query = Query::address_of(id);
@@ -150,7 +148,7 @@ fn workflow(execution: &Execution<'_>) -> Markup {
                 (with_sub(workflow.name(), kind_and_version))
             }
             None if execution.id.is_none() => "Listed step",
-            None => "Workflow not known",
+            None => "Unknown workflow",
         }
     }
 }

@@ -10,7 +10,7 @@ use super::parts::{self, section_names};
 pub(super) fn counts(status: &Status<'_>) -> Markup {
     html! {
         @if !status.known.ready && status.matched > 0 {
-            (parts::nothing("Not everything has been asked for yet: there may be more."))
+            (parts::nothing("The first poll of some targets has not ended: there may be more."))
         }
         ul.counts aria-label="Image builds" {
             @for state in BuildState::ALL { (count(status, state)) }
@@ -26,7 +26,7 @@ fn count(status: &Status<'_>, state: BuildState) -> Markup {
     let names = section_names(state);
     let word = names.title.to_lowercase();
     let content = html! { (parts::icon(names.status)) b { (count) } " " (word) };
-    // No single status selects what has ended.
+    // No single status selects all ended builds.
     let link = (count > 0 && state != BuildState::Ended).then(|| {
         let wanted = Query {
             statuses: vec![names.status],

@@ -60,7 +60,7 @@ fn polls(record: &StepRecord, now: Timestamp) -> Option<Note> {
         (Phase::Gone, ..) => warn("the service no longer knows it"),
         (Phase::Settled, ..) => None,
         (_, Some(failing), last_success) => warn(failing_since(failing, last_success, now)),
-        (_, None, None) => plain("not asked for yet"),
+        (_, None, None) => plain("not polled yet"),
         (_, None, Some(_)) => None,
     }
 }
@@ -82,13 +82,13 @@ fn failing_since(failing: Failing, last_success: Option<Timestamp>, now: Timesta
 fn reason(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Throttled => "the service throttles",
-        ErrorKind::Forbidden => "it may not be asked for",
+        ErrorKind::Forbidden => "access is denied",
         ErrorKind::Client => "the service doesn’t know it",
         ErrorKind::Rejected => "the service rejects the request",
         ErrorKind::Server => "the service has failed",
         ErrorKind::Timeout => "no response in time",
         ErrorKind::Network => "no connection",
-        ErrorKind::Parse => "the answer made no sense",
+        ErrorKind::Parse => "the response could not be parsed",
         ErrorKind::Credentials => "there are no valid credentials",
     }
 }
@@ -129,10 +129,10 @@ fn attempts(observed: &Observation) -> Option<Note> {
 /// Reports what the failure of the step means for its workflow.
 fn failure(observed: &Observation) -> Option<Note> {
     if observed.will_be_retried() {
-        return plain("will be tried again");
+        return plain("will be retried");
     }
     match (&observed.status, &observed.definition.on_failure) {
-        (StepStatus::Failed, Some(OnFailure::Continue)) => plain("the workflow goes on"),
+        (StepStatus::Failed, Some(OnFailure::Continue)) => plain("the workflow continues"),
         (StepStatus::Failed, _) => bad("ends the workflow"),
         _ => None,
     }

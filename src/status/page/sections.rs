@@ -36,16 +36,16 @@ fn why_nothing(status: &Status<'_>) -> Markup {
     html! {
         @if status.matched > 0 {
             "There is no page " (status.query.page) ": the last one is " (status.pages) ". "
-            a href=(status.query.address(1)) { "To the first" }
+            a href=(status.query.address(1)) { "First page" }
         } @else if status.query.filters() {
             "Nothing matches. " a href="?" { "Show everything" }
         } @else if !status.known.ready {
-            "Nothing is known yet: everything is being asked for the first time."
+            "Nothing is known yet: the first polls have not ended."
         } @else if status.known.sources.iter().any(targets::is_blind) {
-            "Nothing is known: not all targets could be asked, as they say above."
+            "Nothing is known: not all targets can be polled, see above."
         } @else {
             "There is nothing to show: no image is being built, "
-            "and what ended has passed its retention."
+            "and the retention of ended builds has expired."
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Renders each target's health: first the targets with problems, and what these are.
+//! Renders each target's health and problems, first the targets with problems.
 
 use maud::{Markup, html};
 
@@ -12,10 +12,10 @@ use crate::snapshot::Phase;
 
 /// More healthy targets than this are folded.
 const UNFOLDED: usize = 8;
-/// How long a fault of a target that is up is shown, in milliseconds.
+/// How long the last error of a target that is up is displayed, in milliseconds.
 const RECENT: i64 = 15 * 60 * 1_000;
-/// How long a fault that is over counts as a problem, in milliseconds. A short fault must not keep
-/// a target above the failed builds.
+/// How long an error counts as a problem after the operation has succeeded again, in milliseconds.
+/// A short error must not keep a target above the failed builds.
 const OVER: i64 = 60 * 1_000;
 /// The number of unknown resources that are named.
 const UNKNOWN: usize = 5;
@@ -33,7 +33,7 @@ pub(super) fn targets(status: &Status<'_>) -> Markup {
             @if let Some((index, total)) = status.known.shard {
                 (nothing(html! {
                     "This is shard " (index) " of " (total) ", counted from 0: "
-                    "it shows its part, the others theirs."
+                    "it shows only its own part of the targets and regions."
                 }))
             }
             (list("targets troubled", &troubled, now))
@@ -71,7 +71,7 @@ pub(super) fn is_blind(source: &StatusSource) -> bool {
 
 fn recent_fault(health: &HealthView, now: Timestamp) -> Option<&FailedCall> {
     let fault = health.newest_fault.as_ref()?;
-    // What is denied is told by itself.
+    // Denied operations have their own lines.
     let denied = health
         .denied
         .iter()
@@ -106,7 +106,7 @@ fn facts(source: &StatusSource, now: Timestamp) -> Markup {
     let active = steps.in_phase(Phase::Active);
     html! {
         @if let Some(at) = health.since { (fact(html! { "for " (since(at, now)) })) }
-        @if let Some(at) = last_success { (fact(html! { "last answer " (since(at, now)) " ago" })) }
+        @if let Some(at) = last_success { (fact(html! { "last response " (since(at, now)) " ago" })) }
         @if let Some(at) = source.snapshot.discovered {
             (fact(html! { "lists read " (since(at, now)) " ago" }))
         }
@@ -140,7 +140,7 @@ fn failed(fault: &FailedCall, recovered: bool, now: Timestamp) -> Markup {
         b { (fault.operation.as_str()) } " failed " (since(fault.at, now)) " ago ("
         (fault.kind.as_str()) "): "
         span.message dir="auto" { (excerpt(&fault.message)) }
-        @if recovered { " It has worked since." }
+        @if recovered { " It has succeeded since." }
     }
 }
 
@@ -149,8 +149,8 @@ fn denied_since(denied: &Denial, now: Timestamp) -> Markup {
         b { (denied.operation.as_str()) } " has been denied since " (time(denied.since, now))
         "; allow " code { "imagebuilder:" (denied.operation.as_str()) }
         @match denied.again.filter(|again| *again > now) {
-            Some(again) => { ". Tried again at " (time(again, now)) }
-            None => ". It is still tried",
+            Some(again) => { ". Next attempt at " (time(again, now)) }
+            None => ". It is still called",
         }
         "."
     }
@@ -165,6 +165,6 @@ fn unknown(health: &HealthView, first: Timestamp, now: Timestamp) -> Markup {
         @if more > 0 { " and " (more) " more" }
         ", which the configuration names, since " (time(first, now)) ". "
         @if health.unknown.len() == 1 { "Is it" } @else { "Are they" }
-        " of this account and region?"
+        " in this account and region?"
     }
 }

@@ -1,11 +1,11 @@
-//! Text of others stays text, whatever it is.
+//! Tests that untrusted text stays text.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::{RegionFailure, RollbackStatus};
 
-/// The names of a page's tags and of their attributes, in their order.
+/// Returns the names of a page's tags and of their attributes, in their order.
 fn skeleton(page: &str) -> Vec<String> {
     let mut names = Vec::new();
     for tag in page.split('<').skip(1) {
@@ -82,7 +82,7 @@ fn untrusted(texts: &[String]) -> Known {
     known
 }
 
-/// What is in the sources of the page's modules.
+/// Returns the source text of the page's modules.
 fn sources() -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/status/page");
     let files = std::fs::read_dir(folder).unwrap();
@@ -91,7 +91,7 @@ fn sources() -> String {
 }
 
 #[test]
-fn only_our_own_file_of_icons_is_put_into_a_page_without_being_escaped() {
+fn only_the_file_of_icons_is_inserted_without_escapes() {
     assert_eq!(sources().matches("PreEscaped(").count(), 1);
     assert!(sources().contains("PreEscaped(include_str!(\"../assets/definitions.svg\"))"));
 }
@@ -100,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_text_of_others_changes_what_a_page_is_made_of(
+    fn untrusted_text_does_not_change_the_elements_of_a_page(
         texts in proptest::collection::vec(
             prop_oneof![
                 3 => "(?s).{0,40}",
@@ -115,7 +115,7 @@ proptest! {
         let plain: Vec<String> = texts.iter().map(|_| "plain".to_owned()).collect();
         let known = untrusted(&texts);
         prop_assert_eq!(skeleton(&page_of(&known, "")), skeleton(&page_of(&untrusted(&plain), "")));
-        // As JSON it stays what it was, and nothing in the bytes steers a terminal.
+        // The JSON keeps the text, and its bytes contain no control characters for a terminal.
         let query = Query::default();
         let bytes = json(&Status::of(&known, &query), &site());
         let written = std::str::from_utf8(&bytes).unwrap();
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn what_somebody_asks_for_stands_in_the_form_and_breaks_nothing(text in "(?s).{1,40}") {
+    fn any_search_text_is_in_the_form_and_does_not_change_the_elements(text in "(?s).{1,40}") {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", &text).finish();
         let known = TargetRecords::default().known();
         if text.trim().is_empty() {

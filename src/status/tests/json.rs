@@ -1,4 +1,4 @@
-//! The fields of the JSON.
+//! Tests the fields of the JSON.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ fn json_has_every_field_under_the_names_of_the_metrics() {
 }
 
 #[test]
-fn json_leaves_out_what_is_not_there() {
+fn json_omits_missing_values() {
     let mut records = TargetRecords::default();
     records.step(
         1,
@@ -81,7 +81,7 @@ fn json_leaves_out_what_is_not_there() {
     assert!(json["images"][0].get("status").is_none());
 }
 
-/// The names of all fields, but those within `tags` of others' choosing.
+/// Collects the names of all fields except those within `labels`, which users choose.
 fn names_in(json: &serde_json::Value, names: &mut BTreeSet<String>) {
     match json {
         serde_json::Value::Array(entries) => {
@@ -102,21 +102,21 @@ fn names_in(json: &serde_json::Value, names: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_field_of_the_json_is_documented_and_no_other() {
+fn documented_fields_are_those_of_the_json() {
     let known = everything_known();
     let query = Query::parse("per_page=1").unwrap();
     let site = Site {
         external_url: Some("https://m.example.com/".parse().unwrap()),
         ..site()
     };
-    let shown = json(&Status::of(&known, &query), &site);
+    let rendered = json(&Status::of(&known, &query), &site);
     let mut names = BTreeSet::new();
-    names_in(&serde_json::from_slice(&shown).unwrap(), &mut names);
+    names_in(&serde_json::from_slice(&rendered).unwrap(), &mut names);
 
     let page = include_str!("../../../docs/http.md");
     let (_, page) = page.split_once("## The JSON").unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| `"));
-    // Names stand in the first column, those of what is within a field in the second.
+    // Names are in the first column, those of nested fields in the second.
     let documented: BTreeSet<String> = rows
         .flat_map(|row| row.split('`').skip(1).step_by(2))
         .filter(|name| !name.starts_with("--") && !name.starts_with("imagebuilder_"))

@@ -1,10 +1,10 @@
-//! What several tests show.
+//! Sample records for several tests.
 
 use super::*;
 use crate::api::ErrorKind;
 use crate::model::{PipelineArn, RegionFailure, RollbackStatus, StepOutputs, StepTotals};
 
-/// A failed step with everything a step can have.
+/// Returns a failed step with every member.
 pub(super) fn failed_step() -> StepExecution {
     StepExecution {
         rollback_status: Some(RollbackStatus::Failed),
@@ -81,7 +81,7 @@ fn full_outputs() -> StepOutputs {
     }
 }
 
-/// Records in which nothing is absent.
+/// Returns records without any missing value.
 pub(super) fn everything_known() -> Known {
     let mut records = TargetRecords::default();
     let arn = image_arn("golden", 3);
@@ -103,7 +103,7 @@ pub(super) fn everything_known() -> Known {
         failed: 1,
         skipped: 0,
     };
-    let told = WorkflowExecution {
+    let failed_execution = WorkflowExecution {
         end: Some(ago(30)),
         totals: Some(totals),
         parallel_group: text("tests"),
@@ -111,7 +111,7 @@ pub(super) fn everything_known() -> Known {
         message: text("Step ApplyBuildComponents failed"),
         ..execution(WorkflowStatus::Failed, 4_600)
     };
-    records.execution(1, &arn, told);
+    records.execution(1, &arn, failed_execution);
     let failed_step = StepExecution {
         outputs: Some(full_outputs()),
         ..failed_step()

@@ -1,4 +1,4 @@
-//! What a filter finds.
+//! Tests what a filter finds.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn matched(known: &Known, query: &str) -> u64 {
 }
 
 #[test]
-fn image_is_found_by_its_status_whatever_the_service_calls_it() {
+fn image_is_found_by_any_status_of_the_service() {
     let records = TargetRecords::default();
     for (name, status) in [
         ("failed", ImageStatus::Failed),
@@ -64,7 +64,7 @@ fn step_is_found_by_its_status_and_by_being_gone() {
 }
 
 #[test]
-fn build_without_steps_is_found_by_what_is_known_of_its_image_and_execution() {
+fn build_without_steps_is_found_by_its_image_and_execution() {
     let records = TargetRecords::default();
     let arn = image_arn("golden", 1);
     let failed = Image {
@@ -99,7 +99,7 @@ fn build_without_steps_is_found_by_what_is_known_of_its_image_and_execution() {
 }
 
 #[test]
-fn listed_step_that_nobody_has_seen_is_found_by_what_the_configuration_says_of_it() {
+fn unseen_listed_step_is_found_by_its_configuration() {
     let mut records = TargetRecords::default();
     let mut unseen = records.unseen_step();
     unseen.own_labels = LabelText::new([("change", "CHG0042")]);
@@ -113,7 +113,7 @@ fn listed_step_that_nobody_has_seen_is_found_by_what_the_configuration_says_of_i
 }
 
 #[test]
-fn case_does_not_matter_in_any_script() {
+fn search_ignores_case_in_any_script() {
     let mut records = TargetRecords::default();
     let step = StepExecution {
         message: Some("Größe ÜBER dem Limit".into()),

@@ -1,4 +1,4 @@
-//! What is said of the targets.
+//! Tests the lines about the targets.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn well() -> HealthView {
 }
 
 #[test]
-fn each_trouble_is_one_by_itself() {
+fn each_problem_alone_marks_a_target() {
     let denied = |again| HealthView {
         denied: vec![Denial {
             operation: Operation::GetImage,
@@ -44,15 +44,15 @@ fn each_trouble_is_one_by_itself() {
     for (health, said) in [
         (
             unknown(1),
-            Some("doesn’t know wf-1 , which the configuration names, since 19:12:22 . Is it of"),
+            Some("doesn’t know wf-1 , which the configuration names, since 19:12:22 . Is it in"),
         ),
         (
             unknown(7),
             Some("doesn’t know wf-1 wf-2 wf-3 wf-4 wf-5 and 2 more, which the configuration names"),
         ),
-        (denied(None), Some("It is still tried.")),
-        (denied(Some(ago(1))), Some("It is still tried.")),
-        (denied(Some(ago(-60))), Some("Tried again at 19:13:23 .")),
+        (denied(None), Some("It is still called.")),
+        (denied(Some(ago(1))), Some("It is still called.")),
+        (denied(Some(ago(-60))), Some("Next attempt at 19:13:23 .")),
         (behind(11), Some("a call has waited for 11s.")),
         (slowed, Some("The service throttles: 0.5 calls a second")),
         (behind(10), None),
@@ -75,7 +75,7 @@ fn each_trouble_is_one_by_itself() {
 }
 
 #[test]
-fn fault_is_told_for_as_long_as_the_target_is_down_and_not_twice() {
+fn error_is_displayed_while_the_target_is_down_and_only_once() {
     let fault = |at| FailedCall {
         at,
         operation: Operation::GetImage,
@@ -92,7 +92,7 @@ fn fault_is_told_for_as_long_as_the_target_is_down_and_not_twice() {
         text.contains("GetImage failed 1h 00m ago (forbidden): not authorized"),
         "{text}"
     );
-    assert!(text.contains("last answer 2s ago"), "{text}");
+    assert!(text.contains("last response 2s ago"), "{text}");
     let denied = HealthView {
         newest_fault: Some(fault(ago(5))),
         denied: vec![Denial {
@@ -105,11 +105,11 @@ fn fault_is_told_for_as_long_as_the_target_is_down_and_not_twice() {
     let text = text_of(&page_with(denied));
     assert!(text.contains("GetImage has been denied"), "{text}");
     assert!(!text.contains("GetImage failed"), "{text}");
-    assert!(!text.contains("last answer"), "{text}");
+    assert!(!text.contains("last response"), "{text}");
 }
 
 #[test]
-fn target_says_how_many_steps_it_polls_and_how_many_it_never_saw() {
+fn target_has_the_numbers_of_its_active_and_unseen_steps() {
     let steps = |active: usize, unseen: usize| {
         let mut records = TargetRecords::default();
         for _ in 0..active {
@@ -129,7 +129,7 @@ fn target_says_how_many_steps_it_polls_and_how_many_it_never_saw() {
 }
 
 #[test]
-fn eight_targets_that_are_well_are_not_too_many_to_show() {
+fn eight_healthy_targets_are_not_folded() {
     for (count, folded) in [(8, false), (9, true)] {
         let mut known = TargetRecords::default().known();
         let source = known.sources[0].clone();
@@ -140,7 +140,7 @@ fn eight_targets_that_are_well_are_not_too_many_to_show() {
 }
 
 #[test]
-fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
+fn many_healthy_targets_are_folded_and_those_with_problems_never() {
     let mut known = TargetRecords::default().known();
     let well = known.sources[0].clone();
     known.sources = (0..20)
@@ -159,7 +159,7 @@ fn many_targets_that_are_well_are_folded_away_and_troubled_ones_never() {
 }
 
 #[test]
-fn fault_that_is_over_troubles_nobody_after_a_minute_and_is_still_told() {
+fn recovered_error_is_no_problem_after_a_minute_and_stays_displayed() {
     let fault = |seconds, over| {
         let fault = FailedCall {
             at: ago(seconds),
@@ -178,7 +178,7 @@ fn fault_that_is_over_troubles_nobody_after_a_minute_and_is_still_told() {
         (health.newest_fault, health.recovered) = (Some(fault.clone()), over);
         let page = page_of(&known, "");
         assert_eq!(page.contains("targets troubled"), troubles, "{fault:?}");
-        let worked = page.contains("It has worked since.");
+        let worked = page.contains("It has succeeded since.");
         assert_eq!(worked, over, "{fault:?}");
     }
 }

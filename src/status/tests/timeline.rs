@@ -1,9 +1,9 @@
-//! Where the bars of a workflow execution and their marks are, and what its line says.
+//! Tests the bars and marks of a workflow execution's timeline, and the notes of its steps.
 
 use super::*;
 use crate::model::{RollbackStatus, StepTotals};
 
-/// A step that began and ended so many seconds before now, within an execution of this image.
+/// Returns a step that started and ended so many seconds before now.
 fn step(status: StepStatus, start: i64, end: Option<i64>) -> StepExecution {
     StepExecution {
         start: Some(ago(start)),
@@ -12,10 +12,10 @@ fn step(status: StepStatus, start: i64, end: Option<i64>) -> StepExecution {
     }
 }
 
-fn shown(told: WorkflowExecution, step: StepExecution, budget: Option<i64>) -> String {
+fn rendered(execution: WorkflowExecution, step: StepExecution, budget: Option<i64>) -> String {
     let mut records = TargetRecords::default();
     let arn = image_arn("golden", 1);
-    records.execution(1, &arn, told);
+    records.execution(1, &arn, execution);
     let mut record = records.step(1, &arn, step);
     if let Some(observed) = &mut record.observed {
         observed.budget_millis = budget.map(|seconds| seconds * 1_000);
@@ -24,14 +24,14 @@ fn shown(told: WorkflowExecution, step: StepExecution, budget: Option<i64>) -> S
     page_of(&records.known(), "")
 }
 
-/// The value of an attribute of the element that has this, in percent.
+/// Returns the value, in percent, of an attribute of the element that contains this text.
 fn percent(page: &str, element: &str, attribute: &str) -> Option<f64> {
     let element = page.split('<').find(|tag| tag.contains(element))?;
     let (_, value) = element.split_once(&format!(" {attribute}=\""))?;
     value.split('%').next()?.parse().ok()
 }
 
-/// Where the bar begins, and how wide it is.
+/// Returns the left end and the width of the bar.
 fn bar(page: &str) -> (f64, f64) {
     let at = |attribute| percent(page, "fill=\"url(#p-", attribute).expect("there is a bar");
     (at("x"), at("width"))
@@ -44,29 +44,29 @@ fn marks(page: &str) -> (Option<f64>, Option<f64>) {
 }
 
 #[test]
-fn axis_goes_from_the_begin_of_the_execution_to_its_end() {
-    let told = |end| WorkflowExecution {
+fn axis_extends_from_the_start_of_the_execution_to_its_end() {
+    let ended = |end| WorkflowExecution {
         end,
         ..execution(WorkflowStatus::Completed, 100)
     };
     let completed = |start, end| step(StepStatus::Completed, start, Some(end));
-    for (told, step, expected) in [
-        (told(Some(ago(0))), completed(100, 50), (0.0, 50.0)),
-        (told(Some(ago(0))), completed(75, 50), (25.0, 25.0)),
-        (told(None), completed(100, 50), (0.0, 100.0)),
-        // One that took no time is seen as well, also at the very end.
-        (told(Some(ago(0))), completed(50, 50), (50.0, 0.4)),
-        (told(Some(ago(0))), completed(0, 0), (99.6, 0.4)),
-        // The service's times need not fit each other.
-        (told(Some(ago(0))), completed(200, 0), (0.0, 100.0)),
+    for (workflow, step, expected) in [
+        (ended(Some(ago(0))), completed(100, 50), (0.0, 50.0)),
+        (ended(Some(ago(0))), completed(75, 50), (25.0, 25.0)),
+        (ended(None), completed(100, 50), (0.0, 100.0)),
+        // A step without a duration is visible, also at the end of the axis.
+        (ended(Some(ago(0))), completed(50, 50), (50.0, 0.4)),
+        (ended(Some(ago(0))), completed(0, 0), (99.6, 0.4)),
+        // The service's times may contradict each other.
+        (ended(Some(ago(0))), completed(200, 0), (0.0, 100.0)),
     ] {
         let what = format!("{step:?}");
-        assert_eq!(bar(&shown(told, step, None)), expected, "{what}");
+        assert_eq!(bar(&rendered(workflow, step, None)), expected, "{what}");
     }
 }
 
 #[test]
-fn axis_leaves_room_behind_what_grows_and_only_there() {
+fn axis_has_space_after_a_growing_bar_only() {
     for (workflow, step, expected) in [
         (
             WorkflowStatus::Running,
@@ -85,18 +85,18 @@ fn axis_leaves_room_behind_what_grows_and_only_there() {
         ),
     ] {
         let what = format!("{workflow:?} {:?}", step.status);
-        let page = shown(execution(workflow, 100), step, None);
+        let page = rendered(execution(workflow, 100), step, None);
         assert_eq!(bar(&page), (0.0, expected), "{what}");
     }
 }
 
 #[test]
-fn limits_are_marked_as_far_as_they_are_near_and_make_the_axis_longer() {
+fn near_limits_are_marked_and_extend_the_axis() {
     let running = |timeout| StepExecution {
         timeout_seconds: timeout,
         ..step(StepStatus::Running, 100, None)
     };
-    // Up to three times of what it has taken: 5 % of the axis are left behind it.
+    // A limit is near up to three times the elapsed time. 5 % of the axis remain after it.
     for (timeout, budget, width, expected) in [
         (Some(50), None, 95.238, (None, Some(47.619))),
         (Some(250), None, 38.095, (None, Some(95.238))),
@@ -106,8 +106,8 @@ fn limits_are_marked_as_far_as_they_are_near_and_make_the_axis_longer() {
         (Some(4_000), Some(200), 47.619, (Some(95.238), None)),
         (None, None, 95.238, (None, None)),
     ] {
-        let told = execution(WorkflowStatus::Running, 100);
-        let page = shown(told, running(timeout), budget);
+        let workflow = execution(WorkflowStatus::Running, 100);
+        let page = rendered(workflow, running(timeout), budget);
         let what = format!("{timeout:?} {budget:?}");
         assert_eq!(bar(&page), (0.0, width), "{what}");
         assert_eq!(marks(&page), expected, "{what}");
@@ -115,19 +115,19 @@ fn limits_are_marked_as_far_as_they_are_near_and_make_the_axis_longer() {
 }
 
 #[test]
-fn execution_is_unfolded_where_there_is_something_to_see() {
+fn execution_is_unfolded_if_it_runs_or_failed_and_is_not_superseded() {
     let retried = |status, retried| WorkflowExecution {
         retried: Some(retried),
         ..execution(status, 600)
     };
-    for (told, open, superseded) in [
+    for (workflow, open, superseded) in [
         (retried(WorkflowStatus::Failed, false), true, false),
         (retried(WorkflowStatus::Failed, true), false, true),
         (retried(WorkflowStatus::Completed, false), false, false),
         (retried(WorkflowStatus::Running, false), true, false),
     ] {
-        let what = format!("{:?} {:?}", told.status, told.retried);
-        let page = shown(told, step(StepStatus::Completed, 100, Some(0)), None);
+        let what = format!("{:?} {:?}", workflow.status, workflow.retried);
+        let page = rendered(workflow, step(StepStatus::Completed, 100, Some(0)), None);
         let id = "id=\"wf-00000000-0000-0000-0000-000000000001\"";
         assert_eq!(page.contains(&format!("{id} open>")), open, "{what}");
         let class = page.contains("class=\"execution superseded\"");
@@ -144,8 +144,8 @@ fn execution_is_unfolded_where_there_is_something_to_see() {
 }
 
 #[test]
-fn execution_says_how_long_it_runs_and_how_many_steps_have_come_to_what() {
-    let told = |failed| WorkflowExecution {
+fn execution_has_its_duration_and_its_numbers_of_steps() {
+    let workflow = |failed| WorkflowExecution {
         totals: Some(StepTotals {
             planned: 7,
             succeeded: 2,
@@ -155,42 +155,42 @@ fn execution_says_how_long_it_runs_and_how_many_steps_have_come_to_what() {
         ..execution(WorkflowStatus::Running, 600)
     };
     let running = || step(StepStatus::Running, 600, None);
-    let text = text_of(&shown(told(0), running(), None));
+    let text = text_of(&rendered(workflow(0), running(), None));
     let line = "RUNNING for 10m 00s started 19:02:23 2 of 7 steps succeeded";
     assert!(
         text.contains(line) && !text.contains(", 0 failed"),
         "{text}"
     );
-    let text = text_of(&shown(told(1), running(), None));
+    let text = text_of(&rendered(workflow(1), running(), None));
     assert!(text.contains("2 of 7 steps succeeded, 1 failed"), "{text}");
 }
 
 #[test]
-fn step_is_unfolded_where_it_failed() {
+fn failed_step_is_unfolded() {
     for (status, open) in [(StepStatus::Failed, true), (StepStatus::Completed, false)] {
-        let told = execution(WorkflowStatus::Running, 600);
-        let page = shown(told, step(status, 100, Some(0)), None);
+        let workflow = execution(WorkflowStatus::Running, 600);
+        let page = rendered(workflow, step(status, 100, Some(0)), None);
         let id = "id=\"step-00000000-0000-0000-0000-000000000001\"";
         assert_eq!(page.contains(&format!("{id} open>")), open);
     }
 }
 
-/// The notes beside a step's name, with their tones.
+/// Returns the notes beside a step's name, with their classes.
 fn notes(step: StepExecution, budget: Option<i64>) -> Vec<String> {
-    let page = shown(execution(WorkflowStatus::Running, 600), step, budget);
+    let page = rendered(execution(WorkflowStatus::Running, 600), step, budget);
     let notes = page.split("<span class=\"note").skip(1);
     let notes = notes.filter(|note| !note.starts_with("s\""));
     notes
         .map(|note| {
-            let (tone, text) = note.split_once("\">").unwrap();
+            let (class, text) = note.split_once("\">").unwrap();
             let text = text.split('<').next().unwrap();
-            format!("{text}{}", tone.replace(' ', ", "))
+            format!("{text}{}", class.replace(' ', ", "))
         })
         .collect()
 }
 
 #[test]
-fn what_there_is_to_notice_of_a_step_is_said_as_loudly_as_it_matters() {
+fn notes_of_a_step_have_classes_by_their_urgency() {
     let completed = || step(StepStatus::Completed, 100, Some(0));
     let failed = |on_failure, attempt| StepExecution {
         on_failure: Some(on_failure),
@@ -216,7 +216,7 @@ fn what_there_is_to_notice_of_a_step_is_said_as_loudly_as_it_matters() {
         (
             failed(OnFailure::Abort, 1),
             None,
-            &["attempt 1 of 3", "will be tried again"],
+            &["attempt 1 of 3", "will be retried"],
         ),
         (
             failed(OnFailure::Abort, 3),
@@ -226,7 +226,7 @@ fn what_there_is_to_notice_of_a_step_is_said_as_loudly_as_it_matters() {
         (
             failed(OnFailure::Continue, 3),
             None,
-            &["attempt 3 of 3", "the workflow goes on"],
+            &["attempt 3 of 3", "the workflow continues"],
         ),
         (
             rolled(RollbackStatus::Failed),
@@ -248,20 +248,20 @@ fn what_there_is_to_notice_of_a_step_is_said_as_loudly_as_it_matters() {
 }
 
 #[test]
-fn empty_message_is_none() {
+fn empty_message_is_omitted() {
     let mut records = TargetRecords::default();
-    let silent = StepExecution {
+    let without_text = StepExecution {
         message: Some(String::new()),
         ..step(StepStatus::Failed, 100, Some(0))
     };
-    records.step(1, &image_arn("golden", 1), silent);
+    records.step(1, &image_arn("golden", 1), without_text);
     let known = records.known();
     assert!(!page_of(&known, "").contains("class=\"message\""));
     assert!(json_of(&known, "")["steps"][0].get("message").is_none());
 }
 
 #[test]
-fn step_says_who_polls_it_where_that_is_not_the_target_of_its_execution() {
+fn step_has_its_target_if_it_differs_from_that_of_its_execution() {
     let arn = image_arn("golden", 1);
     let owner = TargetRecords::default();
     owner.execution(1, &arn, execution(WorkflowStatus::Running, 60));
@@ -272,7 +272,7 @@ fn step_says_who_polls_it_where_that_is_not_the_target_of_its_execution() {
 }
 
 #[test]
-fn what_is_settled_was_not_last_seen_at_a_time_that_matters() {
+fn settled_step_has_no_last_seen_time() {
     let mut records = TargetRecords::default();
     let ended = step(StepStatus::Completed, 100, Some(0));
     let record = records.step(1, &image_arn("golden", 1), ended);
@@ -286,7 +286,7 @@ fn what_is_settled_was_not_last_seen_at_a_time_that_matters() {
 }
 
 #[test]
-fn arn_of_an_image_is_no_fact_for_people_and_stands_in_its_json_once() {
+fn arn_of_an_image_is_not_on_the_page_and_once_in_the_json() {
     let records = TargetRecords::default();
     records.image("golden", 1, ImageStatus::Available, ago(60));
     let known = records.known();

@@ -75,6 +75,21 @@ async fn failed_step(exporter: &Exporter) -> serde_json::Value {
     json!({"step": step, "failure": json["images"][0]["failure"]})
 }
 
+fn next_commands(command: &str, instance: &str) -> serde_json::Value {
+    json!({
+        "logs": "aws logs filter-log-events --region us-west-2 \
+                 --log-group-name /aws/imagebuilder/golden --log-stream-names 1.0.0/1",
+        "run_command": format!(
+            "aws ssm get-command-invocation --region us-west-2 --command-id {command} \
+             --instance-id {instance}"
+        ),
+        "instances": "aws ec2 describe-instances --region us-west-2 --filters \
+                      Name=tag:Ec2ImageBuilderArn,Values=arn:aws:imagebuilder:us-west-2:111122223333:\
+                      image/golden/1.0.0/1 \
+                      Name=instance-state-name,Values=pending,running,stopping,stopped",
+    })
+}
+
 #[tokio::test]
 async fn failed_component_is_explained_with_its_error_and_the_next_commands() {
     let simulated = Simulated::start(failing_component()).await;
@@ -107,19 +122,7 @@ async fn failed_component_is_explained_with_its_error_and_the_next_commands() {
         "{failure}"
     );
     assert_eq!(step["run_command_id"], command);
-    let commands = json!({
-        "logs": "aws logs filter-log-events --region us-west-2 \
-                 --log-group-name /aws/imagebuilder/golden --log-stream-names 1.0.0/1",
-        "run_command": format!(
-            "aws ssm get-command-invocation --region us-west-2 --command-id {command} \
-             --instance-id {instance}"
-        ),
-        "instances": "aws ec2 describe-instances --region us-west-2 --filters \
-                      Name=tag:Ec2ImageBuilderArn,Values=arn:aws:imagebuilder:us-west-2:111122223333:\
-                      image/golden/1.0.0/1 \
-                      Name=instance-state-name,Values=pending,running,stopping,stopped",
-    });
-    assert_eq!(failure["commands"], commands);
+    assert_eq!(failure["commands"], next_commands(command, instance));
     let page = exporter.get("/").await.text();
     let logs = "cloudwatch/home?region=us-west-2#logsV2:log-groups/log-group/\
                 $252Faws$252Fimagebuilder$252Fgolden/log-events/1.0.0$252F1";

@@ -1,4 +1,4 @@
-//! How builds stand, and in which order they and their executions are shown.
+//! Tests the states of builds, and the order of builds and executions.
 
 use super::super::builds::BuildState;
 use super::*;
@@ -14,7 +14,7 @@ fn state(records: TargetRecords) -> BuildState {
 }
 
 #[test]
-fn build_stands_as_the_worst_that_its_image_and_its_executions_tell() {
+fn state_of_a_build_is_the_worst_of_its_image_and_its_executions() {
     use ImageStatus::{Available, Building, Cancelled, Failed};
     for (image, workflow, expected) in [
         (
@@ -60,7 +60,7 @@ fn build_stands_as_the_worst_that_its_image_and_its_executions_tell() {
 }
 
 #[test]
-fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_may_change() {
+fn without_an_execution_the_steps_determine_the_state_and_whether_it_may_change() {
     let completed = || named("One", StepStatus::Completed);
     let running = || named("Two", StepStatus::Running);
     let failed = |on_failure, attempt| StepExecution {
@@ -112,7 +112,7 @@ fn where_the_workflow_is_not_known_its_steps_tell_how_it_stands_and_whether_it_m
 }
 
 #[test]
-fn image_that_moves_may_be_out_of_date_where_the_target_is_down_and_not_where_nobody_knows() {
+fn running_image_may_be_out_of_date_only_if_the_target_is_known_to_be_down() {
     let records = TargetRecords::default();
     records.image("golden", 1, ImageStatus::Building, ago(60));
     let done = execution(WorkflowStatus::Completed, 60);
@@ -126,7 +126,7 @@ fn image_that_moves_may_be_out_of_date_where_the_target_is_down_and_not_where_no
 }
 
 #[test]
-fn failure_that_no_retry_superseded_stays_one() {
+fn failure_that_is_not_superseded_counts() {
     let records = TargetRecords::default();
     let failed = WorkflowExecution {
         retried: Some(false),
@@ -137,7 +137,7 @@ fn failure_that_no_retry_superseded_stays_one() {
 }
 
 #[test]
-fn builds_without_executions_are_ordered_by_when_they_were_begun() {
+fn builds_without_executions_are_ordered_by_creation() {
     let records = TargetRecords::default();
     for (name, seconds) in [("middle", 200), ("old", 300), ("new", 100)] {
         records.image(name, 1, ImageStatus::Available, ago(seconds));
@@ -147,7 +147,7 @@ fn builds_without_executions_are_ordered_by_when_they_were_begun() {
 }
 
 #[test]
-fn executions_are_in_the_order_they_began_and_those_that_have_not_come_last() {
+fn executions_are_ordered_by_start_and_pending_ones_come_last() {
     let records = TargetRecords::default();
     let arn = image_arn("golden", 1);
     let waits = WorkflowExecution::with_status(WorkflowStatus::Pending);
@@ -160,7 +160,7 @@ fn executions_are_in_the_order_they_began_and_those_that_have_not_come_last() {
 }
 
 #[test]
-fn execution_that_changes_its_target_is_shown_once_and_whole_as_one_of_them_has_it() {
+fn execution_that_two_targets_have_is_rendered_once_from_one_of_them() {
     let arn = image_arn("golden", 1);
     let targets = [
         ("before", WorkflowStatus::Running),

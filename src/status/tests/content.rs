@@ -1,11 +1,11 @@
-//! What the page and the JSON say of it.
+//! Tests what the page and the JSON say about builds, executions and steps.
 
 use super::samples::{everything_known, failed_step, with_step};
 use super::*;
 use crate::api::ErrorKind;
 
 #[test]
-fn failed_step_says_what_broke_and_why() {
+fn failed_step_has_its_place_and_its_reason() {
     let known = with_step(failed_step(), |mut record| {
         record.observed.as_mut().unwrap().budget_millis = Some(2_700_000);
         record
@@ -30,7 +30,7 @@ fn failed_step_says_what_broke_and_why() {
 }
 
 #[test]
-fn links_are_absolute_where_it_is_known_where_people_come_from_and_else_relative() {
+fn permalinks_are_absolute_with_an_external_url_and_else_relative() {
     let known = with_step(failed_step(), |record| record);
     let query = Query::parse("q=golden").unwrap();
     let status = Status::of(&known, &query);
@@ -61,18 +61,18 @@ fn links_are_absolute_where_it_is_known_where_people_come_from_and_else_relative
 }
 
 #[test]
-fn target_says_since_when_it_is_down_why_and_what_would_allow_what_is_denied() {
+fn target_that_is_down_has_the_time_the_reason_and_the_denied_actions() {
     let known = everything_known();
     let page = page_of(&known, "");
     assert!(page.contains("connection &lt;refused&gt;"), "{page}");
     let text = text_of(&page);
     for said in [
         "This is shard 1 of 3, counted from 0",
-        "production us-west-2 down for 1m 30s last answer 2m 00s ago lists read 2m 05s ago",
+        "production us-west-2 down for 1m 30s last response 2m 00s ago lists read 2m 05s ago",
         "Labels change=CHG0042",
         "GetImage failed 5s ago (network): connection &lt;refused&gt;",
-        "ListWorkflowExecutions has been denied since 19:02:23 ; allow imagebuilder:ListWorkflowExecutions . Tried again at 20:02:23 .",
-        "ListImagePipelines has been denied since 19:02:23 ; allow imagebuilder:ListImagePipelines . It is still tried.",
+        "ListWorkflowExecutions has been denied since 19:02:23 ; allow imagebuilder:ListWorkflowExecutions . Next attempt at 20:02:23 .",
+        "ListImagePipelines has been denied since 19:02:23 ; allow imagebuilder:ListImagePipelines . It is still called.",
         "The service throttles: 2.5 calls a second for now.",
         "a call has waited for 1m 15s.",
     ] {
@@ -101,7 +101,7 @@ fn target_says_since_when_it_is_down_why_and_what_would_allow_what_is_denied() {
 }
 
 #[test]
-fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
+fn step_with_failed_polls_is_marked_and_the_duration_of_a_gone_step_does_not_grow() {
     let running = StepExecution {
         start: Some(ago(600)),
         ..named("Apply", StepStatus::Running)
@@ -135,8 +135,8 @@ fn step_whose_poll_failed_or_that_is_gone_says_so_and_its_clock_stands_still() {
 }
 
 #[test]
-fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for() {
-    let shown = |polls: &[(ErrorKind, i64)]| {
+fn unseen_step_has_the_start_and_the_reason_of_failed_polls() {
+    let rendered = |polls: &[(ErrorKind, i64)]| {
         let mut records = TargetRecords::default();
         let unseen = records.unseen_step();
         let failed = { polls.iter() }.fold(unseen, |record, (kind, seconds)| {
@@ -147,15 +147,15 @@ fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for
         let json = json_of(&known, "")["steps"][0].take();
         (text_of(&page_of(&known, "")), json)
     };
-    let (text, json) = shown(&[]);
-    assert!(text.contains("UNSEEN not asked for yet"), "{text}");
+    let (text, json) = rendered(&[]);
+    assert!(text.contains("UNSEEN not polled yet"), "{text}");
     for absent in ["last_poll_result", "failing_since", "status"] {
         assert!(json.get(absent).is_none(), "{json}");
     }
     assert_eq!(json["last_poll_success"], false);
     for (kind, why) in [
         (ErrorKind::Throttled, "the service throttles (throttled)"),
-        (ErrorKind::Forbidden, "it may not be asked for (forbidden)"),
+        (ErrorKind::Forbidden, "access is denied (forbidden)"),
         (
             ErrorKind::Client,
             "the service doesn’t know it (client_error)",
@@ -167,14 +167,17 @@ fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for
         (ErrorKind::Server, "the service has failed (server_error)"),
         (ErrorKind::Timeout, "no response in time (timeout)"),
         (ErrorKind::Network, "no connection (network)"),
-        (ErrorKind::Parse, "the answer made no sense (parse_error)"),
+        (
+            ErrorKind::Parse,
+            "the response could not be parsed (parse_error)",
+        ),
         (
             ErrorKind::Credentials,
             "there are no valid credentials (credentials)",
         ),
     ] {
-        // The last failure says why, the first since when.
-        let (text, json) = shown(&[(ErrorKind::Server, 300), (kind, 20)]);
+        // The reason is of the last failure, the time of the first.
+        let (text, json) = rendered(&[(ErrorKind::Server, 300), (kind, 20)]);
         let note = format!("UNSEEN no poll has succeeded for 5m 00s: {why}");
         assert!(text.contains(&note), "{text}");
         assert_eq!(json["last_poll_result"], kind.as_str());
@@ -183,7 +186,7 @@ fn step_that_was_never_seen_says_why_and_since_when_or_that_it_was_not_asked_for
 }
 
 #[test]
-fn settled_step_says_nothing_of_polls_that_are_no_longer_made() {
+fn settled_step_has_no_note_about_polls() {
     let ended = StepExecution {
         start: Some(ago(600)),
         end: Some(ago(300)),
@@ -198,7 +201,7 @@ fn settled_step_says_nothing_of_polls_that_are_no_longer_made() {
 }
 
 #[test]
-fn running_step_is_marked_near_its_timeout_past_it_and_while_it_waits_for_a_person() {
+fn running_step_is_marked_near_and_past_its_timeout_and_while_it_waits_for_a_person() {
     let note = |took, action: &str| {
         let step = StepExecution {
             start: Some(ago(took)),
@@ -219,22 +222,22 @@ fn running_step_is_marked_near_its_timeout_past_it_and_while_it_waits_for_a_pers
 }
 
 #[test]
-fn build_says_that_its_target_is_down_while_it_can_change() {
+fn unfinished_build_is_marked_while_its_target_is_down() {
     for (status, end, outdated) in [
         (WorkflowStatus::Running, None, true),
         (WorkflowStatus::RollbackInProgress, None, true),
         (WorkflowStatus::Completed, Some(ago(60)), false),
     ] {
         let records = TargetRecords::default();
-        let told = WorkflowExecution {
+        let execution = WorkflowExecution {
             end,
             ..execution(status, 600)
         };
-        records.execution(1, &image_arn("golden", 3), told);
+        records.execution(1, &image_arn("golden", 3), execution);
         let mut known = records.known();
         let says = |known: &Known| {
             text_of(&page_of(known, ""))
-                .contains("may be out of date: the target is down, last answer 2m 00s ago")
+                .contains("may be out of date: the target is down, last response 2m 00s ago")
         };
         assert!(!says(&known));
         known.sources[0].health = troubled();
@@ -243,24 +246,24 @@ fn build_says_that_its_target_is_down_while_it_can_change() {
 }
 
 #[test]
-fn what_was_never_seen_is_not_out_of_date() {
+fn unseen_step_is_not_out_of_date() {
     let mut records = TargetRecords::default();
     records.unseen_step();
     let mut known = records.known();
     known.sources[0].health = troubled();
     let text = text_of(&page_of(&known, ""));
-    assert!(text.contains("Image not known us-west-2"), "{text}");
+    assert!(text.contains("Unknown image us-west-2"), "{text}");
 }
 
 #[test]
-fn nothing_is_taken_for_no_builds_only_where_all_could_be_asked() {
+fn empty_page_says_that_there_are_no_builds_only_if_all_targets_can_be_polled() {
     let said = |change: fn(&mut HealthView)| {
         let mut known = TargetRecords::default().known();
         change(&mut known.sources[0].health);
         text_of(&page_of(&known, ""))
     };
     let none = "no image is being built";
-    let blind = "Nothing is known: not all targets could be asked";
+    let blind = "Nothing is known: not all targets can be polled";
     assert!(said(|_| {}).contains(none));
     for text in [
         said(|health| health.up = Some(false)),
@@ -272,7 +275,7 @@ fn nothing_is_taken_for_no_builds_only_where_all_could_be_asked() {
 }
 
 #[test]
-fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolded() {
+fn duration_of_a_rollback_grows_and_an_unknown_status_is_unfolded() {
     for (status, end, said, unfolded) in [
         (
             WorkflowStatus::RollbackInProgress,
@@ -301,12 +304,12 @@ fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolde
         (WorkflowStatus::Pending, None, "PENDING", false),
     ] {
         let records = TargetRecords::default();
-        let told = WorkflowExecution {
+        let execution = WorkflowExecution {
             end,
             start: unfolded.then(|| ago(600)),
             ..execution(status.clone(), 600)
         };
-        records.execution(1, &image_arn("golden", 3), told);
+        records.execution(1, &image_arn("golden", 3), execution);
         let page = page_of(&records.known(), "");
         assert!(text_of(&page).contains(said), "{status:?}: {page}");
         let open = page.contains("id=\"wf-00000000-0000-0000-0000-000000000001\" open>");
@@ -315,11 +318,11 @@ fn execution_that_is_rolled_back_is_counted_on_and_one_of_unknown_status_unfolde
 }
 
 #[test]
-fn image_without_executions_says_where_asking_for_them_is_denied() {
+fn image_without_executions_is_noted_with_the_denied_operation() {
     let records = TargetRecords::default();
     records.image("golden", 3, ImageStatus::Failed, ago(600));
     let mut known = records.known();
-    let none = "None of its workflow executions is known";
+    let none = "No workflow executions are known";
     assert!(text_of(&page_of(&known, "")).contains(&format!("{none}.")));
     known.sources[0].health = troubled();
     let denied = format!("{none}: ListWorkflowExecutions is denied.");
@@ -327,12 +330,12 @@ fn image_without_executions_says_where_asking_for_them_is_denied() {
 }
 
 #[test]
-fn execution_without_steps_says_where_asking_for_them_is_denied() {
+fn execution_without_steps_is_noted_with_the_denied_operation() {
     let records = TargetRecords::default();
     let arn = image_arn("golden", 3);
     records.execution(1, &arn, execution(WorkflowStatus::Running, 600));
     let mut known = records.known();
-    let none = "None of its steps is known yet";
+    let none = "No steps are known yet";
     assert!(text_of(&page_of(&known, "")).contains(&format!("{none}.")));
     let operation = Operation::ListWorkflowStepExecutions;
     let denied = &mut known.sources[0].health.denied;
@@ -346,7 +349,7 @@ fn execution_without_steps_says_where_asking_for_them_is_denied() {
 }
 
 #[test]
-fn long_message_is_cut_and_says_so() {
+fn long_message_is_cut_with_an_ellipsis() {
     let step = StepExecution {
         message: Some("ü".repeat(LONGEST_MESSAGE + 1)),
         ..failed_step()

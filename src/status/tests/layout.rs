@@ -1,8 +1,8 @@
-//! What frames the builds: counts, sections, the form and the way from page to page.
+//! Tests the parts around the builds: counts, sections, the form and the links between pages.
 
 use super::*;
 
-/// One that failed, three that ended.
+/// Returns one failed build and three ended ones.
 fn four_builds() -> Known {
     let records = TargetRecords::default();
     for (at, status) in [
@@ -22,7 +22,7 @@ fn four_builds() -> Known {
 }
 
 #[test]
-fn counts_lead_to_what_they_count_and_keep_what_else_is_asked_for() {
+fn counts_link_to_their_builds_and_keep_the_other_parameters() {
     let page = page_of(&four_builds(), "q=build-image&per_page=7");
     let link = "<a href=\"?status=FAILED&amp;q=build-image&amp;per_page=7\">";
     assert!(page.contains(link), "{page}");
@@ -35,7 +35,7 @@ fn counts_lead_to_what_they_count_and_keep_what_else_is_asked_for() {
 }
 
 #[test]
-fn each_build_stands_once_in_the_section_of_how_it_stands_and_no_section_is_empty() {
+fn each_build_is_once_in_the_section_of_its_state_and_no_section_is_empty() {
     let page = page_of(&four_builds(), "");
     assert_eq!(page.matches("<article").count(), 4);
     let sections: Vec<&str> = { page.split("<section id=\"s-").skip(1) }
@@ -45,7 +45,7 @@ fn each_build_stands_once_in_the_section_of_how_it_stands_and_no_section_is_empt
 }
 
 #[test]
-fn there_may_be_more_is_said_only_where_there_is_something() {
+fn incomplete_data_is_noted_only_if_there_is_any() {
     let starting = Known {
         ready: false,
         ..TargetRecords::default().known()
@@ -53,8 +53,8 @@ fn there_may_be_more_is_said_only_where_there_is_something() {
     assert!(!page_of(&starting, "").contains("there may be more"));
 }
 
-/// The links to the page before and the one after, and the one to this one anew.
-fn ways(known: &Known, query: &str) -> [Option<String>; 3] {
+/// Returns the links to the previous and the next page, and the link that refreshes the page.
+fn page_links(known: &Known, query: &str) -> [Option<String>; 3] {
     let page = page_of(known, query);
     let href = |before: &str| {
         let (_, link) = page.split_once(before)?;
@@ -69,29 +69,29 @@ fn ways(known: &Known, query: &str) -> [Option<String>; 3] {
 }
 
 #[test]
-fn pages_lead_to_their_neighbours() {
+fn pages_link_to_their_neighbours() {
     let known = four_builds();
-    let way = |link: &str| Some(link.to_owned());
+    let link = |link: &str| Some(link.to_owned());
     for (query, expected) in [
         (
             "per_page=2",
-            [None, way("?per_page=2&amp;page=2"), way("?per_page=2")],
+            [None, link("?per_page=2&amp;page=2"), link("?per_page=2")],
         ),
         (
             "per_page=1&page=2",
             [
-                way("?per_page=1"),
-                way("?per_page=1&amp;page=3"),
-                way("?per_page=1&amp;page=2"),
+                link("?per_page=1"),
+                link("?per_page=1&amp;page=3"),
+                link("?per_page=1&amp;page=2"),
             ],
         ),
         (
             "per_page=2&page=2",
-            [way("?per_page=2"), None, way("?per_page=2&amp;page=2")],
+            [link("?per_page=2"), None, link("?per_page=2&amp;page=2")],
         ),
-        ("", [None, None, way("?")]),
+        ("", [None, None, link("?")]),
     ] {
-        assert_eq!(ways(&known, query), expected, "{query}");
+        assert_eq!(page_links(&known, query), expected, "{query}");
     }
     let page = page_of(&known, "per_page=2&page=2");
     assert!(text_of(&page).contains("Page 2 of 2, 4 workflow executions"));
@@ -99,7 +99,7 @@ fn pages_lead_to_their_neighbours() {
 }
 
 #[test]
-fn form_shows_what_is_asked_for() {
+fn form_has_the_values_of_the_query() {
     let known = four_builds();
     let page = page_of(&known, "q=a+%22b%22&image=gol*&status=gone&per_page=7");
     for part in [
@@ -120,11 +120,11 @@ fn form_shows_what_is_asked_for() {
 }
 
 #[test]
-fn names_of_images_are_proposed_once_in_their_order_and_not_without_end() {
+fn names_of_images_are_suggested_once_in_order_and_up_to_a_maximum() {
     let page = page_of(&four_builds(), "status=FAILED");
-    let proposed =
+    let suggestions =
         "<datalist id=\"images\"><option value=\"alpha\"><option value=\"golden\"></datalist>";
-    assert!(page.contains(proposed), "{page}");
+    assert!(page.contains(suggestions), "{page}");
     let records = TargetRecords::default();
     for number in 0..250 {
         let name = format!("golden-{number}");

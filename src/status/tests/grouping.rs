@@ -1,11 +1,11 @@
-//! What belongs together, in which order, and what of it is asked for.
+//! Tests the grouping and order of builds, and the filters and pages of a query.
 
 use proptest::prelude::*;
 
 use super::super::builds::BuildState;
 use super::*;
 
-/// How each build stands, in the order they are shown in.
+/// Returns the name and the state of each build, in the order of the page.
 fn states(known: &Known) -> Vec<(String, BuildState)> {
     let query = Query::default();
     let status = Status::of(known, &query);
@@ -21,7 +21,7 @@ fn states(known: &Known) -> Vec<(String, BuildState)> {
 }
 
 #[test]
-fn failed_comes_first_then_what_runs_and_of_these_the_newest() {
+fn failed_builds_come_first_then_running_ones_each_the_newest_first() {
     let records = TargetRecords::default();
     for (at, (name, status, workflow)) in [
         ("well", ImageStatus::Available, WorkflowStatus::Completed),
@@ -65,7 +65,7 @@ fn failed_comes_first_then_what_runs_and_of_these_the_newest() {
 }
 
 #[test]
-fn failure_that_a_retry_superseded_counts_no_more_and_comes_last() {
+fn superseded_failure_does_not_count_and_comes_last() {
     let records = TargetRecords::default();
     let arn = image_arn("golden", 1);
     records.image("golden", 1, ImageStatus::Building, ago(900));
@@ -83,7 +83,7 @@ fn failure_that_a_retry_superseded_counts_no_more_and_comes_last() {
 }
 
 #[test]
-fn step_that_failed_is_the_end_unless_its_workflow_goes_on_or_it_is_tried_again() {
+fn failed_step_fails_its_workflow_unless_it_continues_or_the_step_is_retried() {
     for (on_failure, attempt, expected) in [
         (Some(OnFailure::Abort), None, BuildState::Failed),
         (None, None, BuildState::Failed),
@@ -107,7 +107,7 @@ fn step_that_failed_is_the_end_unless_its_workflow_goes_on_or_it_is_tried_again(
 }
 
 #[test]
-fn steps_are_shown_in_the_order_they_began_whoever_polls_them() {
+fn steps_are_ordered_by_start_across_targets() {
     let mut production = TargetRecords::default();
     let arn = image_arn("golden", 1);
     production.execution(1, &arn, execution(WorkflowStatus::Running, 60));
@@ -133,7 +133,7 @@ fn steps_are_shown_in_the_order_they_began_whoever_polls_them() {
 }
 
 #[test]
-fn listed_step_that_nobody_has_seen_is_shown_by_itself() {
+fn listed_step_that_was_never_seen_has_its_own_build() {
     let mut records = TargetRecords::default();
     let unseen = records.unseen_step();
     let known = records.known();
@@ -151,7 +151,7 @@ fn listed_step_that_nobody_has_seen_is_shown_by_itself() {
     assert_eq!(json_of(&known, "status=unseen")["executions_matched"], 1);
 }
 
-/// Two builds: one failed in its second step, one that runs.
+/// Returns two builds: one that failed in its second step, and a running one.
 fn two_builds() -> Known {
     let mut records = TargetRecords::default();
     let (linux, windows) = (image_arn("golden-linux", 1), image_arn("golden-windows", 7));
@@ -176,7 +176,7 @@ fn two_builds() -> Known {
 }
 
 #[test]
-fn query_chooses_by_status_image_and_every_word() {
+fn query_selects_by_status_image_and_every_word() {
     let known = two_builds();
     let steps = |query: &str| {
         let json = json_of(&known, query);
@@ -227,7 +227,7 @@ fn query_chooses_by_status_image_and_every_word() {
 }
 
 #[test]
-fn page_shows_executions_whole_where_one_of_their_steps_matches() {
+fn page_shows_all_steps_of_an_execution_if_one_matches() {
     let page = page_of(&two_builds(), "q=install-agent");
     assert!(
         page.contains("golden-linux") && page.contains(">Launch<"),
@@ -239,7 +239,7 @@ fn page_shows_executions_whole_where_one_of_their_steps_matches() {
 }
 
 #[test]
-fn what_is_asked_for_beyond_the_last_page_is_nothing_with_a_way_back() {
+fn page_beyond_the_last_one_is_empty_and_links_to_the_first() {
     let known = two_builds();
     let json = json_of(&known, "page=3&per_page=1");
     assert_eq!(
@@ -253,7 +253,7 @@ fn what_is_asked_for_beyond_the_last_page_is_nothing_with_a_way_back() {
         "{page}"
     );
     assert!(
-        page.contains("href=\"?per_page=1\">To the first</a>"),
+        page.contains("href=\"?per_page=1\">First page</a>"),
         "{page}"
     );
     assert!(!page.contains("<nav"), "{page}");
@@ -264,8 +264,8 @@ fn what_is_asked_for_beyond_the_last_page_is_nothing_with_a_way_back() {
         ready: false,
         ..nothing
     };
-    assert!(page_of(&starting, "").contains("everything is being asked for the first time"));
-    let more = "Not everything has been asked for yet";
+    assert!(page_of(&starting, "").contains("the first polls have not ended"));
+    let more = "The first poll of some targets has not ended";
     let starting = Known {
         ready: false,
         ..known
@@ -279,7 +279,7 @@ proptest! {
 
     #[test]
     fn pages_together_show_each_execution_once_in_one_order(
-        // How many executions each build has; one that has none is there as well.
+        // The number of executions of each build; a build may have none.
         builds in proptest::collection::vec(0..5u32, 0..12),
         per_page in 1..9usize,
     ) {
@@ -295,7 +295,7 @@ proptest! {
         }
         let known = records.known();
         let (mut query, mut executions, mut images) = (format!("per_page={per_page}"), Vec::new(), Vec::new());
-        let whole = json_of(&known, "per_page=500");
+        let everything = json_of(&known, "per_page=500");
         loop {
             let json = json_of(&known, &query);
             let here = all(&json, "executions", "workflow_execution_id");
@@ -307,9 +307,9 @@ proptest! {
                 None => break,
             }
         }
-        prop_assert_eq!(executions, all(&whole, "executions", "workflow_execution_id"));
-        // A build that goes over the end of a page is on both.
+        prop_assert_eq!(executions, all(&everything, "executions", "workflow_execution_id"));
+        // A build that continues on the next page is on both.
         images.dedup();
-        prop_assert_eq!(images, all(&whole, "images", "image_build_version_arn"));
+        prop_assert_eq!(images, all(&everything, "images", "image_build_version_arn"));
     }
 }
