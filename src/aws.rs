@@ -4,12 +4,14 @@
 //! Owns the clients and their credentials. The SDK's own retries are off: each call is one attempt,
 //! so that the caller can take one token for it and count it.
 
+mod body;
 mod credentials;
 mod date;
 mod error;
 mod processes;
 mod proxy;
 mod response;
+mod shapes;
 
 use std::time::Duration;
 

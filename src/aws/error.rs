@@ -6,6 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_imagebuilder::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
 
+use super::body::BodyTooLong;
 use super::credentials::chain_text;
 use crate::api::{ApiError, ErrorKind};
 
@@ -100,6 +101,9 @@ where
             ApiError::new(kind, format!("HTTP {status}: {}", chain_text(failure)))
         }
         SdkError::TimeoutError(_) => ApiError::new(ErrorKind::Timeout, chain_text(failure)),
+        _ if has_cause::<BodyTooLong>(failure) => {
+            ApiError::new(ErrorKind::Parse, chain_text(failure))
+        }
         _ => ApiError::new(kind_without_response(failure), chain_text(failure)),
     }
 }

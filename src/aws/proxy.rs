@@ -10,6 +10,8 @@ use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use hyper::Uri;
 
+use super::body;
+
 /// Variables that the AWS CLI and most programs read; the first that is set counts.
 const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
@@ -78,15 +80,18 @@ fn config(proxy: &str) -> Option<ProxyConfig> {
 
 /// Returns the HTTP client for all calls.
 pub(super) fn client(proxy: Option<ProxyConfig>) -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
-        connector.set_proxy_config(proxy.clone());
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.build()
-    })
+    body::checked(
+        Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut connector =
+                Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
+            connector.set_proxy_config(proxy.clone());
+            connector.set_connector_settings(settings.cloned());
+            if let Some(components) = components {
+                connector.set_sleep_impl(components.sleep_impl());
+            }
+            connector.build()
+        }),
+    )
 }
 
 #[cfg(test)]

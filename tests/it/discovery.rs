@@ -1,6 +1,7 @@
 //! Discovery as a user meets it: the program, the real SDK, and a simulator over sockets.
 
 mod appears;
+mod bodies;
 mod changes;
 mod failures;
 mod overlaps;

@@ -1,0 +1,106 @@
+//! Bodies of responses that are not as the service model says.
+
+use std::collections::BTreeMap;
+
+use imagebuilder_exporter::simulator::Effect;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{config, start, target, target_in};
+use crate::process::Simulated;
+use crate::support::scenario_text::{PipelineText, ScenarioText};
+
+#[tokio::test]
+async fn member_of_a_wrong_type_costs_its_own_value_alone() {
+    let golden = PipelineText::new("golden").workflow(
+        "make",
+        [
+            "First, action: RunCommand, duration: 5m",
+            "Second, action: RunCommand, duration: 2h",
+        ],
+    );
+    let scenario = ScenarioText::of([golden]).with("listed_after: 0s");
+    let simulated = Simulated::start(scenario).await;
+    simulated.spoil_all(Effect::Replaced(BTreeMap::from([
+        ("startTime".to_owned(), json!(7)),
+        ("timeoutSeconds".to_owned(), json!("long")),
+        ("dateCreated".to_owned(), json!({"year": 2026})),
+        ("osVersion".to_owned(), json!(["Linux"])),
+        ("description".to_owned(), json!(false)),
+    ])));
+    let config = config(&[target(&simulated, "main", &["pipelines: [golden]"])]);
+    let exporter = start(&config).await;
+    let scrape = exporter
+        .until("both steps are known", |scrape| {
+            scrape.series("imagebuilder_workflow_step_info{}").len() == 2
+        })
+        .await;
+    let running = "imagebuilder_workflow_step_status{step=\"Second\",status=\"RUNNING\"}";
+    assert_eq!(scrape.value(running), Some(1.0));
+    assert_eq!(scrape.series("imagebuilder_image_info{}").len(), 1);
+    for absent in [
+        "imagebuilder_workflow_step_start_time_seconds{}",
+        "imagebuilder_workflow_step_timeout_seconds{}",
+        "imagebuilder_image_created_timestamp_seconds{}",
+    ] {
+        assert_eq!(scrape.value(absent), None, "{absent}");
+    }
+    for field in ["startTime", "timeoutSeconds", "dateCreated"] {
+        let count = format!("imagebuilder_exporter_unparsable_fields_total{{field=\"{field}\"}}");
+        assert!(scrape.value(&count) > Some(0.0), "{field}");
+    }
+    let failed = "imagebuilder_exporter_api_requests_total{result=\"parse_error\"}";
+    assert!(scrape.values(failed).iter().all(|count| *count == 0.0));
+}
+
+/// Sends this head and then a body without end, until the client hangs up.
+async fn endless(mut client: TcpStream, head: &'static str) {
+    let mut request = [0; 4_096];
+    let _ = client.read(&mut request).await;
+    let mut sent = client.write_all(head.as_bytes()).await;
+    // A chunk of 64 KiB, which is part of a body with a length as well.
+    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+    while sent.is_ok() {
+        sent = client.write_all(&chunk).await;
+    }
+}
+
+#[tokio::test]
+async fn body_without_end_is_cut_and_counted_as_parse_error() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1073741824\r\n\r\n",
+        "HTTP/1.1 500 Oops\r\ncontent-type: application/json\r\ncontent-length: 1073741824\r\n\r\n",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let service = tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                tokio::spawn(endless(client, head));
+            }
+        });
+        let target = target_in("us-west-2", &url, "main", &["images: ['*']"]);
+        let exporter = start(&config(&[target])).await;
+        let cut = "imagebuilder_exporter_api_requests_total{\
+                   operation=\"ListImageBuildVersions\",result=\"parse_error\"}";
+        let scrape = exporter.until_over(cut, 2.0).await;
+        let resident = scrape.value("process_resident_memory_bytes{}").unwrap();
+        assert!(resident < 150e6, "{resident} bytes");
+        let failed = [
+            "discovery failed",
+            "the body of the response is longer than 16777216 bytes",
+        ];
+        let down = ["polling failed", failed[1]];
+        exporter
+            .until_log("the length is logged", |log| {
+                let has =
+                    |parts: &[&str], line: &String| parts.iter().all(|part| line.contains(part));
+                log.iter()
+                    .any(|line| has(&failed, line) || has(&down, line))
+            })
+            .await;
+        service.abort();
+    }
+}
