@@ -1,8 +1,8 @@
 //! Counts the steps that have finished, each execution once in the life of the process.
 //!
-//! Owns the series of the finished counter and histogram of all targets, and the memory of what
-//! they hold. One value serves all pollers: an execution can pass from one target to another. Fed by
-//! `poller`, after every successful look at a step; read by `exposition`.
+//! Owns the counter and the histogram of finished steps of all targets, and remembers which executions
+//! they count. One value serves all pollers, since an execution can pass from one target to another.
+//! `poller` updates it after every successful poll of a step; `exposition` reads it.
 
 mod memory;
 mod series;
@@ -20,22 +20,22 @@ use crate::snapshot::{Chunks, Observation, StepRecord, Table};
 use memory::Memory;
 pub use series::{Durations, FinishedSeries};
 
-/// The statuses whose series are there from a step's first sight, with a histogram each.
+/// The statuses whose series exist from the first poll of a step, each with a histogram.
 const EXPECTED: [StepStatus; 2] = [StepStatus::Completed, StepStatus::Failed];
 
-/// What the configuration says of the counting.
+/// Configures how finished steps are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishedSettings {
-    /// A new series shows 0 this long.
+    /// How long a new series shows 0.
     pub warmup: Duration,
-    /// The longest retention: what ended earlier is not counted when it is first seen, and of what
-    /// was counted nothing older has to be remembered.
+    /// The longest retention. An execution that ended earlier is not counted when it is first polled,
+    /// and a counted one is remembered for this time.
     pub keep: Duration,
     /// The upper bounds of the histogram's buckets, ascending, in whole milliseconds.
     pub buckets: Vec<Duration>,
 }
 
-/// The finished steps of all targets, under one configuration.
+/// Counts the finished steps of all targets, under one configuration.
 #[derive(Debug)]
 pub struct Finished {
     warmup: Duration,
@@ -50,7 +50,8 @@ struct Inner {
 }
 
 impl Finished {
-    /// `started` is when the process started: what ended before it does not count.
+    /// Returns an empty count. `started` is the start of the process: executions that ended before it
+    /// are not counted.
     pub fn new(started: Timestamp, settings: &FinishedSettings) -> Self {
         Self {
             warmup: settings.warmup,
@@ -62,12 +63,12 @@ impl Finished {
         }
     }
 
-    /// The same under another configuration, to be used instead from now on; this one goes on
-    /// showing what it did, so that no scrape sees half of a reload.
+    /// Returns the same counts under another configuration. This value stays as it is, so that no
+    /// scrape sees half of a reload.
     ///
-    /// `targets` are those that go on, by their names and own labels: of all others, and of a
-    /// target that has other labels now, the series go, unless another target has them too. What
-    /// was counted stays counted. Histograms begin anew where their buckets change.
+    /// `targets` are the targets that stay, by name and own labels. Series of other targets, and of a
+    /// target whose labels changed, are removed unless a target that stays has them too. Counted
+    /// executions stay counted. A histogram whose buckets change restarts at 0.
     #[must_use]
     pub fn configured(
         &self,
@@ -98,8 +99,8 @@ impl Finished {
                 series.owners = owners.into();
                 if other_buckets && series.durations.is_some() {
                     let shown_from = now.plus(settings.warmup);
-                    let anew = Durations::new(shown_from, settings.buckets.len());
-                    series.durations = Some(Arc::new(anew));
+                    let empty = Durations::new(shown_from, settings.buckets.len());
+                    series.durations = Some(Arc::new(empty));
                 }
                 inner.rows.put(series);
             }
@@ -111,11 +112,11 @@ impl Finished {
         }
     }
 
-    /// A step was seen by `target`, whose own labels are given; `before` is what was known of it.
+    /// Records a successful poll of a step by `target`; `before` is the record before the poll.
     ///
-    /// At a step's first sight its series begin at 0. An execution that has finished is counted
-    /// where it was not yet, if it was seen to finish, or ended after the process started and no
-    /// longer ago than things are remembered.
+    /// The first poll of a step creates its series at 0. A finished execution is counted once, if
+    /// polls before and after its end saw it, or if it ended after the start of the process and
+    /// within [`FinishedSettings::keep`].
     pub fn see(
         &self,
         target: &str,
@@ -161,7 +162,7 @@ impl Finished {
         inner.rows.put(series);
     }
 
-    /// All series as they are now; later changes do not reach it.
+    /// Returns all series as they are now; later changes do not affect it.
     pub fn snapshot(&self) -> FinishedSnapshot {
         FinishedSnapshot {
             series: self.lock().rows.records().clone(),
@@ -169,20 +170,20 @@ impl Finished {
         }
     }
 
-    /// How many executions are remembered as counted.
+    /// Returns the number of executions that are remembered as counted.
     pub fn remembered(&self) -> usize {
         self.lock().memory.len()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        // Nothing of what is done under the lock panics half-way.
+        // No code under the lock panics between two changes.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    /// The key of the series of a step and status, which is made, and given to the target, where
-    /// that has not been done.
+    /// Returns the key of the series of a step and status. Creates the series, and adds the target to
+    /// its owners, if necessary.
     fn owned(
         &mut self,
         observed: &Observation,
@@ -223,9 +224,9 @@ impl Inner {
     }
 }
 
-/// Whether the execution came to its end between the two looks: it had not finished, and something
-/// has changed. One that FAILED with attempts left may have done so long ago, and only now be known
-/// to get none of them.
+/// Returns whether the execution ended between two polls: it had not finished, and something changed.
+/// A step that FAILED with attempts left may have failed long ago; that no attempt follows becomes
+/// known later.
 fn saw_end(before: &StepRecord, after: &Observation) -> bool {
     before.finished().is_none()
         && before.observed.as_ref().is_some_and(|before| {
@@ -233,7 +234,7 @@ fn saw_end(before: &StepRecord, after: &Observation) -> bool {
         })
 }
 
-/// The series of [`Finished`] at one moment.
+/// Holds the series of [`Finished`] at one moment.
 #[derive(Clone, Debug)]
 pub struct FinishedSnapshot {
     pub series: Chunks<FinishedSeries>,

@@ -1,4 +1,4 @@
-//! Which executions have been counted, for as long as they could be counted again.
+//! Remembers which executions have been counted, for as long as they could be counted again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use crate::model::{StepExecutionId, Timestamp};
 use crate::snapshot::Observation;
 
-/// The memory is gone through this many times while one entry stays.
+/// How many times expired entries are removed within the time that an entry stays.
 const SWEEPS: u32 = 16;
 
-/// The counted executions that ended since `horizon`; what ended before it is counted only by who
-/// saw it end.
+/// The counted executions that ended since `horizon`. An execution that ended before it is counted
+/// only if two polls saw its end.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
-    /// Never moves back, so that what was forgotten does not count anew, whatever is configured.
+    /// Never moves back, so that a removed entry is never counted a second time.
     horizon: Timestamp,
     keep: Duration,
     swept: Timestamp,
-    /// By the number of the id, when the execution ended or was counted, whichever is later.
+    /// The later of the execution's end and the time of the count, by the number of the id.
     counted: HashMap<[u8; 16], Timestamp>,
 }
 
@@ -36,8 +36,8 @@ impl Memory {
         self.keep = keep;
     }
 
-    /// Whether an execution that has finished is to be counted; it then never is again. `witnessed`
-    /// is whether it was seen to finish.
+    /// Returns whether to count a finished execution, and remembers it as counted. `witnessed` says
+    /// whether two polls saw its end.
     pub(super) fn counts(
         &mut self,
         id: StepExecutionId,
@@ -59,7 +59,7 @@ impl Memory {
         true
     }
 
-    /// Forgets what is too old to be counted again, once in a while.
+    /// Removes entries that are too old to be counted again, [`SWEEPS`] times while an entry stays.
     pub(super) fn forget(&mut self, now: Timestamp) {
         if now < self.swept.plus(self.keep / SWEEPS) {
             return;
@@ -82,7 +82,7 @@ impl Memory {
     }
 }
 
-/// The number that the id is in hexadecimal digits, of whatever case.
+/// Returns the number that the hexadecimal digits of the id denote, in either case.
 fn number(id: StepExecutionId) -> [u8; 16] {
     let mut number = 0_u128;
     for byte in id.uuid_bytes() {

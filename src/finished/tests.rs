@@ -1,4 +1,4 @@
-//! Looks at steps go in, the values of the series are compared.
+//! Polls of steps go in, and the values of the series are compared.
 
 mod series;
 
@@ -79,10 +79,10 @@ fn settled(record: StepRecord) -> StepRecord {
     }
 }
 
-/// Sees a step in these states, one after the other, as one target does.
-fn looks(finished: &Finished, target: &str, looks: &[StepRecord], now: Timestamp) {
+/// Records polls of a step by one target, with these results.
+fn polls(finished: &Finished, target: &str, polls: &[StepRecord], now: Timestamp) {
     let mut before = None;
-    for after in looks {
+    for after in polls {
         finished.see(target, &labels(target), before, after, now);
         before = Some(after);
     }
@@ -120,7 +120,7 @@ fn histogram(finished: &Finished, status: StepStatus, now: Timestamp) -> (Vec<u6
 #[test]
 fn first_sight_makes_completed_and_failed_and_no_other() {
     let finished = finished();
-    looks(&finished, "a", &[pending(1)], at(0));
+    polls(&finished, "a", &[pending(1)], at(0));
     assert_eq!(
         counters(&finished, true, late()),
         [r#"team="a","COMPLETED",0"#, r#"team="a","FAILED",0"#]
@@ -131,7 +131,7 @@ fn first_sight_makes_completed_and_failed_and_no_other() {
 fn step_never_seen_makes_no_series() {
     let finished = finished();
     let unseen = StepRecord::unseen(id(1), labels("a"));
-    looks(&finished, "a", &[unseen], at(0));
+    polls(&finished, "a", &[unseen], at(0));
     assert!(finished.snapshot().series.is_empty());
 }
 
@@ -146,7 +146,7 @@ fn execution_is_counted_once_however_often_it_is_seen() {
         end.clone(),
         settled(end),
     ];
-    looks(&finished, "a", &seen, at(61));
+    polls(&finished, "a", &seen, at(61));
     assert_eq!(
         counters(&finished, false, late()),
         [r#"team="a","COMPLETED",1"#]
@@ -159,7 +159,7 @@ fn each_final_status_has_a_counter_and_only_two_a_histogram() {
     let statuses = ["SKIPPED", "COMPLETED", "FAILED", "CANCELLED", "NEW"];
     for (number, status) in statuses.into_iter().enumerate() {
         let end = ended(number, StepStatus::parse(status), 60);
-        looks(&finished, "a", &[running(number), settled(end)], at(61));
+        polls(&finished, "a", &[running(number), settled(end)], at(61));
     }
     assert_eq!(
         counters(&finished, false, late()),
@@ -179,10 +179,10 @@ fn each_final_status_has_a_counter_and_only_two_a_histogram() {
 #[test]
 fn what_has_not_ended_is_not_counted_though_it_is_settled() {
     let finished = finished();
-    looks(&finished, "a", &[pending(1), settled(pending(1))], at(1));
-    looks(&finished, "a", &[running(2), settled(running(2))], at(1));
+    polls(&finished, "a", &[pending(1), settled(pending(1))], at(1));
+    polls(&finished, "a", &[running(2), settled(running(2))], at(1));
     let paused = step(3, StepStatus::parse("PAUSED"), Some(1), None);
-    looks(&finished, "a", &[paused], at(1));
+    polls(&finished, "a", &[paused], at(1));
     assert!(counters(&finished, false, late()).is_empty());
 }
 
@@ -195,7 +195,7 @@ fn failed_execution_counts_with_its_last_attempt_or_once_it_is_settled() {
         attempt(failed(60), 1, 2),
         attempt(running(1), 2, 2),
     ];
-    looks(&last, "a", &seen, at(90));
+    polls(&last, "a", &seen, at(90));
     assert!(counters(&last, false, late()).is_empty());
     let end = attempt(failed(95), 2, 2);
     last.see("a", &labels("a"), Some(&seen[2]), &end, at(96));
@@ -203,7 +203,7 @@ fn failed_execution_counts_with_its_last_attempt_or_once_it_is_settled() {
 
     let left = finished();
     let failed = attempt(failed(60), 1, 2);
-    looks(&left, "a", &[running(1), failed.clone()], at(61));
+    polls(&left, "a", &[running(1), failed.clone()], at(61));
     assert!(counters(&left, false, late()).is_empty());
     let gave_up = settled(failed.clone());
     left.see("a", &labels("a"), Some(&failed), &gave_up, at(90));
@@ -213,28 +213,28 @@ fn failed_execution_counts_with_its_last_attempt_or_once_it_is_settled() {
 #[test]
 fn what_ended_before_the_start_does_not_count_unless_it_was_seen_to_end() {
     let finished = finished();
-    looks(
+    polls(
         &finished,
         "a",
         &[ended(1, StepStatus::Completed, -1)],
         at(1),
     );
-    // Its start speaks for an execution whose end is not told.
+    // The start of an execution replaces an end that the service does not send.
     let without_end = step(2, StepStatus::Cancelled, Some(-1), None);
-    looks(&finished, "a", &[without_end], at(1));
+    polls(&finished, "a", &[without_end], at(1));
     let without_times = step(3, StepStatus::Cancelled, None, None);
-    looks(&finished, "a", &[without_times], at(1));
-    // It has attempts left, but failed long ago: that it gets none is all that is news.
+    polls(&finished, "a", &[without_times], at(1));
+    // It has attempts left, but failed long ago; only that no attempt follows is new.
     let failed = attempt(ended(4, StepStatus::Failed, -1), 1, 2);
-    looks(&finished, "a", &[failed.clone(), settled(failed)], at(1));
+    polls(&finished, "a", &[failed.clone(), settled(failed)], at(1));
     assert!(counters(&finished, false, late()).is_empty());
 
-    looks(&finished, "a", &[ended(5, StepStatus::Completed, 0)], at(1));
+    polls(&finished, "a", &[ended(5, StepStatus::Completed, 0)], at(1));
     // The clocks differ: what was seen to run has ended since.
     let seen = [running(6), ended(6, StepStatus::Completed, -1)];
-    looks(&finished, "a", &seen, at(1));
+    polls(&finished, "a", &seen, at(1));
     let seen = [pending(7), step(7, StepStatus::Cancelled, None, None)];
-    looks(&finished, "a", &seen, at(1));
+    polls(&finished, "a", &seen, at(1));
     assert_eq!(
         counters(&finished, false, late()),
         [r#"team="a","CANCELLED",1"#, r#"team="a","COMPLETED",2"#]
@@ -246,9 +246,9 @@ fn what_is_found_after_a_gap_counts_as_long_as_it_would_be_kept() {
     let finished = finished();
     let keep = KEEP.as_secs() as i64;
     let now = at(keep + 1_000);
-    looks(&finished, "a", &[ended(1, StepStatus::Completed, 999)], now);
+    polls(&finished, "a", &[ended(1, StepStatus::Completed, 999)], now);
     assert!(counters(&finished, false, late()).is_empty());
-    looks(
+    polls(
         &finished,
         "a",
         &[ended(2, StepStatus::Completed, 1_000)],
@@ -264,9 +264,9 @@ fn what_is_found_after_a_gap_counts_as_long_as_it_would_be_kept() {
 fn execution_that_passes_to_another_target_is_not_counted_again() {
     let finished = finished();
     let end = ended(1, StepStatus::Completed, 60);
-    looks(&finished, "a", &[running(1), end.clone()], at(61));
-    looks(&finished, "b", std::slice::from_ref(&end), at(62));
-    looks(&finished, "b", &[running(1), end], at(63));
+    polls(&finished, "a", &[running(1), end.clone()], at(61));
+    polls(&finished, "b", std::slice::from_ref(&end), at(62));
+    polls(&finished, "b", &[running(1), end], at(63));
     let upper: StepExecutionId = "step-00000000-0000-0000-0000-00000000ABCD".parse().unwrap();
     let lower: StepExecutionId = "step-00000000-0000-0000-0000-00000000abcd".parse().unwrap();
     for id in [upper, lower] {
@@ -274,7 +274,7 @@ fn execution_that_passes_to_another_target_is_not_counted_again() {
             id,
             ..ended(0, StepStatus::Completed, 60)
         };
-        looks(&finished, "a", &[end], at(64));
+        polls(&finished, "a", &[end], at(64));
     }
     assert_eq!(
         counters(&finished, true, late()),
@@ -286,8 +286,8 @@ fn execution_that_passes_to_another_target_is_not_counted_again() {
         ]
     );
     let handed_over = running(2);
-    looks(&finished, "a", std::slice::from_ref(&handed_over), at(65));
-    looks(&finished, "b", &[ended(2, StepStatus::Failed, 70)], at(71));
+    polls(&finished, "a", std::slice::from_ref(&handed_over), at(65));
+    polls(&finished, "b", &[ended(2, StepStatus::Failed, 70)], at(71));
     let shown = counters(&finished, false, late());
     assert_eq!(
         shown,
@@ -306,10 +306,10 @@ fn duration_falls_into_the_bucket_it_does_not_exceed_and_is_summed_exactly() {
         let observed = record.observed.as_mut().unwrap();
         observed.start = Some(Timestamp::from_millis(STARTED.millis() + start));
         observed.end = Some(Timestamp::from_millis(STARTED.millis() + end));
-        looks(&finished, "a", &[running(number), record], at(301));
+        polls(&finished, "a", &[running(number), record], at(301));
     }
     let untold = step(9, StepStatus::Completed, None, Some(1));
-    looks(&finished, "a", &[running(9), untold], at(301));
+    polls(&finished, "a", &[running(9), untold], at(301));
     assert_eq!(
         histogram(&finished, StepStatus::Completed, late()),
         (vec![2, 3, 3, 4], 320_002)
@@ -330,7 +330,7 @@ fn what_is_too_old_to_count_again_is_forgotten() {
     for second in (0..day).step_by(60) {
         let number = usize::try_from(second / 60).unwrap();
         let end = ended(number, StepStatus::Completed, second);
-        looks(&finished, "a", &[end], at(second));
+        polls(&finished, "a", &[end], at(second));
         most = most.max(remembered());
     }
     let kept = usize::try_from(keep / 60).unwrap();
@@ -345,7 +345,7 @@ fn what_is_too_old_to_count_again_is_forgotten() {
     for second in (0..day).step_by(60) {
         let number = usize::try_from(second / 60).unwrap();
         let end = ended(number, StepStatus::Completed, second);
-        looks(&reloaded, "a", &[end], at(day));
+        polls(&reloaded, "a", &[end], at(day));
     }
     assert_eq!(
         counters(&reloaded, false, late()),

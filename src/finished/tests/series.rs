@@ -6,7 +6,7 @@ use super::*;
 fn series_show_0_until_they_are_old_enough_whatever_they_hold() {
     let finished = finished();
     let failed = ended(1, StepStatus::Failed, 60);
-    looks(&finished, "a", &[running(1)], at(0));
+    polls(&finished, "a", &[running(1)], at(0));
     finished.see("a", &labels("a"), Some(&running(1)), &failed, at(61));
     for (now, count) in [(at(61), 0), (at(119), 0), (at(120), 1)] {
         let shown = counters(&finished, true, now);
@@ -23,7 +23,7 @@ fn series_show_0_until_they_are_old_enough_whatever_they_hold() {
 fn series_of_a_rare_status_is_held_back_from_its_own_birth() {
     let finished = finished();
     let skipped = ended(1, StepStatus::Skipped, 60);
-    looks(&finished, "a", &[pending(1)], at(0));
+    polls(&finished, "a", &[pending(1)], at(0));
     finished.see("a", &labels("a"), Some(&pending(1)), &skipped, at(61));
     assert_eq!(
         counters(&finished, true, at(180)).last().unwrap(),
@@ -59,7 +59,7 @@ fn reload_drops_the_series_of_targets_that_go_or_are_labelled_otherwise() {
     let finished = finished();
     for (number, target) in ["stays", "goes", "changes"].into_iter().enumerate() {
         let end = ended(number, StepStatus::Completed, 60);
-        looks(&finished, target, &[running(number), end], at(61));
+        polls(&finished, target, &[running(number), end], at(61));
     }
     let targets = [("stays", "stays"), ("changes", "other")]
         .map(|(name, team)| (name.to_owned(), labels(team)));
@@ -82,7 +82,7 @@ fn reload_drops_the_series_of_targets_that_go_or_are_labelled_otherwise() {
 fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
     let finished = finished();
     let end = ended(1, StepStatus::Completed, 60);
-    looks(&finished, "a", &[running(1), end], at(61));
+    polls(&finished, "a", &[running(1), end], at(61));
     let targets = [("a".to_owned(), labels("a"))];
     let same = finished.configured(&settings(), &targets, at(200));
     assert_eq!(
@@ -95,7 +95,7 @@ fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
     };
     let again = same.configured(&other, &targets, at(200));
     let end = ended(2, StepStatus::Completed, 210);
-    looks(&again, "a", &[running(2), end], at(211));
+    polls(&again, "a", &[running(2), end], at(211));
     assert_eq!(
         counters(&again, false, at(211)),
         [r#"team="a","COMPLETED",2"#]
@@ -109,7 +109,7 @@ fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
 fn longer_warmup_does_not_hide_what_was_shown() {
     let finished = finished();
     let end = ended(1, StepStatus::Completed, 60);
-    looks(&finished, "a", &[running(1), end], at(61));
+    polls(&finished, "a", &[running(1), end], at(61));
     let longer = FinishedSettings {
         warmup: KEEP,
         ..settings()
@@ -125,7 +125,7 @@ fn longer_warmup_does_not_hide_what_was_shown() {
 #[test]
 fn snapshot_is_not_reached_by_what_is_counted_later() {
     let finished = finished();
-    looks(&finished, "a", &[running(1)], at(0));
+    polls(&finished, "a", &[running(1)], at(0));
     let snapshot = finished.snapshot();
     let end = ended(1, StepStatus::Completed, 60);
     finished.see("a", &labels("a"), Some(&running(1)), &end, at(61));
