@@ -13,7 +13,7 @@ pub struct ImageArn {
 }
 
 impl ImageArn {
-    /// `None` where the text is not the ARN of an image build version, of whatever partition.
+    /// Parses the ARN of an image build version, of any partition; `None` for other text.
     pub fn parse(arn: &str) -> Option<Self> {
         let resource = Resource::parse(arn, &["image"])?;
         Some(Self {
@@ -30,17 +30,18 @@ impl ImageArn {
         region(&self.arn)
     }
 
-    /// The owner: twelve digits, `aws` or the like for an image that Amazon manages, or `third-party`.
+    /// Returns the owner: twelve digits, a name such as `aws` for an image that Amazon manages, or
+    /// `third-party`.
     pub fn account_id(&self) -> &str {
         self.resource.owner.of(&self.arn)
     }
 
-    /// The image's name in the ARN, `golden-linux`.
+    /// Returns the image's name in the ARN, such as `golden-linux`.
     pub fn name(&self) -> &str {
         self.resource.name.of(&self.arn)
     }
 
-    /// Semantic version and build number, `1.0.0/1`.
+    /// Returns the semantic version and the build number, such as `1.0.0/1`.
     pub fn version(&self) -> &str {
         self.resource.version.of(&self.arn)
     }
@@ -61,7 +62,7 @@ impl fmt::Display for ImageArn {
 }
 
 impl PipelineArn {
-    /// `None` where the text is not the ARN of a pipeline, of whatever partition.
+    /// Parses the ARN of a pipeline, of any partition; `None` for other text.
     pub fn parse(arn: &str) -> Option<Self> {
         let (owner, path) = owner_and_path(arn)?;
         let name = path.strip_prefix("image-pipeline/")?;
@@ -80,20 +81,21 @@ impl PipelineArn {
         region(&self.arn)
     }
 
-    /// The owner: twelve digits.
+    /// Returns the owner: twelve digits.
     pub fn account_id(&self) -> &str {
         self.owner.of(&self.arn)
     }
 
-    /// The pipeline's name in the ARN, `golden-linux`.
+    /// Returns the pipeline's name in the ARN, such as `golden-linux`.
     pub fn name(&self) -> &str {
         self.name.of(&self.arn)
     }
 }
 
-/// The name of the component or recipe that an ARN is of, `golden` of
-/// `arn:aws:imagebuilder:us-west-2:111122223333:image-recipe/golden/1.0.0`; `kinds` are the types
-/// of resources it may be. `None` where the text is no such ARN.
+/// Returns the name of the component or recipe with this ARN, such as `golden` for
+/// `arn:aws:imagebuilder:us-west-2:111122223333:image-recipe/golden/1.0.0`.
+///
+/// `kinds` are the accepted types of resources. `None` for other text.
 pub fn resource_name<'a>(arn: &'a str, kinds: &[&str]) -> Option<&'a str> {
     let (_, path) = owner_and_path(arn)?;
     let (kind, rest) = path.split_once('/')?;
@@ -111,7 +113,7 @@ pub struct WorkflowArn {
 }
 
 impl WorkflowArn {
-    /// `None` where the text is not the ARN of a workflow build version, of whatever partition.
+    /// Parses the ARN of a workflow build version, of any partition; `None` for other text.
     pub fn parse(arn: &str) -> Option<Self> {
         for kind in ["build", "test", "distribution"] {
             if let Some(resource) = Resource::parse(arn, &["workflow", kind]) {
@@ -133,23 +135,23 @@ impl WorkflowArn {
         &self.arn
     }
 
-    /// `build`, `test` or `distribution`.
+    /// Returns the workflow's type: `build`, `test` or `distribution`.
     pub fn kind(&self) -> &str {
         self.kind.of(&self.arn)
     }
 
-    /// The workflow's name in the ARN, `build-image`.
+    /// Returns the workflow's name in the ARN, such as `build-image`.
     pub fn name(&self) -> &str {
         self.resource.name.of(&self.arn)
     }
 
-    /// Semantic version and build number, `1.0.3/1`.
+    /// Returns the semantic version and the build number, such as `1.0.3/1`.
     pub fn version(&self) -> &str {
         self.resource.version.of(&self.arn)
     }
 }
 
-/// The service's `PaginationToken` aside, no text of its model is longer than this.
+/// Maximum length of a text in the service's model, except for `PaginationToken`.
 const LONGEST: usize = 1024;
 
 /// The positions of the parts of an ARN.
@@ -187,17 +189,17 @@ struct Span {
 }
 
 impl Span {
-    /// `part` is a slice of `whole`, which is at most [`LONGEST`] bytes.
-    fn within(whole: &str, part: &str) -> Self {
-        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    /// Returns the position of `part`, a slice of `arn`, which has at most [`LONGEST`] bytes.
+    fn within(arn: &str, part: &str) -> Self {
+        let start = part.as_ptr() as usize - arn.as_ptr() as usize;
         Self {
             start: start as u16,
             end: (start + part.len()) as u16,
         }
     }
 
-    fn of<'a>(&self, whole: &'a str) -> &'a str {
-        &whole[usize::from(self.start)..usize::from(self.end)]
+    fn of<'a>(&self, arn: &'a str) -> &'a str {
+        &arn[usize::from(self.start)..usize::from(self.end)]
     }
 }
 
@@ -213,12 +215,13 @@ fn owner_and_path(arn: &str) -> Option<(&str, &str)> {
     (is_one && !region.is_empty() && is_owner(owner)).then_some((owner, path))
 }
 
-/// Of an ARN that was parsed.
+/// Returns the region of a parsed ARN.
 fn region(arn: &str) -> &str {
     arn.split(':').nth(3).unwrap_or_default()
 }
 
-/// An account, Amazon (`aws`, `aws-marketplace` and the like), or `third-party`.
+/// Returns whether the text is an account, a name of Amazon such as `aws-marketplace`, or
+/// `third-party`.
 fn is_owner(text: &str) -> bool {
     is_account_id(text) || is_partition(text) || text == "third-party"
 }

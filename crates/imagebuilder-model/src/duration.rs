@@ -1,9 +1,9 @@
-//! Durations as Prometheus writes them: `30s`, `5m`, `1h30m`, `1d`.
+//! Parses and formats durations in the notation of Prometheus: `30s`, `5m`, `1h30m`, `1d`.
 
 use std::fmt;
 use std::time::Duration;
 
-/// From the largest to the smallest, the order that a duration must have.
+/// The units in milliseconds, from the largest to the smallest, as in a valid duration.
 const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 24 * 60 * 60 * 1000),
     ("w", 7 * 24 * 60 * 60 * 1000),
@@ -14,7 +14,7 @@ const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
 ];
 
-/// What Prometheus can hold: nanoseconds in 63 bits.
+/// The maximum of Prometheus, which stores nanoseconds in 63 bits.
 const LONGEST_MILLISECONDS: u64 = i64::MAX as u64 / 1_000_000;
 
 /// Why a text is not a duration. Its message does not repeat the text.
@@ -32,21 +32,21 @@ impl fmt::Display for DurationFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Form => {
-                "is no duration; write whole numbers with units, such as 30s, 5m or 1h30m"
+                "is not a duration; write whole numbers with units, such as 30s, 5m or 1h30m"
             }
             Self::Sign => "is negative",
             Self::NoUnit => "has a number without a unit; add one of ms, s, m, h, d, w, y",
             Self::UnknownUnit => "has an unknown unit; the units are ms, s, m, h, d, w, y",
             Self::Order => {
-                "has its units out of order; each stands once, the largest first, as in 1h30m"
+                "has its units out of order; write each unit once, the largest first, as in 1h30m"
             }
-            Self::TooLong => "is longer than 292y, the longest there is",
+            Self::TooLong => "is longer than 292y, the maximum",
         })
     }
 }
 
-/// Parses whole numbers with units, the largest first, each once. A bare `0` is a duration too, as
-/// in Prometheus.
+/// Parses whole numbers with units, the largest unit first, each unit once. As in Prometheus, `0`
+/// needs no unit.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationFault> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -78,7 +78,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationFault> {
         let (_, milliseconds) = units
             .find(|(name, _)| *name == unit)
             .ok_or(DurationFault::Order)?;
-        // Too many digits for the number are too many for the sum.
+        // A number that overflows would overflow the sum as well.
         sum = number
             .parse::<u64>()
             .ok()
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_prometheus_reads_them() {
+    fn durations_are_parsed_as_in_prometheus() {
         for (text, milliseconds) in [
             ("0", 0),
             ("0s", 0),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_of_a_duration_is_told_apart() {
+    fn each_fault_of_a_duration_has_its_own_error() {
         use DurationFault::*;
         for (text, fault) in [
             ("", Form),
@@ -172,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_duration_is_read_back(milliseconds in 0..=LONGEST_MILLISECONDS) {
+        fn formatted_duration_is_parsed_to_the_same_value(milliseconds in 0..=LONGEST_MILLISECONDS) {
             let duration = Duration::from_millis(milliseconds);
             prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
         }

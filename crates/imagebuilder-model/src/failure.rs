@@ -1,9 +1,9 @@
-//! Why and where something failed, as far as a response says: [`ImageFailure`] of an image build,
-//! [`StepOutputs`] of a step. All text in them is untrusted.
+//! The reason and the place of a failure: [`ImageFailure`] of an image build, and [`StepOutputs`]
+//! of a step. All text in them is untrusted.
 
 use crate::StepExecutionId;
 
-/// Why and where the build of an image failed, from `state` of `GetImage` and
+/// The reason and the place of a failed build, from `state` of `GetImage` and
 /// `ListImageBuildVersions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFailure {
@@ -28,7 +28,7 @@ pub struct ImageFailure {
 }
 
 impl ImageFailure {
-    /// Returns the failure with what it lacks from an earlier response about the same failure.
+    /// Returns the failure with missing members from an earlier response about the same failure.
     #[must_use]
     pub fn or(self, earlier: &Self) -> Self {
         let or = |own: Option<String>, earlier: &Option<String>| own.or_else(|| earlier.clone());
@@ -65,7 +65,7 @@ pub struct RegionFailure {
 }
 
 /// The values that are read from the `outputs` of a step. The rest of `outputs` can hold secrets and
-/// never comes this far.
+/// is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepOutputs {
     /// The error of the command that the step ran.
@@ -82,7 +82,7 @@ pub struct StepOutputs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ami {
     pub region: String,
-    /// The account that owns the AMI; empty where the response does not say.
+    /// The account that owns the AMI; empty if the response lacks it.
     pub account_id: String,
     /// `ami-0abcdef1234567890`
     pub id: String,

@@ -1,4 +1,4 @@
-//! Ids of step and workflow executions, kept as they were written.
+//! Ids of step and workflow executions, which keep their text.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 const UUID_LENGTH: usize = 36;
 
-/// A UUID's text. The service's pattern allows both cases, so the text is kept, not the number; but
-/// one number is one id, however it is written.
+/// The text of a UUID. The service's pattern allows upper and lower case, so the text is stored,
+/// not the number. Texts of the same number are equal.
 #[derive(Clone, Copy)]
 struct UuidText([u8; UUID_LENGTH]);
 
@@ -48,8 +48,8 @@ impl UuidText {
         well_formed.then_some(Self(bytes))
     }
 
-    /// The text in lower case, as words in the order of their letters: each look at a step compares
-    /// and hashes ids dozens of times.
+    /// Returns the text in lower case, as big-endian words that sort like the text. Each poll of a
+    /// step compares and hashes ids dozens of times, so comparisons use words, not bytes.
     fn number(&self) -> ([u64; 4], u32) {
         // Digits and the dash have this bit set already.
         const LOWER: u8 = b'a' - b'A';
@@ -72,15 +72,15 @@ macro_rules! execution_id {
         pub struct $name(UuidText);
 
         impl $name {
-            /// What every id of this kind begins with.
+            /// The prefix of every id of this kind.
             pub const PREFIX: &'static str = $prefix;
 
-            /// The id without [`Self::PREFIX`].
+            /// Returns the id without [`Self::PREFIX`].
             pub fn uuid(&self) -> &str {
                 self.0.as_str()
             }
 
-            /// The same as ASCII, for a writer that puts out many.
+            /// Returns the same as ASCII bytes, which the exposition writes without a check.
             pub fn uuid_bytes(&self) -> &[u8; UUID_LENGTH] {
                 &self.0.0
             }
@@ -137,14 +137,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn id_is_kept_as_written() {
+    fn id_keeps_its_text() {
         let text = "step-2E6fef0d-657c-4b7e-8706-ff24da9afa01";
         let id: StepExecutionId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);
     }
 
     #[test]
-    fn ids_that_differ_in_case_alone_are_one() {
+    fn ids_that_differ_only_in_case_are_equal() {
         let ids = [
             "wf-2E6fef0d-657c-4b7e-8706-ff24da9afa01",
             "wf-2e6fef0d-657c-4b7e-8706-FF24DA9AFA01",
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_id_is_refused() {
+    fn invalid_id_is_rejected() {
         for text in [
             "",
             "step-",

@@ -3,8 +3,8 @@
 //! The patterns are those of the service models of Image Builder, IAM and STS. Used by the ARNs of
 //! this crate, by `config` and by the simulator.
 
-/// Whether the text looks like a region, such as `us-west-2`, `us-gov-east-1` or `eusc-de-east-1`.
-/// Regions that don't exist yet must pass, so no list of them is kept.
+/// Returns whether the text has the form of a region, such as `us-west-2`, `us-gov-east-1` or
+/// `eusc-de-east-1`. There is no list of regions, so that future ones are valid.
 pub fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [area, middle @ .., number] = parts.as_slice() else {
@@ -23,13 +23,13 @@ pub fn is_region(text: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether the text is the ARN of an IAM role of any partition; the role may have a path.
+/// Returns whether the text is the ARN of an IAM role of any partition; the role may have a path.
 pub fn is_role_arn(text: &str) -> bool {
     role_parts(text).is_some()
 }
 
-/// Returns the account and the name of an IAM role, `111122223333` and `exporter` of
-/// `arn:aws:iam::111122223333:role/team/exporter`. `None` where the text is no such ARN.
+/// Returns the account and the name of an IAM role, such as `111122223333` and `exporter` for
+/// `arn:aws:iam::111122223333:role/team/exporter`. `None` for other text.
 pub fn role_parts(arn: &str) -> Option<(&str, &str)> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
@@ -46,12 +46,12 @@ pub fn role_parts(arn: &str) -> Option<(&str, &str)> {
     well_formed.then_some((account, name))
 }
 
-/// Whether the text is twelve digits.
+/// Returns whether the text is twelve digits.
 pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && is_number(text)
 }
 
-/// Whether the text is a name as ARNs have it: `a-z`, `0-9`, `-` and `_`.
+/// Returns whether the text is a valid name in an ARN: `a-z`, `0-9`, `-` and `_`.
 pub fn is_arn_name(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -59,17 +59,17 @@ pub fn is_arn_name(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
-/// Whether the text is a semantic version, `1.0.0`.
+/// Returns whether the text is a semantic version such as `1.0.0`.
 pub fn is_semantic_version(text: &str) -> bool {
     text.split('.').count() == 3 && text.split('.').all(is_number)
 }
 
-/// Whether the text is digits alone.
+/// Returns whether the text consists of digits.
 pub fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// `aws`, `aws-cn`, `aws-us-gov`, and those that end up on a map of their own.
+/// Returns whether the text has the form of a partition, such as `aws`, `aws-cn` or `aws-us-gov`.
 pub(crate) fn is_partition(text: &str) -> bool {
     text.strip_prefix("aws").is_some_and(|rest| {
         rest.is_empty()
@@ -79,12 +79,12 @@ pub(crate) fn is_partition(text: &str) -> bool {
     })
 }
 
-/// Whether STS takes the text as `RoleSessionName`: 2 to 64 of `[\w+=,.@-]`.
+/// Returns whether STS accepts the text as `RoleSessionName`: 2 to 64 of `[\w+=,.@-]`.
 pub fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len()) && text.chars().all(|c| is_word(c) || "+=,.@-".contains(c))
 }
 
-/// Whether STS takes the text as `ExternalId`: 2 to 1224 of `[\w+=,.@:\/-]`.
+/// Returns whether STS accepts the text as `ExternalId`: 2 to 1224 of `[\w+=,.@:\/-]`.
 pub fn is_external_id(text: &str) -> bool {
     (2..=1224).contains(&text.len()) && text.chars().all(|c| is_word(c) || "+=,.@:/-".contains(c))
 }

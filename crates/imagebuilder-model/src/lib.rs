@@ -25,7 +25,7 @@ pub use time::Timestamp;
 /// A step execution, from one response of `GetWorkflowStepExecution`.
 ///
 /// Every member of the response but the status may be missing.
-/// `inputs` can hold secrets and never comes this far. Of `outputs` the values of [`StepOutputs`] do.
+/// `inputs` can hold secrets and is not read. Of `outputs`, only the values of [`StepOutputs`] are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepExecution {
     pub status: StepStatus,
@@ -40,18 +40,18 @@ pub struct StepExecution {
     pub image: Option<ImageArn>,
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
-    /// Seconds, never 0: the service sends 0 where there is no timeout.
+    /// The timeout in seconds, never 0: the service sends 0 for a step without a timeout.
     pub timeout_seconds: Option<u32>,
     pub attempt: Option<u32>,
     pub max_attempts: Option<u32>,
     /// Free text from components and other services: untrusted.
     pub message: Option<String>,
-    /// Present where `outputs` has one of these values and may be read.
+    /// Present if `outputs` has one of these values and may be read.
     pub outputs: Option<StepOutputs>,
 }
 
 impl StepExecution {
-    /// An answer that holds a status and nothing else.
+    /// Returns a response with a status and nothing else.
     pub fn with_status(status: StepStatus) -> Self {
         Self {
             status,
@@ -92,7 +92,7 @@ pub struct WorkflowExecution {
 }
 
 impl WorkflowExecution {
-    /// An answer that holds a status and nothing else.
+    /// Returns a response with a status and nothing else.
     pub fn with_status(status: WorkflowStatus) -> Self {
         Self {
             status,
@@ -124,7 +124,7 @@ pub struct Image {
     pub arn: ImageArn,
     pub status: ImageStatus,
     pub created: Option<Timestamp>,
-    /// The name as it was given, with its case; the ARN has it in lower case.
+    /// The name in its original case; the ARN has it in lower case.
     pub name: Option<String>,
     /// Why and where its build failed; present while it is FAILED, as far as known.
     pub failure: Option<ImageFailure>,
@@ -143,7 +143,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// An answer that holds an ARN, a status and nothing else.
+    /// Returns a response with an ARN, a status and nothing else.
     pub fn with_status(arn: ImageArn, status: ImageStatus) -> Self {
         Self {
             arn,
@@ -181,7 +181,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// An answer that holds an ARN and nothing else.
+    /// Returns a response with an ARN and nothing else.
     pub fn with_arn(arn: PipelineArn) -> Self {
         Self {
             arn,

@@ -1,4 +1,4 @@
-//! The service's enumerations. Each keeps a value this version does not know as it was written.
+//! The service's enumerations. Each keeps the text of an unknown value.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ macro_rules! open_enum {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum $name {
             $($variant,)+
-            /// A value the service's model did not have when this was written.
+            /// A value that the known version of the service's model lacks.
             Unknown(Arc<str>),
         }
 
@@ -24,7 +24,7 @@ macro_rules! open_enum {
                 }
             }
 
-            /// The value as the service writes it.
+            /// Returns the value as the service writes it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+
@@ -96,8 +96,8 @@ open_enum! {
 }
 
 impl StepStatus {
-    /// Whether the step has ended, by its own status alone. A FAILED step may be retried, a
-    /// COMPLETED one rolled back.
+    /// Returns whether the step has ended, by its own status alone. A FAILED step may be retried,
+    /// and a COMPLETED one rolled back.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -107,7 +107,7 @@ impl StepStatus {
 }
 
 impl WorkflowStatus {
-    /// Whether the execution has ended. ROLLBACK_IN_PROGRESS and unknown values have not.
+    /// Returns whether the execution has ended; `false` for ROLLBACK_IN_PROGRESS and unknown values.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -121,7 +121,7 @@ impl WorkflowStatus {
 }
 
 impl ImageStatus {
-    /// Whether its build has ended. With an unknown value it has not.
+    /// Returns whether the build has ended; `false` for an unknown value.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -135,7 +135,7 @@ impl ImageStatus {
     }
 }
 
-/// What happens when a step fails. Responses have `Abort`, the service's model has `ABORT`: case
+/// The consequence of a failed step. Responses have `Abort`, the service's model has `ABORT`: case
 /// has no meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OnFailure {

@@ -18,33 +18,35 @@ impl Timestamp {
         self.0
     }
 
-    /// ISO 8601 as the service writes it, `2026-09-09T19:12:23.418Z`, with or without an offset.
-    /// `None` for anything else.
+    /// Parses ISO 8601 as the service writes it, such as `2026-09-09T19:12:23.418Z`, with or without
+    /// an offset. `None` for other text.
     pub fn parse(text: &str) -> Option<Self> {
         let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
         time.to_millis().ok().map(Self)
     }
 
-    /// A time as HTTP's headers have it, `Wed, 09 Sep 2026 19:12:23 GMT`. `None` for anything else.
+    /// Parses the time of an HTTP header, such as `Wed, 09 Sep 2026 19:12:23 GMT`. `None` for other
+    /// text.
     pub fn parse_http(text: &str) -> Option<Self> {
         let time = DateTime::from_str(text, Format::HttpDate).ok()?;
         time.to_millis().ok().map(Self)
     }
 
-    /// The time as HTTP's headers have it, to the whole second.
+    /// Formats the time for an HTTP header, without fractions of a second.
     pub fn to_http(self) -> String {
         let second = DateTime::from_secs(self.0.div_euclid(1_000));
         // What has no such date is as far off as it can be.
         second.fmt(Format::HttpDate).unwrap_or_default()
     }
 
-    /// As RFC 3339 in UTC, `2026-09-09T19:12:23.418Z`. `None` where the year has not four digits.
+    /// Formats the time as RFC 3339 in UTC, such as `2026-09-09T19:12:23.418Z`. `None` unless the
+    /// year has four digits.
     pub fn rfc3339(self) -> Option<String> {
         let time = DateTime::from_millis(self.0).fmt(Format::DateTime).ok()?;
         (time.as_bytes().get(4) == Some(&b'-')).then_some(time)
     }
 
-    /// As the service writes it: ISO 8601 in UTC, always with three digits of milliseconds.
+    /// Formats the time as the service does: ISO 8601 in UTC, always with milliseconds.
     pub fn iso8601(self) -> String {
         let second = DateTime::from_secs(self.0.div_euclid(1_000));
         // What has no such date is as far off as it can be.
@@ -53,7 +55,7 @@ impl Timestamp {
         format!("{}.{millis:03}Z", second.trim_end_matches('Z'))
     }
 
-    /// `self - earlier` in milliseconds; negative where `earlier` is the later one.
+    /// Returns `self - earlier` in milliseconds; negative if `earlier` is the later time.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }

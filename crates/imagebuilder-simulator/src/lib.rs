@@ -1,10 +1,10 @@
-//! A simulator of the EC2 Image Builder API: a scripted world, and a server that answers for it.
+//! Simulates the EC2 Image Builder API: a scripted world, and a server for its API.
 //!
 //! The README shows how to use it. Three layers import one way:
 //!
-//! 1. `scenario` is the script: the words of its file, their defaults and its mistakes.
-//! 2. `world` is what exists at a moment: a pure function of scenario, seed, speed and time.
-//! 3. `service` turns a request into a response; `server` has the sockets and is given a clock.
+//! 1. `scenario` is the script: the keys of its file, their defaults and its mistakes.
+//! 2. `world` has the resources at a moment: a pure function of scenario, seed, speed and time.
+//! 3. `service` turns a request into a response; `server` has the sockets, and takes a clock.
 //!
 //! [`Fault`]s decide which calls go wrong. Nothing in a client falls back to the simulator: only an
 //! explicit `endpoint_url` reaches it.

@@ -1,6 +1,6 @@
-//! Repeatable chance: the same seed and the same place in the world give the same numbers.
+//! Repeatable random numbers: the same seed and the same place in the world give the same numbers.
 //!
-//! Owns hashing; knows neither scenarios nor times.
+//! Owns hashing; does not depend on scenarios or times.
 
 /// Returns the number of a place in the world, which `parts` identify.
 pub(crate) fn hash(seed: u64, parts: &[u64]) -> u64 {

@@ -1,7 +1,7 @@
-//! One call, from its request to its response.
+//! Handles one call, from its request to its response.
 //!
 //! Owns the order in which a call is judged: its path, its signature, the rate limit, the scripted
-//! faults, then its parameters and the world. Fed by `server` with the moment of the call.
+//! faults, then its parameters and the world. `server` passes the time of the call.
 
 mod calls;
 mod effect;
@@ -44,7 +44,7 @@ pub use calls::{Calls, LoggedCall};
 pub(crate) use effect::Reply;
 pub(crate) use response::HttpResponse;
 
-/// Everything that responses depend on beside the request.
+/// The state on which responses depend, besides the request.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) world: Arc<World>,
@@ -52,7 +52,7 @@ pub(crate) struct Service {
     pub(crate) calls: Calls,
     limiter: Limiter,
     sts: Sts,
-    answered: AtomicU64,
+    responses: AtomicU64,
 }
 
 /// No request of these operations comes near it.
@@ -65,7 +65,7 @@ impl Service {
             sts: Sts::new(&world),
             faults,
             calls: Calls::default(),
-            answered: AtomicU64::new(0),
+            responses: AtomicU64::new(0),
             world,
         }
     }
@@ -170,14 +170,14 @@ impl Service {
         let effect = self.effect_on(&call).await;
         let result = match &effect {
             Effect::Error(scripted) => Err(scripted.clone()),
-            _ => self.sts.answer(&question, scope, &self.world, now),
+            _ => self.sts.respond(&question, scope, &self.world, now),
         };
         let response = sts::response(call.operation, result, request_id);
         disrupt(effect, response, request_id).await
     }
 
     fn request_id(&self) -> String {
-        let number = self.answered.fetch_add(1, Ordering::Relaxed);
+        let number = self.responses.fetch_add(1, Ordering::Relaxed);
         let seed = self.world.seed() ^ 0x7265_7175_6573_7473;
         uuid_text(hash(seed, &[number, 0]), hash(seed, &[number, 1]))
     }

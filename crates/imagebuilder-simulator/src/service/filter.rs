@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn name_passes_whole_or_by_its_begin_or_a_part_of_it() {
+    fn name_passes_by_equality_by_a_prefix_or_by_a_part() {
         for (value, expected) in [
             ("Golden Web Image", true),
             ("golden web image", false),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn filter_that_breaks_the_model_is_refused() {
+    fn filter_that_breaks_the_model_is_rejected() {
         let good = json!({"name": "name", "values": ["x"]});
         for filters in [
             json!({}),

@@ -1,7 +1,7 @@
-//! Finds what a request asks for: the members of the response.
+//! Finds the requested resources, and returns the members of the response.
 //!
-//! Owns which caller sees which resource, and the errors for unknown ones. `service` calls it with
-//! the request and the caller.
+//! Owns the rules which caller sees which resource, and the errors for unknown resources. `service`
+//! calls it with the request and the caller.
 
 use imagebuilder_model::{Timestamp, WorkflowExecutionId};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::error::{ErrorResponse, invalid};
 use crate::random::hash;
 use crate::world::{Catalog, Listed, Owner, Plan, World};
 
-/// A caller's region, and its account where the credentials have one.
+/// A caller's region, and its account if the credentials have one.
 pub(crate) struct Caller {
     pub(crate) region: String,
     pub(crate) account: Option<String>,
@@ -79,7 +79,7 @@ pub(crate) fn find(
     }
 }
 
-/// What every list is made of.
+/// The data for all lists.
 struct Search<'a> {
     world: &'a World,
     caller: &'a Caller,
@@ -121,7 +121,7 @@ impl Search<'_> {
 
     fn image(&self, arn: &str) -> Found {
         let (world, caller, now) = (self.world, self.caller, self.catalog.now);
-        // An ARN without a build's number is a version's.
+        // An ARN without a build number is that of a version.
         let view = if caller.sees(world.owner_of_image(arn)) {
             world.image(arn, now)
         } else if caller.sees(world.owner_of_image_version(arn)) {
@@ -151,7 +151,7 @@ impl Search<'_> {
 
     fn pipelines(&self, request: &ListRequest) -> Found {
         let mut listed = self.catalog.pipelines();
-        // A view plays the pipeline's last builds, so it is made only where a filter needs it.
+        // A view computes the pipeline's last builds, so it is created only for a filter.
         listed.retain(|at| {
             if request.filters.is_empty() {
                 return true;
@@ -198,7 +198,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether an image passes the filters, without playing its build.
+/// Returns whether an image passes the filters, without computing its build.
 fn passes(request: &ListRequest, plan: &Plan, build: Option<u32>) -> bool {
     let pipeline = &plan.pipeline;
     let version = match build {
@@ -224,13 +224,14 @@ fn members_of(name: &str, items: impl Iterator<Item = Members>, token: Option<St
     members
 }
 
-/// The model of the workflow operations has no error for what is not found.
+/// Returns the error for an unknown step or execution. The model of the workflow operations has no
+/// specific one.
 fn unknown(what: &str, id: &str) -> ErrorResponse {
     invalid(format!("The {what} {id} does not exist."))
 }
 
-/// Nor has that of GetImage and GetImagePipeline, yet the service responds with this one: tools
-/// that manage its resources rely on it.
+/// Returns the error for an unknown image or pipeline. The model of GetImage and GetImagePipeline
+/// lacks it, but the service sends it, and tools that manage its resources rely on it.
 fn no_resource(arn: &str) -> ErrorResponse {
     ErrorResponse::new(
         "ResourceNotFoundException",

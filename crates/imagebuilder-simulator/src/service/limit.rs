@@ -1,4 +1,4 @@
-//! The service's own rate limit: a token bucket for each account and region.
+//! Simulates the service's own rate limit: a token bucket for each account and region.
 //!
 //! It shares nothing with the client's limiter, which tests judge by it.
 
@@ -29,13 +29,13 @@ impl Limiter {
         }
     }
 
-    /// Takes a token for a call; `false` where there is none.
+    /// Takes a token for a call; returns `false` if there is none.
     pub(crate) fn pass(&self, account: &str, region: &str, now: Timestamp) -> bool {
         let Some(limit) = self.limit else {
             return true;
         };
         let full = f64::from(limit.burst);
-        // A bucket is written whole, so a panic elsewhere leaves it valid.
+        // A bucket is replaced in one assignment, so a panic elsewhere leaves it valid.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets
             .entry((account.to_owned(), region.to_owned()))

@@ -1,4 +1,4 @@
-//! The operations of Image Builder that are simulated, as the service's model has them.
+//! The simulated operations of Image Builder, as in the service's model.
 
 use hyper::Method;
 
@@ -18,7 +18,7 @@ pub(crate) enum Operation {
     GetPipeline,
 }
 
-/// What `ListImages` and `ListImageBuildVersions` can filter by.
+/// Filters of `ListImages` and `ListImageBuildVersions`.
 const OF_IMAGES: &[&str] = &["name", "osVersion", "platform", "type", "version"];
 const OF_PIPELINES: &[&str] = &[
     "description",
@@ -29,9 +29,9 @@ const OF_PIPELINES: &[&str] = &[
     "status",
 ];
 
-/// What the service's model has for an operation.
+/// The properties of an operation in the service's model.
 struct Row {
-    /// Its path too.
+    /// The name, which is also the path.
     name: &'static str,
     id_member: &'static str,
     filters: &'static [&'static str],
@@ -74,9 +74,11 @@ impl Operation {
         }
     }
 
+    /// Returns the operation of a path.
+    ///
     /// # Errors
     ///
-    /// A path that is no operation's, or a method that is not the operation's.
+    /// A path without an operation, or another method than the operation's.
     pub(crate) fn of(method: &Method, path: &str) -> Result<Self, ErrorResponse> {
         let name = path.strip_prefix('/');
         let mut all = Self::ALL.into_iter();
@@ -88,7 +90,7 @@ impl Operation {
         if *method == operation.method() {
             return Ok(operation);
         }
-        let message = format!("{path} is asked for by {}.", operation.method());
+        let message = format!("{path} requires the method {}.", operation.method());
         Err(ErrorResponse::new("MethodNotAllowedException", message))
     }
 
@@ -103,12 +105,12 @@ impl Operation {
         }
     }
 
-    /// The member with the resource's id; empty where a list is the account's.
+    /// Returns the member with the resource's id; empty for a list of the account.
     pub(crate) fn id_member(self) -> &'static str {
         self.row().id_member
     }
 
-    /// What the operation can filter by, as the service's documentation lists it.
+    /// Returns the filters of the operation, from the service's documentation.
     pub(crate) fn filters(self) -> &'static [&'static str] {
         self.row().filters
     }
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_path_and_wrong_method_are_errors_of_their_own() {
+    fn unknown_path_and_wrong_method_have_their_own_errors() {
         let error = |method, path| Operation::of(&method, path).unwrap_err();
         assert_eq!(error(Method::GET, "/Nothing").status, 404);
         assert_eq!(error(Method::PUT, "/GetWorkflowExecution").status, 405);

@@ -1,4 +1,4 @@
-//! Cuts lists into pages, and makes the tokens of the next pages.
+//! Splits lists into pages, and creates the page tokens.
 
 use imagebuilder_model::Timestamp;
 
@@ -6,10 +6,10 @@ use crate::error::{ErrorResponse, invalid};
 use crate::random::hash;
 use crate::scenario::Pages;
 
-/// The size of a page where the request has none.
+/// The size of a page if the request has none.
 const DEFAULT_SIZE: usize = 25;
 
-/// The page that a request asks for, unchecked.
+/// The requested page, not validated.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PageRequest {
     pub(crate) max_results: Option<i64>,
@@ -42,12 +42,12 @@ pub(crate) fn page<T>(
     Ok((items.into_iter().map(|(_, item)| item).collect(), token))
 }
 
-/// Does the same as [`page`] for items in the order of their keys: an item that appears or
-/// disappears between two pages moves no other item to another page.
+/// Does the same as [`page`] for items in the order of their keys. An item that appears or
+/// disappears between two pages does not move other items to another page.
 ///
 /// # Errors
 ///
-/// As those of [`page`].
+/// The errors of [`page`].
 pub(crate) fn page_by<T>(
     items: Vec<T>,
     key: impl Fn(&T) -> u64,
@@ -113,8 +113,8 @@ fn is_expired(cursor: &Cursor, pages: &Pages, now: Timestamp) -> bool {
         .is_some_and(|lifetime| now.millis() - cursor.issued >= lifetime.millis())
 }
 
-/// Four words of hexadecimal: key, page, time, and the check. The first three are masked, so that
-/// tokens are opaque.
+/// Encodes a token as four hexadecimal words: key, page, time, and the check. The first three are
+/// masked, so that tokens are opaque.
 fn seal(cursor: Cursor, list: u64) -> String {
     let (page, issued) = (u64::from(cursor.page), cursor.issued as u64);
     let check = hash(list, &[cursor.from, page, issued]);
@@ -143,7 +143,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_788_981_143_418);
 
-    /// The sizes of all pages and what they held.
+    /// Returns the sizes of all pages, and their items.
     fn read(pages: &Pages, max_results: Option<i64>, list: u64) -> (Vec<usize>, Vec<u32>) {
         let (mut sizes, mut read) = (Vec::new(), Vec::new());
         let mut request = PageRequest {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn page_is_as_long_as_asked_and_by_default_25() {
+    fn page_has_the_requested_size_and_by_default_25_items() {
         assert_eq!(read(&Pages::default(), None, 1).0, [25, 25, 10]);
         assert_eq!(read(&Pages::default(), Some(40), 1).0, [40, 20]);
         let empty = Pages {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn item_that_comes_or_goes_between_pages_moves_no_other() {
+    fn item_that_appears_or_disappears_between_pages_does_not_move_others() {
         let pages = Pages::default();
         let read = |items: Vec<u64>, token: Option<String>| {
             let request = PageRequest {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn token_of_another_list_and_an_old_one_are_refused() {
+    fn token_of_another_list_and_an_expired_one_are_rejected() {
         let pages = Pages {
             token_lifetime: Some(Span::from_secs(10)),
             ..Pages::default()
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn size_beyond_the_bound_is_refused() {
+    fn size_out_of_range_is_rejected() {
         let pages = Pages {
             max_size: 25,
             ..Pages::default()

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn request_that_breaks_the_model_is_refused_with_the_member() {
+    fn request_that_breaks_the_model_is_rejected_with_the_member() {
         let (get, list) = (Operation::GetStep, Operation::ListSteps);
         assert_eq!(refused(get, "", ""), "stepExecutionId is required.");
         assert_eq!(
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn token_is_good_for_a_list_whatever_the_page() {
+    fn token_identifies_a_list_independent_of_the_page() {
         let list = |operation, body: &'static str| {
             Parameters::read(operation, "", &Bytes::from_static(body.as_bytes())).list()
         };

@@ -1,8 +1,8 @@
-//! The patterns of ARNs that requests about images and pipelines have in the service's model.
+//! Checks the ARNs in requests about images and pipelines by the patterns of the service's model.
 
 use imagebuilder_model::{ImageArn, PipelineArn};
 
-/// `ImageVersionArnOrBuildVersionArn`: `.../golden/1.0.0/1`, `.../golden/1.0.0`,
+/// Matches `ImageVersionArnOrBuildVersionArn`: `.../golden/1.0.0/1`, `.../golden/1.0.0`,
 /// `.../golden/1.x.x`.
 pub(crate) fn is_image(arn: &str) -> bool {
     let exact = || {
@@ -16,12 +16,12 @@ pub(crate) fn is_image(arn: &str) -> bool {
     ImageArn::parse(arn).is_some() || exact().is_some_and(|arn| is_image_version(&arn))
 }
 
-/// `ImageVersionArn`: an exact version and no build.
+/// Matches `ImageVersionArn`: an exact version without a build number.
 pub(crate) fn is_image_version(arn: &str) -> bool {
     ImageArn::parse(&format!("{arn}/1")).is_some()
 }
 
-/// `ImagePipelineArn`
+/// Matches `ImagePipelineArn`.
 pub(crate) fn is_pipeline(arn: &str) -> bool {
     PipelineArn::parse(arn).is_some()
 }
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arn_is_told_by_its_pattern() {
+    fn kind_of_an_arn_is_found_by_its_pattern() {
         let arn = |rest: &str| format!("arn:aws:imagebuilder:us-west-2:111122223333:{rest}");
         for (rest, image, version, pipeline) in [
             ("image/golden/1.0.0/1", true, false, false),
@@ -45,8 +45,8 @@ mod tests {
             ("image-pipeline/", false, false, false),
         ] {
             let arn = arn(rest);
-            let told = (is_image(&arn), is_image_version(&arn), is_pipeline(&arn));
-            assert_eq!(told, (image, version, pipeline), "{arn}");
+            let kinds = (is_image(&arn), is_image_version(&arn), is_pipeline(&arn));
+            assert_eq!(kinds, (image, version, pipeline), "{arn}");
         }
         for arn in [
             "image-pipeline/golden",

@@ -1,7 +1,7 @@
-//! STS beside Image Builder, so that the exporter's role path runs for real: `AssumeRole` and
-//! `GetCallerIdentity`.
+//! Simulates `AssumeRole` and `GetCallerIdentity` of STS, so that the exporter can assume roles.
 //!
-//! Owns the credentials it gives out, and which account a caller's credentials belong to.
+//! Owns the credentials of simulated sessions, and the accounts to which callers' credentials
+//! belong.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ struct Credentials {
     expires: Timestamp,
 }
 
-/// What every access key of a simulated session begins with.
+/// The prefix of the access keys of simulated sessions.
 const KEY_PREFIX: &str = "ASIASIM";
 
 /// How long expired credentials are remembered, so that their use gets its own error.
@@ -98,7 +98,7 @@ impl Sts {
         }
     }
 
-    /// The account that a caller's credentials belong to; `None` where they see every account.
+    /// Returns the account of a caller's credentials; `None` if they see every account.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Sts {
     }
 
     /// Returns the members of the response, in XML.
-    pub(crate) fn answer(
+    pub(crate) fn respond(
         &self,
         question: &StsQuestion,
         scope: &Scope,
@@ -233,12 +233,12 @@ impl Sts {
     }
 
     fn issued(&self) -> MutexGuard<'_, Issued> {
-        // A session is inserted whole, so a panic elsewhere leaves the table good.
+        // A session is inserted in one call, so a panic elsewhere leaves the table valid.
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes the response of an operation, or its error response.
+/// Builds the response of an operation, or its error response.
 pub(crate) fn response(
     operation: &str,
     result: Result<String, ErrorResponse>,
@@ -268,7 +268,8 @@ pub(crate) fn response(
     response::raw(status, "text/xml", body, request_id)
 }
 
-/// The scripted role, if it is let in; `None` where the scenario scripts none and all are.
+/// Returns the scripted role if its trust policy accepts the caller; `None` if the scenario has no
+/// roles, so that every role is accepted.
 fn admit<'a>(
     roles: &'a [Role],
     arn: &str,
@@ -293,9 +294,9 @@ fn admit<'a>(
     Ok(Some(role))
 }
 
-/// In milliseconds.
-fn lifetime(role: Option<&Role>, asked: Option<&str>) -> Result<i64, ErrorResponse> {
-    let seconds = match asked {
+/// Returns the lifetime of a session in milliseconds.
+fn lifetime(role: Option<&Role>, requested: Option<&str>) -> Result<i64, ErrorResponse> {
+    let seconds = match requested {
         None => 3600,
         Some(text) => text
             .parse()
