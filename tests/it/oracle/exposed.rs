@@ -114,12 +114,16 @@ pub struct ExposedObject {
 
 impl ExposedObject {
     /// The objects whose families begin with `prefix`, by the values of the labels that are `key`.
+    /// The outputs are values of an image's name, and not of one build.
     pub fn all(samples: &[Sample], prefix: &str, key: &[&str]) -> HashMap<String, Self> {
         let mut all: HashMap<String, Self> = HashMap::new();
         for sample in samples {
             let Some(name) = sample.name.strip_prefix(prefix) else {
                 continue;
             };
+            if name == "output_info" {
+                continue;
+            }
             let parts = key.iter().filter_map(|label| sample.labels.get(*label));
             let parts: Vec<&str> = parts.map(String::as_str).collect();
             if parts.len() < key.len() {

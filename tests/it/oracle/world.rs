@@ -122,8 +122,9 @@ impl WorldApi {
         })
     }
 
-    /// A page of what is listed: of any size, and empty ones too. The token is the last entry's key,
-    /// so that what is new on an earlier page shifts nothing.
+    /// A page of a list: of any size, and empty ones too. The token is the number of the page and the
+    /// key of the last entry before it. So an earlier page can grow and nothing shifts, and an empty
+    /// page does not repeat its token.
     fn list<E: Send + 'static>(
         &self,
         operation: Operation,
@@ -133,20 +134,22 @@ impl WorldApi {
         all: impl FnOnce(&World, Timestamp) -> Option<Vec<E>> + Send + 'static,
     ) -> ApiFuture<ListPage<E>> {
         let size = self.chance.lock().unwrap().usize(..=self.chances.page);
-        let token = page.token.clone();
+        let token = page.token.clone().unwrap_or_else(|| "0 ".to_owned());
         let look = move |world: &World, now| {
             let mut entries = all(world, now)?;
-            let from = match token.as_deref() {
-                None | Some("") => 0,
-                Some(token) => entries.iter().position(|entry| key(entry) == token)? + 1,
+            let (number, before) = token.split_once(' ')?;
+            let from = match before {
+                "" => 0,
+                before => entries.iter().position(|entry| key(entry) == before)? + 1,
             };
             entries.drain(..from);
             let more = size < entries.len();
             entries.truncate(size);
-            let last = entries.last().map(key).or(token);
+            let last = entries.last().map_or_else(|| before.to_owned(), key);
+            let number = number.parse::<u32>().ok()? + 1;
             Some(ListPage {
                 entries,
-                next: more.then(|| last.unwrap_or_default()),
+                next: more.then(|| format!("{number} {last}")),
             })
         };
         self.answer(operation, id, Some(&page), Box::new(look))

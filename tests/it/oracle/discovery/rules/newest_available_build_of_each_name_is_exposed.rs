@@ -1,8 +1,9 @@
-//! For each selected name of images, the creation time of the newest AVAILABLE build is exposed.
+//! For each selected name of images, the creation time and the AMIs of the newest AVAILABLE build are
+//! exposed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use imagebuilder_exporter::model::{ImageStatus, Timestamp};
+use imagebuilder_exporter::model::{Image, ImageStatus, Timestamp};
 use proptest::prelude::*;
 
 use crate::oracle::discovery::observation::{Observation, near};
@@ -27,17 +28,24 @@ pub fn check(seen: &Observation<'_>) -> Result<(), TestCaseError> {
             .flat_map(|image| image.changes.iter().copied().chain([image.listed_from]))
             .collect();
         let exposed = exposed.get(name).copied();
-        let is = |at| near(exposed, newest(seen, &images, at));
+        let outputs = exposed_outputs(seen, name);
+        let is = |at| {
+            let newest = newest(seen, &images, at);
+            near(exposed, newest.as_ref().and_then(|image| image.created))
+                && outputs == newest.as_ref().map(outputs_of).unwrap_or_default()
+        };
         let possible = moments(&changes, then, seen.now).any(is);
         let selected = |at| is_selected(seen, images[0], at);
         match (selected(then), selected(seen.now)) {
             // A name of which only some builds are named is exposed while those are tracked.
             _ if !seen.selectors.named_images.is_empty() => {}
             (Some(true), Some(true)) => {
-                prop_assert!(possible, "{name} was last available {exposed:?}");
+                let told = format!("{exposed:?} with {outputs:?}");
+                prop_assert!(possible, "{name} was last available {told}");
             }
             (Some(false), Some(false)) => {
                 prop_assert!(exposed.is_none(), "{name} was last available {exposed:?}");
+                prop_assert!(outputs.is_empty(), "{name} has {outputs:?}");
             }
             _ => {}
         }
@@ -45,11 +53,34 @@ pub fn check(seen: &Observation<'_>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn newest(seen: &Observation<'_>, images: &[&ImageTruth], at: Timestamp) -> Option<Timestamp> {
+fn newest(seen: &Observation<'_>, images: &[&ImageTruth], at: Timestamp) -> Option<Image> {
     let listed = images.iter().filter(|image| image.listed_from <= at);
     let listed = listed.map(|image| seen.truth.image(image, at));
     let available = listed.filter(|image| image.status == ImageStatus::Available);
-    available.filter_map(|image| image.created).max()
+    available.max_by_key(|image| image.created)
+}
+
+/// The AMIs that are exposed for this name: version of the image, region, account and id.
+fn exposed_outputs(seen: &Observation<'_>, name: &str) -> BTreeSet<[String; 4]> {
+    let metric = "imagebuilder_image_output_info";
+    let of_metric = seen.samples.iter().filter(|sample| sample.name == metric);
+    let of_name = of_metric.filter(|sample| sample.labels["image"] == name);
+    let labels = [
+        "image_version",
+        "output_region",
+        "output_account_id",
+        "ami_id",
+    ];
+    of_name
+        .map(|sample| labels.map(|label| sample.labels[label].clone()))
+        .collect()
+}
+
+fn outputs_of(image: &Image) -> BTreeSet<[String; 4]> {
+    let version = image.arn.version();
+    let amis = image.amis.iter();
+    amis.map(|ami| [version, &ami.region, &ami.account_id, &ami.id].map(str::to_owned))
+        .collect()
 }
 
 /// Whether a name is selected; `None` where it cannot be said, as a deleted pipeline selects no name.
