@@ -14,11 +14,11 @@ const ROLE: &str = "arn:aws:iam::111122223333:role/imagebuilder-exporter";
 fn scenario() -> ScenarioText {
     ScenarioText::of([PipelineText::new("golden")
         .workflow(
-            "one, parallel_group: both",
+            "one, type: test, parallel_group: both",
             ["First, action: ExecuteComponents, duration: 2h"],
         )
         .workflow(
-            "two, parallel_group: both",
+            "two, type: test, parallel_group: both",
             ["Second, action: ExecuteComponents, duration: 2h"],
         )])
     .with(r#"access_keys: {AKIDEXAMPLE: "999999999999", AKIDOFPROFILE: "111122223333"}"#)

@@ -10,7 +10,7 @@ use imagebuilder_exporter::model::{
     ImageStatus, RollbackStatus, StepStatus, Timestamp, WorkflowStatus,
 };
 use imagebuilder_exporter::simulator::{
-    DEMO_SEED, DEMO_SPEED, ImageView, Scenario, StepView, WorkflowView, World,
+    DEMO_SEED, DEMO_SPEED, FailureView, ImageView, Scenario, StepView, WorkflowView, World,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_788_981_143_418);
@@ -171,8 +171,16 @@ fn demo_shows_every_kind_of_build_within_a_few_minutes() {
     assert!(missing.is_empty(), "not within {wait:?}: {missing:?}");
 }
 
+fn failed(shown: &Shown, so: impl Fn(&FailureView) -> bool) -> bool {
+    let mut failures = shown
+        .images
+        .iter()
+        .filter_map(|image| image.failure.as_ref());
+    failures.any(so)
+}
+
 /// What a visitor of the demo is to see, and whether it is there.
-fn sights(shown: &Shown) -> [(&'static str, bool); 9] {
+fn sights(shown: &Shown) -> [(&'static str, bool); 10] {
     let moving = shown
         .images
         .iter()
@@ -190,9 +198,12 @@ fn sights(shown: &Shown) -> [(&'static str, bool); 9] {
         ),
         (
             "a component that failed",
-            shown.images.iter().any(|image| {
-                let failure = image.failure.as_ref();
-                failure.is_some_and(|failure| failure.component.is_some())
+            failed(shown, |failure| failure.component().is_some()),
+        ),
+        (
+            "a distribution that failed",
+            failed(shown, |failure| {
+                failure.step.is_none() && failure.regions.len() == 1
             }),
         ),
         (

@@ -16,11 +16,11 @@ fn scenario() -> ScenarioText {
     ScenarioText::of([
         PipelineText::new("golden")
             .workflow(
-                "one, parallel_group: both",
+                "one, type: test, parallel_group: both",
                 ["Spoiled, action: ExecuteComponents, duration: 2h"],
             )
             .workflow(
-                "other, parallel_group: both",
+                "other, type: test, parallel_group: both",
                 ["Sound, action: ExecuteComponents, duration: 2h"],
             ),
         PipelineText::new("silver")

@@ -8,11 +8,11 @@ use crate::support::scenario_text::{PipelineText, ScenarioText};
 fn scenario() -> ScenarioText {
     ScenarioText::of([PipelineText::new("golden")
         .workflow(
-            "one, parallel_group: both",
+            "one, type: test, parallel_group: both",
             ["Held, action: ExecuteComponents, duration: 2h"],
         )
         .workflow(
-            "two, parallel_group: both",
+            "two, type: test, parallel_group: both",
             ["Answered, action: ExecuteComponents, duration: 2h"],
         )])
 }

@@ -11,15 +11,15 @@ use crate::support::scenario_text::{PipelineText, ScenarioText};
 fn scenario() -> ScenarioText {
     ScenarioText::of([PipelineText::new("golden")
         .workflow(
-            "one, parallel_group: all",
+            "one, type: test, parallel_group: all",
             ["First, action: ExecuteComponents, duration: 2h"],
         )
         .workflow(
-            "two, parallel_group: all",
+            "two, type: test, parallel_group: all",
             ["Second, action: ExecuteComponents, duration: 2h"],
         )
         .workflow(
-            "three, parallel_group: all",
+            "three, type: test, parallel_group: all",
             ["Third, action: ExecuteComponents, duration: 2h"],
         )])
 }

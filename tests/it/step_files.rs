@@ -9,7 +9,7 @@ fn scenario() -> ScenarioText {
     ScenarioText::of([PipelineText::new("golden")
         .workflow("one", ["First, action: ExecuteComponents, duration: 2h"])
         .workflow(
-            "two, parallel_group: all",
+            "two, type: test, parallel_group: all",
             ["Second, action: ExecuteComponents, duration: 2h"],
         )])
 }

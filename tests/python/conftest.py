@@ -56,7 +56,8 @@ pipelines:
     retries: 1
     workflows:
       - managed: build-image
-        steps: [{name: CreateOutputAMI, outcome: failed, message: "No space left"}]
+      - managed: test-image
+        steps: [{name: CollectImageScanFindings, outcome: failed, on_failure: Abort, message: "No space left"}]
   - name: elsewhere
     account: "444455556666"
     region: eu-west-1

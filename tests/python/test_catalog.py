@@ -200,8 +200,12 @@ def test_failed_distribution_tells_the_region(client):
     failure = state["failureContext"]
     assert failure["imageStatus"] == "DISTRIBUTING"
     (region,) = failure["distributionFailure"]["regionFailures"]
-    expected = {"region": "us-west-2", "status": "FAILED", "errorMessage": "No repository"}
-    assert region == expected
+    assert region == {
+        "region": "us-west-2",
+        "targetAccountId": "111122223333",
+        "status": "FAILED",
+        "errorMessage": "No repository",
+    }
 
 
 def test_version_arn_stands_for_the_newest_available_build(client):
@@ -360,6 +364,7 @@ pipelines:
         ("demo", "eu-west-1"),
         ("discovery", "us-west-2"),
         ("discovery", "eu-west-1"),
+        ("failures", "us-west-2"),
         ("pages", "us-west-2"),
     ],
 )

@@ -97,25 +97,26 @@ def test_retried_step_tells_its_attempts(simulator):
 
 def test_retried_build_tells_which_executions_it_superseded(simulator):
     client = simulator.client()
-    first, second = workflows(client, BROKEN)
-    assert first["retried"] is True
-    assert first["status"] == "ROLLBACK_COMPLETED"
-    assert client.answers[-1]["workflowExecutions"][1]["retried"] is False
-    assert second["status"] == "COMPLETED"
+    listed = [(one["type"], one["status"], one["retried"]) for one in workflows(client, BROKEN)]
+    assert listed == [
+        ("BUILD", "COMPLETED", False),
+        ("TEST", "ROLLBACK_COMPLETED", True),
+        ("TEST", "COMPLETED", False),
+    ]
 
 
 def test_failed_component_has_its_error_in_the_outputs_and_no_message(simulate):
-    world = conftest.PIPELINES.replace("CreateOutputAMI, ", "ApplyBuildComponents, ")
+    world = conftest.PIPELINES.replace("CollectImageScanFindings, ", "ApplyTestComponents, ")
     world = world.replace("    retries: 1\n", "")
     client = simulate(world).client()
     listed = workflows(client, BROKEN)
     reason = client.answers[-1]["message"]
-    assert reason == f"""Workflow Execution ID: '{listed[0]["workflowExecutionId"]}' failed with \
+    assert reason == f"""Workflow Execution ID: '{listed[1]["workflowExecutionId"]}' failed with \
 reason: Document arn:aws:imagebuilder:us-west-2:111122223333:component/install-packages/1.0.0/1 \
 failed!"""
-    (failed,) = (step for step in steps(client, listed[0]) if step["status"] == "FAILED")
+    (failed,) = (step for step in steps(client, listed[1]) if step["status"] == "FAILED")
     assert client.judgements == []
-    assert failed["name"] == "ApplyBuildComponents" and "message" not in failed
+    assert failed["name"] == "ApplyTestComponents" and "message" not in failed
     outputs = json.loads(failed["outputs"])
     assert outputs["error"] == "No space left" and outputs["runCommandId"]
     assert outputs["summary"]["logUrl"].startswith("s3://")
@@ -133,11 +134,11 @@ def test_skipped_step_has_no_message(simulator):
 
 def test_failure_is_told_with_its_message_and_the_rollback(simulator):
     client = simulator.client()
-    listed = {step["name"]: step for step in steps(client, workflows(client, BROKEN)[0])}
-    assert listed["CreateOutputAMI"]["status"] == "FAILED"
-    assert listed["CreateOutputAMI"]["message"] == "No space left"
-    assert listed["LaunchBuildInstance"]["rollbackStatus"] == "COMPLETED"
-    assert listed["TerminateBuildInstance"]["status"] == "PENDING"
+    listed = {step["name"]: step for step in steps(client, workflows(client, BROKEN)[1])}
+    assert listed["CollectImageScanFindings"]["status"] == "FAILED"
+    assert listed["CollectImageScanFindings"]["message"] == "No space left"
+    assert listed["LaunchTestInstance"]["rollbackStatus"] == "COMPLETED"
+    assert listed["TerminateTestInstance"]["status"] == "PENDING"
 
 
 @pytest.mark.parametrize("name", ["demo", "failures", "pages"])

@@ -29,8 +29,8 @@ pub use scenario::{
 pub use server::Simulator;
 pub use service::{Calls, LoggedCall};
 pub use world::{
-    ComponentView, FailureView, ImageVersionView, ImageView, PLANTED_SECRET, PipelineView,
-    PlannedStep, StepView, WorkflowView, World,
+    ComponentView, FailedStepView, FailureView, ImageVersionView, ImageView, PLANTED_SECRET,
+    PipelineView, PlannedStep, StepView, WorkflowView, World,
 };
 
 /// Runs the examples of the README as tests.

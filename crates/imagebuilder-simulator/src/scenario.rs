@@ -4,6 +4,7 @@
 //! `file` knows YAML. Read by `world` and by the server.
 
 mod check;
+mod destination;
 mod fault;
 mod file;
 pub(crate) mod managed;
@@ -21,4 +22,4 @@ pub(crate) use root::{Pages, RateLimit, Role};
 pub(crate) use span::{Range, Span};
 pub(crate) use step::{Attempts, Component, Failure, Outcome, RollbackOutcome, Step};
 pub use workflow::WorkflowKind;
-pub(crate) use workflow::{Later, Managed, RollbackMode, Workflow};
+pub(crate) use workflow::{RollbackMode, Workflow};

@@ -6,6 +6,7 @@
 mod build;
 mod calendar;
 mod catalog;
+mod failure;
 mod ids;
 mod image;
 mod pipeline;
@@ -33,10 +34,9 @@ use timeline::RunTimeline;
 pub(crate) use catalog::{Catalog, Listed};
 pub(crate) use ids::uuid_text;
 pub(crate) use plan::Plan;
-pub(crate) use view::build_type;
 pub use view::{
-    ComponentView, FailureView, ImageVersionView, ImageView, PLANTED_SECRET, PipelineView,
-    StepView, WorkflowView,
+    ComponentView, FailedStepView, FailureView, ImageVersionView, ImageView, PLANTED_SECRET,
+    PipelineView, StepView, WorkflowView,
 };
 
 /// Everything that Image Builder has in a scripted world, at every moment.
@@ -138,8 +138,8 @@ impl World {
         let begun = |run: &&RunTimeline| run.begin == 0 || build.at(run.begin) <= now;
         let runs = build.timeline.runs.iter().take_while(begun).enumerate();
         let places = runs.flat_map(|(run, timeline)| {
-            let workflows = 0..timeline.workflows.len();
-            workflows.map(move |workflow| place.in_run(run).in_workflow(workflow))
+            let workflows = timeline.workflows.keys();
+            workflows.map(move |workflow| place.in_run(run).in_workflow(*workflow))
         });
         let views = places.map(|place| build.workflow_view(place, now));
         Some(views.collect())
@@ -315,8 +315,8 @@ fn planned_steps(build: &Build<'_>) -> Vec<PlannedStep> {
     let runs = build.timeline.runs.iter().enumerate();
     let workflows = runs.flat_map(|(run, timeline)| {
         let place = build.place.in_run(run);
-        let workflows = timeline.workflows.iter().enumerate();
-        workflows.map(move |(at, timeline)| (place.in_workflow(at), timeline))
+        let workflows = timeline.workflows.iter();
+        workflows.map(move |(at, timeline)| (place.in_workflow(*at), timeline))
     });
     let steps = workflows.flat_map(|(place, timeline)| {
         let steps = timeline.steps.iter().enumerate();

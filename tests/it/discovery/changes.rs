@@ -14,7 +14,7 @@ fn retried() -> ScenarioText {
         .with("retries: 1")
         .with("retry_after: 30s")
         .workflow(
-            "make, rollback: none",
+            "make, type: test, rollback: none",
             [
                 "Prepare, action: RunCommand, duration: 60s",
                 "Build, action: RunCommand, duration: 3s, outcome: failed",
@@ -41,7 +41,7 @@ async fn retried_build_is_opened_again_and_what_it_supersedes_is_marked() {
         .await;
     let scrape = exporter
         .until("the retry runs", |scrape| {
-            scrape.value(&execution("image", "BUILDING")) == Some(1.0)
+            scrape.value(&execution("image", "TESTING")) == Some(1.0)
                 && scrape.values(retried).len() == 2
                 && scrape.values(retried).contains(&1.0)
         })

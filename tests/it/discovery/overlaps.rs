@@ -11,18 +11,35 @@ use crate::support::scenario_text::{PipelineText, ScenarioText};
 fn scenario() -> ScenarioText {
     ScenarioText::of([PipelineText::new("golden")
         .workflow(
-            "long, parallel_group: both",
+            "long, type: test, parallel_group: both",
             [
                 "Long, action: RunCommand, duration: 2h",
                 "Never, action: RunCommand",
             ],
         )
         .workflow(
-            "short, parallel_group: both",
+            "short, type: test, parallel_group: both",
             [
                 "Short, action: RunCommand, duration: 610s",
                 "Then, action: RunCommand, duration: 2h",
             ],
+        )])
+    .with("listed_after: 0s")
+}
+
+/// An image that is BUILDING, and whose tests wait.
+fn building() -> ScenarioText {
+    ScenarioText::of([PipelineText::new("golden")
+        .workflow(
+            "build",
+            [
+                "Build, action: RunCommand, duration: 2h",
+                "Never, action: RunCommand",
+            ],
+        )
+        .workflow(
+            "test, type: test",
+            ["One, action: RunCommand", "Other, action: RunCommand"],
         )])
     .with("listed_after: 0s")
 }
@@ -179,7 +196,7 @@ async fn evicted_image_keeps_its_owner_while_a_failed_execution_of_it_is_exposed
         .with("retries: 1")
         .with("retry_after: 1m")
         .workflow(
-            "make, rollback: none",
+            "make, type: test, rollback: none",
             ["Build, action: RunCommand, duration: 1m, outcome: failed"],
         )])
     .with("listed_after: 0s");
@@ -214,7 +231,7 @@ async fn evicted_image_keeps_its_owner_while_a_failed_execution_of_it_is_exposed
 #[tokio::test]
 async fn image_passes_to_the_first_target_at_once_and_stays_there() {
     // Who chooses by the name alone knows first that it is wanted.
-    let late = scenario().with("faults: [{operation: GetImage, latency: 1s}]");
+    let late = building().with("faults: [{operation: GetImage, latency: 1s}]");
     let simulated = Simulated::start(late).await;
     let exporter = start(&config(&[
         target(&simulated, "first", &["pipelines: [golden]"]),

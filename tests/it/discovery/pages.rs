@@ -19,9 +19,9 @@ fn scenario(pages: &str) -> ScenarioText {
         PipelineText::new(&format!("golden-{number}"))
             .with("every: 3m")
             .with(&format!("builds: {builds}"))
-            .workflow("one, parallel_group: all", steps("One", ones))
-            .workflow("two, parallel_group: all", steps("Two", 1))
-            .workflow("three, parallel_group: all", steps("Two", 1))
+            .workflow("one, type: test, parallel_group: all", steps("One", ones))
+            .workflow("two, type: test, parallel_group: all", steps("Two", 1))
+            .workflow("three, type: test, parallel_group: all", steps("Two", 1))
     });
     ScenarioText::of(pipelines)
         .with("listed_after: 0s")

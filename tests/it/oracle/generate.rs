@@ -24,18 +24,19 @@ pub fn workflows(count: Range<usize>) -> impl Strategy<Value = String> {
     let workflow = (
         prop::collection::vec(step, 1..6),
         prop_oneof![3 => Just("announced"), 1 => Just("none"), 1 => Just("while_failed")],
-        prop_oneof![Just("pending"), Just("cancelled")],
         prop_oneof![3 => Just(""), 1 => Just("parallel_group: together, ")],
         prop_oneof![3 => Just("Abort"), 1 => Just("Continue")],
     );
     prop::collection::vec(workflow, count).prop_map(|workflows| {
         let mut text = String::new();
-        for (at, (steps, rollback, later, group, on_failure)) in workflows.into_iter().enumerate()
+        for (at, (steps, rollback, group, on_failure)) in workflows.into_iter().enumerate()
         {
-            let kind = ["build", "test", "distribution"][at.min(2)];
+            let kind = ["build", "test", "test", "distribution"][at.min(3)];
+            // The service has parallel groups for test workflows only.
+            let group = if kind == "test" { group } else { "" };
             text += &format!(
                 "{{name: own-{at}, type: {kind}, {group}on_failure: {on_failure}, \
-                 rollback: {rollback}, later: {later}, steps: ["
+                 rollback: {rollback}, steps: ["
             );
             for (at, (outcome, duration, timeout, on_failure, attempts, undone)) in
                 steps.into_iter().enumerate()

@@ -27,12 +27,12 @@ use crate::support::scenario_text::{PipelineText, ScenarioText};
 /// Longer than every first attempt, two discovery passes and the polls that follow from them.
 const SETTLED: Duration = Duration::from_secs(20 * 60);
 
-/// A failed build, one that runs, one that is available, and one that fails and is retried.
+/// A failed build, one that runs, one that is available, and one whose test fails and is retried.
 fn scenario() -> String {
-    let ended = |name: &str, outcome: &str| {
+    let ended = |name: &str, kind: &str, outcome: &str| {
         let last = format!("Last, action: RunCommand, duration: 2m, outcome: {outcome}");
         PipelineText::new(name).with("first: -40m").workflow(
-            "make, rollback: none",
+            &format!("make, type: {kind}, rollback: none"),
             ["First, action: RunCommand, duration: 2m".to_owned(), last],
         )
     };
@@ -43,13 +43,13 @@ fn scenario() -> String {
             "Last, action: RunCommand, duration: 10h",
         ],
     );
-    let retried = ended("retried", "failed")
+    let retried = ended("retried", "test", "failed")
         .with("retries: 1")
         .with("retry_after: 44m");
     let pipelines = [
-        ended("failed", "failed"),
+        ended("failed", "build", "failed"),
         running,
-        ended("available", "completed"),
+        ended("available", "build", "completed"),
         retried,
     ];
     ScenarioText::of(pipelines)

@@ -34,7 +34,7 @@ fn scenario() -> ScenarioText {
             .with("retries: 1")
             .with("retry_after: 10h")
             .workflow(
-                "own",
+                "own, type: test",
                 ["Fails, action: RunCommand, duration: 1m, outcome: failed"],
             ),
         PipelineText::new("one-off")
@@ -212,7 +212,7 @@ async fn retried_build_moves_its_image_again() {
     let arn = IMAGE.replace("golden", "again");
     let now = Timestamp::from(SystemTime::now());
     let world = World::new(scenario.clone(), 7, 1.0, now);
-    // After PENDING, CREATING, BUILDING and FAILED; the world is begun so long before now.
+    // After PENDING, CREATING, TESTING and FAILED; the world is begun so long before now.
     let retry = world.changes_of_image(&arn)[4].millis_since(now);
     let start = Timestamp::from_millis(now.millis() - retry);
     let running = Running::serve(World::new(scenario, 7, 1.0, start)).await;

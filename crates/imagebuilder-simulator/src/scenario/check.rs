@@ -6,12 +6,13 @@ use imagebuilder_model::identifier::{
     is_account_id, is_arn_name, is_number, is_region, is_semantic_version,
 };
 
+use super::destination::CONFIGURATION_STEPS;
 use super::managed;
-use super::pipeline::Pipeline;
+use super::pipeline::{ImageKind, Pipeline};
 use super::root::Scenario;
 use super::span::Span;
 use super::step::Step;
-use super::workflow::Workflow;
+use super::workflow::{Workflow, WorkflowKind};
 
 /// `WorkflowStepTimeoutSecondsInteger` of the service's model.
 const LONGEST_TIMEOUT: Span = Span::from_secs(43_200);
@@ -94,9 +95,11 @@ impl Pipeline {
         if self.every <= Span::ZERO {
             found.push("every must be over 0".to_owned());
         }
-        if self.workflows.is_empty() || self.workflows.len() > usize::from(u8::MAX) {
+        let count = self.workflows.len();
+        if self.import.is_none() && !(1..=usize::from(u8::MAX)).contains(&count) {
             found.push("workflows: there must be 1 to 255".to_owned());
         }
+        self.check_stages(&mut found);
         self.check_names(&mut found);
         self.check_texts(&mut found);
         self.check_times(&mut found);
@@ -104,6 +107,62 @@ impl Pipeline {
             found.extend(workflow.check());
         }
         found
+    }
+
+    /// What the service does not do after, or without, the workflows of a build.
+    fn check_stages(&self, found: &mut Vec<String>) {
+        let mut wrong = |is_wrong: bool, what: &str| {
+            if is_wrong {
+                found.push(what.to_owned());
+            }
+        };
+        let has = |kind| {
+            self.workflows
+                .iter()
+                .any(|workflow| workflow.kind() == kind)
+        };
+        let distributes = has(WorkflowKind::Distribution);
+        let is_ami = self.kind == ImageKind::Ami;
+        let has_later = has(WorkflowKind::Test) || distributes || !self.distribution.is_empty();
+        wrong(
+            self.retries > 0 && !(is_ami && has_later),
+            "retries: RetryImage takes images of type AMI that fail or are cancelled while they are \
+             tested or distributed; a build of containers, or one without such a stage, starts anew",
+        );
+        wrong(
+            self.import.is_some()
+                && !(self.workflows.is_empty() && self.without_pipeline && is_ami),
+            "import: an imported image is an AMI, and has without_pipeline: true and no workflows",
+        );
+        wrong(
+            !self.distribution.is_empty() && (distributes || !is_ami || self.import.is_some()),
+            "distribution: it is for AMIs without a workflow of type distribution",
+        );
+        wrong(
+            self.integration.is_some() && (!is_ami || self.import.is_some()),
+            "integration: it is for AMIs that are built",
+        );
+        for destination in &self.distribution {
+            let (account, step) = (&destination.account, &destination.configuration_step);
+            let known = |step: &String| CONFIGURATION_STEPS.contains(&step.as_str());
+            wrong(
+                !is_region(&destination.region)
+                    || !account
+                        .as_ref()
+                        .is_none_or(|account| is_account_id(account))
+                    || !step.as_ref().is_none_or(known)
+                    || destination.error.is_empty(),
+                "distribution: the region, account, configuration_step or error of a destination is none",
+            );
+        }
+        let turns = self
+            .integration
+            .as_ref()
+            .map(|integration| &integration.in_turn);
+        wrong(
+            turns.is_some_and(Vec::is_empty),
+            "integration: in_turn needs an outcome",
+        );
     }
 
     /// Names as the service's model has them.
@@ -195,6 +254,9 @@ impl Workflow {
         }
         if self.managed.is_none() && (self.steps.is_empty() || self.steps.len() > 255) {
             wrong("an own workflow needs 1 to 255 steps".to_owned());
+        }
+        if self.parallel_group.is_some() && self.kind() != WorkflowKind::Test {
+            wrong("parallel_group is for workflows of type test".to_owned());
         }
         if self.managed.is_some() && self.kind.is_some() {
             wrong("type is an own workflow's; a managed one has its own".to_owned());

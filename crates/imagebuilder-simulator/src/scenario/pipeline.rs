@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::destination::{Destination, Import, Integration};
 use super::span::Span;
 use super::workflow::Workflow;
 
@@ -63,7 +64,8 @@ pub(crate) struct Pipeline {
     /// How many builds there are; without end if absent.
     #[serde(default)]
     pub(crate) builds: Option<u32>,
-    /// How often a failed build is run again under the same build version.
+    /// How often a build that fails or is cancelled while it is tested or distributed is resumed under
+    /// the same build version.
     #[serde(default)]
     pub(crate) retries: u8,
     #[serde(default = "default::retry_after")]
@@ -80,6 +82,21 @@ pub(crate) struct Pipeline {
     /// The statuses of an image after it became AVAILABLE.
     #[serde(default)]
     pub(crate) lifecycle: Vec<Lifecycle>,
+    /// Where the image is distributed to without a workflow: its own region and account if empty.
+    #[serde(default)]
+    pub(crate) distribution: Vec<Destination>,
+    #[serde(default)]
+    pub(crate) integration: Option<Integration>,
+    /// The image is imported: it has neither recipe nor workflows.
+    #[serde(default)]
+    pub(crate) import: Option<Import>,
+    /// The CloudWatch Logs group, where it is not the service's default.
+    #[serde(default)]
+    pub(crate) log_group: Option<String>,
+    /// `terminateInstanceOnFailure` is false: the instance of a failed build stays.
+    #[serde(default)]
+    pub(crate) keep_instance: bool,
+    #[serde(default)]
     pub(crate) workflows: Vec<Workflow>,
 }
 

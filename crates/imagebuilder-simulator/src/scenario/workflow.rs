@@ -15,14 +15,22 @@ pub(crate) struct Workflow {
     #[serde(rename = "type")]
     pub(crate) kind: Option<WorkflowKind>,
     pub(crate) version: Option<String>,
-    /// Neighbours of the same group run at the same time.
+    /// Of test workflows: neighbours of the same group run at the same time.
     pub(crate) parallel_group: Option<String>,
     /// `Continue` lets the build go on when this workflow fails.
     pub(crate) on_failure: Failure,
     pub(crate) rollback: RollbackMode,
-    /// The status of the steps after the one that failed.
-    pub(crate) later: Later,
     pub(crate) steps: Vec<Step>,
+}
+
+impl Workflow {
+    pub(crate) fn kind(&self) -> WorkflowKind {
+        match self.managed {
+            Some(Managed::BuildImage) => WorkflowKind::Build,
+            Some(Managed::TestImage) => WorkflowKind::Test,
+            None => self.kind.unwrap_or_default(),
+        }
+    }
 }
 
 /// Amazon's own workflows.
@@ -67,13 +75,4 @@ pub(crate) enum RollbackMode {
     WhileFailed,
     /// FAILED, and nothing is rolled back.
     None,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Later {
-    /// PENDING for ever.
-    #[default]
-    Pending,
-    Cancelled,
 }

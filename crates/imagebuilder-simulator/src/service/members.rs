@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::scenario::ImageKind;
 use crate::world::{
-    FailureView, ImageVersionView, ImageView, PipelineView, StepView, WorkflowView, build_type,
+    FailureView, ImageVersionView, ImageView, PipelineView, StepView, WorkflowView,
 };
 
 pub(crate) type Members = Map<String, Value>;
@@ -81,12 +81,18 @@ pub(crate) fn image(view: &ImageView) -> Members {
     let mut image = image_summary(view);
     // Only the recipe has the owner.
     image.remove("owner");
-    let recipe = json!({
-        "arn": view.recipe_arn,
-        "name": view.name,
-        "platform": view.platform.as_str(),
-        "owner": view.account,
-        "version": semantic(&view.version),
+    let recipe = view.recipe_arn.as_ref().map(|arn| {
+        json!({
+            "arn": arn,
+            "name": view.name,
+            "platform": view.platform.as_str(),
+            "owner": view.account,
+            "version": semantic(&view.version),
+        })
+    });
+    let infrastructure = view.infrastructure_arn.as_ref().map(|arn| {
+        let name = arn.rsplit('/').next();
+        json!({"arn": arn, "name": name, "terminateInstanceOnFailure": !view.keeps_instance})
     });
     let member = match view.kind {
         ImageKind::Ami => "imageRecipe",
@@ -99,6 +105,7 @@ pub(crate) fn image(view: &ImageView) -> Members {
         // images.
         "sourcePipelineArn": view.pipeline_arn,
         member: recipe,
+        "infrastructureConfiguration": infrastructure,
     })));
     members(json!({"image": image, "latestVersionReferences": references(view)}))
 }
@@ -115,14 +122,15 @@ pub(crate) fn image_summary(view: &ImageView) -> Members {
         "state": members(json!({
             "status": view.status.as_str(),
             "reason": view.reason,
-            "failureContext": view.failure.as_ref().map(|failure| failure_context(failure, view)),
+            "failureContext": view.failure.as_ref().map(failure_context),
         })),
         "owner": view.account,
         "dateCreated": view.created.map(Timestamp::iso8601),
         "outputResources": outputs(view),
         "tags": tags(&view.tags),
-        "buildType": build_type(view.scheduled),
-        "imageSource": "AMAZON_MANAGED",
+        "buildType": view.build_type,
+        "imageSource": source(view.build_type),
+        "loggingConfiguration": view.log_group.as_ref().map(|group| json!({"logGroupName": group})),
     }))
 }
 
@@ -142,8 +150,8 @@ pub(crate) fn image_version(view: &ImageVersionView, by_name: bool) -> Members {
         "osVersion": view.os_version,
         "owner": view.account,
         "dateCreated": view.created.iso8601(),
-        "buildType": build_type(view.scheduled),
-        "imageSource": "AMAZON_MANAGED",
+        "buildType": view.build_type,
+        "imageSource": source(view.build_type),
     }))
 }
 
@@ -192,47 +200,62 @@ fn members(literal: Value) -> Members {
 }
 
 /// `ImageFailureContext`
-fn failure_context(failure: &FailureView, view: &ImageView) -> Members {
-    let distribution = (failure.stage == ImageStatus::Distributing).then(|| {
-        let region = region(view);
-        json!({
-            "errorMessage": format!("In region '{region}' - '{}'", failure.message),
-            "regionFailures": [{
-                "region": region,
-                "status": if failure.timed_out { "TIMED_OUT" } else { "FAILED" },
-                "errorMessage": failure.message,
-            }],
-        })
+fn failure_context(failure: &FailureView) -> Members {
+    let step = failure.step.as_ref();
+    let regions = failure.regions.iter().map(|region| {
+        members(json!({
+            "region": region.region,
+            "targetAccountId": region.account_id,
+            "status": region.status,
+            "imageConfigurationStep": region.configuration_step,
+            "errorMessage": region.error,
+        }))
     });
+    let regions: Vec<Members> = regions.collect();
     members(json!({
         "imageStatus": failure.stage.as_str(),
-        "workflowExecutionId": failure.workflow_execution_id.to_string(),
-        "workflowArn": failure.workflow_arn,
-        "stepExecutionId": failure.step_execution_id.to_string(),
-        "failedStep": failure.step,
-        "componentFailure": failure.component.as_ref().map(|component| json!({
+        "workflowExecutionId": step.map(|step| step.workflow_execution_id.to_string()),
+        "workflowArn": step.map(|step| &step.workflow_arn),
+        "stepExecutionId": step.map(|step| step.step_execution_id.to_string()),
+        "failedStep": step.map(|step| &step.name),
+        "componentFailure": failure.component().map(|component| json!({
             "componentArn": component.arn,
             "phaseName": component.phase,
             "stepName": component.step,
             "action": component.action,
             "errorMessage": component.error,
         })),
-        "distributionFailure": distribution,
+        "distributionFailure": failure.distribution_error().map(|error| json!({
+            "errorMessage": error,
+            "regionFailures": regions,
+        })),
     }))
 }
 
 fn outputs(view: &ImageView) -> Option<Value> {
     let (output, region) = (view.output.as_deref()?, region(view));
-    Some(match view.kind {
-        ImageKind::Ami => json!({"amis": [{
-            "region": region,
-            "image": output,
-            "name": format!("{} {}", view.name, view.version.replace('/', "-")),
-            "accountId": view.account,
+    let name = format!("{} {}", view.name, view.version.replace('/', "-"));
+    let amis = view.amis.iter().map(|ami| {
+        json!({
+            "region": ami.region,
+            "image": ami.id,
+            "name": name,
+            "accountId": ami.account_id,
             "state": {"status": "AVAILABLE"},
-        }]}),
+        })
+    });
+    Some(match view.kind {
+        ImageKind::Ami => json!({"amis": amis.collect::<Vec<_>>()}),
         ImageKind::Docker => json!({"containers": [{"region": region, "imageUris": [output]}]}),
     })
+}
+
+/// `ImageSource` of the service's model.
+fn source(build_type: &str) -> &'static str {
+    match build_type.starts_with("IMPORT") {
+        true => "IMPORTED",
+        false => "AMAZON_MANAGED",
+    }
 }
 
 /// The ARNs of the newest image of this version, this minor one, this major one, and of all.

@@ -37,7 +37,7 @@ impl Build<'_> {
     /// `None` where the build has no such run or workflow.
     pub(crate) fn workflow(&self, place: Place) -> Option<&WorkflowTimeline> {
         let run = self.timeline.runs.get(usize::from(place.run))?;
-        run.workflows.get(usize::from(place.workflow))
+        run.workflows.get(&usize::from(place.workflow))
     }
 
     pub(crate) fn workflow_plan(&self, place: Place) -> &WorkflowPlan {
@@ -51,7 +51,7 @@ impl Build<'_> {
     /// `place` is one of this build's steps.
     pub(crate) fn step_timeline(&self, place: Place) -> &StepTimeline {
         let run = &self.timeline.runs[usize::from(place.run)];
-        &run.workflows[usize::from(place.workflow)].steps[usize::from(place.step)]
+        &run.workflows[&usize::from(place.workflow)].steps[usize::from(place.step)]
     }
 
     /// `place` is one of this build's steps.
@@ -92,7 +92,8 @@ impl Build<'_> {
     pub(crate) fn workflow_view(&self, place: Place, now: Timestamp) -> WorkflowView {
         let plan = self.workflow_plan(place);
         let runs = &self.timeline.runs;
-        let timeline = &runs[usize::from(place.run)].workflows[usize::from(place.workflow)];
+        let at = usize::from(place.workflow);
+        let timeline = &runs[usize::from(place.run)].workflows[&at];
         let offset = now.millis_since(self.begin);
         let past = |at: Option<i64>| at.filter(|at| *at <= offset).map(|at| self.at(at));
         let count = |status: StepStatus| {
@@ -118,9 +119,9 @@ impl Build<'_> {
             start: past(timeline.start),
             end: past(timeline.end),
             parallel_group: plan.group.clone(),
-            retried: runs
-                .get(usize::from(place.run) + 1)
-                .is_some_and(|next| next.begin <= offset),
+            retried: { runs.iter() }
+                .skip(usize::from(place.run) + 1)
+                .any(|next| next.begin <= offset && next.workflows.contains_key(&at)),
         }
     }
 
@@ -235,6 +236,14 @@ impl Build<'_> {
     /// The AMI that a step makes.
     pub(crate) fn ami(&self, place: Place) -> String {
         format!("ami-{:017x}", self.number(place, 1))
+    }
+
+    /// The copy of that AMI in the destination with this place.
+    pub(crate) fn copied_ami(&self, place: Place, destination: usize) -> String {
+        format!(
+            "ami-{:017x}",
+            self.number(place, 1_000 + destination as u64)
+        )
     }
 
     /// The instance that all steps of one workflow execution run on.

@@ -79,7 +79,7 @@ impl<'a> Catalog<'a> {
             platform: pipeline.platform,
             os_version: plan.os_version().to_owned(),
             created: self.calendar.begin_of(plan, 0),
-            scheduled: plan.schedule().is_some(),
+            build_type: plan.build_type(),
         }
     }
 

@@ -3,23 +3,24 @@
 //! The workflows decide: an image is BUILDING, TESTING or DISTRIBUTING while one of that type
 //! runs, and its final status is that of the last run of the build.
 
-use imagebuilder_model::{ImageStatus, StepStatus, Timestamp};
+use imagebuilder_model::{Ami, ImageStatus, Timestamp};
 
 use super::build::Build;
-use super::ids::{self, Place};
-use super::plan::WorkflowPlan;
-use super::tempo::GAP;
-use super::timeline::{Stop, WorkflowTimeline};
-use super::view::{FailureView, ImageView};
-use crate::scenario::{Failure, ImageKind, LifecycleStatus, WorkflowKind};
+use super::ids::Place;
+use super::plan::Plan;
+use super::tempo::{GAP, Tempo};
+use super::timeline::{Stage, Stop};
+use super::view::ImageView;
+use super::{failure, timeline};
+use crate::scenario::{ImageKind, LifecycleStatus};
 
 /// A status of the image, from this moment on.
 struct Phase {
     /// Milliseconds from the build's begin.
     at: i64,
     status: ImageStatus,
-    /// The step that failed, where the status is FAILED.
-    failed: Option<Place>,
+    /// The run that failed and where, while the status is FAILED.
+    failed: Option<(Place, Stage)>,
 }
 
 /// Returns every moment at which the image's status changes, in order.
@@ -41,12 +42,9 @@ pub(crate) fn status(build: &Build<'_>, now: Timestamp) -> ImageStatus {
 pub(crate) fn view(build: &Build<'_>, now: Timestamp) -> ImageView {
     let (plan, pipeline) = (build.plan, &build.plan.pipeline);
     let Phase { status, failed, .. } = phase(build, now);
-    let failure = failed.map(|at| failure(build, at));
-    let made = [
-        ImageStatus::Available,
-        ImageStatus::Deprecated,
-        ImageStatus::Disabled,
-    ];
+    let failure = failed.and_then(|(run, stage)| failure::view(build, run, stage));
+    let is_made = made(&status);
+    let is_import = pipeline.import.is_some();
     ImageView {
         arn: build.image_arn(),
         name: plan.image_display_name().to_owned(),
@@ -55,15 +53,19 @@ pub(crate) fn view(build: &Build<'_>, now: Timestamp) -> ImageView {
         kind: pipeline.kind,
         platform: pipeline.platform,
         os_version: plan.os_version().to_owned(),
-        reason: failure.as_ref().map(reason),
+        reason: failure.as_ref().map(|failure| failure.reason.clone()),
         failure,
         created: (build.begin <= now).then_some(build.begin),
         pipeline_arn: plan.pipeline_arn(),
-        recipe_arn: plan.recipe_arn(),
-        scheduled: plan.schedule().is_some(),
+        recipe_arn: (!is_import).then(|| plan.recipe_arn()),
+        infrastructure_arn: (!is_import).then(|| plan.infrastructure_arn()),
+        keeps_instance: pipeline.keep_instance,
+        build_type: plan.build_type(),
+        log_group: pipeline.log_group.clone(),
         enhanced_metadata: pipeline.enhanced_metadata,
         tags: plan.image_tags().clone(),
-        output: made.contains(&status).then(|| output(build)),
+        output: is_made.then(|| output(build)),
+        amis: if is_made { amis(build) } else { Vec::new() },
         status,
     }
 }
@@ -89,89 +91,93 @@ fn phases(build: &Build<'_>) -> Vec<Phase> {
 }
 
 fn play_run(build: &Build<'_>, run: usize, phases: &mut Vec<Phase>) {
+    let place = build.place.in_run(run);
     let mut push = |at, status, failed| phases.push(Phase { at, status, failed });
     let (plan, tempo) = (build.plan, build.tempo);
-    let (place, run) = (build.place.in_run(run), &build.timeline.runs[run]);
+    let earlier = run
+        .checked_sub(1)
+        .and_then(|run| build.timeline.runs[run].stop);
+    let run = &build.timeline.runs[run];
     let gap = tempo.scaled(GAP);
-    push(run.begin, ImageStatus::Pending, None);
-    push(run.begin + gap / 2, ImageStatus::Creating, None);
-    let mut status = ImageStatus::Creating;
+    // A retry returns to the stage that failed.
+    let mut status = match earlier {
+        Some((_, stopped)) => stopped.status(plan),
+        None => ImageStatus::Pending,
+    };
+    push(run.begin, status.clone(), None);
+    if earlier.is_none() {
+        status = ImageStatus::Creating;
+        push(run.begin + gap / 2, ImageStatus::Creating, None);
+    }
     let mut last = run.begin;
-    for (workflow, plan) in run.workflows.iter().zip(&plan.workflows) {
+    for (at, workflow) in &run.workflows {
         let Some(start) = workflow.start else {
             continue;
         };
         // A run that stops is over for the image once the workflows that ran have said so,
         // whatever is still rolled back.
         last = last.max(workflow.end.unwrap_or(start));
-        let next = stage(plan.kind);
+        let next = Stage::Workflow(*at).status(plan);
         if next != status {
             push(start, next.clone(), None);
             status = next;
         }
     }
+    let failed = |stopped| Some((place, stopped));
+    let is_import = plan.pipeline.import.is_some();
     match run.stop {
-        Some(Stop::Cancelled) => push(last, ImageStatus::Cancelled, None),
-        Some(Stop::Failed) => {
-            let failed = failed_step(&plan.workflows, &run.workflows, place);
-            push(last, ImageStatus::Failed, failed);
+        Some((Stop::Cancelled, _)) => return push(last, ImageStatus::Cancelled, None),
+        Some((Stop::Failed, stopped @ Stage::Workflow(_))) => {
+            return push(last, ImageStatus::Failed, failed(stopped));
         }
-        None => {
-            let mut at = run.end;
-            if status != ImageStatus::Distributing {
-                push(at, ImageStatus::Distributing, None);
-                at += gap;
-            }
-            // What follows the distribution, launch templates and the like, is only an AMI's.
-            if plan.pipeline.kind == ImageKind::Ami {
-                push(at, ImageStatus::Integrating, None);
-                at += gap;
-            }
-            push(at, ImageStatus::Available, None);
-            for later in &plan.pipeline.lifecycle {
-                let status = match later.status {
-                    LifecycleStatus::Deprecated => ImageStatus::Deprecated,
-                    LifecycleStatus::Disabled => ImageStatus::Disabled,
-                    LifecycleStatus::Deleted => ImageStatus::Deleted,
-                };
-                push(at + tempo.scaled(later.after), status, None);
-            }
+        Some((Stop::Failed, stopped)) if is_import => {
+            return push(run.end, ImageStatus::Failed, failed(stopped));
         }
+        None if is_import => return push(run.end, ImageStatus::Available, None),
+        _ => {}
+    }
+    if status != ImageStatus::Distributing {
+        push(run.ran, ImageStatus::Distributing, None);
+    }
+    let mut at = run.ran + timeline::distribution_time(plan, tempo);
+    if let Some((_, stopped @ Stage::Distribution)) = run.stop {
+        return push(at, ImageStatus::Failed, failed(stopped));
+    }
+    // What follows the distribution, launch templates and the like, is only an AMI's.
+    if plan.pipeline.kind == ImageKind::Ami {
+        push(at, ImageStatus::Integrating, None);
+        at += gap;
+    }
+    if let Some((_, stopped @ Stage::Integration)) = run.stop {
+        return push(at, ImageStatus::Failed, failed(stopped));
+    }
+    push(at, ImageStatus::Available, None);
+    grow_old(plan, tempo, at, push);
+}
+
+/// The statuses of an image after it became AVAILABLE.
+fn grow_old(
+    plan: &Plan,
+    tempo: Tempo,
+    available: i64,
+    mut push: impl FnMut(i64, ImageStatus, Option<(Place, Stage)>),
+) {
+    for later in &plan.pipeline.lifecycle {
+        let status = match later.status {
+            LifecycleStatus::Deprecated => ImageStatus::Deprecated,
+            LifecycleStatus::Disabled => ImageStatus::Disabled,
+            LifecycleStatus::Deleted => ImageStatus::Deleted,
+        };
+        push(available + tempo.scaled(later.after), status, None);
     }
 }
 
-/// The image's status while workflows of this type run.
-fn stage(kind: WorkflowKind) -> ImageStatus {
-    match kind {
-        WorkflowKind::Build => ImageStatus::Building,
-        WorkflowKind::Test => ImageStatus::Testing,
-        WorkflowKind::Distribution => ImageStatus::Distributing,
-    }
-}
-
-/// The first step that failed and so ended the run.
-fn failed_step(
-    plans: &[WorkflowPlan],
-    timelines: &[WorkflowTimeline],
-    place: Place,
-) -> Option<Place> {
-    let workflows = timelines.iter().zip(plans).enumerate();
-    workflows
-        .filter(|(_, (_, plan))| plan.on_failure == Failure::Abort)
-        .find_map(|(workflow, (timeline, plan))| {
-            let step = first_failure(timeline, plan)?;
-            Some(place.in_workflow(workflow).at_step(step))
-        })
-}
-
-/// The step that failed and so ended its workflow.
-fn first_failure(timeline: &WorkflowTimeline, plan: &WorkflowPlan) -> Option<usize> {
-    let mut steps = timeline.steps.iter().zip(&plan.steps);
-    steps.position(|(timeline, plan)| {
-        let last = timeline.phases.last();
-        let failed = last.is_some_and(|phase| phase.status == StepStatus::Failed);
-        failed && plan.on_failure == Failure::Abort
-    })
+/// Whether an image of this status has outputs.
+fn made(status: &ImageStatus) -> bool {
+    matches!(
+        status,
+        ImageStatus::Available | ImageStatus::Deprecated | ImageStatus::Disabled
+    )
 }
 
 /// The AMI that the last CreateImage step put out, or the container image.
@@ -186,40 +192,52 @@ fn output(build: &Build<'_>) -> String {
             plan.build_version(build.place.build).replace('/', "-")
         );
     }
-    let run = build.place.in_run(build.timeline.runs.len() - 1);
-    let workflows = plan.workflows.iter().enumerate();
-    let places = workflows.flat_map(|(at, workflow)| {
-        let steps = workflow.steps.iter().enumerate();
-        let creating = steps.filter(|(_, step)| step.action == "CreateImage");
-        creating.map(move |(step, _)| run.in_workflow(at).at_step(step))
+    build.ami(created_by(build))
+}
+
+/// The last CreateImage step that ran, in the last run that has its workflow.
+fn created_by(build: &Build<'_>) -> Place {
+    let runs = build.timeline.runs.iter().enumerate();
+    let ran = runs.flat_map(|(run, timeline)| {
+        let place = build.place.in_run(run);
+        let workflows = timeline.workflows.keys();
+        workflows.map(move |workflow| place.in_workflow(*workflow))
     });
-    build.ami(places.last().unwrap_or(run))
+    let places = ran.flat_map(|place| {
+        let steps = build.workflow_plan(place).steps.iter().enumerate();
+        let creating = steps.filter(|(_, step)| step.action == "CreateImage");
+        creating.map(move |(step, _)| place.at_step(step))
+    });
+    let last = places.max_by_key(|place| (place.workflow, place.run, place.step));
+    last.unwrap_or(build.place)
 }
 
-fn failure(build: &Build<'_>, at: Place) -> FailureView {
-    let (workflow, plan) = (build.workflow_plan(at), build.step_plan(at));
-    let last = build.step_timeline(at).phases.last();
-    let is_component = last.is_some_and(|phase| build.is_component_failure(at, phase));
-    FailureView {
-        stage: stage(workflow.kind),
-        workflow_execution_id: ids::workflow_id(build.tempo.seed, at),
-        workflow_arn: workflow.arn.clone(),
-        step_execution_id: ids::step_id(build.tempo.seed, at),
-        step: plan.name.clone(),
-        timed_out: last.is_some_and(|phase| phase.timed_out),
-        message: last
-            .and_then(|phase| phase.error.clone())
-            .unwrap_or_default(),
-        component: is_component.then(|| build.component(at)),
+/// The AMIs of the image by region and account.
+fn amis(build: &Build<'_>) -> Vec<Ami> {
+    let pipeline = &build.plan.pipeline;
+    if pipeline.kind == ImageKind::Docker {
+        return Vec::new();
     }
-}
-
-/// The text that the user guide's page on failure context shows.
-fn reason(failure: &FailureView) -> String {
-    let what = match &failure.component {
-        Some(component) => format!("Document {} failed!", component.arn),
-        None => failure.message.clone(),
+    let created = created_by(build);
+    let own = Ami {
+        region: pipeline.region.clone(),
+        account_id: pipeline.account.clone(),
+        id: build.ami(created),
     };
-    let id = &failure.workflow_execution_id;
-    format!("Workflow Execution ID: '{id}' failed with reason: {what}")
+    if pipeline.distribution.is_empty() {
+        return vec![own];
+    }
+    let destinations = pipeline.distribution.iter().enumerate();
+    let amis = destinations.map(|(at, destination)| {
+        let ami = Ami {
+            region: destination.region.clone(),
+            account_id: (destination.account.clone()).unwrap_or_else(|| own.account_id.clone()),
+            id: build.copied_ami(created, at),
+        };
+        match (&ami.region, &ami.account_id) == (&own.region, &own.account_id) {
+            true => own.clone(),
+            false => ami,
+        }
+    });
+    amis.collect()
 }

@@ -30,7 +30,7 @@ pub(crate) fn view(calendar: &Calendar, at: u16, now: Timestamp) -> PipelineView
         platform: pipeline.platform,
         kind: pipeline.kind,
         recipe_arn: plan.recipe_arn(),
-        infrastructure_arn: plan.arn(&format!("infrastructure-configuration/{}", pipeline.name)),
+        infrastructure_arn: plan.infrastructure_arn(),
         distribution_arn: plan.arn(&format!("distribution-configuration/{}", pipeline.name)),
         timezone: schedule.as_ref().and(pipeline.timezone.clone()),
         enabled: disabled.is_none(),

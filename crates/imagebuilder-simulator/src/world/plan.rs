@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use imagebuilder_model::StepStatus;
 
+use super::tempo::GAP;
 use crate::scenario::managed::{self, ManagedStep};
 use crate::scenario::{
-    Attempts, Component, Failure, ImageKind, Later, Managed, Outcome, Pipeline, Platform, Range,
-    RollbackMode, RollbackOutcome, Span, Step, Workflow, WorkflowKind,
+    Attempts, Component, Failure, ImageKind, Outcome, Pipeline, Platform, Range, RollbackMode,
+    RollbackOutcome, Span, Step, Workflow, WorkflowKind,
 };
 
 #[derive(Debug)]
@@ -26,7 +27,6 @@ pub(crate) struct WorkflowPlan {
     pub(crate) group: Option<String>,
     pub(crate) on_failure: Failure,
     pub(crate) rollback: RollbackMode,
-    pub(crate) later: Later,
     pub(crate) steps: Vec<StepPlan>,
 }
 
@@ -96,6 +96,11 @@ impl Plan {
         self.arn(&format!("{kind}/{name}/{version}"))
     }
 
+    pub(crate) fn infrastructure_arn(&self) -> String {
+        let name = &self.pipeline.name;
+        self.arn(&format!("infrastructure-configuration/{name}"))
+    }
+
     /// The ARN of a resource of the pipeline's account.
     pub(crate) fn arn(&self, resource: &str) -> String {
         let pipeline = &self.pipeline;
@@ -133,6 +138,27 @@ impl Plan {
         own.unwrap_or(&self.pipeline.tags)
     }
 
+    /// `BuildType` of the service's model.
+    pub(crate) fn build_type(&self) -> &'static str {
+        match (&self.pipeline.import, self.schedule()) {
+            (Some(import), _) => import.build_type.as_str(),
+            (None, Some(_)) => "SCHEDULED",
+            (None, None) => "USER_INITIATED",
+        }
+    }
+
+    /// How long the distribution without a workflow takes; `None` where a workflow distributes.
+    pub(crate) fn distribution_time(&self) -> Option<Span> {
+        let distributes = |plan: &WorkflowPlan| plan.kind == WorkflowKind::Distribution;
+        if self.workflows.iter().any(distributes) {
+            return None;
+        }
+        Some(match self.pipeline.distribution.is_empty() {
+            true => GAP,
+            false => DISTRIBUTION,
+        })
+    }
+
     /// The expression of its schedule; `None` where users start the builds.
     pub(crate) fn schedule(&self) -> Option<String> {
         let pipeline = &self.pipeline;
@@ -154,23 +180,19 @@ impl Plan {
 
 impl WorkflowPlan {
     fn new(pipeline: &Pipeline, workflow: &Workflow) -> Self {
-        let (owner, name, kind, steps) = match workflow.managed {
+        let kind = workflow.kind();
+        let (owner, name, steps): (_, _, Vec<StepPlan>) = match workflow.managed {
             Some(managed) => (
                 pipeline.partition.as_str(),
                 managed.name(),
-                match managed {
-                    Managed::BuildImage => WorkflowKind::Build,
-                    Managed::TestImage => WorkflowKind::Test,
-                },
                 managed::steps(managed)
                     .iter()
-                    .map(|base| managed_step(base, workflow, pipeline.platform))
+                    .map(|base| managed_step(base, workflow, pipeline))
                     .collect(),
             ),
             None => (
                 pipeline.account.as_str(),
                 workflow.name.as_deref().unwrap_or("unnamed"),
-                workflow.kind.unwrap_or_default(),
                 workflow.steps.iter().map(StepPlan::new).collect(),
             ),
         };
@@ -186,7 +208,6 @@ impl WorkflowPlan {
             group: workflow.parallel_group.clone(),
             on_failure: workflow.on_failure,
             rollback: workflow.rollback,
-            later: workflow.later,
             steps,
         }
     }
@@ -217,16 +238,23 @@ impl StepPlan {
     }
 }
 
+/// How long scripted destinations take.
+const DISTRIBUTION: Span = Span::from_secs(120);
 const ROLLBACK: Range = Range::between(Span::from_secs(30), Span::from_secs(90));
 
-fn managed_step(base: &ManagedStep, workflow: &Workflow, platform: Platform) -> StepPlan {
+fn managed_step(base: &ManagedStep, workflow: &Workflow, pipeline: &Pipeline) -> StepPlan {
     let scripted = workflow.steps.iter().find(|step| step.name == base.name);
     let mut step = scripted.cloned().unwrap_or_default();
     step.name = base.name.to_owned();
     step.action = Some(base.action.to_owned());
     step.on_failure = Some(step.on_failure.unwrap_or(base.on_failure));
     let decided = step.outcome.is_some() || !step.chances.is_empty() || !step.in_turn.is_empty();
-    let elsewhere = base.platform.is_some_and(|there| there != platform);
+    let elsewhere = base
+        .platform
+        .is_some_and(|there| there != pipeline.platform);
+    if pipeline.keep_instance && base.action == "LaunchInstance" {
+        step.rollback = step.rollback.or(Some(RollbackOutcome::Skipped));
+    }
     let mut plan = StepPlan::new(&step);
     if !decided && (elsewhere || base.optional) {
         plan.outcome = Some(Outcome::Skipped);

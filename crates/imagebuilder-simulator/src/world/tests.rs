@@ -295,7 +295,8 @@ fn cancelled_build_cancels_what_had_not_begun() {
 
 #[test]
 fn retry_supersedes_the_failed_run_under_the_same_build_version() {
-    let steps = "steps: [{name: Fails, action: RunCommand, duration: 10s, outcome: failed}]";
+    let steps = "type: test, \
+                 steps: [{name: Fails, action: RunCommand, duration: 10s, outcome: failed}]";
     let world = one("retries: 1, retry_after: 60s,", steps);
     let steps = ids(&world);
     assert_eq!(steps.len(), 2);

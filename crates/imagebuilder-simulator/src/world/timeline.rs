@@ -3,13 +3,15 @@
 //! A pure function of plan, seed and speed; times are milliseconds from the build's begin. Knows no
 //! clock and no ids: the calendar gives a timeline its place in time.
 
-use imagebuilder_model::{RollbackStatus, StepStatus, WorkflowStatus};
+use std::collections::{BTreeMap, BTreeSet};
+
+use imagebuilder_model::{ImageStatus, RollbackStatus, StepStatus, WorkflowStatus};
 
 use super::ids::Place;
 use super::plan::{Plan, WorkflowPlan};
 use super::step_timeline::{StepPhase, play_step};
 use super::tempo::{GAP, SALT_ROLLBACK, Tempo};
-use crate::scenario::{Failure, Later, RollbackMode, RollbackOutcome};
+use crate::scenario::{Failure, ImageKind, Outcome, RollbackMode, RollbackOutcome, WorkflowKind};
 
 /// One build: its first run and its retries.
 #[derive(Debug)]
@@ -23,9 +25,12 @@ pub(crate) struct RunTimeline {
     pub(crate) begin: i64,
     /// When the last thing happened.
     pub(crate) end: i64,
+    /// When everything of the workflows had happened.
+    pub(crate) ran: i64,
     /// `None` where everything was run.
-    pub(crate) stop: Option<Stop>,
-    pub(crate) workflows: Vec<WorkflowTimeline>,
+    pub(crate) stop: Option<(Stop, Stage)>,
+    /// By place in the plan; a retry runs only what its first run did not complete.
+    pub(crate) workflows: BTreeMap<usize, WorkflowTimeline>,
 }
 
 #[derive(Debug, Default)]
@@ -53,48 +58,144 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
+/// Where a run stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// In the workflow with this place in the plan.
+    Workflow(usize),
+    /// In the distribution without a workflow.
+    Distribution,
+    Integration,
+    Import,
+}
+
+impl Stage {
+    /// The status of an image at this stage.
+    pub(crate) fn status(self, plan: &Plan) -> ImageStatus {
+        match self {
+            Self::Workflow(at) => match plan.workflows[at].kind {
+                WorkflowKind::Build => ImageStatus::Building,
+                WorkflowKind::Test => ImageStatus::Testing,
+                WorkflowKind::Distribution => ImageStatus::Distributing,
+            },
+            Self::Distribution => ImageStatus::Distributing,
+            Self::Integration => ImageStatus::Integrating,
+            Self::Import => ImageStatus::Creating,
+        }
+    }
+}
+
 pub(crate) fn build(plan: &Plan, tempo: Tempo, place: Place) -> BuildTimeline {
     let mut runs = Vec::new();
-    let mut begin = 0;
+    let (mut begin, mut wanted) = (0, (0..plan.workflows.len()).collect());
     loop {
-        let run = play_run(plan, tempo, place.in_run(runs.len()), begin);
-        let (end, stop) = (run.end, run.stop);
+        let run = play_run(plan, tempo, place.in_run(runs.len()), begin, &wanted);
+        let (end, resumed) = (run.end, resumed_from(plan, &run));
         runs.push(run);
-        if stop != Some(Stop::Failed) || runs.len() > usize::from(plan.pipeline.retries) {
+        let (Some(from), true) = (resumed, runs.len() <= usize::from(plan.pipeline.retries)) else {
             return BuildTimeline { runs, end };
-        }
+        };
+        let later = from..plan.workflows.len();
+        wanted = later.filter(|at| !is_completed(&runs, *at)).collect();
         begin = end + tempo.scaled(plan.pipeline.retry_after).max(1);
     }
 }
 
-fn play_run(plan: &Plan, tempo: Tempo, place: Place, begin: i64) -> RunTimeline {
-    let mut workflows: Vec<WorkflowTimeline> = Vec::with_capacity(plan.workflows.len());
-    let mut end = begin;
-    let mut stop = None;
-    while workflows.len() < plan.workflows.len() {
-        let first = workflows.len();
-        let group = group_length(&plan.workflows[first..]);
-        let start = end + tempo.scaled(GAP);
-        for (index, workflow) in plan.workflows[first..first + group].iter().enumerate() {
-            if stop.is_some() {
-                workflows.push(never_started(workflow, end));
+/// The first workflow that a retry may run again; `None` where the service refuses the retry. It
+/// takes AMIs that failed or were cancelled while they were tested or distributed.
+fn resumed_from(plan: &Plan, run: &RunTimeline) -> Option<usize> {
+    if plan.pipeline.kind != ImageKind::Ami {
+        return None;
+    }
+    let (_, stage) = run.stop?;
+    match stage {
+        Stage::Workflow(at) if plan.workflows[at].kind != WorkflowKind::Build => {
+            let group = &plan.workflows[at].group;
+            let before = plan.workflows[..at].iter().rev();
+            let alike = before.take_while(|plan| group.is_some() && plan.group == *group);
+            Some(at - alike.count())
+        }
+        Stage::Distribution => Some(plan.workflows.len()),
+        Stage::Workflow(_) | Stage::Integration | Stage::Import => None,
+    }
+}
+
+/// Whether the last execution of a workflow completed.
+fn is_completed(runs: &[RunTimeline], workflow: usize) -> bool {
+    let last = runs
+        .iter()
+        .rev()
+        .find_map(|run| run.workflows.get(&workflow));
+    let last = last.and_then(|timeline| timeline.phases.last());
+    last.is_some_and(|(_, status)| *status == WorkflowStatus::Completed)
+}
+
+fn play_run(
+    plan: &Plan,
+    tempo: Tempo,
+    place: Place,
+    begin: i64,
+    wanted: &BTreeSet<usize>,
+) -> RunTimeline {
+    let mut workflows = BTreeMap::new();
+    let (mut ran, mut stop, mut first) = (begin, None, 0);
+    while first < plan.workflows.len() {
+        let group = first..first + group_length(&plan.workflows[first..]);
+        first = group.end;
+        let (start, stopped) = (ran + tempo.scaled(GAP), stop.is_some());
+        for index in group.filter(|index| wanted.contains(index)) {
+            let workflow = &plan.workflows[index];
+            if stopped {
+                workflows.insert(index, never_started(workflow, ran));
                 continue;
             }
             let (played, last, ended) =
-                play_workflow(workflow, tempo, place.in_workflow(first + index), start);
-            workflows.push(played);
-            end = end.max(last);
+                play_workflow(workflow, tempo, place.in_workflow(index), start);
+            workflows.insert(index, played);
+            ran = ran.max(last);
             if workflow.on_failure == Failure::Abort || ended == Some(Stop::Cancelled) {
-                stop = stop.or(ended);
+                stop = stop.or(ended.map(|ended| (ended, Stage::Workflow(index))));
             }
         }
+    }
+    let (mut end, mut stop) = (ran, stop);
+    if let Some(import) = &plan.pipeline.import {
+        end = begin + tempo.draw(place, 1, import.duration);
+        stop = import.error.as_ref().map(|_| (Stop::Failed, Stage::Import));
+    } else if stop.is_none() {
+        stop = stop_after_workflows(plan, place);
+        end += match stop {
+            None => 0,
+            Some((_, Stage::Integration)) => tempo.scaled(GAP) + distribution_time(plan, tempo),
+            Some(_) => distribution_time(plan, tempo),
+        };
     }
     RunTimeline {
         begin,
         end,
+        ran,
         stop,
         workflows,
     }
+}
+
+/// Milliseconds of the distribution without a workflow.
+pub(crate) fn distribution_time(plan: &Plan, tempo: Tempo) -> i64 {
+    plan.distribution_time()
+        .map_or(0, |time| tempo.scaled(time))
+}
+
+fn stop_after_workflows(plan: &Plan, place: Place) -> Option<(Stop, Stage)> {
+    let pipeline = &plan.pipeline;
+    let mut outcomes = { pipeline.distribution.iter() }
+        .map(|destination| destination.outcome(place.build, place.run));
+    if outcomes.any(|outcome| outcome != Outcome::Completed) {
+        return Some((Stop::Failed, Stage::Distribution));
+    }
+    let integration = pipeline.integration.as_ref()?;
+    let turn = place.build as usize % integration.in_turn.len();
+    let failed = integration.in_turn[turn] != Outcome::Completed;
+    failed.then_some((Stop::Failed, Stage::Integration))
 }
 
 /// How many workflows from here run at the same time.
@@ -147,9 +248,9 @@ fn play_workflow(
     let mut stop = None;
     for (index, step) in plan.steps.iter().enumerate() {
         if let Some(stop) = stop {
-            workflow.steps.push(match (stop, plan.later) {
-                (Stop::Failed, Later::Pending) => StepTimeline::default(),
-                _ => cancelled(now),
+            workflow.steps.push(match stop {
+                Stop::Failed => StepTimeline::default(),
+                Stop::Cancelled => cancelled(now),
             });
             continue;
         }

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use imagebuilder_model::{
-    Image, ImageArn, ImageFailure, ImageStatus, OnFailure, Pipeline, PipelineArn, RollbackStatus,
-    StepExecution, StepExecutionId, StepOutputs, StepStatus, StepTotals, Timestamp, WorkflowArn,
-    WorkflowExecution, WorkflowExecutionId, WorkflowStatus, resource_name,
+    Ami, Image, ImageArn, ImageFailure, ImageStatus, OnFailure, Pipeline, PipelineArn,
+    RegionFailure, RollbackStatus, StepExecution, StepExecutionId, StepOutputs, StepStatus,
+    StepTotals, Timestamp, WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
+    resource_name,
 };
 
 use crate::scenario::{ImageKind, Platform, WorkflowKind};
@@ -127,13 +128,20 @@ pub struct ImageView {
     pub created: Option<Timestamp>,
     /// Of the pipeline that built it.
     pub pipeline_arn: Option<String>,
-    pub recipe_arn: String,
-    /// Whether the pipeline's schedule started the build, not a user.
-    pub scheduled: bool,
+    /// `None` for an imported image.
+    pub recipe_arn: Option<String>,
+    pub infrastructure_arn: Option<String>,
+    /// The instance of a failed build stays.
+    pub keeps_instance: bool,
+    /// `BuildType` of the service's model.
+    pub build_type: &'static str,
+    pub log_group: Option<String>,
     pub enhanced_metadata: bool,
     pub tags: BTreeMap<String, String>,
     /// The AMI's id or the container image's URI, once the image was made.
     pub output: Option<String>,
+    /// By region and account, once the image was made.
+    pub amis: Vec<Ami>,
 }
 
 impl ImageView {
@@ -144,52 +152,66 @@ impl ImageView {
             status: self.status.clone(),
             created: self.created,
             name: Some(self.name.clone()),
-            failure: self.failure.as_ref().map(|failure| ImageFailure {
-                reason: self.reason.clone(),
-                ..failure.to_model()
-            }),
-            log_group: None,
-            amis: Vec::new(),
+            failure: self.failure.as_ref().map(FailureView::to_model),
+            log_group: self.log_group.clone(),
+            amis: self.amis.clone(),
             platform: Some(self.platform.as_str().to_owned()),
             kind: Some(self.kind.as_str().to_owned()),
-            build_type: Some(build_type(self.scheduled).to_owned()),
+            build_type: Some(self.build_type.to_owned()),
             pipeline: self.pipeline_arn.as_deref().and_then(PipelineArn::parse),
             tags: self.tags.clone(),
         })
     }
 }
 
-/// `BuildType` of the service's model.
-pub(crate) fn build_type(scheduled: bool) -> &'static str {
-    if scheduled {
-        "SCHEDULED"
-    } else {
-        "USER_INITIATED"
-    }
-}
-
-/// Where a build failed.
+/// Why and where a build failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailureView {
     /// The image's status before it failed.
     pub stage: ImageStatus,
+    pub reason: String,
+    /// `None` where no step of a workflow failed.
+    pub step: Option<FailedStepView>,
+    /// The regions and accounts that the distribution did not reach.
+    pub regions: Vec<RegionFailure>,
+}
+
+/// The step that failed the build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedStepView {
     pub workflow_execution_id: WorkflowExecutionId,
     pub workflow_arn: String,
     pub step_execution_id: StepExecutionId,
-    pub step: String,
-    pub timed_out: bool,
-    pub message: String,
+    pub name: String,
     pub component: Option<ComponentView>,
 }
 
 impl FailureView {
+    /// Returns the component that failed.
+    pub fn component(&self) -> Option<&ComponentView> {
+        self.step.as_ref()?.component.as_ref()
+    }
+
+    /// The error of the distribution, with that of each region.
+    pub(crate) fn distribution_error(&self) -> Option<String> {
+        let errors = self.regions.iter().map(|failure| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let (region, error) = (text(&failure.region), text(&failure.error));
+            format!("In region '{region}' - '{error}'")
+        });
+        let errors: Vec<String> = errors.collect();
+        (!errors.is_empty()).then(|| errors.join(", "))
+    }
+
     fn to_model(&self) -> ImageFailure {
-        let component = self.component.as_ref();
+        let component = self.component();
         let text = |part: fn(&ComponentView) -> &String| component.map(part).cloned();
+        let step = self.step.as_ref();
         ImageFailure {
+            reason: Some(self.reason.clone()),
             stage: Some(self.stage.as_str().to_owned()),
-            step: Some(self.step.clone()),
-            step_execution_id: Some(self.step_execution_id),
+            step: step.map(|step| step.name.clone()),
+            step_execution_id: step.map(|step| step.step_execution_id),
             component: component
                 .and_then(|component| resource_name(&component.arn, &["component"]))
                 .map(str::to_owned),
@@ -197,7 +219,8 @@ impl FailureView {
             component_step: text(|component| &component.step),
             component_action: text(|component| &component.action),
             component_error: text(|component| &component.error),
-            ..ImageFailure::default()
+            distribution_error: self.distribution_error(),
+            regions: self.regions.clone(),
         }
     }
 }
@@ -224,7 +247,8 @@ pub struct ImageVersionView {
     pub platform: Platform,
     pub os_version: String,
     pub created: Timestamp,
-    pub scheduled: bool,
+    /// `BuildType` of the service's model.
+    pub build_type: &'static str,
 }
 
 /// A pipeline at one moment.

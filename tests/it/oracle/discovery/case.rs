@@ -171,6 +171,8 @@ fn pipeline() -> impl Strategy<Value = String> {
     )
         .prop_map(
             |(first, every, builds, kind, tags, (retries, after), lifecycle, deleted, workflows)| {
+                // Only tests and distributions are retried.
+                let retries = if workflows.contains("type: test") { retries } else { 0 };
                 let deleted = deleted.filter(|_| !kind.starts_with("without"));
                 let deleted = deleted.map(|minutes| format!("deleted_at: {minutes}m, "));
                 format!(

@@ -59,9 +59,9 @@ fn failed_image_tells_the_step_and_the_component() {
     );
     let (image, step) = (last(&world), &ids(&world)[1]);
     let failure = image.failure.unwrap();
-    assert_eq!(failure.step_execution_id, step.id);
     assert_eq!(failure.stage, ImageStatus::Building);
-    let component = failure.component.unwrap();
+    assert_eq!(failure.step.as_ref().unwrap().step_execution_id, step.id);
+    let component = failure.component().unwrap();
     assert_eq!(component.error, "exit status 7");
     let arn = "arn:aws:imagebuilder:us-west-2:111122223333:component/agent/1.0.0/1";
     assert_eq!(component.arn, arn);
@@ -76,17 +76,22 @@ fn failed_image_tells_the_step_and_the_component() {
 fn step_that_timed_out_is_no_components_failure() {
     let step = "steps: [{name: Apply, action: ExecuteComponents, outcome: hang, timeout: 1m}]";
     let failure = last(&one("", step)).failure.unwrap();
-    assert!(failure.timed_out && failure.component.is_none());
-    assert_eq!(failure.message, "The step timed out.");
+    assert_eq!(failure.component(), None);
+    assert!(
+        failure
+            .reason
+            .ends_with("failed with reason: The step timed out.")
+    );
 }
 
 #[test]
 fn failed_image_moves_again_when_a_retry_begins() {
-    let step = "steps: [{name: Fails, action: RunCommand, duration: 10s, outcome: failed}]";
+    let step = "type: test, \
+                steps: [{name: Fails, action: RunCommand, duration: 10s, outcome: failed}]";
     let world = one("retries: 1, retry_after: 60s,", step);
-    let run = ["PENDING", "CREATING", "BUILDING"];
-    let ends = ["DISTRIBUTING", "INTEGRATING", "AVAILABLE"];
-    let expected = [&run[..], &["FAILED"], &run, &ends].concat();
+    let run = ["PENDING", "CREATING", "TESTING", "FAILED"];
+    let ends = ["TESTING", "DISTRIBUTING", "INTEGRATING", "AVAILABLE"];
+    let expected = [&run[..], &ends].concat();
     assert_eq!(statuses(&world, ARN), expected);
     let image = |seconds| world.image(ARN, at(seconds)).unwrap();
     assert!(image(60).failure.is_some());
@@ -207,7 +212,10 @@ fn image_of_no_pipeline_names_none() {
         "steps: [{name: Only, action: RunCommand}]",
     );
     let image = world.image(ARN, at(10)).unwrap();
-    assert_eq!((image.pipeline_arn, image.scheduled), (None, false));
+    assert_eq!(
+        (image.pipeline_arn, image.build_type),
+        (None, "USER_INITIATED")
+    );
     assert!(world.pipelines("us-west-2", None, at(10)).is_empty());
 }
 
