@@ -82,6 +82,12 @@ impl ImageRecord {
         self.status == ImageStatus::Failed
     }
 
+    /// Whether the image was imported: no workflows build it.
+    pub fn is_imported(&self) -> bool {
+        let build_type = self.kind.build_type.as_deref();
+        matches!(build_type, Some("IMPORT" | "IMPORT_ISO"))
+    }
+
     /// The record after another answer about the same image. What it is, what built it and when do
     /// not change, so they stay known where this answer lacks them; so does where it failed, for as
     /// long as it is FAILED.

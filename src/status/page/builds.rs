@@ -16,7 +16,7 @@ use super::steps;
 use super::timeline::Axis;
 use crate::api::Operation;
 use crate::model::{ImageArn, Timestamp};
-use crate::snapshot::WorkflowObservation;
+use crate::snapshot::{ImageRecord, WorkflowObservation};
 
 /// The operation that returns the workflow executions of an image.
 const LISTS_EXECUTIONS: Operation = Operation::ListWorkflowExecutions;
@@ -44,7 +44,7 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
             @if let Some((failure, arn)) = BuildFailure::of(build).zip(build.arn) {
                 (failure::failure(&failure, arn))
             }
-            @if build.executions.is_empty() {
+            @if build.executions.is_empty() && !build.image.is_some_and(ImageRecord::is_imported) {
                 (none_known("No workflow executions are known", build.source, LISTS_EXECUTIONS))
             }
             @for execution in &build.executions { (self::execution(execution, now, site)) }
