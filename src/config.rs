@@ -1,13 +1,17 @@
-//! The configuration file, read into a [`Config`] in which nothing invalid exists.
+//! Reads the configuration file into a [`Config`], which holds only valid values.
 //!
-//! Owns the file's syntax, its defaults and every mistake that the file alone shows.
-//! Knows nothing of AWS clients or of what is polled when.
+//! Owns the syntax of the file, its defaults, and the error of each mistake that needs no AWS call.
+//! Has no part in AWS clients or polling. `app`, `cli` and `doctor` call it.
 //!
 //! Data flows one way: text -> `tree` -> `section` with the rules of each key -> [`Config`] ->
-//! `effective`. In reading order: `read` (the whole way); `keys` (every key, each declared once); `target`,
-//! `names`, `labels`, `files`, `lists` and `values` (what keys hold); `limits` (what is warned of);
-//! `section`, `field`, `document` and `reading` (how keys are read); `tree`, `node` and `syntax` (from
-//! text to values, and what is not even YAML); `effective` (the configuration as text).
+//! `effective` -> `yaml`. In reading order:
+//!
+//! 1. `read` reads a file; `check` is the command `check-config`.
+//! 2. `keys` declares every key; `target`, `names`, `labels`, `files`, `lists` and `values` define the
+//!    values of keys. `limits` makes the warnings.
+//! 3. `section`, `field`, `document` and `reading` read keys.
+//! 4. `tree`, `node`, `syntax` and `surrogates` parse YAML and name mistakes in it.
+//! 5. `effective` and `yaml` write a configuration.
 
 mod check;
 mod document;
@@ -29,10 +33,12 @@ pub mod shape;
 mod step_files;
 mod substitution;
 mod suggestion;
+mod surrogates;
 mod syntax;
 mod target;
 mod tree;
 mod values;
+mod yaml;
 
 pub use check::check_config;
 pub use keys::{

@@ -3,11 +3,10 @@
 //! It has every default, the value of each `${VAR}`, and the steps of step files. A placeholder replaces
 //! each secret.
 
-use serde_yaml::{Mapping, Value as Yaml};
-
 use super::keys::{Config, POLLING_INTERVAL};
 use super::section::Settings;
 use super::target::LISTS;
+use super::yaml::Yaml;
 
 pub(super) fn effective(config: &Config) -> String {
     let mut config = config.clone();
@@ -19,31 +18,24 @@ pub(super) fn effective(config: &Config) -> String {
         }
     }
     let mut file = config.write();
-    if let Some(Yaml::Sequence(targets)) = file.get_mut("targets") {
-        for target in targets.iter_mut().filter_map(Yaml::as_mapping_mut) {
-            if LISTS.iter().all(|list| !target.contains_key(list)) {
-                target.insert(LISTS[0].into(), Yaml::Sequence(Vec::new()));
-            }
+    let targets = file.iter_mut().find(|(key, _)| key == "targets");
+    if let Some((_, Yaml::List(targets))) = targets {
+        for target in targets {
+            add_empty_list(target);
         }
     }
-    let text = serde_yaml::to_string(&file).expect("text, numbers and lists of them are YAML");
-    // Its writer ends lines at them, as YAML 1.1 does. JSON is YAML too.
-    match text.contains(['\u{2028}', '\u{2029}']) {
-        true => json(&file),
-        false => text,
-    }
+    Yaml::Mapping(file).document()
 }
 
-fn json(file: &Mapping) -> String {
-    let text = serde_json::to_string_pretty(file).expect("keys are text");
-    let escaped = |c: char| match c {
-        '\n' => c.to_string(),
-        c if c.is_control() || "\u{feff}\u{fffe}\u{ffff}".contains(c) => {
-            format!("\\u{:04x}", u32::from(c))
-        }
-        c => c.to_string(),
-    };
-    text.chars().map(escaped).collect()
+/// Adds an empty list to a target whose step files are empty.
+fn add_empty_list(target: &mut Yaml) {
+    let Yaml::Mapping(keys) = target else { return };
+    if !LISTS
+        .iter()
+        .any(|list| keys.iter().any(|(key, _)| key == list))
+    {
+        keys.push((LISTS[0].to_owned(), Yaml::List(Vec::new())));
+    }
 }
 
 #[cfg(test)]

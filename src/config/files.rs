@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use serde_yaml::Value as Yaml;
-
 use super::document::document;
 use super::field::Field;
 use super::node::Value;
@@ -12,6 +10,7 @@ use super::section::Kind;
 use super::shape::{Rule, Shape};
 use super::step_files::{Pattern, StepFile};
 use super::values::text;
+use super::yaml::Yaml;
 
 /// Files with lists of step executions.
 pub(super) struct StepLists<K>(pub K);

@@ -8,7 +8,6 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use globset::Glob;
-use serde_yaml::Mapping as YamlMapping;
 
 use super::files::StepLists;
 use super::labels::{LABELS, TAG_LABELS, TagLabel};
@@ -22,9 +21,8 @@ use super::target::{
     ENDPOINT_URL, EXTERNAL_ID, IMAGE_ARNS, IMAGES, NAME, PIPELINES, PROFILE, PipelineSelector,
     REGIONS, ROLE_ARN, SESSION_NAME, STEP_ID, WORKFLOW_IDS, exclude_rules, target_rules,
 };
-use super::values::{
-    DURATION, DURATION_OR_ZERO, SWITCH, Single, count, number, text, written_number,
-};
+use super::values::{DURATION, DURATION_OR_ZERO, SWITCH, Single, count, number, text};
+use super::yaml::Yaml;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 
 section! {
@@ -71,7 +69,7 @@ section! {
 
 const CONCURRENCY: Single<NonZeroUsize> = Single {
     read: |field| NonZeroUsize::new(count(field, 1, 10_000)? as usize),
-    write: |count| count.get().into(),
+    write: |count| Yaml::Plain(count.to_string()),
     shape: || Shape::Count {
         least: 1,
         most: 10_000,
@@ -229,13 +227,14 @@ section! {
 
 const REQUESTS: Single<f64> = Single {
     read: |field| number(field, 0.001),
-    write: |number| written_number(*number),
+    // Display has no exponent, which YAML 1.1 reads as text.
+    write: |number| Yaml::Plain(number.to_string()),
     shape: || Shape::Number { least: 0.001 },
 };
 
 const BURST: Single<NonZeroU32> = Single {
     read: |field| NonZeroU32::new(count(field, 1, u32::MAX)?),
-    write: |count| count.get().into(),
+    write: |count| Yaml::Plain(count.to_string()),
     shape: || Shape::Count {
         least: 1,
         most: u32::MAX,

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_yaml::Value as Yaml;
-
 use super::field::Field;
 use super::node::Value;
 use super::section::{Kind, Settings, mapping};
 use super::shape::Shape;
 use super::values::{DURATION, Single, Text};
+use super::yaml::Yaml;
 use crate::model::format_duration;
 
 /// A value that may be missing.
@@ -23,9 +22,10 @@ impl<K: Kind> Kind for Optional<K> {
     }
 
     fn write(&self, value: &Self::Value) -> Yaml {
+        let null = || Yaml::Plain("null".to_owned());
         value
             .as_ref()
-            .map_or(Yaml::Null, |value| self.0.write(value))
+            .map_or_else(null, |value| self.0.write(value))
     }
 
     fn shape(&self) -> Shape {
@@ -99,7 +99,7 @@ impl<K: Kind> Kind for Map<K> {
 
     fn write(&self, value: &Self::Value) -> Yaml {
         let entries = value.iter();
-        let entries = entries.map(|(key, value)| (key.as_str().into(), self.of.write(value)));
+        let entries = entries.map(|(key, value)| (key.clone(), self.of.write(value)));
         Yaml::Mapping(entries.collect())
     }
 
@@ -131,9 +131,12 @@ impl<V, T: Settings> Kind for TextOr<V, T> {
 
     fn write(&self, value: &T) -> Yaml {
         let mut keys = value.write();
-        match keys.len() {
-            1 => keys.remove(T::SECTION.keys[0].name).unwrap_or_default(),
-            _ => Yaml::Mapping(keys),
+        match (keys.len(), keys.pop()) {
+            (1, Some((_, value))) => value,
+            (_, last) => {
+                keys.extend(last);
+                Yaml::Mapping(keys)
+            }
         }
     }
 

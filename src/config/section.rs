@@ -5,13 +5,12 @@
 
 use std::marker::PhantomData;
 
-use serde_yaml::{Mapping as YamlMapping, Value as Yaml};
-
 use super::field::Field;
 use super::node::Value;
 use super::shape::{Section, Shape};
 use super::suggestion::nearest;
 use super::tree::Tree;
+use super::yaml::Yaml;
 
 /// A kind of value: how it is checked, read and written.
 pub(super) trait Kind {
@@ -32,7 +31,8 @@ pub(super) trait Settings: Sized {
 
     fn read(entries: &Entries<'_>) -> Option<Self>;
 
-    fn write(&self) -> YamlMapping;
+    /// Writes the keys and their values.
+    fn write(&self) -> Vec<(String, Yaml)>;
 }
 
 /// What a missing key of the kind means.
@@ -249,11 +249,11 @@ macro_rules! section {
                 Some(Self { $($key: $key?),+ })
             }
 
-            fn write(&self) -> YamlMapping {
-                let mut keys = YamlMapping::new();
+            fn write(&self) -> Vec<(String, Yaml)> {
+                let mut keys = Vec::new();
                 $(
                     if let Some(value) = $left_out($words).write(&$kind, &self.$key) {
-                        keys.insert(stringify!($key).into(), value);
+                        keys.push((stringify!($key).to_owned(), value));
                     }
                 )+
                 keys

@@ -3,6 +3,7 @@
 //! The parser reports where it stopped. The text there and the open lists and mappings show the mistake.
 
 use super::node::Position;
+use super::surrogates::{PAIR, pair, unit};
 
 /// What is wrong with a text, and where.
 #[derive(Debug)]
@@ -120,14 +121,13 @@ impl<'a> Stop<'a> {
         while let Some(c) = quoted.next() {
             let behind = quoted.as_str();
             if c == '\\' && quote == '"' {
-                if !is_escape(behind) {
-                    let backslash = self.text.len() - behind.len() - 1;
-                    return Some(Fault::new(
-                        Position::behind(&self.text[..backslash]),
-                        "this backslash escape is unknown within double quotes; write \\\\ for a backslash, or use single quotes",
-                    ));
+                let backslash = self.text.len() - behind.len() - 1;
+                let escape = &self.text[backslash..];
+                if let Some(fault) = escape_fault(escape) {
+                    return Some(Fault::new(Position::behind(&self.text[..backslash]), fault));
                 }
-                quoted.next();
+                let skipped = pair(escape).map_or(0, |_| PAIR - 2);
+                quoted.nth(skipped);
             } else if c == quote && quote == '\'' && behind.starts_with(quote) {
                 quoted.next();
             } else if c == quote {
@@ -205,16 +205,28 @@ impl<'a> Stop<'a> {
     }
 }
 
-/// Whether a backslash before the text makes an escape.
-fn is_escape(text: &str) -> bool {
-    let digits = match text.chars().next() {
+/// Names the mistake in the escape at the beginning of the text.
+fn escape_fault(text: &str) -> Option<String> {
+    let mut characters = text[1..].chars();
+    let digits = match characters.next() {
         Some('x') => 2,
         Some('u') => 4,
         Some('U') => 8,
-        other => return other.is_some_and(|c| "0abt\tnvfre \"/\\N_LP\r\n".contains(c)),
+        Some(c) if "0abt\tnvfre \"/\\N_LP\r\n".contains(c) => return None,
+        _ => 0,
     };
-    let code = text.get(1..=digits);
+    let code = characters.as_str().get(..digits);
     let code = code.filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
     let code = code.and_then(|code| u32::from_str_radix(code, 16).ok());
-    code.is_some_and(|code| char::from_u32(code).is_some())
+    if code.is_some_and(|code| char::from_u32(code).is_some()) || pair(text).is_some() {
+        return None;
+    }
+    match text.get(..6).filter(|escape| unit(escape).is_some()) {
+        Some(half) => Some(format!(
+            "the escape \"{half}\" is half of a surrogate pair; write both halves, such as \"\\ud83d\\ude80\", or the character itself"
+        )),
+        None => Some(
+            "this backslash escape is unknown within double quotes; write \\\\ for a backslash, or use single quotes".to_owned(),
+        ),
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::node::{Node, Position, Value};
+use super::surrogates::Masked;
 use super::syntax::{self, Fault, Opened};
 
 /// The prefix of YAML's own tags: `!!str` is `tag:yaml.org,2002:str`.
@@ -74,7 +75,8 @@ struct Builder {
 impl Builder {
     /// Reads the first document, and a second one as far as it is needed to refuse it.
     fn read(&mut self, text: &str) -> Result<(), Fault> {
-        for event in Parser::new_from_str(text) {
+        let masked = Masked::new(text);
+        for event in Parser::new_from_str(&masked.text) {
             let (event, span) = event.map_err(|error| {
                 let open: Vec<_> = self.open.iter().skip(1).map(|open| open.opened).collect();
                 syntax::fault(text, position(error.marker()), &open)
@@ -95,7 +97,7 @@ impl Builder {
                 Event::SequenceEnd | Event::MappingEnd => self.close(),
                 Event::Scalar(text, style, anchor, tag) => {
                     let at = self.key().filter(|_| span.is_empty()).unwrap_or(at);
-                    let value = scalar(&text, style, tag.as_deref());
+                    let value = scalar(&masked.unmasked(&text, style), style, tag.as_deref());
                     self.add(at, value, anchor, Extent { depth: 0, nodes: 1 });
                 }
                 Event::Alias(anchor) => match self.anchors.get(&anchor) {
@@ -322,16 +324,40 @@ mod tests {
     }
 
     #[test]
-    fn surrogates_are_no_characters() {
+    fn escaped_surrogate_pair_is_a_character_in_double_quotes() {
         assert_eq!(value(r#"a: "\u00e9\U0001f600""#), Value::Text("é😀".into()));
-        for text in [
-            r#"a: "\ud83d\ude00""#,
-            r#"a: "\ud83d""#,
-            r#"a: "\U00110000""#,
+        let pair = r"\ud83d\ude00";
+        for (text, expected) in [
+            (format!("a: \"<{pair}>\""), "<😀>"),
+            (format!("\"{pair}\": \"{pair}\""), "😀"),
+            (format!("a: '{pair}'"), pair),
+            (format!("a: {pair}"), pair),
+            (format!("# {pair} \"{pair}\"\na: b"), "b"),
+        ] {
+            assert_eq!(value(&text), Value::Text(expected.into()), "{text}");
+        }
+        let places = root(r#"["\ud83d\ude00", "\ud83d\ude00", x]"#);
+        let Value::Sequence(items) = places.value else {
+            panic!("it is a list");
+        };
+        let columns = items.iter().map(|item| item.at.column);
+        assert_eq!(columns.collect::<Vec<_>>(), [2, 18, 34]);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_a_fault_with_its_place() {
+        for (text, place) in [
+            (r#"a: "\ud83d""#, "1:5"),
+            (r#"a: "\ude00\ud83d""#, "1:5"),
+            (r#"a: "\ud83d\ude00 \ude00""#, "1:18"),
+            ("a: \"b\n  \\ud83d\"", "2:3"),
         ] {
             let message = fault(text);
-            assert!(message.starts_with("1:5: this backslash"), "{message}");
+            let half = format!("{place}: the escape \"\\u");
+            assert!(message.starts_with(&half), "{message}");
         }
+        let message = fault(r#"a: "\U00110000""#);
+        assert!(message.starts_with("1:5: this backslash"), "{message}");
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_yaml::Value as Yaml;
-
 use super::field::Field;
 use super::node::Value;
 use super::section::Kind;
 use super::shape::{Rule, Shape};
 use super::substitution::{Substituted, substitute};
+use super::yaml::Yaml;
 use crate::model::{DurationFault, format_duration, parse_duration};
 
 /// A kind made of functions.
@@ -120,7 +119,7 @@ impl<V> Kind for Text<V> {
 
     fn write(&self, value: &V) -> Yaml {
         // Nothing of it is substituted when it is read.
-        (self.text)(value).replace('$', "$$").into()
+        Yaml::Text((self.text)(value).replace('$', "$$"))
     }
 
     fn shape(&self) -> Shape {
@@ -181,7 +180,7 @@ pub(super) const SWITCH: Single<bool> = Single {
             _ => None,
         })
     },
-    write: |value| (*value).into(),
+    write: |value| Yaml::Plain(value.to_string()),
     shape: || Shape::Switch,
 };
 
@@ -216,15 +215,6 @@ pub(super) fn number(field: &Field<'_>, least: f64) -> Option<f64> {
     )
 }
 
-/// Writes a whole number without a fraction.
-pub(super) fn written_number(value: f64) -> Yaml {
-    const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
-    match value.fract() == 0.0 && value < EXACT {
-        true => (value as u64).into(),
-        false => value.into(),
-    }
-}
-
 /// A duration above 0.
 pub(super) const DURATION: Single<Duration> = Single {
     read: |field| {
@@ -232,7 +222,7 @@ pub(super) const DURATION: Single<Duration> = Single {
             !duration.is_zero()
         })
     },
-    write: |value| format_duration(*value).into(),
+    write: |value| Yaml::Text(format_duration(*value)),
     shape: || Shape::Duration { may_be_zero: false },
 };
 
