@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_escaped_and_empty_ones_left_out() {
+    fn values_are_escaped_and_empty_ones_omitted() {
         let text = LabelText::new([("a", "x\"y\\z\nw"), ("b", ""), ("c", "ü")]);
         assert_eq!(text.as_str(), "a=\"x\\\"y\\\\z\\nw\",c=\"ü\",");
     }

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_of_one_account_and_region_are_of_one_shard_whatever_their_roles() {
+    fn targets_of_one_account_and_region_are_in_one_shard_with_any_roles() {
         let config = config(
             "  - name: one\n    regions: [us-west-2, us-east-1]\n    images: [a]\n    assume_role: {role_arn: arn:aws:iam::111122223333:role/one}\n\
              \x20 - name: other\n    regions: [us-east-1, us-west-2]\n    images: [b]\n    profile: own\n    assume_role: {role_arn: arn:aws:iam::111122223333:role/other}\n",
@@ -325,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn what_shards_of_a_configuration_have_is_all_of_it_once(
+        fn shards_together_have_the_whole_configuration_once(
             targets in prop::collection::vec(
                 (
                     prop::option::of(0..3_u8),

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_address_is_refused_with_examples() {
+    async fn invalid_listen_address_is_rejected_with_examples() {
         for address in [
             "",
             "10850",

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_where_it_is_wanted() {
+    fn gzip_is_sent_if_accepted() {
         use Encoding::{Gzip, Identity};
         for (accept, expected) in [
             (&[][..], Identity),

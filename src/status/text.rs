@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_steers_a_page_or_a_reader_is_shown_as_text_or_not_at_all() {
+    fn markup_is_escaped_and_control_characters_are_replaced() {
         assert_eq!(
             escaped("</p>\"'&\t\u{1b}[31m\u{202e}gpj\n\u{85}é😀"),
             "&lt;/p&gt;&quot;&#39;&amp; \u{fffd}[31m\u{fffd}gpj\n\u{fffd}é😀"
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_text_it_ends_no_tag_and_no_attribute_and_says_the_same(text in "(?s).*") {
+        fn any_text_stays_inside_its_element_and_keeps_its_content(text in "(?s).*") {
             let escaped = escaped(&text);
             prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
             prop_assert!(!escaped.chars().any(|c| is_steering(c) && c != '\n'));

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn date_is_told_where_it_is_not_today() {
+    fn date_is_included_unless_it_is_today() {
         let time = |text| Timestamp::parse(text).unwrap();
         let now = time("2026-09-09T19:12:23.418Z");
         let clock = |at| moment(at, now).1;

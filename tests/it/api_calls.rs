@@ -185,7 +185,7 @@ async fn calls_an_hour_are_those_of_the_formula() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn examples_of_the_page_are_what_the_formula_gives() {
+async fn examples_of_the_page_match_the_formula() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api-calls.md"));
     let page = page.unwrap();
     for (name, images, pipelines, builds_a_day) in [
@@ -230,7 +230,7 @@ fn long_build() -> Shape {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_named_one_by_one_is_polled_while_it_runs_and_seldom_afterwards() {
+async fn listed_resources_are_polled_while_they_run_and_rarely_afterwards() {
     use Operation::{
         GetImage, GetWorkflowExecution, GetWorkflowStepExecution, ListWorkflowExecutions,
         ListWorkflowStepExecutions,
@@ -273,7 +273,7 @@ async fn what_is_named_one_by_one_is_polled_while_it_runs_and_seldom_afterwards(
             vec![(GetImage, 2..=4)],
         ),
     ] {
-        let [moves, after] = asked_around_the_end(&PACES[0].config(&[&keys])).await;
+        let [moves, after] = calls_around_the_end(&PACES[0].config(&[&keys])).await;
         assert_calls(&moves, &format!("{keys} moves"), &moving);
         assert_calls(&after, &format!("{keys} has ended"), &ended);
         assert_eq!(moves.of(ListWorkflowExecutions), 0);
@@ -286,7 +286,7 @@ fn steps_of(account: &BusyAccount) -> Vec<String> {
 }
 
 /// The calls in an hour of the long build, and in an hour after its end.
-async fn asked_around_the_end(config: &ConfigText) -> [Record; 2] {
+async fn calls_around_the_end(config: &ConfigText) -> [Record; 2] {
     let account = BusyAccount::new(1, long_build());
     let polling = Polling::start(&config.text(), Arc::new(account.clone()));
     polling.until(BEGINS).await;

@@ -64,7 +64,7 @@ async fn help_and_version_are_printed_on_standard_output() {
 }
 
 #[tokio::test]
-async fn what_is_no_flag_or_not_one_yet_is_bad_usage() {
+async fn unknown_flag_is_bad_usage() {
     for arguments in [
         &["--no.such-flag"][..],
         &["--web.config.file=web.yaml"],
@@ -274,7 +274,7 @@ async fn bad_value_in_the_environment_is_bad_usage() {
 }
 
 #[tokio::test]
-async fn regions_stand_in_for_a_configuration_file_but_not_beside_one() {
+async fn regions_replace_a_configuration_file_and_conflict_with_one() {
     let variable = "IMAGEBUILDER_EXPORTER_AWS_REGION";
     for setup in [
         Setup::new()
@@ -338,7 +338,7 @@ async fn listen_address_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn address_that_is_none_is_refused_with_examples() {
+async fn invalid_address_is_rejected_with_examples() {
     let ended = Setup::exporter(CONFIG)
         .arg("--web.listen-address=10850")
         .run()

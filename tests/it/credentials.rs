@@ -146,7 +146,7 @@ async fn external_id_that_is_wrong_or_missing_is_refused() {
 }
 
 #[tokio::test]
-async fn sts_that_is_down_or_does_not_answer_is_a_fault_of_the_credentials() {
+async fn unreachable_sts_is_a_credentials_error() {
     let refused = async |fault| {
         let simulated = Simulated::start(scenario()).await;
         simulated.spoil_all(fault);
@@ -208,7 +208,7 @@ async fn profile_comes_from_the_shared_files() {
 }
 
 #[tokio::test]
-async fn step_below_the_role_that_does_not_answer_is_the_one_that_is_named() {
+async fn unresponsive_base_credentials_are_named_in_the_error() {
     let simulated = Simulated::start(scenario()).await;
     let role = format!("{{role_arn: \"{ROLE}\"}}\n    profile: slow");
     let config = with_role(&simulated, &role);

@@ -109,7 +109,7 @@ fn root() -> PathBuf {
 }
 
 #[test]
-fn demo_shows_four_statuses_a_failure_a_breach_and_a_rollback_all_the_time() {
+fn demo_always_has_four_statuses_a_failure_a_breach_and_a_rollback() {
     let demo = Demo::new();
     for now in demo.moments() {
         let steps = demo.shown(now).steps;
@@ -150,7 +150,7 @@ fn demo_keeps_moving_for_half_an_hour() {
 }
 
 #[test]
-fn demo_shows_every_kind_of_build_within_a_few_minutes() {
+fn demo_has_every_kind_of_build_within_a_few_minutes() {
     let demo = Demo::new();
     let wait = Duration::from_secs(5 * 60);
     let soon = START.plus(wait);

@@ -95,7 +95,7 @@ fn own_role(lists: &str) -> String {
 
 /// The page shows what a run says, so it is compared as a whole; `UPDATE_DOCS` writes it anew.
 #[tokio::test]
-async fn docs_page_shows_the_report_of_a_working_configuration() {
+async fn docs_page_has_the_report_of_a_working_configuration() {
     let simulated = Simulated::start(scenario()).await;
     let target = own_role("pipelines: [\"golden-*\"]")
         .replace("regions: [us-west-2]", "regions: [us-west-2, eu-west-1]");
@@ -206,7 +206,7 @@ async fn listed_and_unknown_resources_are_reported_by_id() {
 }
 
 #[tokio::test]
-async fn pages_are_small_where_large_ones_are_rejected() {
+async fn pages_are_small_if_large_ones_are_rejected() {
     let simulated = Simulated::start(scenario().with("pages: {max_size: 25}")).await;
     let run = Run::of(&simulated, &[("production", &own_role("images: [\"*\"]"))]).await;
     assert_eq!(run.code, Some(0), "{}", run.text);
@@ -217,7 +217,7 @@ async fn pages_are_small_where_large_ones_are_rejected() {
 }
 
 #[tokio::test]
-async fn targets_are_reported_in_file_order_with_what_two_of_them_select() {
+async fn targets_are_reported_in_file_order_with_shared_selections() {
     let simulated = Simulated::start(scenario()).await;
     let other = with_role(
         "{role_arn: \"arn:aws:iam::111122223333:role/another\"}",

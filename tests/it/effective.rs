@@ -54,7 +54,7 @@ fn read(text: &str) -> Config {
 }
 
 #[tokio::test]
-async fn effective_configuration_is_shown_completely_without_secrets() {
+async fn effective_configuration_is_served_completely_without_secrets() {
     let exporter = setup().arg("--shard.total=3").start().await;
     let text = shown(&exporter).await;
     assert!(!text.contains("nobody-may-know"), "{text}");
@@ -69,7 +69,7 @@ async fn effective_configuration_is_shown_completely_without_secrets() {
 }
 
 #[tokio::test]
-async fn rejected_configuration_is_not_shown_and_an_accepted_one_is_at_once() {
+async fn rejected_configuration_is_not_served_and_an_accepted_one_is_at_once() {
     let exporter = setup().start().await;
     let before = shown(&exporter).await;
     exporter.write_config(&CONFIG.replace("us-west-2", "us-west"));
@@ -85,7 +85,7 @@ async fn rejected_configuration_is_not_shown_and_an_accepted_one_is_at_once() {
 }
 
 #[tokio::test]
-async fn changed_step_files_are_shown_once_they_are_in_effect() {
+async fn changed_step_files_are_served_once_they_are_effective() {
     let exporter = setup().start().await;
     assert!(!shown(&exporter).await.contains(STEPS[1]));
     let both = format!("[{}]", STEPS.join(", "));
@@ -119,7 +119,7 @@ async fn regions_of_the_command_line_and_the_demo_have_a_configuration_too() {
 }
 
 #[tokio::test]
-async fn file_of_ten_thousand_steps_is_shown_completely() {
+async fn file_of_ten_thousand_steps_is_served_completely() {
     let ids = (0..10_000).map(|n| format!("      - step-00000000-0000-0000-0000-{n:012}\n"));
     let config = format!(
         "targets:\n  - name: main\n    regions: [us-west-2]\n    endpoint_url: http://127.0.0.1:9\n    step_executions:\n{}",

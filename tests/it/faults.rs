@@ -149,7 +149,7 @@ async fn every_fault_marks_its_step_alone_and_is_counted_by_its_result() {
 }
 
 #[tokio::test]
-async fn call_without_an_answer_ends_with_its_timeout() {
+async fn call_without_a_response_ends_with_its_timeout() {
     let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["Spoiled", "Sound"]).replace("30s", "2s");
     let exporter = Setup::exporter(&config).start().await;
@@ -175,7 +175,7 @@ async fn call_without_an_answer_ends_with_its_timeout() {
 }
 
 #[tokio::test]
-async fn members_that_make_no_sense_are_left_out_and_counted() {
+async fn invalid_members_are_omitted_and_counted() {
     let simulated = Simulated::start(scenario()).await;
     let nonsense = BTreeMap::from([
         ("startTime".to_owned(), json!("yesterday")),

@@ -177,7 +177,7 @@ async fn step_whose_entry_has_no_status_has_failed_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_step_is_polled_by_itself_where_listing_is_denied() {
+async fn each_step_is_polled_by_a_get_if_lists_are_denied() {
     let script = Script::new();
     let polling = Polling::start(&yaml(&[A, B]), Arc::new(script.clone()));
     begin(&script);

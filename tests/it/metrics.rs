@@ -233,7 +233,7 @@ const OTHER_STATES: [(&str, &str, &str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn steps_in_every_other_state_expose_what_they_have_and_nothing_else() {
+async fn steps_in_every_other_state_expose_exactly_their_series() {
     let simulated = Simulated::start(scenario()).await;
     let names = OTHER_STATES.map(|(name, ..)| name);
     let exporter = Setup::exporter(&simulated.config(&names)).start().await;

@@ -52,7 +52,7 @@ async fn exporter_is_ready_when_the_first_attempt_for_every_step_has_ended_and_f
 }
 
 #[tokio::test]
-async fn reload_takes_away_what_readiness_waits_for() {
+async fn reload_removes_targets_that_readiness_waits_for() {
     let simulated = Simulated::start(scenario()).await;
     simulated.spoil("Held", Effect::NoAnswer);
     let config = simulated.config(&["Held", "Answered"]).replace("30s", "1h");

@@ -68,7 +68,7 @@ async fn reload_over_http_is_off_unless_it_is_turned_on() {
 }
 
 #[tokio::test]
-async fn hangup_signal_reloads_also_where_reload_over_http_is_off() {
+async fn hangup_signal_reloads_even_without_reload_over_http() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&simulated.config(&["First"])).start().await;
     exporter.until_ready().await;
@@ -89,7 +89,7 @@ async fn hangup_signal_reloads_also_where_reload_over_http_is_off() {
 }
 
 #[tokio::test]
-async fn what_both_configurations_name_keeps_its_state_without_a_poll() {
+async fn steps_of_both_configurations_keep_their_state_without_a_poll() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = start(&simulated.config(&["First", "Second"])).await;
     let before = exporter.until_over(ANSWERED, 5.0).await;
@@ -218,7 +218,7 @@ async fn target_with_another_endpoint_starts_from_scratch() {
 }
 
 #[tokio::test]
-async fn changes_of_what_is_polled_how_are_in_force_at_once() {
+async fn changed_polling_settings_are_effective_at_once() {
     let simulated = Simulated::start(scenario()).await;
     let seldom = simulated.config(&["First"]).replace("200ms", "1h");
     let exporter = start(&seldom).await;

@@ -143,7 +143,7 @@ fn difference(expected: &[&str], found: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn shards_expose_each_step_once_and_together_what_one_process_does() {
+async fn shards_together_expose_each_step_of_a_single_process_once() {
     let simulated = Simulated::start(scenario()).await;
     let config = overlapping(&simulated);
     let one = start(&simulated, &config, 0, 1).await;
@@ -212,7 +212,7 @@ fn of_another(simulated: &Simulated) -> TargetText {
 }
 
 #[tokio::test]
-async fn shard_with_nothing_to_poll_is_ready_and_takes_up_what_a_reload_brings() {
+async fn shard_without_targets_is_ready_and_polls_targets_of_a_reload() {
     let simulated = Simulated::start(scenario()).await;
     let alone = config(&[own(&simulated)]);
     let exporter = start(&simulated, &alone, 1, 3).await;

@@ -23,7 +23,7 @@ fn sufficient_rate_limit_delays_nothing() {
 }
 
 #[test]
-fn insufficient_rate_limit_delays_polls_as_arithmetic_says() {
+fn insufficient_rate_limit_delays_polls_as_calculated() {
     let measured = Simulation {
         targets: 5,
         limit: limit(5.0, 10),

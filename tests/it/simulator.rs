@@ -136,7 +136,7 @@ async fn get(client: &Client, id: &str) -> Result<GetWorkflowStepExecutionOutput
 }
 
 #[tokio::test]
-async fn step_is_answered_as_the_world_has_it() {
+async fn step_response_matches_the_world() {
     let running = Running::start("").await;
     let step = running.step("ApplyBuildComponents");
     let answer = get(&running.client(), &step.id.to_string()).await.unwrap();
@@ -165,7 +165,7 @@ async fn step_is_answered_as_the_world_has_it() {
 }
 
 #[tokio::test]
-async fn workflow_execution_is_answered_with_its_counts() {
+async fn workflow_execution_response_has_its_counts() {
     let running = Running::start("").await;
     let id = running.steps[0].workflow_execution_id.to_string();
     let call = running.client().get_workflow_execution();
@@ -210,7 +210,7 @@ async fn lists_are_read_to_the_end_through_short_and_empty_pages() {
 }
 
 #[tokio::test]
-async fn size_of_a_page_is_bounded_as_the_scenario_says() {
+async fn scenario_limits_the_size_of_a_page() {
     let running = Running::start("pages: {max_size: 25}").await;
     let id = running.steps[0].workflow_execution_id.to_string();
     let call = |size| {
@@ -261,7 +261,7 @@ async fn every_error_of_the_model_can_be_scripted() {
 }
 
 #[tokio::test]
-async fn reset_truncation_and_html_are_what_they_are_called() {
+async fn faults_reset_truncate_or_replace_a_response() {
     let running = Running::start("").await;
     running.break_with(Effect::Reset);
     let error = running.get().await.unwrap_err();
@@ -299,7 +299,7 @@ async fn members_can_be_missing_or_replaced() {
 }
 
 #[tokio::test]
-async fn late_answer_comes_late() {
+async fn late_response_arrives_late() {
     let running = Running::start("").await;
     let late = Fault::on("Get*", Effect::Late).unwrap();
     let latency = Duration::from_millis(300);

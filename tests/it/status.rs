@@ -182,7 +182,7 @@ async fn page_and_json_are_compressed_on_request() {
 }
 
 #[tokio::test]
-async fn question_that_makes_no_sense_is_refused_with_what_would() {
+async fn invalid_query_is_rejected_with_the_valid_values() {
     let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     let page = exporter.get("/?status=BROKEN&color=red").await;
@@ -211,7 +211,7 @@ async fn question_that_makes_no_sense_is_refused_with_what_would() {
 }
 
 #[tokio::test]
-async fn denied_operation_is_shown_until_it_is_allowed() {
+async fn denied_operation_is_reported_until_it_is_allowed() {
     let simulated = Simulated::start(builds()).await;
     let exporter = following(&simulated).await;
     simulated.spoil_all(error("ForbiddenException"));
@@ -282,7 +282,7 @@ async fn metrics_at_the_root_take_the_place_of_the_page_and_leave_the_json() {
 }
 
 #[tokio::test]
-async fn unknown_named_resource_is_shown_until_it_is_known_or_no_longer_named() {
+async fn unknown_listed_resource_is_reported_until_it_is_known_or_no_longer_listed() {
     const IMAGE: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image/moving/1.0.0/1";
     const WORKFLOW: &str = "wf-00000000-0000-0000-0000-000000000000";
     let simulated = Simulated::start(builds()).await;

@@ -45,7 +45,7 @@ async fn either_signal_ends_the_exporter() {
 }
 
 #[tokio::test]
-async fn exporter_ends_while_aws_does_not_answer() {
+async fn exporter_ends_while_aws_does_not_respond() {
     let simulated = Simulated::start(scenario()).await;
     simulated.spoil_all(Effect::NoAnswer);
     let config = simulated.config(&[STEP]).replace("30s", "1h");
@@ -83,7 +83,7 @@ impl NoNames {
 /// A thread that asks a name server ends when that answers, and nobody can stop it before.
 #[cfg(target_env = "gnu")]
 #[tokio::test]
-async fn exporter_ends_while_a_name_server_does_not_answer() {
+async fn exporter_ends_while_a_name_server_does_not_respond() {
     let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&[STEP]);
     let config = config.replace(&simulated.url, "http://imagebuilder:80");
@@ -252,7 +252,7 @@ async fn begun_scrape(exporter: &Exporter) -> (TcpStream, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn scrape_under_way_is_answered_to_its_end() {
+async fn scrape_in_progress_is_completed() {
     let simulated = Simulated::start(scenario()).await;
     let exporter = Setup::exporter(&much(&simulated, 700)).start().await;
     let (mut stream, mut bytes) = begun_scrape(&exporter).await;

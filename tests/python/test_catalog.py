@@ -128,20 +128,20 @@ def test_every_build_of_the_account_is_listed_with_its_state(client):
     assert all(TIME.fullmatch(text) for text in created)
 
 
-def test_builds_of_one_version_are_listed_alone_and_those_of_an_unknown_are_none(client):
+def test_builds_of_a_version_are_filtered_and_an_unknown_version_has_none(client):
     listed = builds(client, imageVersionArn=f"{ACCOUNT}:image/golden-linux/1.0.0")
     assert len(listed) == 51
     assert {item["version"] for item in listed} == {f"1.0.0/{build}" for build in range(1, 52)}
     assert builds(client, imageVersionArn=f"{ACCOUNT}:image/unknown/1.0.0") == []
 
 
-def test_images_of_a_pipeline_are_listed_alone_and_those_of_an_unknown_are_none(client):
+def test_images_of_a_pipeline_are_filtered_and_an_unknown_pipeline_has_none(client):
     assert len(of_pipeline(client, "golden-linux")) == 51
     assert names(of_pipeline(client, "failing")) == {"failing"}
     assert of_pipeline(client, "one-off") == []
 
 
-def test_image_has_what_the_list_tells_and_more(client):
+def test_image_has_the_members_of_the_list_and_more(client):
     for listed in builds(client):
         got = image(client, listed["arn"])
         # A build under way may have gone on since.
@@ -171,7 +171,7 @@ def test_available_image_names_its_ami(client):
     assert got["buildType"] == "SCHEDULED"
 
 
-def test_failed_image_tells_the_step_and_the_component(client):
+def test_failed_image_has_the_step_and_the_component(client):
     arn = f"{ACCOUNT}:image/failing/1.0.0/1"
     state = image(client, arn)["state"]
     failure = state["failureContext"]
@@ -195,7 +195,7 @@ def test_failed_image_tells_the_step_and_the_component(client):
     assert listed["state"] == state
 
 
-def test_failed_distribution_tells_the_region(client):
+def test_failed_distribution_has_the_region(client):
     state = of_pipeline(client, "refused")[0]["state"]
     failure = state["failureContext"]
     assert failure["imageStatus"] == "DISTRIBUTING"
@@ -208,7 +208,7 @@ def test_failed_distribution_tells_the_region(client):
     }
 
 
-def test_version_arn_stands_for_the_newest_available_build(client):
+def test_version_arn_returns_the_newest_available_build(client):
     listed = [item for item in of_pipeline(client, "golden-linux")]
     available = [item for item in listed if item["state"]["status"] == "AVAILABLE"]
     newest = max(available, key=lambda item: item["dateCreated"])
@@ -238,7 +238,7 @@ def test_pipeline_is_the_same_alone_and_in_the_list(client):
         assert {**got, "lastRunStatus": None} == {**item, "lastRunStatus": None}
 
 
-def test_pipeline_tells_its_schedule_and_its_runs(client):
+def test_pipeline_has_its_schedule_and_its_runs(client):
     listed = {item["name"]: item for item in pipelines(client)}
     golden = listed["Golden Linux"]
     assert golden["arn"] == f"{ACCOUNT}:image-pipeline/golden-linux"
@@ -294,7 +294,7 @@ def test_pipelines_images_are_filtered_by_version(client):
     assert listed["arn"].endswith("/1.0.0/7")
 
 
-def test_region_and_account_decide_what_is_listed(simulate):
+def test_region_and_account_determine_the_lists(simulate):
     simulator = simulate(WORLD)
     there = simulator.client(region="eu-west-1")
     assert names(builds(there)) == names(pipelines(there)) == {"elsewhere"}
@@ -318,7 +318,7 @@ def test_region_and_account_decide_what_is_listed(simulate):
             call()
 
 
-def test_new_image_is_known_by_its_arn_before_a_list_tells_of_it(simulate):
+def test_new_image_is_returned_by_arn_before_it_is_listed(simulate):
     late = WORLD.replace("listed_after: 0", "listed_after: 9h").replace("first: -50h", "first: 0")
     client = simulate(late).client()
     assert "Golden Linux" not in names(builds(client)) | names(versions(client))
@@ -378,7 +378,7 @@ def test_shipped_scenario_is_listed_as_the_service_model_allows(simulate, name, 
     assert len(versions(client)) > 0
 
 
-def test_discovery_scenario_has_what_there_is_to_discover(simulate):
+def test_discovery_scenario_has_every_kind_of_resource(simulate):
     simulator = simulate(file=conftest.SCENARIOS / "discovery.yaml")
     found, seen = [], []
     for region in ("us-west-2", "eu-west-1"):

@@ -32,7 +32,7 @@ def test_every_file_that_a_command_names_is_there(root, deploy):
     assert [name for name in named if not (root / name).exists()] == []
 
 
-def test_every_configuration_shown_is_accepted(deploy, tmp_path):
+def test_every_documented_configuration_is_accepted(deploy, tmp_path):
     shown = [
         block
         for page in deploy.glob("**/README.md")
@@ -47,7 +47,7 @@ def test_every_configuration_shown_is_accepted(deploy, tmp_path):
         assert said == f"{file}: OK\n"
 
 
-def test_half_of_the_rate_limit_is_what_the_page_on_the_pair_says(root, deploy):
+def test_pair_has_the_documented_half_of_the_rate_limit(root, deploy):
     (half,) = re.findall(r"`(rate_limit: \{.*?\})`", (deploy / "kubernetes/README.md").read_text())
     defaults = (root / "docs/configuration.md").read_text()
     for name, value in yaml.safe_load(half)["rate_limit"].items():
@@ -55,7 +55,7 @@ def test_half_of_the_rate_limit_is_what_the_page_on_the_pair_says(root, deploy):
         assert value == int(default) / 2
 
 
-def test_image_is_what_the_manifests_take_it_for(root, deploy):
+def test_image_matches_the_manifests(root, deploy):
     """Not root, by a number that Kubernetes can tell from root; its port; its configuration."""
     *_, image = re.split(r"^FROM ", (root / "Dockerfile").read_text(), flags=re.MULTILINE)
     base, *_ = image.splitlines()

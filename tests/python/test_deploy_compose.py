@@ -55,7 +55,7 @@ def test_every_file_mounted_is_there_and_is_only_read(folder, services):
         assert mode == "ro"
 
 
-def test_each_is_asked_for_at_the_port_where_it_listens(folder, services):
+def test_each_service_is_scraped_at_its_port(folder, services):
     ports = {
         f"{name}:{port.split(':')[2]}"
         for name, service in services.items()
@@ -91,7 +91,7 @@ def test_path_to_the_rules_is_the_same_in_the_container(folder, services):
     assert inside["../prometheus"] == "/etc/imagebuilder_exporter/prometheus"
 
 
-def test_rules_are_the_whole_set(folder):
+def test_rules_are_the_complete_set(folder):
     rule_files = yaml.safe_load((folder / "prometheus.yaml").read_text())["rule_files"]
     assert rule_files == ["../prometheus/rules.yaml"]
 
@@ -108,7 +108,7 @@ def test_data_source_of_grafana_is_the_prometheus_beside_it(folder):
     assert source["jsonData"] == {"timeInterval": scrape}
 
 
-def test_what_alertmanager_groups_and_inhibits_is_what_the_page_on_alerting_has(root, folder):
+def test_groups_and_inhibitions_match_the_page_on_alerting(root, folder):
     (shown,) = [
         yaml.safe_load(block)
         for block in blocks((root / "docs/alerting.md").read_text(), "yaml")
@@ -119,7 +119,7 @@ def test_what_alertmanager_groups_and_inhibits_is_what_the_page_on_alerting_has(
     assert config["route"]["group_by"] == shown["route"]["group_by"]
 
 
-def test_alertmanager_remembers_what_it_is_not_to_send_again(root, folder):
+def test_repeat_intervals_are_within_the_retention_of_alertmanager(root, folder):
     """It does so for five days, unless --data.retention says otherwise."""
     texts = [(root / "docs/alerting.md").read_text(), (folder / "alertmanager.yaml").read_text()]
     intervals = re.findall(r"repeat_interval: (\d+)([hd])\b", "".join(texts))

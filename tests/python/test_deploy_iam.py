@@ -99,12 +99,12 @@ def operations(root):
     return {f"imagebuilder:{name}" for name in names}
 
 
-def test_policy_allows_what_the_program_calls_and_no_more(root, iam):
+def test_policy_allows_exactly_the_calls_of_the_program(root, iam):
     assert len(operations(root)) > 5
     assert actions(of_file(iam, "policy.json")) == operations(root)
 
 
-def test_policy_for_listed_steps_is_what_the_whole_one_says_of_steps_and_workflows(iam):
+def test_policy_for_listed_steps_is_the_part_of_the_full_one_for_steps_and_workflows(iam):
     listed = in_one_form(of_file(iam, "policy-listed-steps.json"))
     assert listed < in_one_form(of_file(iam, "policy.json"))
     assert actions(of_file(iam, "policy-listed-steps.json")) == {
@@ -114,14 +114,14 @@ def test_policy_for_listed_steps_is_what_the_whole_one_says_of_steps_and_workflo
     }
 
 
-def test_template_and_module_allow_what_the_policy_does(iam, template):
+def test_template_and_module_allow_the_same_as_the_policy(iam, template):
     wanted = in_one_form(of_file(iam, "policy.json"))
     (policy,) = template["Resources"]["Role"]["Properties"]["Policies"]
     assert in_one_form(policy["PolicyDocument"]["Statement"]) == wanted
     assert in_one_form(document(iam, "read")) == wanted
 
 
-def test_page_says_of_each_action_which_resource_it_has(iam):
+def test_page_has_the_resource_of_each_action(iam):
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", (iam / "README.md").read_text(), re.MULTILINE)
     allowed = {
         (action.removeprefix("imagebuilder:"), resource.rpartition(":")[2])
@@ -132,7 +132,7 @@ def test_page_says_of_each_action_which_resource_it_has(iam):
     assert set(rows) == allowed
 
 
-def test_role_trusts_whom_it_is_told_to_in_template_and_module(iam, template):
+def test_role_trusts_the_configured_principal_in_template_and_module(iam, template):
     (trust,) = template["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     (block,) = terraform(iam)["data"]["aws_iam_policy_document"]["trust"]["statement"]
     assert trust["Action"] == block["actions"] == ["sts:AssumeRole", "sts:TagSession"]

@@ -23,7 +23,7 @@ from manifests import (
 from processes import output_of
 
 
-def test_every_manifest_is_what_its_kind_has_to_be(kubernetes):
+def test_every_manifest_matches_its_schema(kubernetes):
     kinds = set()
     for manifest in manifests(kubernetes):
         judge(manifest)
@@ -157,7 +157,7 @@ def test_shards_are_pods_that_know_their_number_and_how_many_there_are(root, kub
         assert re.search(rf"`--shard\.{flag}=N` \| `\d` \| `{entry['name']}` \|", variables)
 
 
-def test_component_brings_every_dashboard_as_the_sidecar_of_grafana_looks_for_it(root, kubernetes):
+def test_component_has_every_dashboard_with_the_label_of_the_grafana_sidecar(root, kubernetes):
     """By a label, in ConfigMaps small enough for what `kubectl apply` writes beside them: the object
     once more, as an annotation, of which there may be 256 KiB."""
     (component,) = documents(

@@ -143,7 +143,7 @@ def test_missing_required_member_is_an_invalid_request(simulator):
         assert "is required" in str(error.value)
 
 
-def test_region_of_the_signature_decides_what_is_there(simulator):
+def test_region_of_the_signature_determines_the_resources(simulator):
     elsewhere = "arn:aws:imagebuilder:eu-west-1:444455556666:image/elsewhere/1.0.0/1"
     there = simulator.client(region="eu-west-1")
     here = simulator.client()
@@ -187,7 +187,7 @@ def test_broken_connections_are_errors_of_the_connection(simulate):
 
 
 @pytest.mark.parametrize("fault", ["truncated: true", "html: true", "missing: [workflowExecutions]"])
-def test_answer_that_is_none_holds_no_executions(simulate, fault):
+def test_invalid_response_has_no_executions(simulate, fault):
     client = simulate(f"faults: [{{{fault}}}]" + PIPELINES).client()
     try:
         answer = client.list_workflow_executions(imageBuildVersionArn=GOLDEN)

@@ -81,7 +81,7 @@ def test_promtool_has_nothing_to_say_about_the_text(metrics):
     assert (check.returncode, check.stdout + check.stderr) == (0, b"")
 
 
-def test_openmetrics_answer_has_the_samples_of_the_text(metrics):
+def test_openmetrics_response_has_the_samples_of_the_text(metrics):
     answer, before, steady = between_two_like_it(metrics, {"Accept": PROMETHEUS_ACCEPT})
     body, headers = answer
     assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
@@ -98,7 +98,7 @@ def test_families_have_the_same_type_and_help_in_both_formats(metrics):
 @pytest.mark.parametrize(
     "accept, parse", [("text/plain", as_text), (PROMETHEUS_ACCEPT, as_openmetrics)]
 )
-def test_compressed_answer_is_the_same_text(metrics, accept, parse):
+def test_compressed_response_is_the_same_text(metrics, accept, parse):
     answer, before, steady = between_two_like_it(
         metrics, {"Accept": accept, "Accept-Encoding": "gzip"}
     )

@@ -43,7 +43,7 @@ def code():
     return dashboards
 
 
-def test_every_dashboard_is_what_the_code_makes(code):
+def test_every_dashboard_matches_the_generated_one(code):
     assert code.BOARDS.keys() == BOARDS.keys()
     for name, make in code.BOARDS.items():
         again = f"{name} is not what the code makes: run deploy/grafana/dashboards.py"
@@ -65,7 +65,7 @@ def test_dashboard_is_one_by_grafanas_schema(board):
 
 
 @EACH_BOARD
-def test_dashboard_is_found_and_looks_like_the_others(board):
+def test_dashboard_has_the_common_properties(board):
     assert re.fullmatch(r"imagebuilder-[a-z-]{1,27}", board["uid"])
     assert board["title"].startswith("Image Builder / ") and board["description"].endswith(".")
     assert board["tags"] == ["imagebuilder"]
@@ -103,7 +103,7 @@ KNOWN_UNITS = {value for value in vars(units).values() if isinstance(value, str)
 
 
 @EACH_PANEL
-def test_panel_says_what_it_shows_and_in_what_unit(board, panel):
+def test_panel_has_a_description_and_a_unit(board, panel):
     assert panel["type"] in CORE
     assert len(panel["description"]) > 20 and panel["description"].endswith(".")
     defaults = panel["fieldConfig"]["defaults"]
@@ -116,7 +116,7 @@ def test_panel_says_what_it_shows_and_in_what_unit(board, panel):
 
 
 @EACH_PANEL
-def test_numbers_in_a_table_have_a_unit_and_texts_have_none(board, panel):
+def test_numbers_in_a_table_have_a_unit_and_texts_do_not(board, panel):
     if panel["type"] != "table":
         return
     assert panel["fieldConfig"]["defaults"]["unit"] == "string"
@@ -202,7 +202,7 @@ def test_links_lead_to_runbooks_dashboards_and_the_status_page(board):
                 assert fields <= set(renamed(panel).values()), url
 
 
-def test_page_tells_of_every_variable_and_of_what_to_replace():
+def test_page_documents_every_variable_and_replacement():
     page = (FOLDER / "README.md").read_text()
     table = page[page.index("## Variables") : page.index("## How")]
     names = {name for board in BOARDS.values() for name in variables(board)} - {"datasource"}
@@ -254,7 +254,7 @@ def test_every_metric_is_documented(board):
     assert used <= documented() | OF_A_SCRAPE
 
 
-def test_what_an_interval_counts_does_not_depend_on_the_graphs_width():
+def test_counts_of_an_interval_do_not_depend_on_the_width_of_the_graph():
     """Bars stand side by side: each counts an interval of its own, and is as wide as that."""
     for board in BOARDS.values():
         for panel, target in queries(board):
@@ -262,7 +262,7 @@ def test_what_an_interval_counts_does_not_depend_on_the_graphs_width():
             assert ("interval" in target) == (bars or panel["type"] == "heatmap")
 
 
-def test_what_leaves_out_the_instance_leaves_out_all_that_replicas_differ_in():
+def test_query_that_drops_the_instance_drops_all_labels_that_differ_between_replicas():
     """Where all is well some of these panels are empty, and so alike whatever they leave out."""
     for board in BOARDS.values():
         for _, target in queries(board):

@@ -42,7 +42,7 @@ MAY_LACK = {
 
 
 @EACH_QUERY
-def test_query_of_a_panel_is_answered_from_the_demo(demo_prometheus, board, panel, target):
+def test_query_of_a_panel_has_results_from_the_demo(demo_prometheus, board, panel, target):
     values = chosen(board)
 
     def answer():
@@ -82,7 +82,7 @@ def test_columns_of_a_table_are_there_in_the_demo(demo_prometheus, board, panel)
 
 
 @EACH_BOARD
-def test_every_variable_offers_what_the_demo_has(demo_prometheus, board):
+def test_every_variable_offers_the_values_of_the_demo(demo_prometheus, board):
     now = time.time()
     for name, variable in variables(board, "query").items():
         selector, label = labels_asked(variable)
@@ -99,7 +99,7 @@ def test_every_variable_offers_what_the_demo_has(demo_prometheus, board):
 @pytest.mark.parametrize(
     "board, mark", [(board, mark) for board in BOARDS.values() for mark in marks(board)]
 )
-def test_marks_stand_where_steps_failed_in_the_demo(demo_prometheus, board, mark):
+def test_annotations_mark_the_failed_steps_of_the_demo(demo_prometheus, board, mark):
     now = time.time()
     expression = interpolated(mark["expr"], chosen(board), now)
     assert not refusal(demo_prometheus, expression)
@@ -110,7 +110,7 @@ def test_marks_stand_where_steps_failed_in_the_demo(demo_prometheus, board, mark
         assert labels <= one["metric"].keys()
 
 
-def test_status_page_finds_what_a_table_links_to(demo_prometheus, demo):
+def test_links_of_a_table_match_on_the_status_page(demo_prometheus, demo):
     (known,) = {
         url for board in BOARDS.values() for url in everywhere(board, "url") if "?q=" in url
     }
@@ -136,7 +136,7 @@ LABELS = {"account": "account_id"}
 
 
 @EACH_BOARD
-def test_choices_at_the_top_narrow_what_is_shown(demo_prometheus, board):
+def test_variables_filter_the_panels(demo_prometheus, board):
     values = chosen(board, **CHOICES)
     wanted = {LABELS.get(name, name): CHOICES[name] for name in CHOICES.keys() & values.keys()}
     seen = set()
@@ -155,7 +155,7 @@ def test_choices_at_the_top_narrow_what_is_shown(demo_prometheus, board):
     until("something to be shown of each choice", all_seen)
 
 
-def test_what_may_be_empty_is_a_query_of_a_panel():
+def test_query_that_may_be_empty_exists_in_a_panel():
     named = {title(board, *found) for board in BOARDS.values() for found in queries(board)}
     assert EMPTY <= MAY_BE_EMPTY.keys() <= named
     tables = {title(board, panel) for board in BOARDS.values() for panel in panels(board)}

@@ -113,7 +113,7 @@ def of_the_pair(board):
 
 
 @pytest.mark.parametrize("board, panel, target", each(of_the_pair))
-def test_panel_shows_of_two_replicas_what_it_shows_of_each(pair, board, panel, target):
+def test_panel_has_the_same_data_from_two_replicas_as_from_one(pair, board, panel, target):
     server, *replicas = pair
 
     def all_alike():
@@ -130,7 +130,7 @@ def test_panel_shows_of_two_replicas_what_it_shows_of_each(pair, board, panel, t
 
 
 @EACH_QUERY
-def test_query_of_a_panel_can_be_asked_of_two_replicas(pair, board, panel, target):
+def test_query_of_a_panel_is_valid_with_two_replicas(pair, board, panel, target):
     server, *_ = pair
     now = time.time()
     for choices in ({}, CHOICES):

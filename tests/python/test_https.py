@@ -185,7 +185,7 @@ def until_up(metrics, up=1):
     until(f"{name} to be {up}", lambda: value(metrics, name) == up)
 
 
-def test_service_is_asked_over_tls_by_a_certificate_that_is_trusted(exporter, service):
+def test_service_is_called_over_tls_with_a_trusted_certificate(exporter, service):
     until_up(exporter(f"https://localhost:{service.port}"))
 
 
@@ -200,12 +200,12 @@ def test_certificate_of_an_authority_that_is_not_trusted_is_refused(
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
 @pytest.mark.parametrize("scheme", ["http://", ""])
-def test_proxy_that_the_environment_names_is_asked_for_a_tunnel(exporter, proxy, variable, scheme):
+def test_calls_use_a_tunnel_of_the_proxy_in_the_environment(exporter, proxy, variable, scheme):
     until_up(exporter(f"https://{NAME}", **{variable: f"{scheme}127.0.0.1:{proxy.port}"}))
     assert set(proxy.asked) == {("CONNECT", f"{NAME}:443")}
 
 
-def test_proxy_is_told_user_and_password(exporter, proxy):
+def test_proxy_receives_user_and_password(exporter, proxy):
     proxy.wants = "Basic " + base64.b64encode(b"user:p@ss").decode()
     until_up(exporter(f"https://{NAME}", HTTPS_PROXY=f"http://user:p%40ss@127.0.0.1:{proxy.port}"))
 
@@ -224,7 +224,7 @@ def test_proxy_that_wants_another_password_leaves_the_target_down(exporter, prox
     assert not re.search(f"s3same|{encoded}", log.read_text())
 
 
-def test_proxy_may_be_asked_over_tls_itself(exporter, proxy, tls):
+def test_proxy_can_be_reached_over_tls(exporter, proxy, tls):
     def handle(request):
         with tls(request) as client:
             proxy.handle(client)
@@ -234,7 +234,7 @@ def test_proxy_may_be_asked_over_tls_itself(exporter, proxy, tls):
     assert set(proxy.asked) == {("CONNECT", f"{NAME}:443")}
 
 
-def test_doctor_asks_through_the_proxy(proxy, settings, tmp_path):
+def test_doctor_uses_the_proxy(proxy, settings, tmp_path):
     command = command_for(tmp_path, f"https://{NAME}", "doctor")
     through = {
         "HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}",
@@ -252,7 +252,7 @@ def test_host_that_needs_no_proxy_is_reached_straight(exporter, service, proxy, 
     assert proxy.asked == []
 
 
-def test_what_is_asked_over_plain_http_goes_past_every_proxy(exporter, simulator, proxy):
+def test_calls_over_plain_http_bypass_every_proxy(exporter, simulator, proxy):
     url = f"http://127.0.0.1:{proxy.port}"
     settings = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "http_proxy"), url)
     until_up(exporter(simulator.url, **settings))

@@ -90,7 +90,7 @@ def alertmanager(tmp_path):
 
 
 @NEEDS_ALERTMANAGER
-def test_one_cause_is_told_of_once_and_no_other_is_silent_for_it(alertmanager):
+def test_one_cause_is_notified_once_and_inhibits_no_other(alertmanager):
     def inhibited():
         body, _ = get(f"http://{alertmanager}/api/v2/alerts")
         return [one["labels"] for one in json.loads(body) if one["status"]["inhibitedBy"]]

@@ -31,7 +31,7 @@ def all_ids(client):
                 yield "step", step["stepExecutionId"]
 
 
-def test_every_answer_is_what_the_service_model_allows(simulator):
+def test_every_response_is_valid_in_the_service_model(simulator):
     client = simulator.client()
     judged = 0
     for kind, id in list(all_ids(client)):
@@ -47,7 +47,7 @@ def test_every_answer_is_what_the_service_model_allows(simulator):
     assert judged > 30
 
 
-def test_step_has_every_member_of_the_documented_answer(simulator):
+def test_step_has_every_member_of_the_documented_response(simulator):
     client = simulator.client()
     first = steps(client, workflows(client, f"{GOLDEN}/1")[0])[0]
     answer = client.get_workflow_step_execution(stepExecutionId=first["stepExecutionId"])
@@ -81,7 +81,7 @@ def test_step_has_every_member_of_the_documented_answer(simulator):
     assert "date" in headers
 
 
-def test_list_tells_of_a_step_what_get_tells_but_timeout_and_on_failure(simulator):
+def test_list_returns_a_step_like_get_without_timeout_and_on_failure(simulator):
     client = simulator.client()
     for listed in steps(client, workflows(client, f"{GOLDEN}/1")[0]):
         got = client.get_workflow_step_execution(stepExecutionId=listed["stepExecutionId"])
@@ -89,13 +89,13 @@ def test_list_tells_of_a_step_what_get_tells_but_timeout_and_on_failure(simulato
         assert not {"timeoutSeconds", "onFailure"} & listed.keys()
 
 
-def test_retried_step_tells_its_attempts(simulator):
+def test_retried_step_has_its_attempts(simulator):
     client = simulator.client()
     step = steps(client, workflows(client, f"{GOLDEN}/1")[0])[1]
     assert (step["attemptNumber"], step["maxAttempts"]) == (2, 3)
 
 
-def test_retried_build_tells_which_executions_it_superseded(simulator):
+def test_retried_build_marks_superseded_executions(simulator):
     client = simulator.client()
     listed = [(one["type"], one["status"], one["retried"]) for one in workflows(client, BROKEN)]
     assert listed == [
@@ -132,7 +132,7 @@ def test_skipped_step_has_no_message(simulator):
     assert skipped["startTime"] == skipped["endTime"]
 
 
-def test_failure_is_told_with_its_message_and_the_rollback(simulator):
+def test_failure_has_its_message_and_the_rollback(simulator):
     client = simulator.client()
     listed = {step["name"]: step for step in steps(client, workflows(client, BROKEN)[1])}
     assert listed["CollectImageScanFindings"]["status"] == "FAILED"
@@ -142,7 +142,7 @@ def test_failure_is_told_with_its_message_and_the_rollback(simulator):
 
 
 @pytest.mark.parametrize("name", ["demo", "failures", "pages"])
-def test_shipped_scenario_answers_as_the_service_model_allows(simulate, name):
+def test_responses_of_shipped_scenario_are_valid_in_the_service_model(simulate, name):
     simulator = simulate(file=conftest.SCENARIOS / f"{name}.yaml", speed=600)
     images = {
         "demo": ["golden-linux", "golden-windows"],

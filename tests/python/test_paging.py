@@ -36,7 +36,7 @@ def page_sizes(client, **options):
     return sizes
 
 
-def test_pages_have_25_items_unless_more_are_asked_for(simulate):
+def test_pages_have_25_items_by_default(simulate):
     client = simulate(LONG).client()
     assert page_sizes(client) == [25, 25, 25, 25, 20]
     assert page_sizes(client, PaginationConfig={"PageSize": 100}) == [100, 20]
@@ -57,7 +57,7 @@ def test_size_out_of_bounds_is_an_invalid_request(simulate, size):
         client.list_workflow_executions(imageBuildVersionArn=ARN, maxResults=size)
 
 
-def test_service_that_lets_nobody_ask_for_100_lets_25_pass(simulate):
+def test_service_that_rejects_100_items_accepts_25(simulate):
     client = simulate("pages: {max_size: 25}" + LONG).client()
     with pytest.raises(client.exceptions.InvalidRequestException):
         client.list_workflow_executions(imageBuildVersionArn=ARN, maxResults=100)

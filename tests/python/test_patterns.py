@@ -60,7 +60,7 @@ def refused(tmp_path, key, values):
 
 
 @pytest.mark.parametrize("key", ROWS)
-def test_value_is_accepted_just_where_the_model_allows_it(tmp_path, key):
+def test_value_is_accepted_exactly_if_the_model_allows_it(tmp_path, key):
     shape, values = ROWS[key]
     pattern = re.compile(MODEL.shape_for(shape).metadata["pattern"])
     # The same id in another case is the same id, and listed once.
@@ -71,7 +71,7 @@ def test_value_is_accepted_just_where_the_model_allows_it(tmp_path, key):
             assert (value not in unwanted) == allowed, value
 
 
-def test_values_try_both_what_the_model_allows_and_what_it_refuses():
+def test_values_include_allowed_and_rejected_ones():
     for shape, values in ROWS.values():
         pattern = MODEL.shape_for(shape).metadata["pattern"]
         assert len({bool(re.search(pattern, value)) for value in values}) == 2, shape

@@ -98,7 +98,7 @@ def test_steps_in_many_states_are_there(prometheus):
     until("a rollback", lambda: prometheus.query(f"{STEP}_rollback_status == 1"))
 
 
-def test_exporter_tells_of_its_targets_and_calls(prometheus):
+def test_exporter_exposes_its_targets_and_calls(prometheus):
     up = prometheus.query("imagebuilder_exporter_target_up")
     assert up and all(series["value"][1] == "1" for series in up)
     calls = 'imagebuilder_exporter_api_requests_total{result="ok"}'
@@ -145,7 +145,7 @@ def test_series_of_different_families_can_be_joined(prometheus, expression):
     until("an answer", lambda: prometheus.query(expression))
 
 
-def test_increase_sees_what_finishes(prometheus):
+def test_increase_counts_finished_steps(prometheus):
     finished = f"increase({STEP}s_finished_total[5m])"
     duration = f"increase({STEP}_finished_duration_seconds_count[5m])"
     until("a step to be counted", lambda: prometheus.query(f"{finished} > 0"))
@@ -238,7 +238,7 @@ def test_first_alert_sees_the_failed_steps(prometheus):
     ],
     ids=" ".join,
 )
-def test_promtool_accepts_what_is_shipped(root, arguments):
+def test_promtool_accepts_the_shipped_files(root, arguments):
     check = subprocess.run(
         ["promtool", *arguments], cwd=root, capture_output=True, text=True, check=False
     )

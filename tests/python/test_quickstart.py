@@ -47,7 +47,7 @@ def both(tmp_path_factory):
 
 
 @NEEDS_ALERTMANAGER
-def test_first_alerts_are_there_and_nothing_is_left(both):
+def test_first_alerts_fire_and_no_process_remains(both):
     ends, _ = both
     assert ends.ends(SOON) == 0, ends.said()
     alerts = ALERT.findall(ends.said())
@@ -82,7 +82,7 @@ def prometheus(staying):
 
 
 @NEEDS_ALERTMANAGER
-def test_everything_is_where_it_says(staying):
+def test_printed_addresses_are_reachable(staying):
     get(staying["metrics"])
     page, _ = get(staying["status page"])
     assert b"legacy-app" in page
@@ -150,17 +150,17 @@ def failed_now(staying):
 
 @NEEDS_ALERTMANAGER
 def test_alerts_on_failed_steps_are_true(staying, prometheus):
-    def as_the_metrics_tell():
+    def matches_the_metrics():
         alerts = firing(prometheus, "ImageBuilderStepFailed")
         found = {labels["step_execution_id"] for labels in alerts}
         return found if found == failed_now(staying) else None
 
     # A scrape and an evaluation are up to ten seconds behind.
-    assert until("alerts that are as the metrics tell", as_the_metrics_tell)
+    assert until("alerts that are as the metrics tell", matches_the_metrics)
 
 
 @NEEDS_ALERTMANAGER
-def test_alerts_are_about_what_the_scenario_lets_fail(prometheus):
+def test_alerts_are_about_the_failures_of_the_scenario(prometheus):
     scenario = yaml.safe_load((SCENARIOS / "demo.yaml").read_text())["pipelines"]
     steps = {
         (pipeline.get("image", pipeline["name"]), step["name"])
@@ -199,7 +199,7 @@ def test_nothing_alerts_that_is_well(root, prometheus):
 
 
 @NEEDS_ALERTMANAGER
-def test_interrupt_ends_it_and_nothing_is_left(both, staying):
+def test_interrupt_ends_it_and_no_process_remains(both, staying):
     _, stays = both
     assert len(list(stays.programs())) >= 3
     stays.process.send_signal(signal.SIGINT)

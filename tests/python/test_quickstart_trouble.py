@@ -24,7 +24,7 @@ def test_termination_while_it_starts_and_waits_leaves_nothing(quickstart, progra
 
 
 @NEEDS_ALERTMANAGER
-def test_termination_while_alertmanager_is_slow_to_answer_leaves_nothing(quickstart, tmp_path):
+def test_termination_with_a_slow_alertmanager_leaves_no_process(quickstart, tmp_path):
     tools = tmp_path / "fakes"
     tools.mkdir()
     (tools / "amtool").write_text("#!/bin/sh\nexec sleep 2.5\n")
@@ -56,7 +56,7 @@ def without(tmp_path, *missing):
         (["prometheus", "amtool"], "prometheus amtool"),
     ],
 )
-def test_missing_tools_are_told_with_what_installs_them(quickstart, tmp_path, missing, named):
+def test_missing_tools_are_reported_with_install_instructions(quickstart, tmp_path, missing, named):
     started = quickstart(PATH=without(tmp_path, *missing))
     assert started.ends() == 1
     assert started.said() == (
@@ -78,7 +78,7 @@ def program(tmp_path):
     return write
 
 
-def test_exporter_that_cannot_start_is_told_with_its_log(quickstart, program):
+def test_exporter_that_cannot_start_is_reported_with_its_log(quickstart, program):
     started = quickstart(**program('echo "$1 cannot be" >&2; exit 3'))
     assert started.ends() == 1
     assert "deploy/quickstart: exporter has ended by itself, with exit code 3\n" in started.said()
@@ -86,7 +86,7 @@ def test_exporter_that_cannot_start_is_told_with_its_log(quickstart, program):
 
 
 @NEEDS_ALERTMANAGER
-def test_exporter_that_dies_later_is_told_with_its_log(quickstart, program):
+def test_exporter_that_dies_later_is_reported_with_its_log(quickstart, program):
     script = "echo metrics: http://127.0.0.1:1/metrics; sleep 2; echo so long >&2; kill -9 $$"
     started = quickstart(**program(script))
     assert started.ends() == 1
@@ -95,7 +95,7 @@ def test_exporter_that_dies_later_is_told_with_its_log(quickstart, program):
 
 
 @NEEDS_ALERTMANAGER
-def test_no_alert_in_time_is_told_with_all_logs(quickstart, program):
+def test_missing_alert_is_reported_with_all_logs(quickstart, program):
     address = f"http://127.0.0.1:{free_port()}/metrics"
     script = f"echo metrics: {address}; echo nothing fails here >&2; exec sleep 1000"
     started = quickstart("--once", "--within=10", **program(script))
@@ -109,7 +109,7 @@ def test_no_alert_in_time_is_told_with_all_logs(quickstart, program):
 
 
 @NEEDS_ALERTMANAGER
-def test_reader_that_goes_away_ends_it_and_nothing_is_left(quickstart, program, tmp_path):
+def test_closed_pipe_ends_it_and_no_process_remains(quickstart, program, tmp_path):
     """As with `deploy/quickstart | head`."""
     # What it prints at last, it prints here soon.
     fake = tmp_path / "fakes"
@@ -141,13 +141,13 @@ def test_reader_that_goes_away_ends_it_and_nothing_is_left(quickstart, program, 
         ("--within=0", "not a number of seconds: --within=0"),
     ],
 )
-def test_bad_usage_is_told(quickstart, argument, complaint):
+def test_bad_usage_is_reported(quickstart, argument, complaint):
     started = quickstart(argument)
     assert started.ends() == 2
     assert started.said().startswith(f"deploy/quickstart: {complaint}\n\nUsage: deploy/quickstart ")
 
 
-def test_program_that_is_none_is_told(quickstart, tmp_path):
+def test_missing_program_is_reported(quickstart, tmp_path):
     started = quickstart(IMAGEBUILDER_EXPORTER_BIN=str(tmp_path / "none"))
     assert started.ends() == 1
     assert started.said() == (
@@ -155,7 +155,7 @@ def test_program_that_is_none_is_told(quickstart, tmp_path):
     )
 
 
-def test_program_is_built_where_there_is_none(quickstart, tmp_path):
+def test_program_is_built_if_it_is_missing(quickstart, tmp_path):
     tools, target = tmp_path / "fakes", tmp_path / "built here"
     tools.mkdir()
     cargo = tools / "cargo"
@@ -187,7 +187,7 @@ def test_directory_for_temporary_files_may_be_a_relative_path(quickstart, progra
     assert "exporter has ended by itself, with exit code 3\n" in started.said()
 
 
-def test_program_that_nobody_can_build_is_told(quickstart, tmp_path):
+def test_failed_build_of_the_program_is_reported(quickstart, tmp_path):
     started = quickstart(
         IMAGEBUILDER_EXPORTER_BIN="",
         CARGO_TARGET_DIR=str(tmp_path / "nothing"),

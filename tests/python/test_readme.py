@@ -108,7 +108,7 @@ def test_every_table_is_one(pages):
     assert tables > 7
 
 
-def test_rules_lead_to_the_status_page_as_the_page_on_alerting_says(root):
+def test_rules_link_to_the_status_page_as_the_page_on_alerting_says(root):
     page = (root / "docs/alerting.md").read_text()
     (command,) = re.findall(r"^sed .*status_page.*$", page, re.MULTILINE)
     rules = output_of("sh", "-c", command, cwd=root / "deploy/prometheus")

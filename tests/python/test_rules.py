@@ -117,7 +117,7 @@ def test_alert_is_complete(alert):
     assert "increase(" not in rule["expr"]
 
 
-def test_failed_step_and_breached_timeout_are_told_of_within_a_minute():
+def test_failed_step_and_breached_timeout_alert_within_a_minute():
     for alert in ("ImageBuilderStepFailed", "ImageBuilderStepTimeoutBreached"):
         assert seconds(ALERTS[alert]["for"]) <= 60
 
@@ -257,7 +257,7 @@ def rule_name(rule):
 
 
 @pytest.mark.parametrize("rule", [*RECORDED, *ALERTS.values()], ids=rule_name)
-def test_expression_can_be_asked(prometheus, rule):
+def test_expression_is_valid(prometheus, rule):
     prometheus.query(rule["expr"])
 
 
@@ -274,7 +274,7 @@ def queries_of_runbooks():
 
 
 @pytest.mark.parametrize("query", list(queries_of_runbooks()))
-def test_query_of_a_runbook_can_be_asked(prometheus, query):
+def test_query_of_a_runbook_is_valid(prometheus, query):
     prometheus.query(query)
 
 
@@ -340,12 +340,12 @@ MAY_BE_EMPTY = {
 
 
 @pytest.mark.parametrize("rule", [*RECORDED, *ALERTS.values()], ids=rule_name)
-def test_expression_is_answered_from_the_demo(demo_prometheus, rule):
+def test_expression_has_results_from_the_demo(demo_prometheus, rule):
     refused = refusal(demo_prometheus, rule["expr"])
     assert not refused, refused
     if rule_name(rule) not in MAY_BE_EMPTY:
         until("an answer", lambda: demo_prometheus.query(rule["expr"]))
 
 
-def test_what_may_be_empty_in_the_demo_is_a_rule():
+def test_expression_that_may_be_empty_in_the_demo_is_of_a_rule():
     assert MAY_BE_EMPTY.keys() < {rule_name(rule) for rule in [*RECORDED, *ALERTS.values()]}

@@ -213,7 +213,7 @@ STEP = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01"
         (f"- {{id: {STEP}, labels: {{job: a}}}}", False),
     ],
 )
-def test_step_files_are_told_right_from_wrong(step_schema, text, right):
+def test_schema_separates_valid_and_invalid_step_files(step_schema, text, right):
     assert (faults(step_schema, text) == []) == right
 
 

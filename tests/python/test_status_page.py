@@ -28,7 +28,7 @@ pipelines:
 """
 
 
-def test_page_says_which_step_of_which_image_broke_and_why(browser, exporter):
+def test_page_has_the_failed_step_of_an_image_and_its_reason(browser, exporter):
     with looking(browser) as page:
         page.goto(exporter.url)
         assert builds(page)[0] == "broken"
@@ -69,7 +69,7 @@ faults:
         assert page.evaluate("window.hostile") is None
 
 
-def test_filter_stands_in_the_address_and_survives_reload_and_the_way_back(browser, exporter):
+def test_filter_is_in_the_address_and_survives_reload_and_back(browser, exporter):
     with looking(browser) as page:
         page.goto(exporter.url)
         text = page.get_by_label("Text")

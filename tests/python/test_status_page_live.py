@@ -35,7 +35,7 @@ def test_elapsed_moves_by_the_clock_of_the_server_not_of_the_browser(browser, ex
         assert float(bar.get_attribute("width").rstrip("%")) > width
 
 
-def test_refresh_shows_new_data_and_keeps_what_the_user_does(browser, exporter):
+def test_refresh_updates_data_and_keeps_the_state_of_the_user(browser, exporter):
     with looking(browser) as page:
         page.goto(exporter.url + "?q=brisk")
         page.evaluate("window.sameDocument = true")
@@ -81,7 +81,7 @@ def test_focus_on_a_step_stays_while_others_appear_before_it(browser, simulate, 
         assert builds(page)[0] == "broken"
 
 
-def test_page_says_when_it_cannot_reach_the_exporter_and_how_old_it_is(
+def test_page_reports_an_unreachable_exporter_and_the_age_of_its_data(
     browser, simulate, tmp_path
 ):
     simulator = simulate(WORLD)

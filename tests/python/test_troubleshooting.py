@@ -157,7 +157,7 @@ def test_every_kind_of_failure_is_in_the_table():
 
 
 @pytest.mark.parametrize("kind, text", FAILURES)
-def test_target_that_is_down_says_why(exporter, kind, text):
+def test_target_that_is_down_has_the_documented_reason(exporter, kind, text):
     line = exporter(**FAILURES[kind, text])
     assert text in line("polling failed", f" result={kind} ").partition(" error=")[2]
 
@@ -194,7 +194,7 @@ def test_message_is_logged_as_the_page_has_it(exporter, message, cause):
     assert line(f'message="{quoted}"')
 
 
-def said_by_the_source():
+def reason_in_the_source():
     """All text of the program, with what a line's end cuts in two put together again."""
     texts = (file.read_text() for file in (ROOT / "src").rglob("*.rs"))
     return re.sub(r"\\\n\s*", "", "".join(texts))
@@ -203,7 +203,7 @@ def said_by_the_source():
 @pytest.mark.parametrize("message", MESSAGES)
 def test_quoted_message_is_in_the_source(message):
     """Also those that take an hour, a shard or a reload. What names an action is put together."""
-    source = said_by_the_source()
+    source = reason_in_the_source()
     denied = re.fullmatch(
         r"access denied \(imagebuilder:\w+\): (.*); allow this action in the IAM policy", message
     )
@@ -212,16 +212,16 @@ def test_quoted_message_is_in_the_source(message):
 
 def test_part_of_a_message_that_is_quoted_alone_is_in_the_source():
     (quoted,) = re.findall(r"^  `(resources that both .*)`", PAGE, re.MULTILINE)
-    assert quoted in said_by_the_source()
+    assert quoted in reason_in_the_source()
 
 
-def test_metadata_service_that_is_out_of_reach_is_told_as_the_page_has_it(exporter):
+def test_unreachable_metadata_service_is_logged_as_documented(exporter):
     (quoted,) = re.findall(r"`(could not communicate .*?)`", PAGE)
     nowhere = {"HOME": "/nonexistent", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"}
     assert exporter(environment=nowhere)(quoted)
 
 
-def test_port_that_is_taken_is_told_as_the_page_has_it(simulator):
+def test_port_in_use_is_reported_as_documented(simulator):
     address = simulator.url.removeprefix("http://")
     done = subprocess.run(
         [os.environ["IMAGEBUILDER_EXPORTER_BIN"], "demo", f"--web.listen-address={address}"],

@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_such_an_arn_is_refused() {
+    fn invalid_arn_is_rejected() {
         for text in [
             "",
             "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0",

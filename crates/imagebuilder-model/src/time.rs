@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_time_is_rejected() {
         for text in ["", "yesterday", "2026-09-09", "1788981143.418"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn step_that_did_not_fail_tells_the_instance_it_launched_alone() {
+    fn step_that_did_not_fail_has_only_its_instance() {
         let outputs = Some(r#"{"instanceId": "i-0123456789abcdef0", "error": "none"}"#);
         let launched = read(outputs, &StepStatus::Completed, Some("LaunchInstance"));
         let instance = StepOutputs {

@@ -209,7 +209,7 @@ fn expected(text: &str) -> String {
 }
 
 #[test]
-fn image_shows_everything_that_is_known_of_it() {
+fn image_exposes_all_its_series() {
     let testing = image_record(&image(ImageStatus::Testing));
     let scrape = scrape_of(|store| store.images.put(testing));
     assert_eq!(
@@ -237,7 +237,7 @@ fn image_shows_everything_that_is_known_of_it() {
 }
 
 #[test]
-fn last_available_build_is_shown_by_the_name_alone() {
+fn last_available_build_is_exposed_by_name() {
     let name = ImageName::of(&image_arn(1));
     let record = ImageNameRecord::new(name, own(), newest(), REGION);
     let scrape = scrape_of(|store| store.image_names.put(record));
@@ -255,7 +255,7 @@ fn last_available_build_is_shown_by_the_name_alone() {
 }
 
 #[test]
-fn pipeline_shows_everything_that_is_known_of_it() {
+fn pipeline_exposes_all_its_series() {
     let record = PipelineRecord::new(&pipeline(), own(), tags(), REGION);
     let scrape = scrape_of(|store| store.pipelines.put(record));
     let statuses = behind_id(
@@ -279,7 +279,7 @@ fn pipeline_shows_everything_that_is_known_of_it() {
 }
 
 #[test]
-fn pipeline_that_never_ran_shows_nothing_of_a_run() {
+fn pipeline_without_runs_exposes_no_run() {
     let never = Pipeline::with_arn(pipeline_arn("nightly"));
     let record = PipelineRecord::new(&never, own(), LabelText::default(), REGION);
     let scrape = scrape_of(|store| store.pipelines.put(record));
@@ -292,7 +292,7 @@ fn pipeline_that_never_ran_shows_nothing_of_a_run() {
 }
 
 #[test]
-fn sources_show_when_they_last_looked_and_what_was_chosen() {
+fn sources_expose_their_last_discovery_and_selection() {
     let scrape = scrape_of(|store| {
         let globs = SelectorRecord::new(SelectorKind::Pipelines, "golden-\\*", 0);
         store.selectors.put(globs);

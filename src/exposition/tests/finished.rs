@@ -47,7 +47,7 @@ fn shown(finished: &Finished, now: Timestamp, format: Format) -> String {
 }
 
 #[test]
-fn finished_steps_are_a_counter_and_a_histogram_once_they_have_been_shown_as_0() {
+fn finished_steps_are_a_counter_and_a_histogram_after_the_warmup_at_0() {
     let finished = Finished::new(START, &settings());
     let own = LabelText::new([("team", "platform")]);
     let step = ended(StepStatus::Failed, 147_404);

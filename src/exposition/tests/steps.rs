@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn running_step_shows_everything_that_is_known_of_it() {
+fn running_step_exposes_all_its_series() {
     let expected = "\
         imagebuilder_workflow_step_info{ID,target=\"production\",action=\"ExecuteComponents\",on_failure=\"Abort\",image_version=\"1.0.0/1\",workflow_type=\"build\",workflow_version=\"1.0.3/1\",workflow_execution_id=\"wf-165b0d0a-657c-4b7e-8706-ff24da9afa01\",image_build_version_arn=\"arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1\",workflow_build_version_arn=\"arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.3/1\"} 1
         imagebuilder_workflow_step_status{ID,status=\"PENDING\"} 0
@@ -28,7 +28,7 @@ fn running_step_shows_everything_that_is_known_of_it() {
 }
 
 #[test]
-fn step_never_seen_shows_only_its_polling() {
+fn unseen_step_exposes_only_its_polls() {
     assert_eq!(samples_of(scrape([unseen()], START)), "");
     assert_eq!(
         values(scrape([unseen()], START), "last_poll_success"),
@@ -40,7 +40,7 @@ fn step_never_seen_shows_only_its_polling() {
 }
 
 #[test]
-fn polling_is_shown_of_seen_failed_and_settled_steps() {
+fn polls_of_seen_failed_and_settled_steps_are_exposed() {
     let failed = running().unanswered(ErrorKind::Timeout, START);
     assert_eq!(
         values(scrape([running()], START), "last_poll_success"),
@@ -121,7 +121,7 @@ fn budget_is_exceeded_above_it() {
 }
 
 #[test]
-fn attempts_and_waiting_are_shown_where_reported() {
+fn attempts_and_waiting_are_exposed_if_reported() {
     let record = seen(StepExecution {
         action: Some("WaitForAction".into()),
         attempt: Some(2),
@@ -137,7 +137,7 @@ fn attempts_and_waiting_are_shown_where_reported() {
 }
 
 #[test]
-fn unknown_status_is_shown_as_written_beside_the_known_ones() {
+fn unknown_status_is_exposed_as_written_besides_the_known_ones() {
     let record = seen(StepExecution {
         rollback_status: Some(RollbackStatus::parse("\"NEW\"")),
         ..response(StepStatus::parse("PAUSED"))
@@ -167,7 +167,7 @@ fn unknown_status_is_shown_as_written_beside_the_known_ones() {
 }
 
 #[test]
-fn sparse_format_shows_only_the_current_status() {
+fn sparse_format_exposes_only_the_current_status() {
     let sparse = |record| Scrape {
         status_format: StatusFormat::Sparse,
         ..scrape([record], START)
@@ -192,7 +192,7 @@ fn sparse_format_shows_only_the_current_status() {
 }
 
 #[test]
-fn labels_without_a_value_are_left_out_and_own_labels_come_on_top() {
+fn empty_labels_are_omitted_and_own_labels_are_added() {
     let record = StepRecord {
         own_labels: LabelText::new([("team", "a\"b"), ("change", "")]),
         ..unseen()
@@ -218,7 +218,7 @@ fn labels_without_a_value_are_left_out_and_own_labels_come_on_top() {
 }
 
 #[test]
-fn message_is_shown_only_where_it_is_wanted() {
+fn message_is_exposed_only_if_enabled() {
     let record = seen(StepExecution {
         message: Some("it \"failed\"\nbadly".into()),
         ..response(StepStatus::Failed)

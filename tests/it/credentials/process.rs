@@ -53,7 +53,7 @@ async fn no_process_outlives_the_exporter() {
 }
 
 #[tokio::test]
-async fn process_that_hangs_is_ended_with_what_it_started() {
+async fn hanging_process_is_ended_with_its_children() {
     let simulated = Simulated::start(scenario()).await;
     let log_of_child = "sleep 1000 & echo $! >> $(dirname $0)/started; wait";
     let (exporter, started) = exporter(&simulated, log_of_child).await;

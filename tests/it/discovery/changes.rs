@@ -24,7 +24,7 @@ fn retried() -> ScenarioText {
 }
 
 #[tokio::test]
-async fn retried_build_is_opened_again_and_what_it_supersedes_is_marked() {
+async fn retried_build_is_tracked_again_and_superseded_executions_are_marked() {
     let simulated = Simulated::start(retried()).await;
     let keys = ["pipelines: [golden]"];
     let exporter = start(&config(&[target(&simulated, "main", &keys)])).await;

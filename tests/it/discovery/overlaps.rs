@@ -72,7 +72,7 @@ fn lists(target: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_two_targets_select_is_exposed_polled_and_counted_once_by_the_first() {
+async fn resource_that_two_targets_select_is_exposed_polled_and_counted_once_by_the_first() {
     let simulated = Simulated::start(scenario()).await;
     let follow = ["pipelines: [golden]", "images: [\"gold*\"]"];
     let exporter = start(&config(&[
@@ -101,7 +101,7 @@ async fn what_two_targets_select_is_exposed_polled_and_counted_once_by_the_first
 }
 
 #[tokio::test]
-async fn second_target_takes_over_what_a_reload_takes_from_the_first() {
+async fn second_target_takes_over_resources_that_a_reload_deselects_in_the_first() {
     let simulated = Simulated::start(scenario()).await;
     let first = target(&simulated, "first", &["pipelines: [golden]"]);
     let second = target(&simulated, "second", &["images: [golden]"]);
@@ -138,7 +138,7 @@ async fn order_of_the_file_decides_ownership_also_after_a_reload_reverses_it() {
 }
 
 #[tokio::test]
-async fn what_is_named_one_by_one_belongs_to_who_names_it() {
+async fn listed_resource_belongs_to_the_target_that_lists_it() {
     let simulated = Simulated::start(scenario()).await;
     let planned = simulated.planned();
     let short = { planned.iter() }

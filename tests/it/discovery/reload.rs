@@ -34,7 +34,7 @@ fn of_image<'a>(scrape: &'a Scrape, name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn what_both_name_keeps_its_state_and_the_rest_is_gone_at_once() {
+async fn resources_of_both_configurations_keep_their_state_and_others_are_dropped_at_once() {
     let simulated = Simulated::start(scenario("Build")).await;
     let configured =
         |keys: &[&str]| config(&[target(&simulated, "main", keys)]).replace("30s", "5s");

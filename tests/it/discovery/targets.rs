@@ -84,7 +84,7 @@ async fn failing_targets_cost_themselves_alone_and_recover_when_their_fault_ends
 }
 
 #[tokio::test]
-async fn images_are_discovered_without_access_to_pipelines_and_the_log_says_what_is_missing() {
+async fn images_are_discovered_without_access_to_pipelines_and_the_denied_action_is_logged() {
     let simulated = Simulated::start(scenario(&["us-west-2"])).await;
     let fault = Fault::on("ListImagePipelines", error("ForbiddenException")).unwrap();
     simulated.faults.set(vec![fault]);
@@ -149,7 +149,7 @@ async fn list_that_still_fails_when_the_target_is_up_again_is_logged_then() {
 }
 
 #[tokio::test]
-async fn call_that_is_denied_is_named_with_what_would_allow_it() {
+async fn denied_call_is_logged_with_the_missing_permission() {
     let operations = [
         "ListImagePipelines",
         "ListImageBuildVersions",
@@ -209,7 +209,7 @@ async fn call_that_is_denied_is_named_with_what_would_allow_it() {
 }
 
 #[tokio::test]
-async fn known_steps_are_polled_one_by_one_where_listing_is_denied() {
+async fn known_steps_are_polled_by_single_gets_if_lists_are_denied() {
     let pipeline = PipelineText::new("golden").with("first: -1m").workflow(
         "make",
         [

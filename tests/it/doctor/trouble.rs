@@ -49,7 +49,7 @@ async fn clock_that_is_off_is_a_warning_and_from_five_minutes_on_an_error() {
 
 /// The SDK signs by the service's clock once an answer told of it, so the rest is told as well.
 #[tokio::test]
-async fn clock_that_is_too_far_off_does_not_hide_what_is_allowed() {
+async fn clock_skew_does_not_hide_allowed_operations() {
     let simulated = Simulated::start(scenario().with("clock_skew: 10m")).await;
     let run = Run::of(
         &simulated,
@@ -101,7 +101,7 @@ async fn unreachable_endpoint_is_called_once() {
 }
 
 #[tokio::test]
-async fn unreachable_sts_is_no_error_where_the_credentials_work() {
+async fn unreachable_sts_is_no_error_if_the_credentials_work() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(
         &simulated,
@@ -115,7 +115,7 @@ async fn unreachable_sts_is_no_error_where_the_credentials_work() {
 }
 
 #[tokio::test]
-async fn unreachable_sts_is_an_error_where_a_role_is_to_be_assumed() {
+async fn unreachable_sts_is_an_error_for_a_target_with_a_role() {
     let simulated = Simulated::start(scenario()).await;
     let setup = Run::setup(&simulated, &[("production", &own_role(IMAGES))]);
     let setup = setup.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
@@ -156,7 +156,7 @@ async fn sts_error_on_assuming_a_role_is_reported_as_such() {
 }
 
 #[tokio::test]
-async fn role_is_not_blamed_where_the_credentials_that_assume_it_are_at_fault() {
+async fn invalid_base_credentials_are_reported_instead_of_the_role() {
     let (_, run) = spoilt("*", error("ExpiredTokenException")).await;
     assert_eq!(run.code, Some(1), "{}", run.text);
     run.says("            The credentials that assume the role failed: the service rejects these credentials for every call: check whether they have expired");
@@ -260,7 +260,7 @@ async fn responses_that_are_not_of_the_service_are_reported_as_such() {
 }
 
 #[tokio::test]
-async fn no_answer_is_waited_for_as_long_as_configured() {
+async fn missing_response_ends_with_the_configured_timeout() {
     let simulated = Simulated::start(scenario()).await;
     let fault = Fault::on("GetImage", Effect::NoAnswer).unwrap();
     simulated.faults.set(vec![fault]);

@@ -9,7 +9,7 @@ use super::program::Program;
 use super::running::{Answer, Running, read_healthy, send, within};
 
 #[tokio::test]
-async fn scrape_in_flight_is_answered_whole_after_the_stop() {
+async fn scrape_in_flight_is_completed_after_the_stop() {
     let mut running = Running::start(Program::with_steps(MANY)).await;
     let mut stream = running.connect().await;
     let accept = "accept: application/openmetrics-text\r\n";

@@ -161,7 +161,7 @@ async fn rollback_that_begins_after_the_workflow_has_failed_is_not_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_step_with_attempts_left_runs_again() {
+async fn failed_step_with_remaining_attempts_runs_again() {
     let (script, polling) = play(&[A]);
     let attempt = |number, answer: StepExecution| {
         Reply::Ok(StepExecution {
@@ -231,7 +231,7 @@ async fn step_that_stays_pending_in_a_failed_workflow_settles_an_hour_after_its_
 }
 
 #[tokio::test(start_paused = true)]
-async fn step_is_polled_slowly_for_a_day_where_access_to_its_workflow_is_denied() {
+async fn step_is_polled_slowly_for_a_day_if_access_to_its_workflow_is_denied() {
     let (script, polling) = play(&[A]);
     let end = -22.0 * HOUR;
     let completed = || Reply::Ok(ended(StepStatus::Completed, end - 60.0, end));

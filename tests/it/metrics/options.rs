@@ -23,7 +23,7 @@ async fn sparse_format_exposes_the_current_status_alone() {
 }
 
 #[tokio::test]
-async fn message_is_a_label_only_where_the_configuration_wants_it() {
+async fn message_is_a_label_only_if_configured() {
     let simulated = Simulated::start(scenario()).await;
     let config = simulated.config(&["FailEks"]);
     let plain = shown(Setup::exporter(&config), &simulated, "FailEks").await;

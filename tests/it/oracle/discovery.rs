@@ -211,12 +211,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_selected_is_exposed_as_the_service_has_it_and_counted_once(case in case(0.0)) {
+    fn selected_resources_are_exposed_as_the_service_has_them_and_counted_once(case in case(0.0)) {
         run(&case)?;
     }
 
     #[test]
-    fn what_is_selected_is_discovered_and_counted_once_though_calls_fail(case in case(0.1)) {
+    fn selected_resources_are_discovered_and_counted_once_despite_failed_calls(case in case(0.1)) {
         run(&case)?;
     }
 }

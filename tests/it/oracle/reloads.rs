@@ -272,7 +272,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(50))]
 
     #[test]
-    fn targets_expose_after_reloads_what_a_fresh_start_exposes(seed: u64) {
+    fn targets_expose_the_same_after_reloads_as_after_a_fresh_start(seed: u64) {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(follow(seed))?;

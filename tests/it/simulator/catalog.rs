@@ -77,7 +77,7 @@ async fn every_build_is_listed_once_through_short_and_empty_pages() {
 }
 
 #[tokio::test]
-async fn image_is_answered_as_the_world_has_it() {
+async fn image_response_matches_the_world() {
     let running = start("").await;
     let client = running.client();
     let answer = client.get_image().image_build_version_arn(IMAGE);
@@ -125,7 +125,7 @@ async fn failed_image_has_its_failure_context() {
 }
 
 #[tokio::test]
-async fn pipelines_are_answered_alone_and_in_the_list() {
+async fn pipelines_are_returned_alone_and_in_the_list() {
     let running = start("").await;
     let client = running.client();
     let listed = client.list_image_pipelines().into_paginator().items();

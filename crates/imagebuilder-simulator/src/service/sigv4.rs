@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_signed_that_way_is_refused() {
+    fn other_signature_is_rejected() {
         let good = authorization();
         for (from, to) in [
             ("AWS4-HMAC-SHA256", "Bearer"),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn workflow_execution_shows_everything_that_is_known_of_it() {
+fn workflow_execution_exposes_all_its_series() {
     let running = workflow(&execution(WorkflowStatus::Running));
     let scrape = scrape_of(|store| store.workflows.put(running));
     assert_eq!(
@@ -29,7 +29,7 @@ fn workflow_execution_shows_everything_that_is_known_of_it() {
 }
 
 #[test]
-fn ended_workflow_execution_shows_its_end_and_whether_it_was_retried() {
+fn ended_workflow_execution_exposes_its_end_and_whether_it_was_retried() {
     let ended = workflow(&WorkflowExecution {
         end: Some(after(147_404)),
         totals: None,
@@ -74,7 +74,7 @@ fn duration_of_a_workflow_execution_goes_on_while_it_runs_or_rolls_back() {
 }
 
 #[test]
-fn workflow_execution_never_told_of_is_not_shown() {
+fn unseen_workflow_execution_is_not_exposed() {
     let id = "wf-165b0d0a-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
     let unseen = WorkflowRecord::unseen(id, own(), tags());
     let scrape = scrape_of(|store| store.workflows.put(unseen));
