@@ -56,7 +56,7 @@ pub struct AppSettings {
 #[derive(Debug)]
 pub enum StartError {
     Config(Vec<Problem>),
-    /// What was tried, and why it failed.
+    /// The address, and the reason of the failure.
     Bind(String),
     Signals(io::Error),
 }

@@ -1,11 +1,11 @@
-//! Renders `/metrics`: the one table of metric families, and how its rows become bytes.
+//! Renders `/metrics` from the table of metric families.
 //!
 //! Owns the names, HELP texts and order of everything on `/metrics`, both text formats, the frames
 //! in which they are sent, and their compression. It has no part in HTTP. It reads a [`Scrape`]: the
 //! snapshots and the exporter's own metrics at the moment when a scrape begins.
 //!
-//! The text never exists as a whole: [`Exposition::write`] continues where it stopped. So a scrape
-//! holds a few frames, whatever the number of steps.
+//! The complete text is never in memory: [`Exposition::write`] continues where it stopped. So a
+//! scrape uses a few frames for any number of steps.
 
 mod buffers;
 mod families;

@@ -1,8 +1,7 @@
-//! What the exporter answers over HTTP, and the server that answers it.
+//! Serves the exporter's responses over HTTP.
 //!
-//! Owns connections, routes and the stop of both; the text of a scrape is `exposition`'s, and what
-//! the answers tell of the program comes through [`Exporter`]. Fed by `app`, which binds the
-//! sockets ([`bind`]) and says when to stop.
+//! Owns connections, routes and the shutdown of the server. `exposition` renders scrapes, and
+//! [`Exporter`] provides the data. `app` binds the sockets ([`bind`]) and signals the stop.
 
 mod body;
 mod exporter;

@@ -1,7 +1,8 @@
-//! Label text: names and values escaped once, when they become known, so that a scrape only copies.
+//! Label text: names and values are escaped once, when they become known, so that a scrape only
+//! copies them.
 //!
-//! A fragment is `name="value",` any number of times, with the comma at its end, so that fragments
-//! can be put one behind the other.
+//! A fragment is any number of `name="value",`, each with a comma at its end, so that fragments can
+//! be concatenated.
 
 pub mod names;
 
@@ -12,7 +13,8 @@ use std::sync::Arc;
 pub struct LabelText(Arc<str>);
 
 impl LabelText {
-    /// Leaves out every pair without a value, as Prometheus takes an empty label for an absent one.
+    /// Escapes the pairs. Omits pairs without a value, because Prometheus treats an empty label as
+    /// absent.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut text = String::new();
         for (name, value) in pairs {
@@ -21,7 +23,7 @@ impl LabelText {
         Self::from_escaped(text)
     }
 
-    /// `text` was made by [`push_label`] alone.
+    /// Takes text that only [`push_label`] wrote.
     pub fn from_escaped(text: String) -> Self {
         Self(Arc::from(text))
     }
@@ -30,7 +32,7 @@ impl LabelText {
         &self.0
     }
 
-    /// The names and values it was made of.
+    /// Returns the names and the unescaped values.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, String)> {
         let mut rest = self.as_str();
         std::iter::from_fn(move || {
@@ -57,7 +59,7 @@ impl LabelText {
     }
 }
 
-/// Appends `name="value",`, or nothing where the value is empty.
+/// Appends `name="value",`, or nothing if the value is empty.
 pub fn push_label(text: &mut String, name: &str, value: &str) {
     if value.is_empty() {
         return;
@@ -68,7 +70,7 @@ pub fn push_label(text: &mut String, name: &str, value: &str) {
     text.push_str("\",");
 }
 
-/// Gives the parts of `value`, escaped as the text formats want it, to `put` one after the other.
+/// Passes the parts of `value` to `put` in order, escaped for the text formats.
 pub fn escape(value: &str, mut put: impl FnMut(&str)) {
     let mut rest = value;
     while let Some(at) = rest.bytes().position(|b| matches!(b, b'\\' | b'"' | b'\n')) {

@@ -1,4 +1,4 @@
-//! Where log lines go and how they look.
+//! Sets up the destination and the format of log lines.
 
 use std::io::{self, Write};
 
@@ -10,10 +10,10 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cli::{LogFormat, LogLevel};
 
-/// A subscriber that writes to standard error.
+/// Returns a subscriber that writes to standard error.
 ///
-/// Of the libraries only warnings are shown: at finer levels the AWS SDK logs whole answers, whose
-/// `inputs` and `outputs` can hold secrets.
+/// Libraries log only warnings: at finer levels, the AWS SDK logs complete responses, whose `inputs`
+/// and `outputs` can hold secrets.
 pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send + Sync {
     let own = LevelFilter::from(level);
     let filter = Targets::new()

@@ -130,8 +130,9 @@ fn role_account(target: &Target) -> Option<&str> {
     role.role_arn.split(':').nth(4)
 }
 
-/// The input of the hash: the account and region, within which AWS limits calls and a step can be
-/// found twice. Without a role that names the account, the credentials stand for it.
+/// The input of the hash: an account and a region. AWS limits calls for each such pair, and two
+/// targets can find the same step within it. Without a role that names the account, the credentials
+/// replace the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct AssignmentKey<'a> {
     whose: Whose<'a>,

@@ -12,7 +12,7 @@ use crate::simulator::{Scenario, ScenarioError, Simulator, World};
 #[derive(Debug)]
 pub enum Error {
     Scenario(ScenarioError),
-    /// The simulator checks no signatures, so it is nobody's but this machine's.
+    /// The simulator checks no signatures, so it only listens on loopback addresses.
     NotLoopback(SocketAddr),
     Speed(f64),
     Bind(SocketAddr, std::io::Error),

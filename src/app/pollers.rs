@@ -21,8 +21,8 @@ use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::shard::Shard;
 use crate::tracker::{Assignment, own_labels};
 
-/// How long it is waited for all clients together: they are made at once unless the shared AWS
-/// configuration cannot be read, and then their calls wait instead.
+/// Maximum wait for all clients. They are built at once unless the shared AWS configuration cannot
+/// be read; then their calls wait instead.
 const CLIENTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A target's name and one of its regions.
@@ -104,7 +104,7 @@ impl Pollers {
         }
     }
 
-    /// Of each poller, whether the first attempt for each of its steps has ended.
+    /// Returns for each poller whether the first attempt for each of its steps has ended.
     pub(super) fn attempted(&self) -> Vec<watch::Receiver<bool>> {
         self.attempted.clone()
     }
@@ -190,7 +190,8 @@ impl Pollers {
             .spawn(poller.run(self.stop.subscribe(), attempted));
     }
 
-    /// One limiter for all targets that AWS counts together, with the smallest of their limits.
+    /// Creates one limiter for all targets that share an AWS limit, with the smallest of their
+    /// configured limits.
     fn share_limits(&mut self, config: &Config) {
         let shard = self.sharing.shard();
         let limits = config.shared_limits(|target, region| shard.has(target, region));
@@ -235,7 +236,7 @@ fn going_on<'a>(
         .collect()
 }
 
-/// How finished steps are counted.
+/// Returns the settings for counting finished steps.
 pub(super) fn counting(metrics: &Metrics) -> FinishedSettings {
     FinishedSettings {
         warmup: metrics.counter_warmup,
@@ -244,7 +245,7 @@ pub(super) fn counting(metrics: &Metrics) -> FinishedSettings {
     }
 }
 
-/// Whether a client that was made with one of these serves for the other.
+/// Returns whether both settings need the same client.
 fn same_client(one: &Polling, other: &Polling) -> bool {
     one.request_timeout == other.request_timeout && one.failure_details == other.failure_details
 }

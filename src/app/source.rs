@@ -1,4 +1,4 @@
-//! Where the configuration comes from.
+//! The source of the configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::cli::ConfigArgs;
 /// Looks up an environment variable.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Where the configuration is read from, at the start and at each reload.
+/// The source from which the configuration is read, at the start and at each reload.
 #[derive(Clone, Debug)]
 pub enum ConfigSource {
     File(PathBuf),

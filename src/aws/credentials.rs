@@ -1,4 +1,4 @@
-//! Where a target's credentials come from, step by step, so that a failure names its step.
+//! Loads a target's credentials through a chain of steps. A failure names its step.
 
 use std::error::Error;
 use std::fmt;
@@ -23,12 +23,12 @@ use super::processes::end_older_than;
 use crate::clock::Clock;
 use crate::config::Target;
 
-/// For how long a failed step of the chain is not tried again: a target with thousands of steps
-/// would else ask STS as often as it polls.
+/// Time before a failed step of the chain is retried. Without it, a target with thousands of steps
+/// would call STS as often as it polls.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// The credentials of a target: the default chain, `fixed` ones or its profile, and on top of them
-/// the role it assumes.
+/// Returns the credentials provider of a target: the default chain, `fixed` credentials or its
+/// profile, and above them the role that it assumes.
 pub(super) async fn provider(
     target: &Target,
     shared: &SdkConfig,
@@ -74,14 +74,14 @@ pub(super) async fn provider(
     ))
 }
 
-/// How long credentials may take: within the request's own timeout, so that the failure is known as
-/// one of the credentials.
+/// Returns the timeout for credentials. It is shorter than the request's, so that the failure is
+/// classified as one of the credentials.
 pub(super) fn patience(request_timeout: Duration) -> Duration {
     request_timeout.mul_f64(0.8)
 }
 
-/// The credentials of a profile and no others. The default chain would ask it only after the
-/// environment, and so poll another account wherever that has credentials.
+/// Returns the provider of a profile alone. The default chain prefers credentials in the
+/// environment, which may be of another account.
 fn from_profile(name: &str, shared: &SdkConfig) -> SharedCredentialsProvider {
     let mut config = ProviderConfig::without_region()
         .with_region(shared.region().cloned())
@@ -96,17 +96,19 @@ fn from_profile(name: &str, shared: &SdkConfig) -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(profile.build())
 }
 
-/// How long loading credentials may take, which can be the work of a process: longer than a call
-/// waits for it. What comes later than that is used by a later call.
+/// Timeout for loading credentials, for example by a process. It is longer than a call waits: a later
+/// call uses the result.
 const LONGEST_LOAD: Duration = Duration::from_secs(60);
 
-/// A provider that works on a thread of its own. The SDK's read files with the thread that polls
-/// them, and one that never answers would hold up whatever else that thread is there for: the
-/// server, the signals, all other targets. A call that waits no longer leaves the thread working,
-/// since the process of a `credential_process` would go on anyway.
+/// A provider that loads on a thread of its own.
+///
+/// The SDK's providers read files on the thread that polls them. A file system that never responds
+/// would block everything else on that thread: the server, the signals, all other targets. The
+/// thread continues after the timeout of a call, because the process of a `credential_process`
+/// would continue too.
 struct Aside {
     provider: SharedCredentialsProvider,
-    /// At most one thread is held up, and one process runs: nobody else is sent after it.
+    /// The only load in progress: at most one thread is blocked, and one process runs.
     loading: Mutex<Option<JoinHandle<CredentialsResult>>>,
 }
 
@@ -134,7 +136,7 @@ impl Aside {
     }
 }
 
-/// Ends the process that does not answer.
+/// Loads credentials, and ends a process that does not respond in time.
 async fn load(provider: SharedCredentialsProvider) -> CredentialsResult {
     let loading = provider.provide_credentials();
     let Ok(result) = tokio::time::timeout(LONGEST_LOAD, loading).await else {
@@ -162,7 +164,7 @@ impl ProvideCredentials for Aside {
     }
 }
 
-/// One step of the chain: names itself in its failures, and rests after one.
+/// One step of the chain. Its failures contain its name, and it is not retried right after one.
 struct ChainStep {
     name: String,
     provider: SharedCredentialsProvider,

@@ -1,16 +1,17 @@
 //! Ends the processes that profiles start for credentials (`credential_process`).
 //!
-//! The SDK starts such a process in no group of its own, and leaves it running where nobody waits
-//! for it any more. The exporter starts no other processes, so that all of its children are these.
+//! The SDK starts such a process without a process group of its own, and does not end it when its
+//! future is dropped. The exporter starts no other processes, so all of its children are of this
+//! kind.
 
 use std::time::Duration;
 
-/// Ends all of them, and what they started: for the end of the exporter.
+/// Ends all these processes and their children, when the exporter ends.
 pub fn end_credential_processes() {
     end_older_than(Duration::ZERO);
 }
 
-/// Ends those that have run that long, and what they started.
+/// Ends the processes that have run at least so long, and their children.
 #[cfg(target_os = "linux")]
 pub(super) fn end_older_than(age: Duration) {
     use std::collections::BTreeSet;

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes from which on a frame is sent.
+/// Size in bytes from which on a frame is sent.
 pub const FRAME_SIZE: usize = 64 * 1024;
 
-/// Room behind [`FRAME_SIZE`] for the row that goes over it.
+/// Additional capacity for the row that exceeds [`FRAME_SIZE`].
 const SLACK: usize = 8 * 1024;
 
-/// Frames kept while nobody uses them: what one scrape has under way at once.
+/// Maximum number of idle frames, as many as one scrape uses at once.
 const KEPT: usize = 8;
 
 /// Buffers that are not in use.

@@ -20,9 +20,9 @@ pub(super) struct Gzip {
     /// Text to compress, from `taken` on.
     text: Frame,
     taken: usize,
-    /// Whether there is text behind that of `text`.
+    /// Whether more text follows that of `text`.
     more: bool,
-    /// What is compressed. Whoever takes it leaves an empty one, with room behind [`FRAME_SIZE`].
+    /// The compressed bytes. The caller replaces a full frame by an empty one of the same capacity.
     pub out: Frame,
 }
 

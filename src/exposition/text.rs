@@ -67,8 +67,8 @@ pub(super) fn label(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b"\",");
 }
 
-/// As [`label`], of a text nobody vouches for: cut to a bounded length, and without what would
-/// steer a terminal.
+/// Writes a label like [`label`] for untrusted text: cut to a maximum length, and without characters
+/// that control a terminal.
 pub(super) fn free_text_label(out: &mut Vec<u8>, name: &str, text: &str) {
     let cut = text.chars().nth(LONGEST).is_some();
     let kept = if cut { LONGEST - 1 } else { LONGEST };
@@ -123,7 +123,7 @@ pub(super) fn value(out: &mut Vec<u8>, value: SampleValue) {
     out.push(b'\n');
 }
 
-/// What the `prometheus` crate has counted under one set of labels.
+/// Writes a metric of the `prometheus` crate for one set of labels.
 pub(super) fn gathered(out: &mut Vec<u8>, family: &Family, metric: &Metric) {
     let value = match family.metric_type {
         MetricType::Gauge => metric.get_gauge().get_value(),
@@ -185,8 +185,8 @@ pub(super) fn le(out: &mut Vec<u8>, le: f64) {
     out.extend_from_slice(b"\",");
 }
 
-/// A bucket's bound, `1.0` for a whole one as OpenMetrics wants it: in both formats, since it is
-/// a label's value and would else be another series.
+/// Writes the bound of a bucket. OpenMetrics requires `1.0` for an integer. Both formats have it,
+/// because the bound is the value of a label and so identifies the series.
 fn bound(out: &mut Vec<u8>, bound: f64) {
     if bound == f64::INFINITY {
         out.extend_from_slice(b"+Inf");

@@ -1,4 +1,4 @@
-//! From `--web.listen-address` to sockets that listen.
+//! Binds the sockets for `--web.listen-address`.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,7 +15,7 @@ const BACKLOG: i32 = 1024;
 ///
 /// # Errors
 ///
-/// What was tried, why it failed and what would be right.
+/// The address, the reason of the failure, and valid examples.
 pub async fn bind(address: &str) -> Result<Vec<TcpListener>, String> {
     let Some((host, port)) = split(address) else {
         return Err(format!(
@@ -50,7 +50,7 @@ fn split(address: &str) -> Option<(&str, u16)> {
         inner.parse::<Ipv6Addr>().ok()?;
         return Some((inner, port));
     }
-    // Without brackets nobody can tell where an IPv6 address ends and the port begins.
+    // Without brackets, the port of an IPv6 address is ambiguous.
     (!host.contains([':', '/', ' '])).then_some((host, port))
 }
 
@@ -110,7 +110,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Whether the machine lacks the address, or its whole family.
+/// Returns whether the machine lacks the address or its address family.
 fn is_absent(error: &io::Error) -> bool {
     let unsupported = error.raw_os_error().is_some_and(|code| {
         // EAFNOSUPPORT has no `ErrorKind` of its own.

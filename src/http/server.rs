@@ -1,4 +1,4 @@
-//! The server: accepts connections, answers them, and drains them when it is to stop.
+//! Accepts connections, serves them, and drains them at the stop.
 
 use std::fmt;
 use std::future::Future;
@@ -36,9 +36,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 pub struct Server<E> {
     pub listeners: Vec<TcpListener>,
     pub exporter: Arc<E>,
-    /// Where the metrics are, and the page for people.
+    /// The paths of the metrics and the status page.
     pub site: Site,
-    /// How long answers under way may take once it is to stop.
+    /// Maximum time for responses in flight after the stop.
     pub drain_timeout: Duration,
 }
 
@@ -51,8 +51,8 @@ impl<E> fmt::Debug for Server<E> {
 }
 
 impl<E: Exporter> Server<E> {
-    /// Answers until `stop` ends; then closes idle connections, completes the answers under way
-    /// within the drain timeout, and drops what is left.
+    /// Serves until `stop` ends. Then closes idle connections, completes the responses in flight
+    /// within the drain timeout, and closes the remaining connections.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let routes = Arc::new(Routes::new(self.exporter, self.site));
         let graceful = GracefulShutdown::new();
@@ -117,9 +117,10 @@ fn connection<E: Exporter>(
 /// Takes connections from several listeners.
 struct Acceptor {
     listeners: Vec<TcpListener>,
-    /// Which listener is asked first: each in turn, so that a busy one leaves room for the others.
+    /// The index of the listener that is polled first. It rotates, so that a busy listener does not
+    /// block the others.
     first: usize,
-    /// Whether the last attempt failed; a failure that lasts is said once.
+    /// Whether the last attempt failed; a lasting failure is logged once.
     failing: bool,
 }
 

@@ -1,13 +1,13 @@
-//! The files of ours that the page takes along.
+//! The style, script and icon files of the page.
 
-/// A file that a browser may keep: its address changes with its content.
+/// A file that a browser may store forever: its address changes with its content.
 #[derive(Debug)]
 pub struct Asset {
-    /// Where it is; no telemetry path can be there.
+    /// The path; a telemetry path cannot be the same.
     pub path: &'static str,
     pub content_type: &'static str,
     pub content: &'static str,
-    /// Of the content; 16 hexadecimal digits as a number.
+    /// The hash of the content.
     pub version: u64,
 }
 
@@ -44,18 +44,19 @@ impl Asset {
             .find(|asset| asset.path == path)
     }
 
-    /// Its address from the page.
+    /// Returns its address relative to the page.
     pub fn address(&self) -> String {
         format!(".{}?{}", self.path, self.query())
     }
 
-    /// The query of its address.
+    /// Returns the query of its address.
     pub fn query(&self) -> String {
         format!("v={:016x}", self.version)
     }
 }
 
-/// FNV-1a: two versions of a file of ours must differ, and nobody else chooses the bytes.
+/// Returns the FNV-1a hash. It only needs to differ between versions of a file, so it need not be
+/// cryptographic.
 const fn fnv(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;

@@ -4,10 +4,10 @@ use super::builds::{Build, BuildState, Execution, Step};
 use super::console;
 use crate::model::{ImageArn, ImageFailure, ImageStatus, StepExecutionId, StepOutputs, StepStatus};
 
-/// Why a build failed, as far as the service says, and where its logs are.
+/// The reason of a failed build, and the place of its logs.
 pub(super) struct BuildFailure<'a> {
     arn: &'a ImageArn,
-    /// What the service says of the image; `None` for a build of which only steps are known.
+    /// The failure from the service; `None` for a build of which only steps are known.
     pub reported: Option<&'a ImageFailure>,
     /// The step that failed, if it is tracked.
     pub step: Option<Step<'a>>,
@@ -46,7 +46,7 @@ impl<'a> BuildFailure<'a> {
         })
     }
 
-    /// What the outputs of the failed step say.
+    /// Returns the outputs of the failed step.
     pub(super) fn outputs(&self) -> Option<&'a StepOutputs> {
         self.step?.observed()?.outputs.as_deref()
     }
@@ -67,8 +67,8 @@ impl<'a> BuildFailure<'a> {
         console::logs_url(self.arn, &self.log_group, self.log_stream)
     }
 
-    /// Whether the build failed while an instance ran for it. After a failure the infrastructure
-    /// configuration decides whether it is terminated.
+    /// Returns whether the build failed while it had an instance. The infrastructure configuration
+    /// determines whether a failed build terminates it.
     pub(super) fn may_have_left_instance(&self) -> bool {
         let stage = self.reported.and_then(|reported| reported.stage.as_deref());
         let kept = [ImageStatus::Building, ImageStatus::Testing];

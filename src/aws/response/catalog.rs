@@ -193,7 +193,7 @@ fn log_group(configuration: Option<&ImageLoggingConfiguration>) -> Option<String
     present(configuration?.log_group_name()).map(str::to_owned)
 }
 
-/// Those without an id and those that are not AVAILABLE are left out.
+/// Returns the AMIs that have an id and are AVAILABLE.
 fn amis(resources: Option<&OutputResources>) -> Vec<Ami> {
     let amis = resources.map_or(&[][..], |resources| resources.amis());
     let available = amis.iter().filter(|ami| {

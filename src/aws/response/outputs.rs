@@ -79,7 +79,7 @@ fn member(members: &Map<String, Value>, name: &str, is_valid: fn(&str) -> bool) 
     text.map(|text| head(text).to_owned())
 }
 
-/// Whether it is a text for a person, and not another object in a string, which can hold anything.
+/// Returns whether it is plain text. A string can contain another object, which can hold anything.
 fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.trim_start().starts_with(['{', '['])
 }
@@ -93,7 +93,7 @@ fn is_instance(text: &str) -> bool {
     text.starts_with("i-") && is_id(text)
 }
 
-/// Whether it says where something is: a path or an URL, without the query, which may be signed.
+/// Returns whether it is a path or a URL without a query, since a query may hold a signature.
 fn is_location(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_graphic() && !b"?#\"'`\\<>$".contains(&byte);
     (1..=1_024).contains(&text.len()) && text.bytes().all(is_part)

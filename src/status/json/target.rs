@@ -53,7 +53,7 @@ struct DeniedEntry {
     tried_again_time: Option<String>,
 }
 
-/// What the configuration names and the service doesn't know.
+/// A resource that the configuration lists and the service does not know.
 #[derive(Serialize)]
 struct UnknownEntry<'a> {
     id: &'a str,

@@ -22,7 +22,8 @@ fn skeleton(page: &str) -> Vec<String> {
     names
 }
 
-/// Everything that comes from elsewhere, in one known records; texts without a value would be left out.
+/// Returns records with untrusted text in every member. The texts have a prefix, because empty ones
+/// would be omitted.
 fn untrusted(texts: &[String]) -> Known {
     let text = |at: usize| Some(format!("x{}", texts[at]));
     let mut records = TargetRecords::default();
