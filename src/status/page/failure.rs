@@ -12,19 +12,17 @@ use crate::model::{ImageArn, ImageFailure, RegionFailure};
 pub(super) fn failure(failure: &BuildFailure<'_>, arn: &ImageArn) -> Markup {
     let reported = failure.reported;
     let outputs = failure.outputs();
+    let reason = reported.and_then(|reported| reported.reason.as_deref());
+    let component = reported.and_then(|reported| reported.component_error.as_deref());
+    let distribution = reported.and_then(|reported| reported.distribution_error.as_deref());
+    let errors = [component, failure.step_error(), distribution].into_iter();
+    // The service may repeat an error in the reason.
+    let errors = errors.flatten().filter(|error| Some(*error) != reason);
     html! {
         div.failure {
-            @if let Some(reason) = reported.and_then(|reported| reported.reason.as_deref()) {
-                p.reason dir="auto" { (excerpt(reason)) }
-            }
+            @if let Some(reason) = reason { p.reason dir="auto" { (excerpt(reason)) } }
             @if let Some(place) = reported.and_then(place) { p.place { (place) } }
-            @for error in reported.into_iter().filter_map(|reported| reported.component_error.as_deref()) {
-                (error_text(error))
-            }
-            @if let Some(error) = failure.step_error() { (error_text(error)) }
-            @for error in reported.into_iter().filter_map(|reported| reported.distribution_error.as_deref()) {
-                (error_text(error))
-            }
+            @for error in errors { (error_text(error)) }
             @if let Some(reported) = reported.filter(|reported| !reported.regions.is_empty()) {
                 ul.regions { @for one in &reported.regions { li { (region(one)) } } }
             }

@@ -25,7 +25,7 @@ fn skeleton(page: &str) -> Vec<String> {
 /// Returns records with untrusted text in every member. The texts have a prefix, because empty ones
 /// would be omitted.
 fn untrusted(texts: &[String]) -> Known {
-    let text = |at: usize| Some(format!("x{}", texts[at]));
+    let text = |at: usize| Some(format!("x{at}{}", texts[at]));
     let mut records = TargetRecords::default();
     let arn = image_arn("golden", 1);
     let failed = Image {
@@ -122,8 +122,8 @@ proptest! {
         let written = std::str::from_utf8(&bytes).unwrap();
         prop_assert!(!written.trim_end_matches('\n').contains(text::is_steering));
         let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        prop_assert_eq!(&read["steps"][0]["message"], &format!("x{}", texts[5]));
-        prop_assert_eq!(&read["steps"][0]["step"], &format!("x{}", texts[6]));
+        prop_assert_eq!(&read["steps"][0]["message"], &format!("x5{}", texts[5]));
+        prop_assert_eq!(&read["steps"][0]["step"], &format!("x6{}", texts[6]));
     }
 
     #[test]
