@@ -22,7 +22,7 @@ pub(super) fn document<T>(
             let at = Position::behind(&String::from_utf8_lossy(right));
             note(
                 at,
-                "this byte is not UTF-8; save the file in that encoding".to_owned(),
+                "this byte is not UTF-8; save the file as UTF-8".to_owned(),
             );
             return None;
         }

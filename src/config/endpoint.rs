@@ -9,11 +9,11 @@ pub(super) fn endpoint_fault(text: &str) -> Option<&'static str> {
         return Some("is not an http:// or https:// URL, such as http://127.0.0.1:8080");
     };
     if rest.contains(['?', '#']) {
-        return Some("has a query or a fragment, which an endpoint can't have; end it before them");
+        return Some("has a query or a fragment, which an endpoint cannot have; remove it");
     }
     let authority = rest.split('/').next().unwrap_or_default();
     if authority.contains('@') {
-        return Some("has a user or password, which would not be sent; take them out");
+        return Some("has a user or a password, which the exporter does not send; remove them");
     }
     // The SDK reads an endpoint with the same type.
     match text.parse::<hyper::Uri>() {

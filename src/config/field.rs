@@ -180,7 +180,7 @@ impl<'a> Field<'a> {
                 }
                 first => entry.note(
                     entry.key,
-                    "this key stands here twice; keep one",
+                    "this key occurs twice; remove one of them",
                     first.copied(),
                 ),
             }

@@ -31,7 +31,8 @@ impl<K: Kind> Kind for StepLists<K> {
                 .into_iter()
                 .map(|file| {
                     let path = file.path.display().to_string();
-                    let repeated = format!("another target names {path} too; keep one");
+                    let repeated =
+                        format!("another target names {path} too; remove it from one of them");
                     item.once("step files", path, &repeated)?;
                     self.read_file(file, item.reading)
                 })
@@ -51,7 +52,7 @@ impl<K: Kind> Kind for StepLists<K> {
     fn shape(&self) -> Shape {
         let rule = Rule::string(
             r"^([^*?[{]*/)?[^/]+$",
-            "a path such as steps.d/*.yaml, with wildcards in the file's name alone",
+            "a path such as steps.d/*.yaml, with wildcards only in the file name",
         );
         Shape::List {
             of: Box::new(Shape::Text(rule)),
@@ -66,16 +67,18 @@ impl<K: Kind> Kind for StepLists<K> {
 impl<K: Kind> StepLists<K> {
     fn read_file(&self, file: StepFile, reading: &Reading<'_>) -> Option<Vec<K::Value>> {
         let name = file.path.display().to_string();
-        document(reading, name, file.bytes, |top| match top.value {
+        document(reading, name, file.bytes, |top| {
+            match top.value {
             Value::Sequence(_) => top.each("a list", |item| self.0.read(item)),
             // So looks what is just being written, too.
             Value::Null => top.problem(
-                "the file is empty; write a list of step executions, or [] where there are none",
+                "the file is empty; write a list of step executions, or [] if there are none",
             ),
             other => top.problem(format!(
-                "the file must be a list of step executions, each with a dash before it, not {}",
+                "the file must be a list of step executions, where each item begins with a dash, not {}",
                 other.described()
             )),
+        }
         })
     }
 }

@@ -36,14 +36,14 @@ section! {
         /// entry that matches a step applies.
         duration_budgets: Vec<DurationBudget> = List {
             of: mapping(),
-            wanted: "a list of budgets, each with a dash before it",
+            wanted: "a list of budgets, where each item begins with a dash",
             empty: None,
         }, Absent("none");
         /// Resources to track, with their credentials and regions. At least one target.
         targets: Vec<Target> = List {
             of: mapping(),
-            wanted: "a list of targets, each with a dash before it",
-            empty: Some("is empty; at least one target is needed"),
+            wanted: "a list of targets, where each item begins with a dash",
+            empty: Some("is empty; add at least one target"),
         }, Required("targets: [{name: production, regions: [us-west-2], pipelines: [\"*\"]}]");
     }
 }
@@ -270,7 +270,7 @@ section! {
     struct Exclude: Default, checked by exclude_rules {
         /// Globs that match names of pipelines as written in ARNs.
         pipelines: Vec<Glob> = name_globs(
-            "a list of globs over the names of pipelines, such as [golden-*]",
+            "a list of globs for pipeline names, such as [golden-*]",
         ), Absent("none");
         /// Globs that match names of images as written in ARNs.
         images: Vec<Glob> = IMAGES, Absent("none");

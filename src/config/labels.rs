@@ -31,12 +31,12 @@ impl TagLabel {
 /// Keys of tags that become labels, no two of them the same.
 pub(super) const TAG_LABELS: Single<Vec<TagLabel>> = Single {
     read: |field| {
-        field.each("a list of the keys of tags, such as [Team]", |item| {
+        field.each("a list of tag keys, such as [Team]", |item| {
             let tag = TagLabel::of(TAG_KEY.read(item)?);
             item.once(
                 &(item.list().to_owned() + " labels"),
                 tag.label.clone(),
-                "this tag gives the same label as another, all characters but letters, digits and _ becoming _; keep one",
+                "the tag {} becomes the same label as another tag, because _ replaces all characters except letters, digits and _; remove one of them",
             )?;
             Some(tag)
         })
@@ -54,7 +54,8 @@ pub(super) const TAG_LABELS: Single<Vec<TagLabel>> = Single {
 pub(super) const LABELS: Map<Text<String>> = Map {
     of: Text::like("a string", "", |text| match text.text.as_ref() {
         "" => Err(Fault::Says(
-            "is empty, which to Prometheus is no label; give it a value or take it out".to_owned(),
+            "is empty, and Prometheus drops empty labels; write a value or remove the label"
+                .to_owned(),
         )),
         text => Ok(text.to_owned()),
     }),
@@ -66,15 +67,15 @@ pub(super) const LABELS: Map<Text<String>> = Map {
 
 fn name_fault(name: &str) -> Option<&'static str> {
     if !is_label_name(name) {
-        Some(
-            "this is not a label name; one is made of letters, digits and _, and no digit comes first",
-        )
+        Some("this is not a label name; write letters, digits and _, and begin with no digit")
     } else if name.starts_with("__") {
-        Some("label names that begin with __ are Prometheus's own; choose another")
+        Some("label names that begin with __ are reserved for Prometheus; use another name")
     } else if name.starts_with(TAG_PREFIX) {
-        Some("label names that begin with tag_ are those of metrics.tag_labels; choose another")
+        Some(
+            "label names that begin with tag_ are reserved for metrics.tag_labels; use another name",
+        )
     } else if RESERVED.contains(&name) {
-        Some("this label name is taken, by the exporter or by Prometheus; choose another")
+        Some("this label name is reserved for the exporter or Prometheus; use another name")
     } else {
         None
     }

@@ -119,9 +119,9 @@ impl Sharing<'_> {
         let steps = steps.count();
         let names: Vec<&str> = self.targets.iter().map(|target| &*target.name).collect();
         let who = match names.as_slice() {
-            [one] => format!("target {one} asks"),
+            [one] => format!("target {one} needs"),
             all => format!(
-                "targets {}, which share one rate limit, ask",
+                "targets {}, which share one rate limit, need",
                 all.join(", ")
             ),
         };
@@ -133,7 +133,7 @@ impl Sharing<'_> {
         let calls = (steps + workflows + lookups) as f64;
         let enough = Duration::from_secs((calls / allowed).ceil() as u64);
         Some(format!(
-            "{who} for {asked_shown} requests/s to {}, but the rate limit allows {allowed_shown}, so steps will be seen late{unless}; intervals of {} or a requests_per_second of {} would do",
+            "{who} {asked_shown} requests/s to {}, but the rate limit allows {allowed_shown}, so polls will be overdue{unless}; increase the intervals to {} or requests_per_second to {}",
             purpose(steps, workflows, lookups),
             format_duration(enough),
             asked.ceil(),
@@ -144,7 +144,7 @@ impl Sharing<'_> {
 /// Words what the requests are for.
 fn purpose(steps: usize, workflows: usize, lookups: usize) -> String {
     let polled = match (steps, workflows) {
-        (0, 0) => return "look for new images".to_owned(),
+        (0, 0) => return "discover new images".to_owned(),
         (steps, 0) => format!("poll {steps} listed steps"),
         (0, workflows) => format!("poll {workflows} listed workflow executions"),
         (steps, workflows) => {
@@ -153,7 +153,7 @@ fn purpose(steps: usize, workflows: usize, lookups: usize) -> String {
     };
     match lookups {
         0 => polled,
-        _ => polled + " and look for new images",
+        _ => polled + " and discover new images",
     }
 }
 

@@ -158,7 +158,7 @@ pub(super) const BUCKETS: Single<Vec<Duration>> = Single {
             let (written, longer) = (format_duration(bucket), format_duration(before));
             if bucket < before {
                 return item.problem(format!(
-                    "{written} stands after {longer}; list the buckets from the shortest to the longest"
+                    "{written} comes after {longer}; list the buckets in ascending order"
                 ));
             }
             let repeated = "the bucket {} is listed twice; keep one";
@@ -169,7 +169,7 @@ pub(super) const BUCKETS: Single<Vec<Duration>> = Single {
             0 => field.problem("is empty; list at least one duration, such as [30s, 5m, 1h]"),
             1..=MOST_BUCKETS => Some(buckets),
             count => field.problem(format!(
-                "has {count} buckets, each of them a series for every step's name; list {MOST_BUCKETS} at most"
+                "has {count} buckets; list at most {MOST_BUCKETS}, because each bucket is a series for every step name"
             )),
         }
     },

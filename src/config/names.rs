@@ -15,7 +15,7 @@ const LONGEST_GLOB: usize = 256;
 pub(super) const TAG_KEY: Text<String> = Text {
     once: |_| Once::InList("the tag {} is listed twice; keep one"),
     ..Text::like(
-        "the key of a tag, which is 1 to 128 characters",
+        "a tag key of 1 to 128 characters",
         r"^[^\x00-\x1f\x7f-\x9f]{1,128}$",
         |text| right(text, is_tag_key),
     )
@@ -28,14 +28,14 @@ fn is_tag_key(text: &str) -> bool {
 /// Tags, each with a glob over its value.
 pub(super) const TAGS: Map<Text<Glob>> = Map {
     of: Text {
-        wanted: "a glob over the tag's value, such as platform",
+        wanted: "a glob for the tag value, such as platform",
         // An empty one matches an empty value.
         parse: glob,
         ..GLOB
     },
-    wanted: "a mapping of the keys of tags to globs, such as {Team: platform}",
+    wanted: "a mapping of tag keys to globs, such as {Team: platform}",
     key_fault: |key| {
-        let fault = "this is not the key of a tag, which is 1 to 128 characters";
+        let fault = "this is not a tag key; write 1 to 128 characters";
         (!is_tag_key(key)).then_some(fault)
     },
     empty: Some("is empty; name at least one tag, such as {Team: platform}"),
@@ -69,7 +69,7 @@ pub(super) const fn name_globs(wanted: &'static str) -> List<Text<Glob>> {
                 name: "glob",
                 // A class may have any character.
                 pattern: r"^(?=[\s\S]{1,256}$)([a-z0-9_*?{},-]|\\[a-z0-9_-]|\[[!^]?[\s\S][^\]]*\])+$",
-                wanted: "a glob over names as they stand in ARNs, such as golden-*",
+                wanted: "a glob for names as written in ARNs, such as golden-*",
             },
             parse: name_glob,
             once: |_| GLOB_ONCE,
@@ -91,16 +91,16 @@ pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
     let quoted = text.quoted();
     if glob.glob().starts_with("arn:") {
         return Err(Fault::Says(format!(
-            "{quoted} is an ARN, and names are matched here; write the name that stands in it, such as golden-linux"
+            "{quoted} is an ARN, but these globs match names; write the name from the ARN, such as golden-linux"
         )));
     }
     let right = match text.from_environment {
         // A value of the environment may be a secret.
-        true => "it as it stands there, such as golden-linux".to_owned(),
-        false => format!("{}, as it stands there", as_in_an_arn(glob.glob())),
+        true => "the name as in the ARN, such as golden-linux".to_owned(),
+        false => as_in_an_arn(glob.glob()),
     };
     Err(Fault::Says(format!(
-        "{quoted} can never match: names in ARNs have lower-case letters, digits, - and _ alone; write {right}"
+        "{quoted} matches no name: names in ARNs have only lower-case letters, digits, - and _; write {right}"
     )))
 }
 
@@ -108,7 +108,8 @@ pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
 fn glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
     if text.text.len() > LONGEST_GLOB {
         return Err(Fault::Says(format!(
-            "is longer than {LONGEST_GLOB} characters; shorten it with *, or make two entries of it"
+            "{} is longer than {LONGEST_GLOB} characters; shorten it with *, or split it into two entries",
+            text.quoted()
         )));
     }
     let glob = GlobBuilder::new(&text.text).backslash_escape(true).build();
@@ -122,12 +123,12 @@ fn glob_fault(kind: &globset::ErrorKind) -> &'static str {
     use globset::ErrorKind::*;
     match kind {
         UnclosedClass => "a [ is not closed; close it with ], or write [[] for the character [",
-        InvalidRange(..) => "a range in [] runs backwards; write its lower end first, as in [a-z]",
-        UnopenedAlternates => "a } closes nothing; write [}] for the character }",
+        InvalidRange(..) => "a range in [] is reversed; write its lower end first, such as [a-z]",
+        UnopenedAlternates => "a } has no { before it; write [}] for the character }",
         UnclosedAlternates => {
             "a { is not closed; close it with }, or write [{] for the character {"
         }
-        DanglingEscape => "it ends in a backslash; write two for the character",
+        DanglingEscape => "it ends with a backslash; write two for the character",
         _ => "write names with *, ?, [a-z] or {one,other}",
     }
 }

@@ -35,16 +35,16 @@ impl Problem {
 impl std::error::Error for Problem {}
 
 /// The message about a file that does not exist.
-pub const MISSING_FILE: &str = "there is no such file; name one that exists";
+pub const MISSING_FILE: &str = "the file does not exist; create it, or correct the path";
 
 /// Returns the message about a file that cannot be read.
 pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => MISSING_FILE.to_owned(),
         io::ErrorKind::PermissionDenied => {
-            "the file may not be read; allow the exporter's user to read it".to_owned()
+            "permission denied; allow the exporter's user to read the file".to_owned()
         }
         io::ErrorKind::IsADirectory => "this is a directory; name a file".to_owned(),
-        _ => format!("the file can't be read: {error}"),
+        _ => format!("the file cannot be read: {error}"),
     }
 }

@@ -97,7 +97,7 @@ impl Origin {
 fn file(top: &Field<'_>) -> Option<Config> {
     match top.value {
         Value::Mapping(_) => {}
-        Value::Null => return top.problem("the file is empty; it needs at least the key targets"),
+        Value::Null => return top.problem("the file is empty; add at least the key targets"),
         other => {
             return top.problem(format!(
                 "the file must be a mapping with the keys {}, not {}",

@@ -62,7 +62,10 @@ pub(super) struct Default(pub &'static str);
 
 impl<K: Kind> Fallback<K> for Required {
     fn value(&self, section: &Field<'_>, name: &str, _: &K) -> Option<K::Value> {
-        section.problem(format!("{name} is missing; add it, as in {}", self.0))
+        section.problem(format!(
+            "the key {name} is missing; add it, for example {}",
+            self.0
+        ))
     }
 }
 
@@ -96,7 +99,7 @@ impl<'a> Entries<'a> {
             let wanted = format!("a mapping with {}", section.listed());
             return match field.value {
                 Value::Null => {
-                    field.problem(format!("has no value; write {wanted}, or take it out"))
+                    field.problem(format!("has no value; write {wanted}, or remove the key"))
                 }
                 _ => field.wrong_kind(&wanted),
             };
@@ -132,20 +135,20 @@ impl<'a> Entries<'a> {
 /// Returns the problem of a key that the section does not have.
 fn unknown(name: &str, section: &Section, file: &'static Section) -> String {
     if name == "<<" {
-        return "merge keys are not read; write the values out".to_owned();
+        return "merge keys are not supported; write the keys and values instead".to_owned();
     }
     if let Some(near) = nearest(name, section.keys.iter().map(|key| key.name)) {
-        return format!("there is no such key; did you mean {near}?");
+        return format!("unknown key; did you mean {near}?");
     }
     let known = section.listed();
     let mut homes = file.all().into_iter();
     let home = homes.find(|(_, home)| home.keys.iter().any(|key| key.name == name));
     match home {
         Some((path, _)) if path.is_empty() => {
-            format!("this key belongs to the top of the file; the keys here are {known}")
+            format!("this key belongs to the top level of the file; valid keys here are {known}")
         }
-        Some((path, _)) => format!("this key belongs to {path}; the keys here are {known}"),
-        None => format!("there is no such key; the keys here are {known}"),
+        Some((path, _)) => format!("this key belongs to {path}; valid keys here are {known}"),
+        None => format!("unknown key; valid keys here are {known}"),
     }
 }
 

@@ -45,11 +45,11 @@ impl Pattern {
             None => ("", text),
         };
         if name.is_empty() {
-            return Err("names no file; write a path such as steps.d/*.yaml");
+            return Err("is not the path of a file; write a path such as steps.d/*.yaml");
         }
         if inner.contains(WILDCARDS) {
             return Err(
-                "has a wildcard in a folder's name; wildcards may stand in the file's name alone, as in steps.d/*.yaml",
+                "has a wildcard in a folder name; write wildcards only in the file name, such as steps.d/*.yaml",
             );
         }
         let name = match name.contains(WILDCARDS) {
@@ -81,7 +81,7 @@ impl Pattern {
         };
         let unreadable = |error| {
             format!(
-                "the folder {} can't be read: {error}",
+                "the folder {} cannot be read: {error}",
                 self.folder.display()
             )
         };
@@ -102,7 +102,7 @@ impl Pattern {
             }
             if paths.len() > most {
                 return Err(format!(
-                    "step files are more than {MOST_FILES}; put several lists into one"
+                    "there are more than {MOST_FILES} step files; merge some of them"
                 ));
             }
         }
@@ -196,8 +196,8 @@ fn bytes(path: &Path, left: u64) -> Result<Vec<u8>, Unread> {
     let metadata = std::fs::metadata(path).map_err(fault)?;
     if !metadata.is_file() {
         let what = match metadata.is_dir() {
-            true => "this is a directory; name the files in it, as in steps.d/*.yaml",
-            false => "this is no regular file; name one",
+            true => "this is a directory; name the files in it, such as steps.d/*.yaml",
+            false => "this is not a regular file; name a regular file",
         };
         return Err(Unread::NoFile(what.to_owned()));
     }
@@ -210,11 +210,11 @@ fn bytes(path: &Path, left: u64) -> Result<Vec<u8>, Unread> {
     }
     Err(Unread::Fault(match most {
         LARGEST_FILE => format!(
-            "the file is larger than {} MiB, the most a step file may be; split it, or take out what is over",
+            "the file is larger than {} MiB, the maximum for a step file; split it, or remove entries",
             LARGEST_FILE >> 20
         ),
         _ => format!(
-            "with this file, step files are larger than {} MiB together, the most there may be; take out what is over",
+            "with this file, step files have more than {} MiB in total, the maximum; remove entries",
             LARGEST_SUM >> 20
         ),
     }))

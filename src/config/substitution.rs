@@ -95,12 +95,12 @@ fn reference(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String
     };
     if !is_name(name) {
         return Err(format!(
-            "${{{inner}}} names no environment variable; write ${{VAR}} or ${{VAR:-default}}, VAR made of letters, digits and _"
+            "${{{inner}}} is not a valid variable; write ${{VAR}} or ${{VAR:-default}}, where VAR has letters, digits and _, and begins with no digit"
         ));
     }
     if default.is_some_and(|default| default.contains("${")) {
         return Err(format!(
-            "${{{inner}}}}} has a substitution within its default; a default is taken as written"
+            "${{{inner}}}}} has a variable in its default, which is never replaced; write a literal default"
         ));
     }
     match (env(name), default) {
@@ -109,7 +109,7 @@ fn reference(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String
         (Some(value), _) => Ok(value),
         (None, Some(default)) => Ok(default.to_owned()),
         (None, None) => Err(format!(
-            "${{{name}}} is not set in the environment; set it, or give a default as in ${{{name}:-default}}"
+            "${{{name}}} is not set in the environment; set it, or write a default: ${{{name}:-default}}"
         )),
     }
 }

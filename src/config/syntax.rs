@@ -27,9 +27,8 @@ pub(super) struct Opened {
     pub inside: Position,
 }
 
-const CONTROL_CHARACTER: &str = "a control character stands here; take it out";
 const NO_MAPPING: &str =
-    "this line fits into no mapping around it; indent all keys of a mapping alike";
+    "this line does not belong to a mapping; indent all keys of a mapping equally";
 
 /// Names the mistake where the parser stopped.
 pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> Fault {
@@ -46,7 +45,7 @@ pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> Fault {
     named.unwrap_or_else(|| {
         Fault::new(
             at,
-            "this isn't YAML; look at the indentation, the quotes and the brackets here",
+            "this is not valid YAML; check the indentation, the quotes and the brackets",
         )
     })
 }
@@ -57,8 +56,16 @@ pub(super) fn control_character(text: &str) -> Option<Fault> {
         c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
             || matches!(c, '\u{fffe}' | '\u{ffff}')
     };
-    let at = Position::behind(&text[..text.find(refused)?]);
-    Some(Fault::new(at, CONTROL_CHARACTER))
+    let (before, rest) = text.split_at(text.find(refused)?);
+    let refused = rest.chars().next()?;
+    Some(Fault::new(Position::behind(before), not_allowed(refused)))
+}
+
+fn not_allowed(c: char) -> String {
+    format!(
+        "the character U+{:04X} is not allowed here; remove it",
+        u32::from(c)
+    )
 }
 
 impl Opened {
@@ -99,17 +106,20 @@ impl<'a> Stop<'a> {
         }
     }
 
-    /// An alias, a quote, a colon or a reserved character.
+    /// Names the mistake at an alias, a quote, a colon or a reserved character.
     fn indicator(&self, in_brackets: bool) -> Option<Fault> {
         let message = match self.rest.chars().next()? {
             '*' => {
-                "this alias (*name) has no anchor (&name) before it; define it above, or put the text in quotes"
+                "this alias (*name) has no anchor (&name) before it; define it above, or quote the text"
             }
-            '\u{feff}' => CONTROL_CHARACTER,
-            '@' | '`' | '%' => "no value can begin with this character; put the value in quotes",
+            c @ '\u{feff}' => return Some(Fault::new(self.at, not_allowed(c))),
+            c @ ('@' | '`' | '%') => {
+                let message = format!("a value cannot begin with {c}; quote the value");
+                return Some(Fault::new(self.at, message));
+            }
             quote @ ('"' | '\'') => return self.quote(quote, in_brackets),
             ':' if !in_brackets => {
-                "no key can stand before this colon; quote the value, or look for a missing colon or a wrong indentation in this line and the one above"
+                "a key cannot precede this colon; quote the value, or check this line and the one above for a missing colon or wrong indentation"
             }
             _ => return None,
         };
@@ -139,7 +149,7 @@ impl<'a> Stop<'a> {
                 break;
             }
         }
-        let message = "the quote that opens here is never closed; close it";
+        let message = "this quote is not closed; close it";
         Some(Fault::new(self.at, message))
     }
 
@@ -148,17 +158,16 @@ impl<'a> Stop<'a> {
         let behind = bracket.rest.len().saturating_sub(self.rest.len());
         let inside = bracket.rest.get(1..behind).unwrap_or_default();
         let message = if self.line(self.at.line).contains("${") {
-            "this line isn't YAML: within {} or [] a value with ${...} must stand in quotes"
-                .to_owned()
+            "this line is not valid YAML; within {} and [], quote each value with ${...}".to_owned()
         } else if inside.trim().is_empty() {
             return None;
         } else if bracket.rest.starts_with('[') {
             format!(
-                "a list that began with [ at line {line}, column {column} goes wrong here; separate its items with commas and close it with ]"
+                "the list that begins with [ at line {line}, column {column} is invalid here; separate its items with commas and close it with ]"
             )
         } else {
             format!(
-                "a mapping that began with {{ at line {line}, column {column} goes wrong here; separate its entries with commas and close it with }}"
+                "the mapping that begins with {{ at line {line}, column {column} is invalid here; separate its entries with commas and close it with }}"
             )
         };
         Some(Fault::new(self.at, message))
@@ -171,7 +180,7 @@ impl<'a> Stop<'a> {
     /// A tab that indents a line.
     fn tab(&self, line: usize) -> Option<Fault> {
         let column = 1 + self.line(line).find(|c| c != ' ')?;
-        let message = "a tab stands here where YAML wants spaces; indent with spaces";
+        let message = "this line is indented with a tab; indent it with spaces";
         let is_tab = self.line(line)[column - 1..].starts_with('\t');
         is_tab.then(|| Fault::new(Position { line, column }, message))
     }
@@ -190,10 +199,10 @@ impl<'a> Stop<'a> {
             _ if self.rest.starts_with([']', '}']) => NO_MAPPING,
             // This line begins correctly, so the mistake is on the one before.
             Some(_) if self.rest.trim().is_empty() || open.iter().any(goes_on) => {
-                "a key ends here without a colon; write it as key: value"
+                "the key here has no colon; write key: value"
             }
             Some(Opened { mapping: false, .. }) => {
-                "this line fits into no list around it; begin each item with a dash at one indentation"
+                "this line does not belong to a list; begin each item with a dash at the same indentation"
             }
             _ => NO_MAPPING,
         };

@@ -17,9 +17,9 @@ use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 pub(super) const SECRET: &str = "<secret>";
 
 pub(super) const NAME: Text<String> = Text {
-    once: |_| Once::InFile("another target has this name; each needs its own"),
+    once: |_| Once::InFile("another target has the name {} too; give each target its own name"),
     ..Text::like(
-        "a target's name, which is made of letters, digits, _ and -",
+        "a target name of letters, digits, _ and -",
         "^[A-Za-z0-9_-]+$",
         |text| {
             right(text, |text| {
@@ -44,7 +44,7 @@ pub(super) const REGIONS: List<Text<String>> = List {
 };
 
 pub(super) const ROLE_ARN: Text<String> = Text::like(
-    "a role's ARN, such as arn:aws:iam::111122223333:role/imagebuilder-exporter",
+    "a role ARN, such as arn:aws:iam::111122223333:role/imagebuilder-exporter",
     "^arn:aws(-[a-z-]+)?:iam::[0-9]{12}:role/([!-~]*/)?[A-Za-z0-9_+=,.@-]{1,64}$",
     |text| right(text, identifier::is_role_arn),
 );
@@ -53,9 +53,9 @@ pub(super) const ROLE_ARN: Text<String> = Text::like(
 pub(super) const EXTERNAL_ID: Text<String> = Text {
     rule: Rule::string(
         "^[A-Za-z0-9_+=,.@:/-]{2,1224}$",
-        "an external id, which is 2 to 1224 letters, digits and _+=,.@:/-",
+        "an external id of 2 to 1224 letters, digits and _+=,.@:/-",
     ),
-    wanted: "text of 2 to 1224 characters",
+    wanted: "a string of 2 to 1224 characters",
     parse: |text| {
         right(text, identifier::is_external_id)
             .map_err(|_| Fault::Says(format!("this is not {}", EXTERNAL_ID.rule.wanted)))
@@ -65,7 +65,7 @@ pub(super) const EXTERNAL_ID: Text<String> = Text {
 };
 
 pub(super) const SESSION_NAME: Text<String> = Text::like(
-    "a session name, which is 2 to 64 letters, digits and _+=,.@-",
+    "a session name of 2 to 64 letters, digits and _+=,.@-",
     "^[A-Za-z0-9_+=,.@-]{2,64}$",
     |text| right(text, identifier::is_session_name),
 );
@@ -147,7 +147,7 @@ pub(super) const PIPELINES: List<Text<PipelineSelector>> = List {
         rule: Rule {
             name: "glob or ARN",
             pattern: r"^(?=[\s\S]{1,256}$)([a-z0-9_*?{},-]|\\[a-z0-9_-]|\[[!^]?[\s\S][^\]]*\])+$|^arn:aws(-[a-z-]*)?:imagebuilder:[^:]+:([0-9]{12}|aws(-[a-z-]*)?|third-party):image-pipeline/[a-z0-9_-]+$",
-            wanted: "a glob over names as they stand in ARNs, such as golden-*, or the ARN of a pipeline",
+            wanted: "a glob for names as written in ARNs, such as golden-*, or the ARN of a pipeline",
         },
         wanted: "a glob such as golden-*, or an ARN",
         parse: |text| {
@@ -156,7 +156,7 @@ pub(super) const PIPELINES: List<Text<PipelineSelector>> = List {
             true => PipelineArn::parse(&text.text).map(PipelineSelector::Arn).ok_or_else(|| {
                 let quoted = text.quoted();
                 Fault::Says(format!(
-                    "{quoted} is not the ARN of a pipeline; one looks like arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden, and globs are over names alone, such as golden-*"
+                    "{quoted} is not the ARN of a pipeline; write one such as arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden, and globs match only names, such as golden-*"
                 ))
             }),
         }
@@ -170,12 +170,12 @@ pub(super) const PIPELINES: List<Text<PipelineSelector>> = List {
             PipelineSelector::Arn(_) => Once::InFile("the pipeline {} is listed twice; keep one"),
         },
     },
-    wanted: "a list of globs over the names of pipelines, such as [golden-*], or of ARNs",
+    wanted: "a list of globs for pipeline names, such as [golden-*], or of ARNs",
     empty: Some("is empty; list at least one glob or ARN, such as golden-*"),
 };
 
 pub(super) const IMAGES: List<Text<Glob>> =
-    name_globs("a list of globs over the names of images, such as [golden-*]");
+    name_globs("a list of globs for image names, such as [golden-*]");
 
 /// The keys of which a target needs at least one.
 pub(super) const LISTS: [&str; 6] = [
@@ -213,13 +213,13 @@ pub(super) fn target_rules(entries: &Entries<'_>) {
         let idle = ["tags", "exclude"];
         for key in idle.iter().filter_map(|key| entries.find(key)) {
             key.key_problem(
-                "chooses among what pipelines and images name, and this target has neither; add one of them, or take this out",
+                "has no effect without pipelines or images; add one of them, or remove this key",
             );
         }
     }
     if LISTS.iter().all(|list| entries.find(list).is_none()) {
         entries.field.problem::<()>(format!(
-            "nothing is followed; add at least one of {}, such as pipelines: [\"*\"] for all that pipelines build",
+            "this target selects nothing; add at least one of {}, for example pipelines: [\"*\"]",
             listed(&LISTS)
         ));
     }
@@ -231,7 +231,7 @@ fn of_its_regions(list: &Field<'_>, regions: &[String], region: fn(&str) -> Opti
         let region = item.quietly(|item| region(&text(item, "")?.text));
         if region.is_some_and(|region| !regions.contains(&region)) {
             item.problem::<()>(format!(
-                "{} is of a region that this target doesn't have; add the region to regions, or list this in a target of that region",
+                "{} is in a region that this target does not have; add the region to regions, or list the ARN in a target with that region",
                 item.quoted()
             ));
         }
@@ -249,7 +249,7 @@ fn one_region(entries: &Entries<'_>, list: &Field<'_>) {
         .count();
     if different > 1 {
         list.problem::<()>(format!(
-            "listed ids need exactly one region, but this target has {different}; make a target of each region"
+            "listed ids require exactly one region, but this target has {different}; write a target for each region"
         ));
     }
 }
@@ -258,7 +258,7 @@ fn one_region(entries: &Entries<'_>, list: &Field<'_>) {
 pub(super) fn exclude_rules(entries: &Entries<'_>) {
     if matches!(entries.field.value, Value::Mapping(entries) if entries.is_empty()) {
         entries.field.problem::<()>(
-            "is empty; add at least one of pipelines, images and tags, or take it out",
+            "is empty; add at least one of pipelines, images and tags, or remove the key",
         );
     }
 }

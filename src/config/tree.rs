@@ -157,11 +157,11 @@ impl Builder {
             return Ok(());
         };
         if self.root.is_some() {
-            let message = "a second document begins here; a file holds one";
+            let message = "a second document begins here; write only one document";
             return Err(Fault::new(document.at, message));
         }
         if document.extent.nodes > self.written.saturating_mul(MOST_REPETITION) {
-            let message = "aliases (*name) repeat too much of the file; write the values out";
+            let message = "aliases (*name) repeat too much of the file; write the values instead";
             return Err(Fault::new(Position::START, message));
         }
         self.root = document.nodes.into_iter().next();
@@ -184,7 +184,8 @@ fn position(marker: &Marker) -> Position {
 }
 
 fn too_deep(at: Position) -> Fault {
-    let message = "lists and mappings are nested too deeply here; nothing in this file needs more than a few levels";
+    let message =
+        format!("lists and mappings are nested more than {DEEPEST} levels deep; remove levels");
     Fault::new(at, message)
 }
 
@@ -310,9 +311,10 @@ mod tests {
     fn nesting_is_bounded_also_where_aliases_make_it() {
         let lists = |depth| "[".repeat(depth) + &"]".repeat(depth);
         root(&lists(DEEPEST));
-        let too_deep = "1:129: lists and mappings are nested too deeply here; nothing in this file needs more than a few levels";
+        let too_deep =
+            "1:129: lists and mappings are nested more than 128 levels deep; remove levels";
         assert_eq!(fault(&lists(DEEPEST + 1)), too_deep);
-        assert!(fault("a: &a [*a]").contains("nested too deeply"));
+        assert!(fault("a: &a [*a]").contains("nested more than 128"));
         let mut chain = format!("- &a0 {}\n", lists(DEEPEST / 2));
         for n in 1..10_000 {
             chain += &format!("- &a{n} [*a{}]\n", n - 1);

@@ -91,7 +91,7 @@ impl<V> Text<V> {
         let (quoted, wanted) = (text.quoted(), self.wanted);
         let example = self.rule.wanted.strip_prefix(wanted);
         match example.and_then(|example| example.strip_prefix(", such as ")) {
-            Some(example) => format!("{quoted} is not {wanted}; one looks like {example}"),
+            Some(example) => format!("{quoted} is not {wanted}; write one such as {example}"),
             None => format!("{quoted} is not {}", self.rule.wanted),
         }
     }
@@ -251,12 +251,10 @@ fn duration(field: &Field<'_>, wanted: &str, is_right: fn(&Duration) -> bool) ->
     let quoted = text.quoted();
     match parse_duration(&text.text) {
         Ok(duration) if is_right(&duration) => Some(duration),
-        Ok(_) => field.problem(format!(
-            "{quoted} is no time at all; a duration here must be {wanted}"
-        )),
-        Err(DurationFault::Sign) => field.problem(format!(
-            "{quoted} is negative; a duration here must be {wanted}"
-        )),
+        Ok(_) => field.problem(format!("{quoted} is zero; write a duration {wanted}")),
+        Err(DurationFault::Sign) => {
+            field.problem(format!("{quoted} is negative; write a duration {wanted}"))
+        }
         Err(DurationFault::NoUnit) if text.text.bytes().all(|b| b.is_ascii_digit()) => {
             without_unit(text.written)
         }

@@ -154,7 +154,7 @@ async fn check_config_reports_the_mistakes_of_each_file() {
         "bad.yaml:2:13: ",
         "bad.yaml:6:23: ",
         "bad.yaml:7:5: ",
-        "fast.yaml:3:5: warning: target main asks for 10 requests/s to poll 1 listed steps, but \
+        "fast.yaml:3:5: warning: target main needs 10 requests/s to poll 1 listed steps, but \
          the rate limit allows 5, ",
         "fast.yaml: OK",
         "none.yaml",

@@ -205,7 +205,7 @@ targets:
     };
     assert_eq!(
         warnings(&text("4s")),
-        "file.yaml:3:5: target a asks for 0.6 requests/s to poll 3 listed steps, but the rate limit allows 0.5, so steps will be seen late unless they share workflow executions; intervals of 6s or a requests_per_second of 1 would do\n"
+        "file.yaml:3:5: target a needs 0.6 requests/s to poll 3 listed steps, but the rate limit allows 0.5, so polls will be overdue unless they share workflow executions; increase the intervals to 6s or requests_per_second to 1\n"
     );
     assert_eq!(warnings(&text("5s")), "");
 }
@@ -241,7 +241,7 @@ fn targets_of_one_limit_are_warned_of_together() {
 ";
     assert_eq!(
         warnings(text),
-        "file.yaml:2:5: targets a, b, which share one rate limit, ask for 2 requests/s to poll 2 listed steps, but the rate limit allows 1, so steps will be seen late unless they share workflow executions; intervals of 2s or a requests_per_second of 2 would do\n"
+        "file.yaml:2:5: targets a, b, which share one rate limit, need 2 requests/s to poll 2 listed steps, but the rate limit allows 1, so polls will be overdue unless they share workflow executions; increase the intervals to 2s or requests_per_second to 2\n"
     );
     let config = accepted(text);
     let keys: Vec<_> = config
@@ -279,8 +279,8 @@ fn a_file_is_checked_from_its_path() {
     assert!(!check_config(&files, &env, &mut out).unwrap());
     let expected = format!(
         "{}: OK\n\
-         {}:1:1: there is no such file; name one that exists\n\
-         {}:2:9: this byte is not UTF-8; save the file in that encoding\n\
+         {}:1:1: the file does not exist; create it, or correct the path\n\
+         {}:2:9: this byte is not UTF-8; save the file as UTF-8\n\
          {}:1:1: this is a directory; name a file\n",
         good.display(),
         missing.display(),
@@ -306,7 +306,7 @@ fn warnings_of_a_file_come_before_its_ok() {
     assert_eq!(out.len(), 2, "{out:?}");
     assert!(
         out[0].starts_with(&format!(
-            "{}:1:11: warning: target a asks for 10 requests/s",
+            "{}:1:11: warning: target a needs 10 requests/s",
             file.display()
         )),
         "{out:?}"
@@ -323,7 +323,7 @@ fn every_reserved_label_is_refused() {
         );
         let problems = read(&text).unwrap_err();
         assert!(
-            lines(&problems).contains(&format!("labels.{label}: this label name is taken")),
+            lines(&problems).contains(&format!("labels.{label}: this label name is reserved")),
             "{label}"
         );
     }

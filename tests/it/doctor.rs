@@ -276,7 +276,7 @@ async fn low_rate_limit_is_reported_for_each_target_and_for_those_that_share_it(
     );
     // Known from the file alone, as check-config tells it.
     let run = Run::of(&simulated, &[("none", &limited("0.001"))]).await;
-    run.says("imagebuilder_exporter.yaml:3:5: warning: target none asks for 0.008 requests/s to look for new images, but the rate limit allows 0.001, ");
+    run.says("imagebuilder_exporter.yaml:3:5: warning: target none needs 0.008 requests/s to discover new images, but the rate limit allows 0.001, ");
 }
 
 #[tokio::test]

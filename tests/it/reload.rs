@@ -189,7 +189,7 @@ async fn bad_file_changes_nothing_and_every_mistake_is_reported() {
     std::fs::remove_file(exporter.files.path("config.yaml")).unwrap();
     let answer = exporter.post("/-/reload").await;
     assert_eq!(answer.status, 500);
-    assert!(answer.text().contains("there is no such file"));
+    assert!(answer.text().contains("the file does not exist"));
 
     reload(&exporter, &config).await;
     let after = exporter.scrape().await;

@@ -45,6 +45,7 @@ UNSEEN = {
     "variable_within_a_default",
     "variable_without_braces",
     "workflow_id_twice_in_two_targets",
+    "yaml_escape_of_half_a_character",
 }
 # Those that are none of the schema's: what is wrong there, YAML or its use, is the parser's.
 NO_YAML = {"alias_unknown", "key_not_text", "second_document", "tagged_value"}

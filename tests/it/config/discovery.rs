@@ -170,11 +170,11 @@ targets: [{{name: a, regions: [us-west-2], rate_limit: {{requests_per_second: 0.
     };
     assert_eq!(
         warnings(&text("1h", &format!("workflow_executions: [{WORKFLOW}]"))),
-        "file.yaml:2:11: target a asks for 1 requests/s to poll 1 listed workflow executions, but the rate limit allows 0.5, so steps will be seen late; intervals of 2s or a requests_per_second of 1 would do\n"
+        "file.yaml:2:11: target a needs 1 requests/s to poll 1 listed workflow executions, but the rate limit allows 0.5, so polls will be overdue; increase the intervals to 2s or requests_per_second to 1\n"
     );
     assert_eq!(
         warnings(&text("1s", "pipelines: ['*'], images: ['*']")),
-        "file.yaml:2:11: target a asks for 2 requests/s to look for new images, but the rate limit allows 0.5, so steps will be seen late; intervals of 4s or a requests_per_second of 2 would do\n"
+        "file.yaml:2:11: target a needs 2 requests/s to discover new images, but the rate limit allows 0.5, so polls will be overdue; increase the intervals to 4s or requests_per_second to 2\n"
     );
     assert_eq!(
         warnings(&text(
@@ -183,7 +183,7 @@ targets: [{{name: a, regions: [us-west-2], rate_limit: {{requests_per_second: 0.
                 "images: ['*'], workflow_executions: [{WORKFLOW}], step_executions: [step-00000000-0000-0000-0000-000000000001]"
             )
         )),
-        "file.yaml:2:11: target a asks for 2.5 requests/s to poll 1 listed steps and 1 listed workflow executions and look for new images, but the rate limit allows 0.5, so steps will be seen late unless they share workflow executions; intervals of 6s or a requests_per_second of 3 would do\n"
+        "file.yaml:2:11: target a needs 2.5 requests/s to poll 1 listed steps and 1 listed workflow executions and discover new images, but the rate limit allows 0.5, so polls will be overdue unless they share workflow executions; increase the intervals to 6s or requests_per_second to 3\n"
     );
     assert_eq!(warnings(&text("2m", "pipelines: ['*'], images: ['*']")), "");
 }

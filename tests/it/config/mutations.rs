@@ -92,6 +92,6 @@ fn aliases_that_multiply_are_refused() {
     let problems = read(&text).unwrap_err();
     assert_eq!(
         lines(&problems),
-        "file.yaml:1:1: aliases (*name) repeat too much of the file; write the values out\n"
+        "file.yaml:1:1: aliases (*name) repeat too much of the file; write the values instead\n"
     );
 }

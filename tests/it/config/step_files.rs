@@ -97,15 +97,15 @@ fn mistakes_are_told_with_the_place_in_their_file() {
     std::fs::write(files.path("steps.d/h.yaml"), b"- \xff\n").unwrap();
     assert_eq!(
         told(&files),
-        "steps.d/a.yaml:2:3: [1]: \"step-2\" is not a step execution id; one looks like step-01234567-89ab-cdef-0123-456789abcdef
-steps.d/b.yaml:1:61: [0].interval: \"0s\" is no time at all; a duration here must be above 0, such as 30s
-steps.d/c.yaml:1:1: the file is empty; write a list of step executions, or [] where there are none
-steps.d/d.yaml:1:1: the file must be a list of step executions, each with a dash before it, not a mapping
-steps.d/e.yaml:2:1: this isn't YAML; look at the indentation, the quotes and the brackets here
-steps.d/f.yaml:2:1: a second document begins here; a file holds one
+        "steps.d/a.yaml:2:3: [1]: \"step-2\" is not a step execution id; write one such as step-01234567-89ab-cdef-0123-456789abcdef
+steps.d/b.yaml:1:61: [0].interval: \"0s\" is zero; write a duration above 0, such as 30s
+steps.d/c.yaml:1:1: the file is empty; write a list of step executions, or [] if there are none
+steps.d/d.yaml:1:1: the file must be a list of step executions, where each item begins with a dash, not a mapping
+steps.d/e.yaml:2:1: this is not valid YAML; check the indentation, the quotes and the brackets
+steps.d/f.yaml:2:1: a second document begins here; write only one document
 steps.d/g.yaml:1:3: [0]: the step execution \"step-00000000-0000-0000-0000-000000000002\" is listed twice; keep one; the first is at steps.d/a.yaml:1:3
 steps.d/g.yaml:2:3: [1]: the step execution \"step-00000000-0000-0000-0000-000000000001\" is listed twice; keep one; the first is at config.yaml:5:23
-steps.d/h.yaml:1:3: this byte is not UTF-8; save the file in that encoding
+steps.d/h.yaml:1:3: this byte is not UTF-8; save the file as UTF-8
 "
     );
     let mut out = Vec::new();
@@ -147,7 +147,7 @@ fn file_that_two_patterns_name_is_read_once_and_one_of_two_targets_refused() {
     let directory = files.path("").display().to_string();
     assert_eq!(
         told(&files).replace(&directory, ""),
-        "config.yaml:7:61: targets[1].step_executions_files[0]: another target names steps.d/a.yaml too; keep one; the first is at line 6, column 29\n"
+        "config.yaml:7:61: targets[1].step_executions_files[0]: another target names steps.d/a.yaml too; remove it from one of them; the first is at line 6, column 29\n"
     );
 }
 
@@ -170,7 +170,7 @@ fn huge_files_and_very_many_are_refused() {
     }
     let told_of_sum = told(&files);
     assert!(
-        told_of_sum.contains("with this file, step files are larger than 16 MiB together"),
+        told_of_sum.contains("with this file, step files have more than 16 MiB in total"),
         "{told_of_sum}"
     );
     for n in 0..1_000 {
@@ -179,7 +179,7 @@ fn huge_files_and_very_many_are_refused() {
     let told_of_number = told(&files);
     assert!(
         told_of_number.contains(
-            "config.yaml:6:29: targets[0].step_executions_files[0]: step files are more than 1000"
+            "config.yaml:6:29: targets[0].step_executions_files[0]: there are more than 1000 step files"
         ),
         "{told_of_number}"
     );
