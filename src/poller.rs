@@ -155,7 +155,8 @@ impl Poller {
                 return None;
             }
             let timeout = polling.request_timeout;
-            let now = self.tools.clock.now().instant;
+            let at = self.tools.clock.now();
+            let now = at.instant;
             let due = self.tracker.next_due()?;
             if due > now {
                 return Some(due);
@@ -168,7 +169,7 @@ impl Poller {
             if token.ready > now {
                 return Some(token.ready);
             }
-            if let Some((DueCall { call, due, .. }, page)) = self.tracker.next_call(now) {
+            if let Some((DueCall { call, due, .. }, page)) = self.tracker.next_call(at) {
                 self.token = None;
                 self.tools.metrics.rate_limit_wait(now - token.asked);
                 self.tools.metrics.poll_lag(now - due);

@@ -3,6 +3,7 @@
 //! A condition that lasts is logged once.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use crate::clock::Now;
 use crate::health::Health;
 use crate::labels::LabelText;
 use crate::model::{StepExecutionId, WorkflowExecutionId};
-use crate::snapshot::SelectorKind;
+use crate::snapshot::{SelectorKind, SelectorRecord};
 use crate::tracker::{Changes, Notice, without};
 
 /// Counts calls and logs what they mean for the target as a whole.
@@ -30,7 +31,7 @@ pub(super) struct Reporter {
     /// Failures of discovery that were logged and have not ended.
     logged_failed_passes: Vec<(Operation, ErrorKind)>,
     /// Selectors that match nothing; each was logged.
-    logged_unmatched: HashSet<(SelectorKind, String)>,
+    logged_unmatched: HashSet<(SelectorKind, Arc<str>)>,
 }
 
 impl Reporter {
@@ -118,16 +119,7 @@ impl Reporter {
         for notice in changes.notices {
             match (notice, error) {
                 (Notice::PassEnded(operation), _) => self.pass_ended(operation),
-                (
-                    Notice::SelectorMatched {
-                        kind,
-                        selector,
-                        matches,
-                    },
-                    _,
-                ) => {
-                    self.selector(kind, selector, matches);
-                }
+                (Notice::SelectorMatched(record), _) => self.selector(record),
                 (notice, Some(error)) => self.failed(notice, error),
                 (notice, None) => unreachable!("{notice:?} comes with an error"),
             }
@@ -143,7 +135,7 @@ impl Reporter {
             Notice::ExecutionGone(id) => self.execution_gone(&id, error),
             Notice::NamedUnknown(id) => self.named_not_found(&id, error),
             Notice::PassFailed(operation) => self.pass_failed(operation, error),
-            Notice::PassEnded(_) | Notice::SelectorMatched { .. } => {}
+            Notice::PassEnded(_) | Notice::SelectorMatched(_) => {}
         }
     }
 
@@ -259,14 +251,13 @@ impl Reporter {
     }
 
     /// Logs that a selector matches nothing: once, until it has matched something.
-    fn selector(&mut self, kind: SelectorKind, selector: String, matches: usize) {
-        let selected = (kind, selector.clone());
-        if matches > 0 {
-            self.logged_unmatched.remove(&selected);
-        } else if self.logged_unmatched.insert(selected) {
-            let kind = kind.as_str();
+    fn selector(&mut self, record: SelectorRecord) {
+        let (kind, selector) = (record.key.0.as_str(), record.key.1.clone());
+        if record.matches > 0 {
+            self.logged_unmatched.remove(&record.key);
+        } else if self.logged_unmatched.insert(record.key) {
             // `*` cannot be mistyped, so this is no warning.
-            if selector == "*" {
+            if &*selector == "*" {
                 info!(
                     target = self.target,
                     region = self.region,
@@ -278,7 +269,7 @@ impl Reporter {
                     target = self.target,
                     region = self.region,
                     kind = kind,
-                    selector = selector,
+                    selector = &*selector,
                     "selector matches nothing in this account; it is compared with the name in the ARN"
                 );
             }

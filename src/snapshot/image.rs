@@ -208,7 +208,7 @@ pub struct AvailableBuild {
 }
 
 /// The account and the name of an image.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageName {
     pub account_id: Arc<str>,
     pub name: Arc<str>,

@@ -3,7 +3,7 @@
 use super::ownership::Resource;
 use crate::api::Operation;
 use crate::model::{StepExecutionId, WorkflowExecutionId};
-use crate::snapshot::{ImageRecord, SelectorKind, StepRecord};
+use crate::snapshot::{ImageRecord, SelectorRecord, StepRecord};
 
 /// What happened. The poller logs and counts it, each thing once; what is known afterwards is in
 /// the tracker's snapshot.
@@ -31,7 +31,7 @@ pub struct StepChange {
 }
 
 /// Something that a person may want to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// The operation is denied, and was not when it was last called.
     Denied(Operation),
@@ -50,9 +50,5 @@ pub enum Notice {
     /// A list of the account was read to its end.
     PassEnded(Operation),
     /// How many resources a selector matched in a discovery pass.
-    SelectorMatched {
-        kind: SelectorKind,
-        selector: String,
-        matches: usize,
-    },
+    SelectorMatched(SelectorRecord),
 }

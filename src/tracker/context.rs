@@ -1,91 +1,57 @@
-//! What the rules about workflows work with beside steps and executions.
-
-use std::time::Duration;
+//! What the rules about all resources share.
 
 use tokio::time::Instant;
 
-use super::changes::Changes;
-use super::executions::Executions;
-use super::images::Images;
+use super::assignment::Assignment;
+use super::changes::{Changes, Notice};
 use super::labels::Labels;
-use super::listed::Listed;
-use super::pace::Pace;
+use super::pace::{Jitter, Pace};
 use super::queue::{Queue, Urgency};
 use super::retention::Retention;
+use crate::api::Operation;
 use crate::clock::Now;
-use crate::labels::LabelText;
-use crate::model::{ImageArn, Timestamp, WorkflowExecutionId, WorkflowStatus};
+use crate::model::{ImageArn, Timestamp};
 
 /// See the module.
-pub(super) struct Context<'a> {
-    pub queue: &'a mut Queue,
-    pub retention: &'a mut Retention,
-    pub images: &'a Images,
-    pub labels: &'a Labels,
-    /// What the configuration lists one by one, for whatever target.
-    pub listed: &'a Listed,
-    pub changes: &'a mut Changes,
-    pub signals: &'a mut Vec<ImageSignal>,
+#[derive(Debug)]
+pub(super) struct Context {
+    pub assignment: Assignment,
+    pub labels: Labels,
     pub pace: Pace,
+    pub queue: Queue,
+    pub jitter: Jitter,
+    pub retention: Retention,
+    pub changes: Changes,
+    pub signals: Vec<ImageSignal>,
     /// When the tracker began.
     pub since: Timestamp,
+    /// The time of the event that is handled.
     pub now: Now,
 }
 
-/// What happened to an execution that concerns its image.
+/// What happened to an execution that concerns its image. It is handled after the response, as more
+/// of the response may concern the image.
 #[derive(Debug)]
 pub(super) enum ImageSignal {
     /// The image's executions are to be listed, no later than then.
-    List {
-        image: ImageArn,
-        due: Instant,
-        urgency: Urgency,
-    },
+    List(ImageArn, Instant, Urgency),
     /// An execution of the image has settled.
     Settled(ImageArn),
 }
 
-impl Context<'_> {
-    /// The image whose execution it is, where this target owns it: its list tells of the execution.
-    pub(super) fn known_image(
-        &self,
-        executions: &Executions,
-        id: WorkflowExecutionId,
-    ) -> Option<ImageArn> {
-        let image = executions.image_of(id)?;
-        self.images.is_held(image).then(|| image.clone())
+impl Context {
+    pub(super) fn list_executions_of(&mut self, image: ImageArn, due: Instant, urgency: Urgency) {
+        self.signals.push(ImageSignal::List(image, due, urgency));
     }
 
-    /// The labels of info series that the tags of the execution's image give.
-    pub(super) fn info_labels(
-        &self,
-        executions: &Executions,
-        id: WorkflowExecutionId,
-    ) -> LabelText {
-        let image = executions.image_of(id);
-        let tags = image.and_then(|image| self.images.tags(image));
-        tags.map(|tags| self.labels.tags(tags)).unwrap_or_default()
+    /// An operation was denied: it is not called for an hour, and noticed once.
+    pub(super) fn deny(&mut self, operation: Operation) {
+        if self.queue.deny(operation, self.now.instant) {
+            self.notice(Notice::Denied(operation));
+        }
     }
 
-    /// How long the execution is kept after its end.
-    pub(super) fn retention_of(
-        &self,
-        executions: &Executions,
-        id: WorkflowExecutionId,
-    ) -> Duration {
-        let failed = executions.status(id).is_some_and(is_failed);
-        // What becomes of an image that another target has is not known here.
-        let image = executions.image_of(id);
-        let image_failed =
-            image.is_some_and(|image| self.images.is_held(image) && self.images.failed(image));
-        self.pace.retention(failed || image_failed)
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.changes.notices.push(notice);
     }
-}
-
-/// Whether an execution failed, and so is kept longer.
-pub(super) fn is_failed(status: &WorkflowStatus) -> bool {
-    matches!(
-        status,
-        WorkflowStatus::Failed | WorkflowStatus::RollbackCompleted
-    )
 }

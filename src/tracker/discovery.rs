@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::image::{ImageKey, ImageState, image_key};
-use super::pace::Pace;
+use super::changes::Notice;
+use super::context::Context;
+use super::image::ImageState;
 use super::pager::Pager;
-use super::queue::{Queue, Slot, Urgency};
+use super::queue::{Slot, Urgency};
 use super::retry::Policy;
 use super::selection::Selection;
 use crate::api::{Account, Call, ErrorKind, Operation};
-use crate::clock::Now;
 use crate::model::{Image, Pipeline, PipelineArn, Timestamp};
-use crate::snapshot::{AvailableBuild, Chunks, SelectorKind, SelectorRecord, Table};
+use crate::snapshot::{AvailableBuild, ImageName, SelectorKind, SelectorRecord, Table};
 
 /// One of the two lists of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,34 +27,34 @@ pub(super) enum AccountList {
 /// What is selected, and how far it has been looked for.
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
-    selection: Selection,
+    pub selection: Selection,
     pub images: Pass,
     pub pipelines: Pass,
     /// The account's pipelines, and whether each is selected; `None` until they were listed.
     known: Option<HashMap<PipelineArn, bool>>,
     /// The images that the selected pipelines build.
-    recipes: BTreeSet<ImageKey>,
+    recipes: BTreeSet<ImageName>,
     /// The images that were tracked, whoever builds them now.
-    tracked: BTreeSet<ImageKey>,
+    tracked: BTreeSet<ImageName>,
     /// The newest AVAILABLE build of each image, from the last list that was read to its end. Which of
     /// them matter, the pipelines may tell later.
-    available: Option<HashMap<ImageKey, Available>>,
+    available: Option<HashMap<ImageName, Available>>,
     tally: Tally,
-    selectors: Table<SelectorRecord>,
+    pub selectors: Table<SelectorRecord>,
     /// When all lists that are wanted were last read, or the older one of them.
-    succeeded: Option<Timestamp>,
+    pub succeeded: Option<Timestamp>,
 }
 
 /// How far a list has been read, and how often.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    wanted: bool,
-    number: u64,
+    pub wanted: bool,
+    pub number: u64,
     /// When its first page was due. All of its pages are overdue since then: where the rate limit
     /// does not suffice, a page that began to wait when the one before it was read would wait as
     /// long as that did, and a pass of ten pages take ten times as long.
     due: Option<Instant>,
-    pager: Pager,
+    pub pager: Pager,
     attempted: bool,
     succeeded: Option<Timestamp>,
 }
@@ -62,11 +62,11 @@ pub(super) struct Pass {
 /// What a pass has come across so far.
 #[derive(Debug, Default)]
 struct Tally {
-    available: HashMap<ImageKey, Available>,
+    available: HashMap<ImageName, Available>,
     /// Of each selector of images, the names it matches.
     names: Vec<BTreeSet<String>>,
     pipelines: HashMap<PipelineArn, bool>,
-    recipes: BTreeSet<ImageKey>,
+    recipes: BTreeSet<ImageName>,
     /// Of each selector of pipelines, how many it matches.
     matches: Vec<usize>,
 }
@@ -100,18 +100,6 @@ impl AccountList {
 }
 
 impl Pass {
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
-    pub(super) fn wanted(&self) -> bool {
-        self.wanted
-    }
-
-    pub(super) fn pager(&self) -> &Pager {
-        &self.pager
-    }
-
     /// Whether the list need not be read, or a first attempt to read it has ended.
     fn attempted(&self) -> bool {
         self.attempted || !self.wanted
@@ -119,18 +107,6 @@ impl Pass {
 }
 
 impl Discovery {
-    pub(super) fn selection(&self) -> &Selection {
-        &self.selection
-    }
-
-    pub(super) fn selectors(&self) -> &Chunks<SelectorRecord> {
-        self.selectors.records()
-    }
-
-    pub(super) fn succeeded(&self) -> Option<Timestamp> {
-        self.succeeded
-    }
-
     pub(super) fn attempted(&self) -> bool {
         self.images.attempted() && self.pipelines.attempted()
     }
@@ -144,7 +120,8 @@ impl Discovery {
 
     /// Selects what the configuration selects from now on. Begins new passes where that is another
     /// selection than before.
-    pub(super) fn select(&mut self, selection: Selection, queue: &mut Queue, now: Instant) {
+    pub(super) fn select(&mut self, c: &mut Context) {
+        let selection = c.assignment.selection();
         if self.selection == selection {
             return;
         }
@@ -176,22 +153,22 @@ impl Discovery {
             self.succeeded = None;
         }
         for list in [AccountList::Pipelines, AccountList::Images] {
-            self.begin_pass(list, now, queue);
+            self.begin_pass(list, c.now.instant, c);
         }
     }
 
-    pub(super) fn begin_pass(&mut self, list: AccountList, due: Instant, queue: &mut Queue) {
+    pub(super) fn begin_pass(&mut self, list: AccountList, due: Instant, c: &mut Context) {
         let call = list.call();
-        let in_flight = queue.in_flight(&call);
+        let in_flight = c.queue.in_flight(&call);
         let pass = self.pass(list);
         pass.pager.restart();
         pass.pager.again = in_flight;
         pass.due = Some(due);
         pass.number += 1;
         if !pass.wanted {
-            queue.remove(&call);
+            c.queue.remove(&call);
         } else if !in_flight {
-            queue.put(call, Slot::new(due, Urgency::Discovery));
+            c.queue.put(call, Slot::new(due, Urgency::Discovery));
         }
         match list {
             AccountList::Images => {
@@ -245,7 +222,10 @@ impl Discovery {
         if let Some(build) = AvailableBuild::of(image)
             && !selection.excludes_image(image)
         {
-            let available = tally.available.entry(image_key(&image.arn)).or_default();
+            let available = tally
+                .available
+                .entry(ImageName::of(&image.arn))
+                .or_default();
             let build = Some(Arc::new(build));
             if selected {
                 available.selected = build.clone().max(available.selected.take());
@@ -265,8 +245,10 @@ impl Discovery {
             tally.matches[place] += 1;
         }
         if selected && let Some(recipe) = &pipeline.recipe {
-            let account = pipeline.arn.account_id().to_owned();
-            tally.recipes.insert((account, recipe.clone()));
+            tally.recipes.insert(ImageName {
+                account_id: pipeline.arn.account_id().into(),
+                name: recipe.as_str().into(),
+            });
         }
         tally.pipelines.insert(pipeline.arn.clone(), selected);
         selected
@@ -277,57 +259,45 @@ impl Discovery {
         &mut self,
         list: AccountList,
         next: Option<String>,
-        queue: &mut Queue,
-        now: Now,
+        c: &mut Context,
     ) -> bool {
         let pass = self.pass(list);
         if !pass.wanted {
             return false;
         }
         if pass.pager.again {
-            self.begin_pass(list, now.instant, queue);
+            self.begin_pass(list, c.now.instant, c);
             return false;
         }
         if !pass.pager.read(next) {
-            let due = pass.due.unwrap_or(now.instant);
-            queue.put(list.call(), Slot::new(due, Urgency::Discovery));
+            let due = pass.due.unwrap_or(c.now.instant);
+            c.queue.put(list.call(), Slot::new(due, Urgency::Discovery));
             return false;
         }
         pass.attempted = true;
-        pass.succeeded = Some(now.time);
+        pass.succeeded = Some(c.now.time);
         true
     }
 
     /// The pass over the images has ended; those of these names are tracked.
-    pub(super) fn images_read(&mut self, tracked: impl IntoIterator<Item = ImageKey>) {
+    pub(super) fn images_read(&mut self, tracked: impl IntoIterator<Item = ImageName>) {
         self.tracked.extend(tracked);
         self.available = Some(std::mem::take(&mut self.tally.available));
     }
 
     /// Forgets the names of images that are not tracked.
-    pub(super) fn retain_tracked(&mut self, tracked: &BTreeSet<ImageKey>) {
+    pub(super) fn retain_tracked(&mut self, tracked: &BTreeSet<ImageName>) {
         self.tracked.retain(|name| tracked.contains(name));
     }
 
-    /// The pass over the pipelines has ended. Returns those that are selected.
-    pub(super) fn pipelines_read(&mut self) -> BTreeSet<PipelineArn> {
+    /// The pass over the pipelines has ended. Returns the pipelines, and whether each is selected.
+    pub(super) fn pipelines_read(&mut self) -> &HashMap<PipelineArn, bool> {
         self.recipes = std::mem::take(&mut self.tally.recipes);
-        let pipelines = std::mem::take(&mut self.tally.pipelines);
-        let selected = pipelines.iter().filter(|(_, selected)| **selected);
-        let selected = selected.map(|(arn, _)| arn.clone()).collect();
-        self.known = Some(pipelines);
-        selected
+        self.known.insert(std::mem::take(&mut self.tally.pipelines))
     }
 
-    /// Ends a pass that was read to its end and schedules the next one. Returns what each selector
-    /// of the list matched.
-    pub(super) fn end_pass(
-        &mut self,
-        list: AccountList,
-        queue: &mut Queue,
-        pace: Pace,
-        now: Now,
-    ) -> Vec<(SelectorKind, String, usize)> {
+    /// Ends a pass that was read to its end and schedules the next one.
+    pub(super) fn end_pass(&mut self, list: AccountList, c: &mut Context) {
         let kind = list.kind();
         let (selectors, matches): (Vec<&str>, Vec<usize>) = match list {
             AccountList::Images => (
@@ -339,11 +309,11 @@ impl Discovery {
                 self.tally.matches.clone(),
             ),
         };
-        let mut matched = Vec::new();
+        c.notice(Notice::PassEnded(list.operation()));
         for (selector, matches) in selectors.into_iter().zip(matches) {
-            self.selectors
-                .put(SelectorRecord::new(kind, selector, matches));
-            matched.push((kind, selector.to_owned(), matches));
+            let record = SelectorRecord::new(kind, selector, matches);
+            c.notice(Notice::SelectorMatched(record.clone()));
+            self.selectors.put(record);
         }
         let passes = [&self.images, &self.pipelines];
         let wanted = passes.into_iter().filter(|pass| pass.wanted);
@@ -351,14 +321,13 @@ impl Discovery {
         if let Some(oldest) = all.and_then(|all| all.into_iter().min()) {
             self.succeeded = Some(oldest);
         }
-        let wait = queue.jitter.nearly(pace.discovery_interval);
-        self.begin_pass(list, now.instant + wait, queue);
-        matched
+        let wait = c.jitter.nearly(c.pace.discovery_interval);
+        self.begin_pass(list, c.now.instant + wait, c);
     }
 
     /// Returns the newest AVAILABLE build of each image that matters; `None` until a list was read.
-    pub(super) fn available(&self) -> Option<BTreeMap<ImageKey, Arc<AvailableBuild>>> {
-        let matters = |(key, available): (&ImageKey, &Available)| {
+    pub(super) fn available(&self) -> Option<BTreeMap<ImageName, Arc<AvailableBuild>>> {
+        let matters = |(key, available): (&ImageName, &Available)| {
             let any = self.recipes.contains(key) || self.tracked.contains(key);
             let build = match any {
                 true => &available.any,
@@ -371,28 +340,21 @@ impl Discovery {
     }
 
     /// A page could not be read.
-    pub(super) fn page_failed(
-        &mut self,
-        list: AccountList,
-        kind: ErrorKind,
-        queue: &mut Queue,
-        pace: Pace,
-        now: Instant,
-    ) {
+    pub(super) fn page_failed(&mut self, list: AccountList, kind: ErrorKind, c: &mut Context) {
         let policy = Policy {
-            interval: pace.discovery_interval,
+            interval: c.pace.discovery_interval,
             gone_after: None,
             denied_hourly: false,
             restarts_at_once: true,
         };
         let pass = self.pass(list);
         pass.attempted = true;
-        let failure = pass.pager.failed(kind, policy, &mut queue.jitter, now);
-        let due = now + failure.wait;
+        let failure = pass.pager.failed(kind, policy, c);
+        let due = c.now.instant + failure.wait;
         if failure.restarted {
-            self.begin_pass(list, due, queue);
+            self.begin_pass(list, due, c);
         } else if pass.wanted {
-            queue.put(list.call(), Slot::new(due, Urgency::Discovery));
+            c.queue.put(list.call(), Slot::new(due, Urgency::Discovery));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::model::{Image, ImageArn, ImageStatus, Timestamp};
+use crate::model::{Image, ImageStatus, Timestamp};
 
 use super::pace::Pace;
 use super::pager::Pager;
@@ -14,13 +14,6 @@ use tokio::time::Instant;
 /// The longest build that discovery assumes: a response has the creation time of an image, but not the
 /// end of its build.
 const LONGEST_BUILD: Duration = Duration::from_secs(12 * 60 * 60);
-
-/// Account and name of an image.
-pub(super) type ImageKey = (String, String);
-
-pub(super) fn image_key(arn: &ImageArn) -> ImageKey {
-    (arn.account_id().to_owned(), arn.name().to_owned())
-}
 
 /// The operation that told of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

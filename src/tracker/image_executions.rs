@@ -2,8 +2,10 @@
 
 use tokio::time::Instant;
 
+use super::context::Context;
+use super::executions::Executions;
 use super::image::Standing;
-use super::images::{ImageContext, Images, policy};
+use super::images::{Images, policy};
 use super::queue::Urgency;
 use crate::api::{ErrorKind, Operation};
 use crate::model::{ImageArn, Timestamp};
@@ -24,7 +26,8 @@ impl Images {
         arn: &ImageArn,
         next: Option<String>,
         asked: Instant,
-        c: &mut ImageContext<'_>,
+        executions: &Executions,
+        c: &mut Context,
     ) {
         let now = c.now.instant;
         let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) else {
@@ -43,36 +46,38 @@ impl Images {
         if std::mem::take(&mut listing.pager.again) {
             self.list_executions(arn, now, urgency, c);
         }
-        self.settle(arn, c);
-        if moves && soon && !c.executions.any_live(arn) {
+        self.settle(arn, executions, c);
+        if moves && soon && !executions.any_live(arn) {
             // One has ended and the next one has not begun.
-            let next = asked + c.queue.jitter.nearly(c.pace.interval);
+            let next = asked + c.jitter.nearly(c.pace.interval);
             self.list_executions(arn, next.max(now), Urgency::Waiting, c);
         }
         self.request_get(arn, c);
     }
 
-    /// A page of an image's executions could not be read. Returns whether such lists are newly
-    /// denied.
+    /// A page of an image's executions could not be read.
     pub(super) fn executions_failed(
         &mut self,
         arn: &ImageArn,
         kind: ErrorKind,
-        c: &mut ImageContext<'_>,
-    ) -> bool {
+        executions: &Executions,
+        c: &mut Context,
+    ) {
         let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) else {
-            return false;
+            return;
         };
         let (urgency, now) = (image.urgency(), c.now.instant);
         let listing = &mut image.listing;
         let policy = policy(c.pace);
-        let failure = listing.pager.failed(kind, policy, &mut c.queue.jitter, now);
+        let failure = listing.pager.failed(kind, policy, c);
         listing.attempted = true;
         listing.refused =
             !failure.half_read && matches!(kind, ErrorKind::Client | ErrorKind::Forbidden);
         self.list_executions(arn, now + failure.wait, urgency, c);
-        self.settle(arn, c);
-        kind == ErrorKind::Forbidden && c.queue.deny(Operation::ListWorkflowExecutions, now)
+        self.settle(arn, executions, c);
+        if kind == ErrorKind::Forbidden {
+            c.deny(Operation::ListWorkflowExecutions);
+        }
     }
 
     /// An execution of the image is left to another target, which names it.
@@ -82,16 +87,18 @@ impl Images {
         }
     }
 
-    /// Lists the executions of an image that left one of them to another target.
-    pub(super) fn list_left(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) {
-        if let Some(image) = self.get_mut(arn) {
-            image.left_execution = false;
+    /// Lists the executions of each image that left one of them to another target.
+    pub(super) fn list_left(&mut self, c: &mut Context) {
+        for arn in self.arns(|image| image.left_execution) {
+            if let Some(image) = self.get_mut(&arn) {
+                image.left_execution = false;
+            }
+            self.list_executions(&arn, c.now.instant, Urgency::Waiting, c);
         }
-        self.list_executions(arn, c.now.instant, Urgency::Waiting, c);
     }
 
     /// The account's images were listed once more: requests what the steps alone do not tell.
-    pub(super) fn list_overdue_executions(&mut self, c: &mut ImageContext<'_>) {
+    pub(super) fn list_overdue_executions(&mut self, executions: &Executions, c: &mut Context) {
         let (interval, now) = (c.pace.discovery_interval, c.now.instant);
         let due = self.iter().filter(|(arn, image)| {
             let old = match image.is_testing() {
@@ -100,7 +107,7 @@ impl Images {
                 false => interval * AT_LEAST,
             };
             let long_ago = image.listing.read.is_some_and(|read| now >= read + old);
-            image.is_tracked() && image.moves() && (long_ago || !c.executions.any_live(arn))
+            image.is_tracked() && image.moves() && (long_ago || !executions.any_live(arn))
         });
         let due: Vec<ImageArn> = due.map(|(arn, _)| arn.clone()).collect();
         for arn in due {
@@ -116,9 +123,9 @@ impl Images {
     }
 
     /// Resources are kept for another time: schedules each eviction again.
-    pub(super) fn settle_again(&mut self, c: &mut ImageContext<'_>) {
+    pub(super) fn settle_again(&mut self, executions: &Executions, c: &mut Context) {
         for arn in self.arns(|_| true) {
-            self.settle(&arn, c);
+            self.settle(&arn, executions, c);
             // What was evicted may have been so too early.
             if let Some(image) = self.get_mut(&arn).filter(|image| image.is_evicted()) {
                 image.standing = Standing::Undecided;

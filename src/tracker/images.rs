@@ -7,38 +7,26 @@ use std::collections::{BTreeSet, HashMap};
 
 use tokio::time::Instant;
 
+use super::context::Context;
 use super::discovery::Discovery;
 use super::executions::Executions;
-use super::image::{
-    Decision, ExecutionsListing, ImageKey, ImageSource, ImageState, Standing, image_key, may_matter,
-};
-use super::labels::Labels;
-use super::pace::{HOUR, Pace, SELDOM};
+use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Standing, may_matter};
+use super::pace::{Pace, SELDOM};
 use super::queue::{Queue, Slot, Urgency};
-use super::retention::{Expiring, Retention};
+use super::retention::Expiring;
 use super::retry::{Policy, Retries};
 use super::selection::Selection;
 use crate::api::{Call, ErrorKind, Operation};
 use crate::clock::Now;
-use crate::model::{Image, ImageArn, Tags, Timestamp};
-use crate::snapshot::{Chunks, ImageRecord, Table};
+use crate::model::{Image, ImageArn, Tags};
+use crate::snapshot::{ImageName, ImageRecord, Table};
 
 /// The images of one assignment.
 #[derive(Debug, Default)]
 pub(super) struct Images {
     all: HashMap<ImageArn, ImageState>,
-    exposed: Table<ImageRecord>,
-}
-
-/// What a rule about images works with beside them.
-pub(super) struct ImageContext<'a> {
-    pub queue: &'a mut Queue,
-    pub retention: &'a mut Retention,
-    pub executions: &'a Executions,
-    pub pace: Pace,
-    /// When the tracker began.
-    pub since: Timestamp,
-    pub now: Now,
+    /// The images that are exposed.
+    pub exposed: Table<ImageRecord>,
 }
 
 impl Images {
@@ -78,9 +66,9 @@ impl Images {
     }
 
     /// The names of the tracked images.
-    pub(super) fn tracked_names(&self) -> BTreeSet<ImageKey> {
+    pub(super) fn tracked_names(&self) -> BTreeSet<ImageName> {
         let tracked = self.all.iter().filter(|(_, image)| image.is_tracked());
-        tracked.map(|(arn, _)| image_key(arn)).collect()
+        tracked.map(|(arn, _)| ImageName::of(arn)).collect()
     }
 
     /// The images for which `chosen` holds.
@@ -115,13 +103,10 @@ impl Images {
         self.all.iter()
     }
 
-    pub(super) fn exposed(&self) -> &Chunks<ImageRecord> {
-        self.exposed.records()
-    }
-
     /// Tracks just these images by their names in the configuration. Whether one that was named
     /// before stays, as the lists tell of it, is decided next.
-    pub(super) fn name(&mut self, arns: &[ImageArn], c: &mut ImageContext<'_>) {
+    pub(super) fn name(&mut self, c: &mut Context) {
+        let arns = &c.assignment.named_images();
         for (arn, image) in &mut self.all {
             image.named &= arns.contains(arn);
         }
@@ -145,13 +130,13 @@ impl Images {
         image: &Image,
         source: ImageSource,
         discovery: &Discovery,
-        c: &mut ImageContext<'_>,
+        c: &mut Context,
     ) -> Decision {
         if !self.contains(&image.arn) && !may_matter(image, c.pace, c.now.time) {
             return Decision::Leave;
         }
         let state = self.all.entry(image.arn.clone()).or_default();
-        state.observe(image.clone(), source, discovery.images.number(), c.now);
+        state.observe(image.clone(), source, discovery.images.number, c.now);
         self.decide(&image.arn, discovery, c)
     }
 
@@ -160,7 +145,7 @@ impl Images {
         &mut self,
         arn: &ImageArn,
         discovery: &Discovery,
-        c: &mut ImageContext<'_>,
+        c: &mut Context,
     ) -> Decision {
         let Some(image) = self.all.get_mut(arn).filter(|image| image.told.is_some()) else {
             return Decision::Leave;
@@ -193,7 +178,7 @@ impl Images {
 
     /// An image that is to be tracked is this target's. Returns whether it changed since its
     /// executions were last listed.
-    pub(super) fn track(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) -> bool {
+    pub(super) fn track(&mut self, arn: &ImageArn, c: &mut Context) -> bool {
         let Some(image) = self.all.get_mut(arn) else {
             return false;
         };
@@ -222,13 +207,8 @@ impl Images {
 
     /// The image is not this target's or not selected: nothing is asked about it. Returns whether it
     /// was owned.
-    pub(super) fn stop(
-        &mut self,
-        arn: &ImageArn,
-        standing: Standing,
-        c: &mut ImageContext<'_>,
-    ) -> bool {
-        forget_calls(arn, c.queue);
+    pub(super) fn stop(&mut self, arn: &ImageArn, standing: Standing, c: &mut Context) -> bool {
+        forget_calls(arn, &mut c.queue);
         self.exposed.remove(arn);
         let Some(image) = self.all.get_mut(arn) else {
             return false;
@@ -241,8 +221,8 @@ impl Images {
     }
 
     /// The image has expired; it is remembered so that the next list does not bring it back.
-    pub(super) fn evict(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) {
-        forget_calls(arn, c.queue);
+    pub(super) fn evict(&mut self, arn: &ImageArn, c: &mut Context) {
+        forget_calls(arn, &mut c.queue);
         self.exposed.remove(arn);
         if let Some(image) = self.all.get_mut(arn) {
             image.standing = Standing::Evicted;
@@ -252,8 +232,8 @@ impl Images {
     }
 
     /// Neither tracks nor remembers the image. Returns whether it was owned or wanted.
-    pub(super) fn remove(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) -> bool {
-        forget_calls(arn, c.queue);
+    pub(super) fn remove(&mut self, arn: &ImageArn, c: &mut Context) -> bool {
+        forget_calls(arn, &mut c.queue);
         self.exposed.remove(arn);
         let Some(image) = self.all.remove(arn) else {
             return false;
@@ -264,13 +244,8 @@ impl Images {
     }
 
     /// Exposes the image where it is tracked: one that ended once the list of its executions was
-    /// attempted, which may say that it ended too long ago. Returns its record if it has failed, and had not before.
-    pub(super) fn expose(
-        &mut self,
-        arn: &ImageArn,
-        labels: &Labels,
-        c: &ImageContext<'_>,
-    ) -> Option<ImageRecord> {
+    /// attempted, which may say that it ended too long ago.
+    pub(super) fn expose(&mut self, arn: &ImageArn, c: &mut Context) {
         let denied = c
             .queue
             .denied(Operation::ListWorkflowExecutions, c.now.instant);
@@ -281,60 +256,58 @@ impl Images {
         });
         let Some(told) = image.and_then(|image| image.told.as_ref()) else {
             self.exposed.remove(arn);
-            return None;
+            return;
         };
-        let tags = labels.tags(&told.tags);
+        let tags = c.labels.tags(&told.tags);
         let before = self.exposed.get(arn);
         let mut record = match before {
             Some(record) => record.answered(told),
-            None => ImageRecord::new(told, labels.target(), tags.clone(), labels.region()),
+            None => ImageRecord::new(told, c.labels.target(), tags.clone(), c.labels.region()),
         };
         // One that failed before the tracker began was logged by an earlier process.
         let is_old = before.map_or(told.created < Some(c.since), |before| before.failed());
         record.info_labels = tags;
-        record.own_labels = labels.target();
-        let failed = (record.failed() && !is_old).then(|| record.clone());
+        record.own_labels = c.labels.target();
+        if record.failed() && !is_old {
+            c.changes.failed_images.push(record.clone());
+        }
         self.exposed.put(record);
-        failed
     }
 
-    /// A Get of an image failed. Returns whether GetImage is newly denied.
-    pub(super) fn get_failed(
-        &mut self,
-        arn: &ImageArn,
-        kind: ErrorKind,
-        c: &mut ImageContext<'_>,
-    ) -> bool {
+    /// A Get of an image failed.
+    pub(super) fn get_failed(&mut self, arn: &ImageArn, kind: ErrorKind, c: &mut Context) {
         let Some(image) = self.all.get_mut(arn) else {
-            return false;
+            return;
         };
         if image.named && image.told.is_none() {
             image.listing.attempted = true;
         }
         let (policy, now) = (policy(c.pace), c.now.instant);
-        let wait = image.get.failed(kind, policy, &mut c.queue.jitter, now);
+        let wait = image.get.failed(kind, policy, c);
         let slot = Slot::new(now + wait, image.urgency());
         c.queue.request(Call::GetImage(arn.clone()), slot);
-        kind == ErrorKind::Forbidden && c.queue.deny(Operation::GetImage, now)
+        if kind == ErrorKind::Forbidden {
+            c.deny(Operation::GetImage);
+        }
     }
 
     /// A Get of an image succeeded, and what it told was taken in. `discovers` says whether the
     /// list of the account tells of images too.
-    pub(super) fn got(&mut self, arn: &ImageArn, discovers: bool, c: &mut ImageContext<'_>) {
+    pub(super) fn got(&mut self, arn: &ImageArn, discovers: bool, c: &mut Context) {
         let Some(image) = self.all.get_mut(arn) else {
             return;
         };
         image.get = Retries::default();
         if image.named && !discovers && !image.is_evicted() {
             let times = if image.moves() { 1 } else { SELDOM };
-            let wait = c.queue.jitter.nearly(c.pace.discovery_interval * times);
+            let wait = c.jitter.nearly(c.pace.discovery_interval * times);
             let slot = Slot::new(c.now.instant + wait, Urgency::Discovery);
             c.queue.request(Call::GetImage(arn.clone()), slot);
         }
     }
 
     /// Requests what the lists do not tell of a tracked image, where that is not known.
-    pub(super) fn request_get(&self, arn: &ImageArn, c: &mut ImageContext<'_>) {
+    pub(super) fn request_get(&self, arn: &ImageArn, c: &mut Context) {
         let image = self.get(arn).filter(|image| image.is_tracked());
         if image.is_some_and(|image| !image.full && image.get.failures == 0) {
             let slot = Slot::new(c.now.instant, Urgency::Discovery);
@@ -348,7 +321,7 @@ impl Images {
         arn: &ImageArn,
         due: Instant,
         urgency: Urgency,
-        c: &mut ImageContext<'_>,
+        c: &mut Context,
     ) {
         let call = Call::ListWorkflowExecutions(arn.clone());
         let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) else {
@@ -362,14 +335,14 @@ impl Images {
     }
 
     /// Schedules the eviction of the image, where nothing of it can change any more.
-    pub(super) fn settle(&mut self, arn: &ImageArn, c: &mut ImageContext<'_>) {
+    pub(super) fn settle(&mut self, arn: &ImageArn, executions: &Executions, c: &mut Context) {
         let Some(image) = self.all.get_mut(arn) else {
             return;
         };
         // What is about to be listed may tell of an execution that began and ended between two lists.
         let call = Call::ListWorkflowExecutions(arn.clone());
         let ended = image.ended(c.queue.is_pending(&call));
-        let Some(ended) = ended.filter(|_| image.is_tracked() && c.executions.all_settled(arn))
+        let Some(ended) = ended.filter(|_| image.is_tracked() && executions.all_settled(arn))
         else {
             return;
         };
@@ -383,10 +356,8 @@ impl Images {
 /// How Gets of an image and lists of its executions are repeated.
 pub(super) fn policy(pace: Pace) -> Policy {
     Policy {
-        interval: pace.discovery_interval,
-        gone_after: Some(HOUR),
-        denied_hourly: true,
         restarts_at_once: true,
+        ..Policy::hourly(pace.discovery_interval)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a response about a step or a workflow execution means for both.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::changes::Notice;
-use super::context::{Context, ImageSignal, is_failed};
+use super::context::Context;
 use super::pace::HOUR;
 use super::polling::SLOWLY;
 use super::queue::{Slot, Urgency};
@@ -12,6 +14,7 @@ use super::retry::{Policy, Retries};
 use super::step::{ExecutionEnd, ObservedBy};
 use super::workflows::Workflows;
 use crate::api::{ApiError, Call, ErrorKind, Operation};
+use crate::labels::LabelText;
 use crate::model::{
     ImageArn, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
     WorkflowStatus,
@@ -19,6 +22,28 @@ use crate::model::{
 use crate::snapshot::Phase;
 
 impl Workflows {
+    /// The image of the execution, where this target owns it: the list of the image's executions
+    /// returns the execution.
+    pub(super) fn known_image(&self, id: WorkflowExecutionId) -> Option<ImageArn> {
+        let image = self.executions.image_of(id)?;
+        self.images.is_held(image).then(|| image.clone())
+    }
+
+    /// The labels of info series that the tags of the execution's image give.
+    pub(super) fn info_labels(&self, id: WorkflowExecutionId, c: &Context) -> LabelText {
+        let image = self.executions.image_of(id);
+        let tags = image.and_then(|image| self.images.tags(image));
+        tags.map(|tags| c.labels.tags(tags)).unwrap_or_default()
+    }
+
+    /// How long the execution is kept after its end. An image that another target owns does not count.
+    pub(super) fn retention_of(&self, id: WorkflowExecutionId, c: &Context) -> Duration {
+        let failed = self.executions.status(id).is_some_and(is_failed);
+        let image = self.known_image(id);
+        c.pace
+            .retention(failed || image.is_some_and(|image| self.images.failed(&image)))
+    }
+
     /// The list of an image's executions tells of one. One that ended too long ago is not tracked.
     pub(super) fn execution_found(
         &mut self,
@@ -26,12 +51,12 @@ impl Workflows {
         image: &ImageArn,
         answer: &WorkflowExecution,
         asked: Instant,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
-        if !c.images.is_tracked(image) {
+        if !self.images.is_tracked(image) {
             return;
         }
-        let failed = c.images.failed(image) || is_failed(&answer.status);
+        let failed = self.images.failed(image) || is_failed(&answer.status);
         if answer.status.is_terminal() {
             let ended = answer.end.unwrap_or(c.now.time);
             let expired = ended.plus(c.pace.retention(failed)) <= c.now.time;
@@ -45,11 +70,7 @@ impl Workflows {
             self.observe_execution(id, answer, c);
         } else if self.executions.status(id).is_none() {
             // While only some of its steps were tracked, its end was all that was observed.
-            c.signals.push(ImageSignal::List {
-                image: image.clone(),
-                due: c.now.instant,
-                urgency: Urgency::Waiting,
-            });
+            c.list_executions_of(image.clone(), c.now.instant, Urgency::Waiting);
         }
     }
 
@@ -59,7 +80,7 @@ impl Workflows {
         id: WorkflowExecutionId,
         answer: &WorkflowExecution,
         asked: Instant,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
         let Some(schedule) = self.executions.schedule_mut(id) else {
             return;
@@ -73,7 +94,7 @@ impl Workflows {
         if answer.status.is_terminal() {
             self.execution_ended(id, answer, c);
         } else if let Some(wait) = self.polling(c).execution_interval(id) {
-            let next = (asked + c.queue.jitter.nearly(wait)).max(c.now.instant);
+            let next = (asked + c.jitter.nearly(wait)).max(c.now.instant);
             let slot = Slot::new(next, Urgency::Waiting);
             c.queue.put(Call::GetWorkflowExecution(id), slot);
         }
@@ -84,27 +105,22 @@ impl Workflows {
         id: WorkflowExecutionId,
         answer: &WorkflowExecution,
         asked: Instant,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
         self.executions.note_image(id, answer.image.clone());
         let current = !self.executions.is_outdated(id, answer, asked);
         let ended = current && self.observe_execution(id, answer, c);
-        if let Some(image) = c.known_image(&self.executions, id) {
+        if let Some(image) = self.known_image(id) {
             if ended {
-                c.signals.push(ImageSignal::List {
-                    image,
-                    due: c.now.instant,
-                    urgency: Urgency::Running,
-                });
+                c.list_executions_of(image, c.now.instant, Urgency::Running);
             }
         } else if !answer.status.is_terminal() {
-            let wait = c.queue.jitter.nearly(c.pace.interval * SLOWLY);
+            let wait = c.jitter.nearly(c.pace.interval * SLOWLY);
             let slot = Slot::new(asked + wait, Urgency::Waiting);
             c.queue.no_later(Call::GetWorkflowExecution(id), slot);
         }
         if self.executions.has_ended(id) {
-            let now = c.now.instant;
-            self.polling(c).poll_named_seldom(id, now);
+            self.polling(c).poll_named_seldom(id);
         }
     }
 
@@ -114,11 +130,11 @@ impl Workflows {
         &mut self,
         id: WorkflowExecutionId,
         answer: &WorkflowExecution,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) -> bool {
         let now = c.now.instant;
-        let info_labels = c.info_labels(&self.executions, id);
-        let changed = self.executions.observe(id, answer, c.labels, info_labels);
+        let info_labels = self.info_labels(id, c);
+        let changed = self.executions.observe(id, answer, &c.labels, info_labels);
         let unlisted = self
             .executions
             .all_steps(id)
@@ -129,7 +145,7 @@ impl Workflows {
         if ended {
             self.execution_ended(id, answer, c);
             let ended = answer.end.unwrap_or(c.now.time);
-            let expires = ended.plus(c.retention_of(&self.executions, id));
+            let expires = ended.plus(self.retention_of(id, c));
             if unlisted && expires <= c.now.time {
                 // A reload still names it, though its retention expired long ago.
                 self.expire_at(id, expires, c);
@@ -151,9 +167,8 @@ impl Workflows {
                 self.settle(id, c);
             }
         }
-        if changed && let Some(image) = self.executions.image_of(id) {
-            let executions = self.executions.of_image(image).to_vec();
-            self.polling(c).list_released(&executions, now);
+        if changed && let Some(image) = self.executions.image_of(id).cloned() {
+            self.polling(c).list_released(&image);
         }
         ended
     }
@@ -163,7 +178,7 @@ impl Workflows {
         &mut self,
         id: WorkflowExecutionId,
         answer: &WorkflowExecution,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
         let now = c.now;
         let Some(schedule) = self.executions.schedule_mut(id) else {
@@ -180,7 +195,7 @@ impl Workflows {
     }
 
     /// An execution that was taken for ended goes on.
-    fn reopen(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+    fn reopen(&mut self, id: WorkflowExecutionId, c: &mut Context) {
         let Some(schedule) = self.executions.schedule_mut(id) else {
             return;
         };
@@ -208,25 +223,18 @@ impl Workflows {
         &mut self,
         id: WorkflowExecutionId,
         kind: ErrorKind,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
         let now = c.now.instant;
         let Some(interval) = self.polling(c).smallest_interval(id) else {
             return;
         };
-        let image = c.known_image(&self.executions, id);
+        let image = self.known_image(id);
         let Some(schedule) = self.executions.schedule_mut(id) else {
             return;
         };
-        let policy = Policy {
-            interval,
-            gone_after: Some(HOUR),
-            denied_hourly: true,
-            restarts_at_once: false,
-        };
-        let mut wait = schedule
-            .retries
-            .failed(kind, policy, &mut c.queue.jitter, now);
+        let policy = Policy::hourly(interval);
+        let mut wait = schedule.retries.failed(kind, policy, c);
         let denied = kind == ErrorKind::Forbidden;
         let newly_denied = match &mut schedule.all_steps {
             Some(all) => {
@@ -236,21 +244,16 @@ impl Workflows {
             None => denied && !schedule.unavailable,
         };
         if newly_denied {
-            c.changes.notices.push(Notice::ExecutionsDenied);
+            c.notice(Notice::ExecutionsDenied);
         }
         if let Some(image) = image {
             // The list of the image's executions tells the same, and more.
-            let (due, urgency) = (now, Urgency::Waiting);
-            return c.signals.push(ImageSignal::List {
-                image,
-                due,
-                urgency,
-            });
+            return c.list_executions_of(image, now, Urgency::Waiting);
         }
         if let Some(schedule) = self.executions.schedule_mut(id) {
             schedule.unavailable |= schedule.retries.gone || denied;
             if schedule.unavailable && schedule.all_steps.is_none() {
-                wait = c.queue.jitter.nearly(HOUR);
+                wait = c.jitter.nearly(HOUR);
             }
         }
         let slot = Slot::new(now + wait, Urgency::Waiting);
@@ -264,11 +267,11 @@ impl Workflows {
         answer: StepExecution,
         by: ObservedBy,
         asked: Instant,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
         let execution = self.steps.schedule(&id).and_then(|one| one.execution);
-        let tags = execution.map(|id| c.info_labels(&self.executions, id));
-        let labels = (c.labels, tags.unwrap_or_default());
+        let tags = execution.map(|id| self.info_labels(id, c));
+        let labels = (&c.labels, tags.unwrap_or_default());
         let Some(observed) = self.steps.observe(&id, answer, by, labels, c.now) else {
             return;
         };
@@ -291,55 +294,52 @@ impl Workflows {
             }
             self.leave_execution(id, execution, c);
         } else {
-            let jitter = &mut c.queue.jitter;
-            let next = self.steps.next_poll(&id, facts, asked, c.now, jitter);
+            let next = self.steps.next_poll(&id, facts, asked, c);
             self.polling(c).poll_at(id, next);
         }
-        let now = c.now.instant;
-        self.polling(c).request_get(id, now);
+        self.polling(c).request_get(id);
         let change = self.steps.change_since(observed.before, c.since);
         c.changes.steps.extend(change);
     }
 
     /// A poll of a step by itself failed.
-    pub(super) fn step_failed(
-        &mut self,
-        id: StepExecutionId,
-        error: &ApiError,
-        c: &mut Context<'_>,
-    ) {
-        let now = c.now.instant;
-        if self.polling(c).get_only_completes(&id, now) {
+    pub(super) fn step_failed(&mut self, id: StepExecutionId, error: &ApiError, c: &mut Context) {
+        if self.polling(c).get_only_completes(&id) {
             return self.completion_failed(id, error.about_operation(), c);
         }
-        let jitter = &mut c.queue.jitter;
-        let Some(failure) = self.steps.fail(&id, error.kind, jitter, c.now) else {
+        let Some(failure) = self.steps.fail(&id, error.kind, c) else {
             return;
         };
         c.queue
             .put(Call::GetWorkflowStepExecution(id), failure.slot);
         if failure.became_gone {
-            c.changes.notices.push(Notice::StepGone(id));
+            c.notice(Notice::StepGone(id));
         } else if failure.became_unknown {
-            c.changes.notices.push(Notice::StepUnknown(id));
+            c.notice(Notice::StepUnknown(id));
         }
     }
 
     /// A Get that was to complete what is known of a step failed: the rest is as true as before.
-    fn completion_failed(&mut self, id: StepExecutionId, kind: ErrorKind, c: &mut Context<'_>) {
+    fn completion_failed(&mut self, id: StepExecutionId, kind: ErrorKind, c: &mut Context) {
         let now = c.now.instant;
         let Some(schedule) = self.steps.schedule_mut(&id) else {
             return;
         };
         let policy = schedule.completion_policy();
-        let jitter = &mut c.queue.jitter;
-        let wait = schedule.completion.failed(kind, policy, jitter, now);
+        let wait = schedule.completion.failed(kind, policy, c);
         if let Some(slot) = self.steps.slot(&id, now + wait) {
             c.queue.put(Call::GetWorkflowStepExecution(id), slot);
         }
-        let operation = Operation::GetWorkflowStepExecution;
-        if kind == ErrorKind::Forbidden && c.queue.deny(operation, now) {
-            c.changes.notices.push(Notice::Denied(operation));
+        if kind == ErrorKind::Forbidden {
+            c.deny(Operation::GetWorkflowStepExecution);
         }
     }
+}
+
+/// Whether an execution failed, and so is kept longer.
+fn is_failed(status: &WorkflowStatus) -> bool {
+    matches!(
+        status,
+        WorkflowStatus::Failed | WorkflowStatus::RollbackCompleted
+    )
 }

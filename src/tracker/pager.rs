@@ -3,9 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::retry::{Jitter, Policy, Retries};
+use super::context::Context;
+use super::retry::{Policy, Retries};
 use crate::api::{ApiError, ErrorKind, Page, Response};
 
 /// How often in a row a page is requested again before the list is read from its beginning. In a
@@ -93,15 +92,16 @@ impl Pager {
         &mut self,
         kind: ErrorKind,
         policy: Policy,
-        jitter: &mut Jitter,
-        now: Instant,
+        c: &mut Context,
     ) -> PageFailure {
         let half_read = self.is_half_read();
         let again = half_read && !matches!(kind, ErrorKind::Client | ErrorKind::Forbidden);
         if again && !self.again && self.page_failures < PAGE_ATTEMPTS {
             self.page_failures += 1;
             return PageFailure {
-                wait: jitter.after_failure(kind, policy.interval, self.page_failures),
+                wait: c
+                    .jitter
+                    .after_failure(kind, policy.interval, self.page_failures),
                 restarted: false,
                 half_read,
             };
@@ -115,7 +115,7 @@ impl Pager {
             },
             false => policy,
         };
-        let wait = self.retries.failed(kind, policy, jitter, now);
+        let wait = self.retries.failed(kind, policy, c);
         let at_once = expired && policy.restarts_at_once && self.retries.failures == 1;
         let wait = if at_once { Duration::ZERO } else { wait };
         PageFailure {
@@ -134,6 +134,8 @@ fn hash(token: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
     use crate::api::{Account, Call, ListPage, Parsed, Payload};
 

@@ -1,178 +1,143 @@
-//! The selected pipelines, and the names of images: what discovery alone tells, and nothing polls.
+//! The selected pipelines, and the names of images: discovery passes return them, and nothing polls
+//! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::image::ImageKey;
+use super::context::Context;
 use super::labels::Labels;
 use super::ownership::{Ownership, Resource};
-use super::selection::Selection;
 use crate::model::{Pipeline, PipelineArn};
-use crate::snapshot::{AvailableBuild, Chunks, ImageName, ImageNameRecord, PipelineRecord, Table};
+use crate::snapshot::{AvailableBuild, ImageName, ImageNameRecord, PipelineRecord, Record, Table};
 
-/// The selected pipelines, whichever target owns them; exposed are those that this one owns.
-#[derive(Debug, Default)]
-pub(super) struct Pipelines {
-    selected: BTreeMap<PipelineArn, Pipeline>,
-    exposed: Table<PipelineRecord>,
+/// The selected pipelines.
+pub(super) type Pipelines = Discovered<PipelineArn, Pipeline>;
+
+/// The newest AVAILABLE build of each image.
+pub(super) type ImageNames = Discovered<ImageName, Arc<AvailableBuild>>;
+
+/// What discovery selected, whichever target owns it; the exposed part is what this target owns.
+#[derive(Debug)]
+pub(super) struct Discovered<K, V: Exposed<K>> {
+    all: BTreeMap<K, V>,
+    pub exposed: Table<V::Record>,
+}
+
+/// A value that is exposed as a record if this target owns it.
+pub(super) trait Exposed<K> {
+    type Record: Record<Key = K>;
+
+    fn record(&self, key: &K, labels: &Labels) -> Self::Record;
+
+    fn resource(key: &K, labels: &Labels) -> Resource;
+}
+
+impl<K, V: Exposed<K>> Default for Discovered<K, V> {
+    fn default() -> Self {
+        Self {
+            all: BTreeMap::new(),
+            exposed: Table::default(),
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Exposed<K>> Discovered<K, V> {
+    /// A list returned a value that is selected.
+    pub(super) fn observe(&mut self, key: K, value: V, owners: &dyn Ownership, c: &mut Context) {
+        self.all.insert(key.clone(), value);
+        self.expose(&key, owners, c);
+    }
+
+    /// A pass has ended: these values are selected and no others.
+    pub(super) fn replace(
+        &mut self,
+        values: BTreeMap<K, V>,
+        owners: &dyn Ownership,
+        c: &mut Context,
+    ) {
+        self.release(|key| values.contains_key(key), c);
+        self.all = values;
+        self.expose_all(owners, c);
+    }
+
+    /// Keeps the values for which `kept` holds, and releases the others.
+    pub(super) fn release(&mut self, kept: impl Fn(&K) -> bool, c: &mut Context) {
+        let dropped = self.retain(|key, _| kept(key));
+        let dropped = dropped.iter().map(|key| V::resource(key, &c.labels));
+        c.changes.released.extend(dropped);
+    }
+
+    /// Keeps the values for which `kept` holds. Returns the keys of the others.
+    pub(super) fn retain(&mut self, kept: impl Fn(&K, &V) -> bool) -> Vec<K> {
+        let dropped = self.all.iter().filter(|(key, value)| !kept(key, value));
+        let dropped: Vec<K> = dropped.map(|(key, _)| key.clone()).collect();
+        for key in &dropped {
+            self.all.remove(key);
+            self.exposed.remove(key);
+        }
+        dropped
+    }
+
+    /// Exposes each value that this target owns, under its present labels, and no other.
+    pub(super) fn expose_all(&mut self, owners: &dyn Ownership, c: &mut Context) {
+        let all: Vec<_> = self.all.keys().cloned().collect();
+        for key in all {
+            self.expose(&key, owners, c);
+        }
+    }
+
+    fn expose(&mut self, key: &K, owners: &dyn Ownership, c: &mut Context) {
+        let Some(value) = self.all.get(key) else {
+            return;
+        };
+        let resource = V::resource(key, &c.labels);
+        if owners.claim(&resource) {
+            self.exposed.put(value.record(key, &c.labels));
+        } else if self.exposed.remove(key).is_some() {
+            c.changes.released.push(resource);
+        }
+    }
 }
 
 impl Pipelines {
-    pub(super) fn exposed(&self) -> &Chunks<PipelineRecord> {
-        self.exposed.records()
-    }
-
-    /// A list told of a pipeline that is selected.
-    pub(super) fn observe(
-        &mut self,
-        pipeline: Pipeline,
-        labels: &Labels,
-        owners: &dyn Ownership,
-        released: &mut Vec<Resource>,
-    ) {
-        let arn = pipeline.arn.clone();
-        self.selected.insert(arn.clone(), pipeline);
-        self.expose(&arn, labels, owners, released);
-    }
-
-    /// A pass has ended: those pipelines are selected and no others.
-    pub(super) fn retain(
-        &mut self,
-        selected: &BTreeSet<PipelineArn>,
-        released: &mut Vec<Resource>,
-    ) {
-        let gone = self.selected.keys().filter(|arn| !selected.contains(arn));
-        let gone: Vec<_> = gone.cloned().collect();
-        for arn in gone {
-            self.selected.remove(&arn);
-            self.exposed.remove(&arn);
-            released.push(Resource::Pipeline(arn));
-        }
-    }
-
-    /// Keeps of what is known what another selection selects too.
-    pub(super) fn select(&mut self, selection: &Selection) {
-        self.selected
-            .retain(|_, pipeline| selection.chooses_pipeline(pipeline));
-        let exposed = self.exposed.keys();
-        let gone = exposed.filter(|arn| !self.selected.contains_key(arn));
-        let gone: Vec<_> = gone.cloned().collect();
-        for arn in gone {
-            self.exposed.remove(&arn);
-        }
-    }
-
     /// Whether a selected pipeline builds images of this account and name.
-    pub(super) fn build(&self, (account, name): &ImageKey) -> bool {
-        self.selected.values().any(|pipeline| {
-            pipeline.arn.account_id() == account && pipeline.recipe.as_ref() == Some(name)
+    pub(super) fn build(&self, image: &ImageName) -> bool {
+        self.all.values().any(|pipeline| {
+            let recipe = pipeline.recipe.as_deref();
+            pipeline.arn.account_id() == &*image.account_id && recipe == Some(&*image.name)
         })
     }
+}
 
-    /// Exposes each pipeline that this target owns, under these labels, and no other.
-    pub(super) fn expose_all(
-        &mut self,
-        labels: &Labels,
-        owners: &dyn Ownership,
-        released: &mut Vec<Resource>,
-    ) {
-        let all: Vec<_> = self.selected.keys().cloned().collect();
-        for arn in all {
-            self.expose(&arn, labels, owners, released);
-        }
+impl Exposed<PipelineArn> for Pipeline {
+    type Record = PipelineRecord;
+
+    fn record(&self, _: &PipelineArn, labels: &Labels) -> PipelineRecord {
+        PipelineRecord::new(
+            self,
+            labels.target(),
+            labels.tags(&self.tags),
+            labels.region(),
+        )
     }
 
-    fn expose(
-        &mut self,
-        arn: &PipelineArn,
-        labels: &Labels,
-        owners: &dyn Ownership,
-        released: &mut Vec<Resource>,
-    ) {
-        let Some(pipeline) = self.selected.get(arn) else {
-            return;
-        };
-        let resource = Resource::Pipeline(arn.clone());
-        if owners.claim(&resource) {
-            let tags = labels.tags(&pipeline.tags);
-            let record = PipelineRecord::new(pipeline, labels.target(), tags, labels.region());
-            self.exposed.put(record);
-        } else if self.exposed.remove(arn).is_some() {
-            released.push(resource);
-        }
+    fn resource(arn: &PipelineArn, _: &Labels) -> Resource {
+        Resource::Pipeline(arn.clone())
     }
 }
 
-/// The newest AVAILABLE build of each image, whichever target owns the name.
-#[derive(Debug, Default)]
-pub(super) struct ImageNames {
-    available: BTreeMap<ImageKey, Arc<AvailableBuild>>,
-    exposed: Table<ImageNameRecord>,
-}
+impl Exposed<ImageName> for Arc<AvailableBuild> {
+    type Record = ImageNameRecord;
 
-impl ImageNames {
-    pub(super) fn exposed(&self) -> &Chunks<ImageNameRecord> {
-        self.exposed.records()
+    fn record(&self, name: &ImageName, labels: &Labels) -> ImageNameRecord {
+        ImageNameRecord::new(name.clone(), labels.target(), self.clone(), labels.region())
     }
 
-    /// Passes have told of these names and no others.
-    pub(super) fn replace(
-        &mut self,
-        available: BTreeMap<ImageKey, Arc<AvailableBuild>>,
-        labels: &Labels,
-        owners: &dyn Ownership,
-        released: &mut Vec<Resource>,
-    ) {
-        let before = std::mem::replace(&mut self.available, available);
-        for key in before.into_keys() {
-            if !self.available.contains_key(&key) {
-                self.exposed.remove(&name(&key));
-                released.push(resource(&key, labels));
-            }
-        }
-        self.expose_all(labels, owners, released);
+    fn resource(name: &ImageName, labels: &Labels) -> Resource {
+        Resource::ImageName(
+            name.account_id.clone(),
+            labels.region().into(),
+            name.name.clone(),
+        )
     }
-
-    /// Keeps the names for which `kept` holds.
-    pub(super) fn retain(&mut self, kept: impl Fn(&ImageKey) -> bool) {
-        let exposed = &mut self.exposed;
-        self.available.retain(|key, _| {
-            let kept = kept(key);
-            if !kept {
-                exposed.remove(&name(key));
-            }
-            kept
-        });
-    }
-
-    /// Exposes each name that this target owns, under these labels, and no other.
-    pub(super) fn expose_all(
-        &mut self,
-        labels: &Labels,
-        owners: &dyn Ownership,
-        released: &mut Vec<Resource>,
-    ) {
-        for (key, newest) in &self.available {
-            let resource = resource(key, labels);
-            if owners.claim(&resource) {
-                let (own_labels, region) = (labels.target(), labels.region());
-                let record = ImageNameRecord::new(name(key), own_labels, newest.clone(), region);
-                self.exposed.put(record);
-            } else if self.exposed.remove(&name(key)).is_some() {
-                released.push(resource);
-            }
-        }
-    }
-}
-
-fn name((account, name): &ImageKey) -> ImageName {
-    ImageName {
-        account_id: account.as_str().into(),
-        name: name.as_str().into(),
-    }
-}
-
-fn resource((account, name): &ImageKey, labels: &Labels) -> Resource {
-    let region = labels.region().into();
-    Resource::ImageName(account.as_str().into(), region, name.as_str().into())
 }

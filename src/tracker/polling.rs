@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::context::Context;
 use super::executions::{ExecutionSchedule, Executions};
-use super::pace::{Pace, SELDOM};
-use super::queue::{Queue, Slot, Urgency};
+use super::pace::SELDOM;
+use super::queue::{Slot, Urgency};
 use super::step::{ExecutionFacts, State, StepSchedule};
 use super::steps::Steps;
 use crate::api::{Call, Operation};
@@ -24,8 +25,7 @@ pub(super) const SLOWLY: u32 = 10;
 pub(super) struct Polling<'a> {
     pub steps: &'a mut Steps,
     pub executions: &'a mut Executions,
-    pub queue: &'a mut Queue,
-    pub pace: Pace,
+    pub c: &'a mut Context,
 }
 
 impl Polling<'_> {
@@ -36,8 +36,8 @@ impl Polling<'_> {
         };
         let Some(execution) = self.list_for(id, due) else {
             let call = Call::GetWorkflowStepExecution(id);
-            if !self.queue.in_flight(&call) {
-                self.queue.put(call, slot);
+            if !self.c.queue.in_flight(&call) {
+                self.c.queue.put(call, slot);
             }
             return;
         };
@@ -47,14 +47,14 @@ impl Polling<'_> {
         let unsettled = unsettled.map(|schedule| schedule.unsettled.iter());
         let joins = |other: &&StepExecutionId| {
             let call = Call::GetWorkflowStepExecution(**other);
-            self.queue.is_waiting(&call) && self.is_shared(other) && !self.lacks_get(other)
+            self.c.queue.is_waiting(&call) && self.is_shared(other) && !self.lacks_get(other)
         };
         let joining: Vec<_> = { unsettled.into_iter().flatten() }
             .filter(joins)
             .copied()
             .collect();
         for other in joining {
-            let waited = self.queue.remove(&Call::GetWorkflowStepExecution(other));
+            let waited = self.c.queue.remove(&Call::GetWorkflowStepExecution(other));
             if let Some(slot) = waited.filter(|_| other != id) {
                 self.list_no_later(execution, slot);
             }
@@ -67,8 +67,8 @@ impl Polling<'_> {
             return;
         };
         let call = Call::GetWorkflowStepExecution(id);
-        if self.queue.is_waiting(&call) && !self.lacks_get(&id) {
-            self.queue.no_later(call, slot);
+        if self.c.queue.is_waiting(&call) && !self.lacks_get(&id) {
+            self.c.queue.no_later(call, slot);
         } else if let Some(execution) = self.list_for(id, due) {
             self.list_no_later(execution, slot);
         }
@@ -80,7 +80,8 @@ impl Polling<'_> {
             return;
         }
         // A page that failed does not wait longer for it.
-        self.queue
+        self.c
+            .queue
             .request(Call::ListWorkflowStepExecutions(id), slot);
         if self.is_listing(id)
             && let Some(schedule) = self.executions.schedule_mut(id)
@@ -91,38 +92,38 @@ impl Polling<'_> {
     }
 
     /// Polls steps that are not listed at another interval than `before` from now on.
-    pub(super) fn change_interval(&mut self, before: Duration, now: Instant) {
-        let interval = self.pace.interval;
+    pub(super) fn change_interval(&mut self, before: Duration) {
+        let interval = self.c.pace.interval;
         for id in self.steps.ids(|_, schedule| !schedule.listed) {
             if let Some(schedule) = self.steps.schedule_mut(&id) {
                 schedule.interval = interval;
             }
             if interval < before {
-                self.poll_no_later(id, now + interval);
+                self.poll_no_later(id, self.c.now.instant + interval);
             }
         }
     }
 
     /// Lists the steps of each execution that left one of them to another target.
-    pub(super) fn list_left(&mut self, now: Instant) {
+    pub(super) fn list_left(&mut self) {
         for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
             let all = self.executions.all_steps_mut(id);
             if all.is_some_and(|all| std::mem::take(&mut all.left_step)) {
-                self.list_no_later(id, Slot::new(now, Urgency::Waiting));
+                self.list_no_later(id, Slot::new(self.c.now.instant, Urgency::Waiting));
             }
         }
     }
 
-    /// Lists those executions of an image that no longer wait for another one.
-    pub(super) fn list_released(&mut self, ids: &[WorkflowExecutionId], now: Instant) {
-        for id in ids {
-            let all = self.executions.all_steps(*id);
+    /// Lists the steps of those executions of an image that no longer wait for another one.
+    pub(super) fn list_released(&mut self, image: &ImageArn) {
+        for id in self.executions.of_image(image).to_vec() {
+            let all = self.executions.all_steps(id);
             let unsettled = all.is_some_and(|all| all.expires.is_none());
-            let status = self.executions.status(*id);
+            let status = self.executions.status(id);
             let pending = unsettled && status == Some(&WorkflowStatus::Pending);
-            let call = Call::ListWorkflowStepExecutions(*id);
-            if pending && !self.queue.is_waiting(&call) {
-                self.list_no_later(*id, Slot::new(now, Urgency::Waiting));
+            let call = Call::ListWorkflowStepExecutions(id);
+            if pending && !self.c.queue.is_waiting(&call) {
+                self.list_no_later(id, Slot::new(self.c.now.instant, Urgency::Waiting));
             }
         }
     }
@@ -131,12 +132,17 @@ impl Polling<'_> {
     pub(super) fn is_listing(&self, id: WorkflowExecutionId) -> bool {
         let schedule = self.executions.schedule(id);
         let half_read = schedule.is_some_and(|schedule| schedule.listing.pager.is_half_read());
-        half_read || self.queue.in_flight(&Call::ListWorkflowStepExecutions(id))
+        half_read
+            || self
+                .c
+                .queue
+                .in_flight(&Call::ListWorkflowStepExecutions(id))
     }
 
     /// Whether Lists of the execution's steps are neither denied nor useless now.
     pub(super) fn may_list(&self, id: WorkflowExecutionId, now: Instant) -> bool {
         let denied = self
+            .c
             .queue
             .denied(Operation::ListWorkflowStepExecutions, now);
         let schedule = self.executions.schedule(id);
@@ -146,13 +152,14 @@ impl Polling<'_> {
 
     /// Polls each step by itself that the List was to refresh.
     pub(super) fn poll_one_by_one(&mut self, id: WorkflowExecutionId, due: Instant) {
-        self.queue.remove(&Call::ListWorkflowStepExecutions(id));
+        self.c.queue.remove(&Call::ListWorkflowStepExecutions(id));
         if let Some(schedule) = self.executions.schedule_mut(id) {
             schedule.listing.restart();
         }
         for step in self.shared_steps(id) {
             if let Some(slot) = self.steps.slot(&step, due) {
-                self.queue
+                self.c
+                    .queue
                     .request(Call::GetWorkflowStepExecution(step), slot);
             }
         }
@@ -164,7 +171,7 @@ impl Polling<'_> {
         let call = Call::ListWorkflowStepExecutions(id);
         let all = self.executions.all_steps(id);
         let finished = all.is_none_or(|all| all.expires.is_some());
-        if finished || self.queue.in_flight(&call) || self.may_list(id, now) {
+        if finished || self.c.queue.in_flight(&call) || self.may_list(id, now) {
             return;
         }
         if let Some(all) = self.executions.all_steps_mut(id) {
@@ -173,19 +180,20 @@ impl Polling<'_> {
         let schedule = self.executions.schedule(id);
         let unusable = schedule.and_then(|schedule| schedule.listing.unusable_until);
         let denied = self
+            .c
             .queue
             .denied(Operation::ListWorkflowStepExecutions, now);
         if let Some(until) = unusable.into_iter().chain(denied).max() {
             let slot = Slot::new(until, Urgency::Waiting);
-            self.queue.no_later(call, slot);
+            self.c.queue.no_later(call, slot);
         }
     }
 
     /// A List for a single step is none: the step is polled by itself again, when the List was due.
-    pub(super) fn stop_sharing(&mut self, id: WorkflowExecutionId, now: Instant) {
+    pub(super) fn stop_sharing(&mut self, id: WorkflowExecutionId) {
         let few = self.shared_steps(id).len() < 2 && !self.executions.tracks_all_steps(id);
-        if few && let Some(slot) = self.queue.remove(&Call::ListWorkflowStepExecutions(id)) {
-            self.poll_one_by_one(id, slot.due.max(now));
+        if few && let Some(slot) = self.c.queue.remove(&Call::ListWorkflowStepExecutions(id)) {
+            self.poll_one_by_one(id, slot.due.max(self.c.now.instant));
         }
     }
 
@@ -193,7 +201,7 @@ impl Polling<'_> {
     fn list_for(&self, id: StepExecutionId, due: Instant) -> Option<WorkflowExecutionId> {
         let execution = self.steps.schedule(&id)?.execution?;
         let all = self.executions.tracks_all_steps(execution);
-        let polled_alone = self.queue.in_flight(&Call::GetWorkflowStepExecution(id));
+        let polled_alone = self.c.queue.in_flight(&Call::GetWorkflowStepExecution(id));
         let shared = self.is_shared(&id)
             && (all || !polled_alone)
             && self.may_list(execution, due)
@@ -214,7 +222,7 @@ impl Polling<'_> {
         let schedule = self.steps.schedule(id);
         schedule.is_some_and(|schedule| schedule.execution == Some(by))
             && self.is_shared(id)
-            && !self.queue.in_flight(&Call::GetWorkflowStepExecution(*id))
+            && !self.c.queue.in_flight(&Call::GetWorkflowStepExecution(*id))
     }
 
     /// Whether a List refreshes the step. One that is listed by itself must have been polled by a Get
@@ -249,24 +257,29 @@ impl Polling<'_> {
 
     /// Requests the Get that completes the step, where it is still to be made. Where it waits
     /// already it does not become due earlier, but as urgent as the step has become.
-    pub(super) fn request_get(&mut self, id: StepExecutionId, now: Instant) {
+    pub(super) fn request_get(&mut self, id: StepExecutionId) {
+        let now = self.c.now.instant;
         let call = Call::GetWorkflowStepExecution(id);
-        if !self.lacks_get(&id) || self.queue.in_flight(&call) {
+        if !self.lacks_get(&id) || self.c.queue.in_flight(&call) {
             return;
         }
-        let denied = self.queue.denied(Operation::GetWorkflowStepExecution, now);
-        let due = self.queue.due(&call).or(denied).unwrap_or(now);
+        let denied = self
+            .c
+            .queue
+            .denied(Operation::GetWorkflowStepExecution, now);
+        let due = self.c.queue.due(&call).or(denied).unwrap_or(now);
         if let Some(slot) = self.steps.slot(&id, due) {
-            self.queue.no_later(call, slot);
+            self.c.queue.no_later(call, slot);
         }
     }
 
     /// Whether a Get of the step only completes what its List tells.
-    pub(super) fn get_only_completes(&self, id: &StepExecutionId, now: Instant) -> bool {
+    pub(super) fn get_only_completes(&self, id: &StepExecutionId) -> bool {
         let schedule = self.steps.schedule(id);
         self.lacks_get(id)
             && schedule.is_some_and(|schedule| {
-                let listed = schedule.execution.is_some_and(|id| self.may_list(id, now));
+                let listed = schedule.execution;
+                let listed = listed.is_some_and(|id| self.may_list(id, self.c.now.instant));
                 listed && schedule.attempted && !schedule.left_out
             })
     }
@@ -300,23 +313,23 @@ impl Polling<'_> {
         id: WorkflowExecutionId,
         image: Option<&ImageArn>,
         asked: Instant,
-        now: Instant,
     ) -> Option<Instant> {
+        let now = self.c.now.instant;
         let schedule = self.executions.schedule(id)?;
         let all = schedule.all_steps.as_ref()?;
         if schedule.end.is_some() || !self.suggests_change(id, &all.steps) {
             return None;
         }
         let call = Call::GetWorkflowExecution(id);
-        let denied = self.queue.denied(Operation::GetWorkflowExecution, now);
+        let denied = self.c.queue.denied(Operation::GetWorkflowExecution, now);
         if image.is_some() && denied.is_some() {
-            return Some(now + self.queue.jitter.nearly(self.pace.interval));
+            return Some(now + self.c.jitter.nearly(self.c.pace.interval));
         }
-        if schedule.retries.failures == 0 || !self.queue.is_waiting(&call) {
+        if schedule.retries.failures == 0 || !self.c.queue.is_waiting(&call) {
             // Where single Gets serve, each of them suggests the same.
-            let soonest = all.polled.map(|polled| polled + self.pace.interval / 2);
+            let soonest = all.polled.map(|polled| polled + self.c.pace.interval / 2);
             let due = soonest.map_or(now, |soonest| soonest.max(asked)).max(now);
-            self.queue.request(call, Slot::new(due, Urgency::Waiting));
+            self.c.queue.request(call, Slot::new(due, Urgency::Waiting));
         }
         None
     }
@@ -335,14 +348,14 @@ impl Polling<'_> {
     }
 
     /// Polls an execution that the configuration names again, though seldom: it may be superseded.
-    pub(super) fn poll_named_seldom(&mut self, id: WorkflowExecutionId, now: Instant) {
+    pub(super) fn poll_named_seldom(&mut self, id: WorkflowExecutionId) {
         let call = Call::GetWorkflowExecution(id);
         if !self.executions.is_named(id) {
-            self.queue.remove(&call);
-        } else if !self.queue.in_flight(&call) {
-            let interval = self.pace.discovery_interval * SELDOM;
-            let due = now + self.queue.jitter.nearly(interval);
-            self.queue.put(call, Slot::new(due, Urgency::Discovery));
+            self.c.queue.remove(&call);
+        } else if !self.c.queue.in_flight(&call) {
+            let interval = self.c.pace.discovery_interval * SELDOM;
+            let due = self.c.now.instant + self.c.jitter.nearly(interval);
+            self.c.queue.put(call, Slot::new(due, Urgency::Discovery));
         }
     }
 
@@ -360,7 +373,7 @@ impl Polling<'_> {
 
     pub(super) fn smallest_interval(&self, id: WorkflowExecutionId) -> Option<Duration> {
         let schedule = self.executions.schedule(id)?;
-        let own = schedule.all_steps.as_ref().map(|_| self.pace.interval);
+        let own = schedule.all_steps.as_ref().map(|_| self.c.pace.interval);
         self.intervals(schedule).chain(own).min()
     }
 

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tokio::time::Instant;
 
 use super::pace::HOUR;
-use super::retry::Jitter;
 use crate::api::{Call, Operation};
 
 /// How much it matters that a call is made in time.
@@ -87,9 +86,8 @@ impl Slot {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Queue {
-    pub(super) jitter: Jitter,
     /// Of each urgency, in the order of [`Urgency::ALL`].
     by_due: [BTreeSet<(Instant, Call)>; Urgency::ALL.len()],
     /// Calls that will be hurried.
@@ -104,18 +102,6 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(seed: u64) -> Self {
-        Self {
-            jitter: Jitter::new(seed),
-            by_due: Default::default(),
-            by_hurry: BTreeSet::new(),
-            slots: HashMap::new(),
-            in_a_row: 0,
-            in_flight: HashSet::new(),
-            denied_until: BTreeMap::new(),
-        }
-    }
-
     /// Waits from now on for `slot`, whatever it waited for before.
     pub(super) fn put(&mut self, call: Call, slot: Slot) {
         self.remove(&call);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pace::HOUR;
 use super::queue::Slot;
 use super::retry::{Policy, Retries};
 use crate::model::{RollbackStatus, StepStatus, Timestamp, WorkflowExecutionId};
@@ -139,10 +138,8 @@ impl StepSchedule {
 
     pub(super) fn policy(&self) -> Policy {
         Policy {
-            interval: self.interval,
-            gone_after: Some(HOUR),
             denied_hourly: false,
-            restarts_at_once: false,
+            ..Policy::hourly(self.interval)
         }
     }
 
@@ -150,10 +147,8 @@ impl StepSchedule {
     /// before, so that a refusal is believed at once.
     pub(super) fn completion_policy(&self) -> Policy {
         Policy {
-            interval: self.interval,
             gone_after: Some(Duration::ZERO),
-            denied_hourly: true,
-            restarts_at_once: false,
+            ..Policy::hourly(self.interval)
         }
     }
 }

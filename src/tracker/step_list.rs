@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::changes::Notice;
-use super::context::{Context, ImageSignal};
+use super::context::Context;
 use super::pace::HOUR;
 use super::polling::Polling;
 use super::queue::{Slot, Urgency};
@@ -16,13 +16,13 @@ use crate::model::{StepExecutionId, StepStatus, StepTotals, WorkflowExecutionId}
 use crate::snapshot::StepRecord;
 
 /// A response to a List of the steps of one execution, with what it is applied to.
-pub(super) struct StepList<'a, 'c> {
+pub(super) struct StepList<'a> {
     pub id: WorkflowExecutionId,
     pub workflows: &'a mut Workflows,
-    pub c: &'a mut Context<'c>,
+    pub c: &'a mut Context,
 }
 
-impl StepList<'_, '_> {
+impl StepList<'_> {
     /// A page of the List of an execution's steps was read.
     pub(super) fn read(&mut self, page: StepPage, asked: Instant) {
         let id = self.id;
@@ -74,7 +74,7 @@ impl StepList<'_, '_> {
         let Some(all) = self.workflows.executions.all_steps_mut(execution) else {
             return;
         };
-        if !known && self.c.listed.has_step(&id) {
+        if !known && self.c.assignment.listed.has_step(&id) {
             all.left_step = true;
             return;
         }
@@ -87,7 +87,7 @@ impl StepList<'_, '_> {
             return;
         }
         let record = StepRecord {
-            info_labels: self.c.info_labels(&self.workflows.executions, execution),
+            info_labels: self.workflows.info_labels(execution, self.c),
             ..StepRecord::unseen(id, self.c.labels.target())
         };
         self.workflows
@@ -97,10 +97,7 @@ impl StepList<'_, '_> {
 
     /// A List left out how a step is: that poll of it failed.
     fn step_untold(&mut self, id: StepExecutionId) {
-        let failure =
-            self.workflows
-                .steps
-                .fail(&id, ErrorKind::Parse, &mut self.c.queue.jitter, self.c.now);
+        let failure = self.workflows.steps.fail(&id, ErrorKind::Parse, self.c);
         if let Some(failure) = failure {
             self.polling().poll_at(id, failure.slot.due);
         }
@@ -136,7 +133,7 @@ impl StepList<'_, '_> {
         if let Some(next) = next {
             self.c.queue.no_later(call.clone(), next);
         }
-        self.polling().stop_sharing(id, now);
+        self.polling().stop_sharing(id);
         if partial && self.workflows.executions.tracks_all_steps(id) {
             return self
                 .c
@@ -155,23 +152,18 @@ impl StepList<'_, '_> {
         all.listed = Some(asked);
         all.attempted = true;
         let steps = all.steps.clone();
-        let image = self.c.known_image(&self.workflows.executions, id);
-        let list = self.polling().review(id, image.as_ref(), asked, now);
+        let image = self.workflows.known_image(id);
+        let list = self.polling().review(id, image.as_ref(), asked);
         if let Some((image, due)) = image.clone().zip(list) {
-            let urgency = Urgency::Waiting;
-            self.c.signals.push(ImageSignal::List {
-                image,
-                due,
-                urgency,
-            });
+            self.c.list_executions_of(image, due, Urgency::Waiting);
         }
-        let over = image.and_then(|image| self.c.images.over_since(&image));
+        let over = image.and_then(|image| self.workflows.images.over_since(&image));
         if let Some(over) = over.filter(|over| now >= over.instant + HOUR) {
             self.workflows.executions.abandon(id, over);
         }
         let call = Call::ListWorkflowStepExecutions(id);
         if !self.workflows.settle(id, self.c) && !self.c.queue.is_waiting(&call) {
-            let next = asked + self.c.queue.jitter.nearly(self.c.pace.interval);
+            let next = asked + self.c.jitter.nearly(self.c.pace.interval);
             let slot = Slot::new(next.max(now), Urgency::Waiting);
             self.polling().list_no_later(id, slot);
         }
@@ -233,16 +225,12 @@ impl StepList<'_, '_> {
             all.attempted = true;
         }
         let policy = Policy {
-            interval,
             gone_after: all.then_some(HOUR),
-            denied_hourly: true,
-            restarts_at_once: false,
+            ..Policy::hourly(interval)
         };
         let listing = &mut schedule.listing;
         let was_gone = listing.pager.retries.gone;
-        let failure = listing
-            .pager
-            .failed(kind, policy, &mut self.c.queue.jitter, now);
+        let failure = listing.pager.failed(kind, policy, self.c);
         let gone = listing.pager.retries.gone && !was_gone;
         if failure.restarted {
             listing.restart();
@@ -252,10 +240,7 @@ impl StepList<'_, '_> {
         }
         match kind {
             ErrorKind::Forbidden => {
-                let operation = Operation::ListWorkflowStepExecutions;
-                if self.c.queue.deny(operation, now) {
-                    self.c.changes.notices.push(Notice::Denied(operation));
-                }
+                self.c.deny(Operation::ListWorkflowStepExecutions);
                 self.polling().poll_one_by_one(id, now);
             }
             // The service does not know the execution, and may still know its steps.
@@ -271,7 +256,7 @@ impl StepList<'_, '_> {
                 if gone {
                     self.workflows.execution_gone(id, self.c);
                     if !shared.is_empty() {
-                        self.c.changes.notices.push(Notice::ExecutionGone(id));
+                        self.c.notice(Notice::ExecutionGone(id));
                     }
                 }
             }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::changes::StepChange;
+use super::context::Context;
 use super::labels::Labels;
 use super::pace::HOUR;
 use super::queue::{Slot, Urgency};
-use super::retry::{Jitter, Retries};
+use super::retry::Retries;
 use super::step::{
     ExecutionFacts, Observed, ObservedBy, State, StepFailure, StepSchedule, times_out,
 };
@@ -224,13 +225,13 @@ impl Steps {
         &mut self,
         id: &StepExecutionId,
         kind: ErrorKind,
-        jitter: &mut Jitter,
-        now: Now,
+        c: &mut Context,
     ) -> Option<StepFailure> {
+        let now = c.now;
         self.attempted(id);
         let schedule = self.table.state_mut(id)?;
         let policy = schedule.policy();
-        let wait = schedule.retries.failed(kind, policy, jitter, now.instant);
+        let wait = schedule.retries.failed(kind, policy, c);
         let retries = schedule.retries;
         let due = schedule.before_timeout(now.instant + wait, now.instant);
         let before = self.record(id)?;
@@ -326,9 +327,9 @@ impl Steps {
         id: &StepExecutionId,
         execution: Option<ExecutionFacts>,
         asked: Instant,
-        now: Now,
-        jitter: &mut Jitter,
+        c: &mut Context,
     ) -> Instant {
+        let now = c.now;
         let Some((record, schedule)) = self.table.rows().row(id) else {
             return now.instant;
         };
@@ -350,7 +351,7 @@ impl Steps {
             .flatten()
             .filter(|moment| now.time.millis_since(*moment) < in_flight)
             .map(|moment| now.instant_at(moment))
-            .fold(asked + jitter.nearly(wait), Instant::min)
+            .fold(asked + c.jitter.nearly(wait), Instant::min)
             .max(now.instant)
     }
 

@@ -232,9 +232,9 @@ impl Driver {
 
     /// Begins every call that is due within an interval; their responses are lost.
     fn drain(&mut self) {
-        let soon = self.now.plus(INTERVAL).instant;
+        let soon = self.now.plus(INTERVAL);
         while let Some((due, _)) = self.tracker.next_call(soon) {
-            self.tracker.queue.end(&due.call);
+            self.tracker.c.queue.end(&due.call);
         }
     }
 
@@ -246,7 +246,7 @@ impl Driver {
     ) {
         for _ in 0..intervals {
             self.pass(INTERVAL);
-            while let Some((due, page)) = self.tracker.next_call(self.now.instant) {
+            while let Some((due, page)) = self.tracker.next_call(self.now) {
                 let (call, asked) = (due.call, self.now.instant);
                 let result = answer(&call);
                 let _ = self.respond(call, page, asked, result);
@@ -255,7 +255,7 @@ impl Driver {
     }
 
     fn waits(&self, call: &Call) -> bool {
-        self.tracker.queue.is_waiting(call)
+        self.tracker.c.queue.is_waiting(call)
     }
 }
 

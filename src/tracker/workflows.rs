@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::context::{Context, ImageSignal};
 use super::executions::{AllSteps, Executions};
-use super::listed::Listed;
+use super::images::Images;
 use super::polling::Polling;
 use super::queue::{Slot, Urgency};
 use super::retention::Expiring;
@@ -20,20 +20,20 @@ use crate::labels::LabelText;
 use crate::model::{StepExecutionId, Timestamp, WorkflowExecutionId};
 use crate::snapshot::{Phase, StepRecord};
 
-/// The tracked steps and executions.
+/// The images, their tracked executions, and the tracked steps.
 #[derive(Debug, Default)]
 pub(super) struct Workflows {
     pub steps: Steps,
     pub executions: Executions,
+    pub images: Images,
 }
 
 impl Workflows {
-    pub(super) fn polling<'a>(&'a mut self, c: &'a mut Context<'_>) -> Polling<'a> {
+    pub(super) fn polling<'a>(&'a mut self, c: &'a mut Context) -> Polling<'a> {
         Polling {
             steps: &mut self.steps,
             executions: &mut self.executions,
-            queue: c.queue,
-            pace: c.pace,
+            c,
         }
     }
 
@@ -43,7 +43,7 @@ impl Workflows {
         &mut self,
         steps: &[(StepExecutionId, Duration, LabelText)],
         spread: Duration,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
         let mut before: HashSet<_> = self
             .steps
@@ -68,7 +68,7 @@ impl Workflows {
                     c.queue.request(Call::GetWorkflowStepExecution(*id), slot);
                 }
             } else {
-                let due = c.now.instant + c.queue.jitter.below(spread.min(*interval));
+                let due = c.now.instant + c.jitter.below(spread.min(*interval));
                 self.steps.track_listed(*id, *interval, own_labels.clone());
                 self.polling(c).poll_at(*id, due);
             }
@@ -93,7 +93,7 @@ impl Workflows {
     }
 
     /// Stops tracking a step.
-    pub(super) fn untrack_step(&mut self, id: StepExecutionId, c: &mut Context<'_>) {
+    pub(super) fn untrack_step(&mut self, id: StepExecutionId, c: &mut Context) {
         if let Some(schedule) = self.steps.remove(&id) {
             c.queue.remove(&Call::GetWorkflowStepExecution(id));
             self.leave_execution(id, schedule.execution, c);
@@ -101,7 +101,7 @@ impl Workflows {
     }
 
     /// A step was observed: its execution is polled when that may have ended.
-    pub(super) fn join_execution(&mut self, id: StepExecutionId, c: &mut Context<'_>) {
+    pub(super) fn join_execution(&mut self, id: StepExecutionId, c: &mut Context) {
         let now = c.now.instant;
         let Some(execution) = self.steps.schedule(&id).and_then(|one| one.execution) else {
             return;
@@ -132,7 +132,7 @@ impl Workflows {
         &mut self,
         id: StepExecutionId,
         execution: Option<WorkflowExecutionId>,
-        c: &mut Context<'_>,
+        c: &mut Context,
     ) {
         let Some(execution) = execution else { return };
         let Some(schedule) = self.executions.schedule_mut(execution) else {
@@ -146,14 +146,13 @@ impl Workflows {
             c.queue.remove(&Call::GetWorkflowExecution(execution));
             c.queue.remove(&Call::ListWorkflowStepExecutions(execution));
         } else {
-            let now = c.now.instant;
-            self.polling(c).stop_sharing(execution, now);
+            self.polling(c).stop_sharing(execution);
         }
     }
 
     /// Tracks just these executions by their names in the configuration, beside those of images. Those
     /// that are named no more stay until [`Self::untrack_unowned`].
-    pub(super) fn name_executions(&mut self, ids: &[WorkflowExecutionId], c: &mut Context<'_>) {
+    pub(super) fn name_executions(&mut self, ids: &[WorkflowExecutionId], c: &mut Context) {
         let named = self.executions.ids(|id, _| self.executions.is_named(id));
         for id in named.into_iter().filter(|id| !ids.contains(id)) {
             if let Some(all) = self.executions.all_steps_mut(id) {
@@ -173,16 +172,16 @@ impl Workflows {
     }
 
     /// Stops tracking each execution that is neither named nor of an image of this target.
-    pub(super) fn untrack_unowned(&mut self, c: &mut Context<'_>) {
+    pub(super) fn untrack_unowned(&mut self, c: &mut Context) {
         for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
-            if !self.executions.is_named(id) && c.known_image(&self.executions, id).is_none() {
+            if !self.executions.is_named(id) && self.known_image(id).is_none() {
                 self.untrack_execution(id, c);
             }
         }
     }
 
     /// Tracks all steps of the execution from now on. Returns whether they were not before.
-    pub(super) fn track_all_steps(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) -> bool {
+    pub(super) fn track_all_steps(&mut self, id: WorkflowExecutionId, c: &mut Context) -> bool {
         let listing = self.polling(c).is_listing(id);
         let Some(schedule) = self.executions.track(id) else {
             return false;
@@ -194,7 +193,7 @@ impl Workflows {
     }
 
     /// Stops tracking an execution and its steps; those that the configuration lists stay.
-    pub(super) fn untrack_execution(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+    pub(super) fn untrack_execution(&mut self, id: WorkflowExecutionId, c: &mut Context) {
         let now = c.now.instant;
         let Some(all) = self.executions.untrack_all_steps(id) else {
             return;
@@ -212,8 +211,7 @@ impl Workflows {
             }
         }
         if let Some(image) = &all.image {
-            let executions = self.executions.of_image(image).to_vec();
-            self.polling(c).list_released(&executions, now);
+            self.polling(c).list_released(image);
         }
         let mut stay = Vec::new();
         for step in steps {
@@ -240,7 +238,7 @@ impl Workflows {
 
     /// Its image is no longer tracked: an execution that the configuration names stays, and waits
     /// behind no other.
-    pub(super) fn untrack_with_image(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+    pub(super) fn untrack_with_image(&mut self, id: WorkflowExecutionId, c: &mut Context) {
         if !self.executions.is_named(id) {
             return self.untrack_execution(id, c);
         }
@@ -253,7 +251,7 @@ impl Workflows {
     }
 
     /// Only listed steps of the execution are tracked from now on, or none.
-    fn poll_partly(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+    fn poll_partly(&mut self, id: WorkflowExecutionId, c: &mut Context) {
         let now = c.now.instant;
         let call = Call::GetWorkflowExecution(id);
         let schedule = self
@@ -266,22 +264,29 @@ impl Workflows {
             c.queue.remove(&Call::ListWorkflowStepExecutions(id));
             return;
         };
-        self.polling(c).stop_sharing(id, now);
+        self.polling(c).stop_sharing(id);
         match ended {
             true => drop(c.queue.remove(&call)),
             false => c.queue.request(call, Slot::new(now, Urgency::Waiting)),
         }
     }
 
-    /// Stops tracking what the configuration lists for another target.
-    pub(super) fn give_up(&mut self, listed: &Listed, c: &mut Context<'_>) {
+    /// Stops tracking the executions and steps that the configuration lists for another target.
+    pub(super) fn give_up(&mut self, c: &mut Context) {
+        for id in self.executions.ids(|_, _| true) {
+            if let Some(image) = self.executions.image_of(id)
+                && c.assignment.leaves_execution(&id)
+            {
+                self.images.leave_execution(image);
+            }
+        }
         for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
-            if listed.has_execution(&id) && !self.executions.is_named(id) {
+            if c.assignment.listed.has_execution(&id) && !self.executions.is_named(id) {
                 self.untrack_execution(id, c);
             }
         }
         for id in self.steps.ids(|_, schedule| !schedule.listed) {
-            if !listed.has_step(&id) {
+            if !c.assignment.listed.has_step(&id) {
                 continue;
             }
             let execution = self.steps.schedule(&id).and_then(|one| one.execution);
@@ -294,7 +299,7 @@ impl Workflows {
     }
 
     /// Executions are kept for another time: schedules each eviction again.
-    pub(super) fn settle_again(&mut self, c: &mut Context<'_>) {
+    pub(super) fn settle_again(&mut self, c: &mut Context) {
         let settled = |all: &AllSteps| all.expires.is_some();
         for id in self
             .executions
@@ -306,7 +311,7 @@ impl Workflows {
 
     /// Where nothing of the execution can change any more: stops polling it and schedules its
     /// eviction. Returns whether that is so.
-    pub(super) fn settle(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) -> bool {
+    pub(super) fn settle(&mut self, id: WorkflowExecutionId, c: &mut Context) -> bool {
         let now = c.now.instant;
         let denied = c.queue.denied(Operation::ListWorkflowStepExecutions, now);
         let Some(schedule) = self.executions.schedule_mut(id) else {
@@ -325,8 +330,8 @@ impl Workflows {
         if c.queue.remove(&list).is_some() {
             schedule.listing.restart();
         }
-        self.polling(c).poll_named_seldom(id, now);
-        let expires = end.ended.plus(c.retention_of(&self.executions, id));
+        self.polling(c).poll_named_seldom(id);
+        let expires = end.ended.plus(self.retention_of(id, c));
         self.expire_at(id, expires, c);
         if let Some(image) = self.executions.image_of(id) {
             c.signals.push(ImageSignal::Settled(image.clone()));
@@ -334,12 +339,7 @@ impl Workflows {
         true
     }
 
-    pub(super) fn expire_at(
-        &mut self,
-        id: WorkflowExecutionId,
-        at: Timestamp,
-        c: &mut Context<'_>,
-    ) {
+    pub(super) fn expire_at(&mut self, id: WorkflowExecutionId, at: Timestamp, c: &mut Context) {
         if let Some(all) = self.executions.all_steps_mut(id) {
             let before = all.expires.replace(at);
             c.retention.schedule(Expiring::Execution(id), at, before);
@@ -347,7 +347,7 @@ impl Workflows {
     }
 
     /// The service has not known the execution for an hour.
-    pub(super) fn execution_gone(&mut self, id: WorkflowExecutionId, c: &mut Context<'_>) {
+    pub(super) fn execution_gone(&mut self, id: WorkflowExecutionId, c: &mut Context) {
         let unsettled = self
             .executions
             .schedule(id)
@@ -358,7 +358,7 @@ impl Workflows {
             }
             self.steps.set_phase(&step, Phase::Gone);
         }
-        let retention = c.retention_of(&self.executions, id);
+        let retention = self.retention_of(id, c);
         self.expire_at(id, c.now.time.plus(retention), c);
     }
 
@@ -367,7 +367,7 @@ impl Workflows {
     pub(super) fn relabel(
         &mut self,
         listed: &[(StepExecutionId, Duration, LabelText)],
-        c: &Context<'_>,
+        c: &Context,
     ) {
         self.steps.arrange(listed.iter().map(|(id, ..)| *id));
         let own: HashMap<_, _> = listed.iter().map(|(id, _, labels)| (*id, labels)).collect();
@@ -380,13 +380,13 @@ impl Workflows {
             if let Some(observed) = &mut record.observed {
                 observed.budget_millis = c.labels.budget_millis(observed);
                 let execution = observed.subject.workflow_execution_id;
-                let tags = execution.map(|id| c.info_labels(&self.executions, id));
+                let tags = execution.map(|id| self.info_labels(id, c));
                 record.info_labels = tags.unwrap_or_default();
             }
             self.steps.replace(record);
         }
         for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
-            let info_labels = c.info_labels(&self.executions, id);
+            let info_labels = self.info_labels(id, c);
             self.executions.relabel(id, c.labels.target(), info_labels);
         }
     }

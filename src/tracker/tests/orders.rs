@@ -34,13 +34,13 @@ fn built(arn: &ImageArn, now: Now) -> Image {
 fn tracking(image: &Image, longer: bool) -> Driver {
     let mut driver = Driver::new(assignment("images: ['*']", longer), 1);
     driver.got_image(image);
-    assert!(driver.tracker.images.is_tracked(&image.arn));
+    assert!(driver.tracker.workflows.images.is_tracked(&image.arn));
     driver
 }
 
-fn retention_of(driver: &mut Driver, id: WorkflowExecutionId) -> Duration {
-    let (workflows, context) = driver.tracker.workflows(driver.now);
-    context.retention_of(&workflows.executions, id)
+fn retention_of(driver: &Driver, id: WorkflowExecutionId) -> Duration {
+    let tracker = &driver.tracker;
+    tracker.workflows.retention_of(id, &tracker.c)
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn image_of_a_pipeline_that_is_no_longer_selected_matters_no_more() {
     let image = image(&image_arn(0), "AVAILABLE", driver.now);
     let _ = listed_pipelines(&mut driver);
     driver.listed_images(std::slice::from_ref(&image));
-    assert_eq!(driver.tracker.names.exposed().len(), 1);
+    assert_eq!(driver.tracker.names.exposed.records().len(), 1);
     driver.configure(assignment("images: [other]", true));
     driver.listed_images(&[image]);
-    assert_eq!(driver.tracker.names.exposed().len(), 0);
+    assert_eq!(driver.tracker.names.exposed.records().len(), 0);
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn name_matters_not_for_an_image_of_which_only_the_pipelines_will_tell() {
     let mut driver = tracking(&built, true);
     driver.configure(assignment("pipelines: ['*'], tags: {Team: a}", true));
     driver.listed_images(std::slice::from_ref(&built));
-    assert!(driver.tracker.images.is_tracked(&built.arn));
-    assert_eq!(driver.tracker.names.exposed().len(), 0);
+    assert!(driver.tracker.workflows.images.is_tracked(&built.arn));
+    assert_eq!(driver.tracker.names.exposed.records().len(), 0);
 }
 
 #[test]
@@ -135,9 +135,17 @@ fn evicted_image_that_is_no_longer_selected_takes_its_failed_executions_along() 
     let mut driver = tracking(&built(&arn, start()), true);
     driver.drain();
     driver.listed_executions(&arn, &[]);
-    driver.pass(driver.tracker.pace.retention + INTERVAL);
+    driver.pass(driver.tracker.c.pace.retention + INTERVAL);
     let _ = driver.tracker.handle_timeout(driver.now);
-    assert!(driver.tracker.images.get(&arn).unwrap().is_evicted());
+    assert!(
+        driver
+            .tracker
+            .workflows
+            .images
+            .get(&arn)
+            .unwrap()
+            .is_evicted()
+    );
     driver.configure(assignment("pipelines: ['*'], tags: {Team: a}", true));
     let changes = listed_pipelines(&mut driver);
     assert_eq!(changes.released, [Resource::Image(arn)]);
@@ -162,11 +170,11 @@ fn named_execution_is_kept_longer_only_for_a_failed_image_that_is_tracked() {
         ..execution("CANCELLED")
     };
     driver.got_execution(id, cancelled);
-    assert_eq!(retention_of(&mut driver, id), HOUR * 3);
+    assert_eq!(retention_of(&driver, id), HOUR * 3);
     other.target.image_build_versions = vec![arn];
     driver.configure(other);
     driver.got_image(&failed);
-    assert_eq!(retention_of(&mut driver, id), HOUR * 24);
+    assert_eq!(retention_of(&driver, id), HOUR * 24);
 }
 
 #[test]
@@ -176,7 +184,7 @@ fn failed_image_whose_retry_succeeded_between_two_lists_stays_until_its_executio
     let mut driver = tracking(&failed, false);
     driver.drain();
     driver.listed_executions(&arn, &[]);
-    driver.pass(driver.tracker.pace.retention + INTERVAL);
+    driver.pass(driver.tracker.c.pace.retention + INTERVAL);
     let succeeded = Image {
         status: ImageStatus::Available,
         failure: None,
@@ -184,11 +192,19 @@ fn failed_image_whose_retry_succeeded_between_two_lists_stays_until_its_executio
     };
     driver.listed_images(&[succeeded]);
     let _ = driver.tracker.handle_timeout(driver.now);
-    assert!(driver.tracker.images.is_tracked(&arn));
+    assert!(driver.tracker.workflows.images.is_tracked(&arn));
     assert!(driver.waits(&Call::ListWorkflowExecutions(arn.clone())));
     driver.drain();
     driver.listed_executions(&arn, &[]);
-    assert!(driver.tracker.images.get(&arn).unwrap().is_evicted());
+    assert!(
+        driver
+            .tracker
+            .workflows
+            .images
+            .get(&arn)
+            .unwrap()
+            .is_evicted()
+    );
 }
 
 /// A tracker whose Lists told of two steps a while ago, of which no Get has told yet.
@@ -206,7 +222,7 @@ fn told_by_lists() -> (Driver, [StepExecutionId; 2]) {
 fn step_that_failed_is_polled_before_all_that_has_waited_longer() {
     let (mut driver, [_, step]) = told_by_lists();
     driver.listed_steps(execution_id(&step), &[(step, "FAILED")], None);
-    let (first, _) = driver.tracker.next_call(driver.now.instant).unwrap();
+    let (first, _) = driver.tracker.next_call(driver.now).unwrap();
     assert_eq!(first.call, Call::GetWorkflowStepExecution(step));
     assert_eq!(first.urgency, Urgency::Hurried);
 }
@@ -222,7 +238,7 @@ fn step_that_failed_is_not_polled_in_vain_at_each_list() {
         let _ = driver.respond(call.clone(), first(), begin.instant, Err(kind));
         driver.pass(INTERVAL);
         driver.listed_steps(execution_id(&step), &[(step, "FAILED")], None);
-        let due = driver.tracker.queue.due(&call).unwrap();
+        let due = driver.tracker.c.queue.due(&call).unwrap();
         assert!(due >= begin.instant + HOUR * 9 / 10, "{kind:?}");
     }
 }

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::snapshot::Phase;
-use crate::tracker::polling::Polling;
 use crate::tracker::retention::Expiring;
 use crate::tracker::steps::SLOWLY_ALONE;
 
@@ -100,11 +99,11 @@ impl Play {
         match event {
             Event::Pass(millis) => self.driver.pass(Duration::from_millis(millis)),
             Event::Begin => {
-                let now = self.driver.now.instant;
+                let now = self.driver.now;
                 if let Some((due, page)) = self.driver.tracker.next_call(now) {
                     let twice = self.in_flight.iter().any(|(call, ..)| *call == due.call);
                     prop_assert!(!twice, "{:?} twice at once", due.call);
-                    self.in_flight.push((due.call, page, now));
+                    self.in_flight.push((due.call, page, now.instant));
                 }
             }
             Event::Return(outcome) if !self.in_flight.is_empty() => {
@@ -216,7 +215,7 @@ impl Play {
             Call::GetWorkflowStepExecution(id),
             Call::ListWorkflowStepExecutions(execution_id(&id)),
         ];
-        let queue = &self.driver.tracker.queue;
+        let queue = &self.driver.tracker.c.queue;
         let due = calls.iter().filter_map(|call| queue.due(call)).min();
         let behind = workflows.executions.waits_behind_another(execution_id(&id));
         prop_assert!(
@@ -233,8 +232,8 @@ impl Play {
             .map(|(call, ..)| call.clone())
             .collect();
         let tracker = &mut self.driver.tracker;
-        prop_assert_eq!(tracker.queue.all_in_flight(), &in_flight);
-        for call in tracker.queue.calls() {
+        prop_assert_eq!(tracker.c.queue.all_in_flight(), &in_flight);
+        for call in tracker.c.queue.calls() {
             prop_assert!(!in_flight.contains(call), "{call:?} waits and is in flight");
             let workflows = &tracker.workflows;
             let tracked = match call {
@@ -243,7 +242,7 @@ impl Play {
                     workflows.executions.contains(*id)
                 }
                 Call::ListWorkflowExecutions(arn) | Call::GetImage(arn) => {
-                    tracker.images.contains(arn)
+                    tracker.workflows.images.contains(arn)
                 }
                 other => panic!("{other:?}, and nothing is selected"),
             };
@@ -261,13 +260,8 @@ impl Play {
     fn check_steps(&mut self) -> Result<(), TestCaseError> {
         let names = self.names;
         let tracker = &mut self.driver.tracker;
-        let polling = Polling {
-            steps: &mut tracker.workflows.steps,
-            executions: &mut tracker.workflows.executions,
-            queue: &mut tracker.queue,
-            pace: tracker.pace,
-        };
-        let queue = &polling.queue;
+        let polling = tracker.workflows.polling(&mut tracker.c);
+        let queue = &polling.c.queue;
         for (record, schedule) in polling.steps.table().rows().rows() {
             let id = record.id;
             let alone = Call::GetWorkflowStepExecution(id);
@@ -294,7 +288,7 @@ impl Play {
     /// Each execution waits, is in flight, or waits behind another until it expires.
     fn check_executions(&self) -> Result<(), TestCaseError> {
         let tracker = &self.driver.tracker;
-        let (executions, queue) = (&tracker.workflows.executions, &tracker.queue);
+        let (executions, queue) = (&tracker.workflows.executions, &tracker.c.queue);
         for (record, schedule) in executions.table().rows() {
             let id = record.id;
             let alone = Call::GetWorkflowExecution(id);
@@ -333,7 +327,7 @@ impl Play {
                 prop_assert!(tracked, "{step} of {id} is not tracked");
             }
         }
-        for (arn, _) in tracker.images.iter() {
+        for (arn, _) in tracker.workflows.images.iter() {
             for id in executions.of_image(arn) {
                 let tracked = executions.tracks_all_steps(*id);
                 prop_assert!(tracked, "{id} of {arn} is not tracked");
@@ -345,13 +339,17 @@ impl Play {
     /// What expires is known to whoever expires, and nothing of what was evicted is kept.
     fn check_retention(&self) -> Result<(), TestCaseError> {
         let tracker = &self.driver.tracker;
-        for (at, what) in tracker.retention.iter() {
+        for (at, what) in tracker.c.retention.iter() {
             let known = match what {
                 Expiring::Execution(id) => {
                     let all = tracker.workflows.executions.all_steps(*id);
                     all.and_then(|all| all.expires)
                 }
-                Expiring::Image(arn) => tracker.images.get(arn).and_then(|image| image.expires),
+                Expiring::Image(arn) => tracker
+                    .workflows
+                    .images
+                    .get(arn)
+                    .and_then(|image| image.expires),
             };
             prop_assert_eq!(known, Some(*at), "{:?}", what);
         }

@@ -18,7 +18,7 @@ fn unnamed_execution_of_a_foreign_image_is_dropped_at_once() {
         .insert(Resource::Image(arn.clone()));
     let building = image(&arn, "BUILDING", driver.now);
     driver.listed_images(&[building]);
-    assert!(!driver.tracker.images.is_tracked(&arn));
+    assert!(!driver.tracker.workflows.images.is_tracked(&arn));
     driver.got_execution(
         id,
         WorkflowExecution {
@@ -94,7 +94,7 @@ fn late_page_does_not_make_the_next_list_begin_at_its_token() {
     let mut driver = Driver::new(assignment("images: ['*']", true), 1);
     let building = image(&arn, "BUILDING", driver.now);
     driver.got_image(&building);
-    assert!(driver.tracker.images.is_tracked(&arn));
+    assert!(driver.tracker.workflows.images.is_tracked(&arn));
     // The call is in flight while the image is lost.
     driver.drain();
     driver
@@ -113,7 +113,7 @@ fn late_page_does_not_make_the_next_list_begin_at_its_token() {
     driver.owners.wanted.borrow_mut().clear();
     let _ = driver.tracker.review_ownership(&driver.owners, driver.now);
     let mut asked = None;
-    while let Some((due, page)) = driver.tracker.next_call(driver.now.instant) {
+    while let Some((due, page)) = driver.tracker.next_call(driver.now) {
         if due.call == call {
             asked = Some(page);
         }
@@ -339,7 +339,7 @@ fn all_is_attempted_where_lists_of_executions_are_denied() {
     let images = [0, 1].map(|at| image(&image_arn(at), "BUILDING", driver.now));
     driver.listed_images(&images);
     for _ in 0..20 {
-        while let Some((due, page)) = driver.tracker.next_call(driver.now.instant) {
+        while let Some((due, page)) = driver.tracker.next_call(driver.now) {
             let (call, asked) = (due.call, driver.now.instant);
             let result = match &call {
                 Call::ListWorkflowExecutions(_) => Err(ErrorKind::Forbidden),
