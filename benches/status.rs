@@ -122,7 +122,7 @@ fn build(store: &mut Records, at: usize) {
         let answer = step(at, place, &told.arn, begun, failed);
         store.steps.put(StepRecord {
             phase: Phase::Settled,
-            ..unseen.answered(answer, REGION, NOW)
+            ..unseen.after_response(answer, REGION, NOW)
         });
     }
 }
@@ -153,7 +153,7 @@ fn execution(
     };
     let none = LabelText::default();
     let unseen = WorkflowRecord::unseen(execution_id(at), none.clone(), none);
-    store.workflows.put(unseen.answered(&told, REGION));
+    store.workflows.put(unseen.after_response(&told, REGION));
 }
 
 fn step(

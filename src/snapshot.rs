@@ -7,6 +7,7 @@
 mod chunks;
 mod execution;
 mod image;
+mod known;
 mod pipeline;
 mod selector;
 mod step;

@@ -129,7 +129,7 @@ fn record(at: usize) -> StepRecord {
     let record = StepRecord::unseen(id.parse().expect("it is one"), LabelText::new([]));
     let record = StepRecord {
         full: true,
-        ..record.answered(answer, "us-west-2", NOW)
+        ..record.after_response(answer, "us-west-2", NOW)
     };
     if running {
         record

@@ -68,7 +68,7 @@ fn response(status: StepStatus) -> StepExecution {
 fn seen(response: StepExecution) -> StepRecord {
     StepRecord {
         full: true,
-        ..unseen().answered(response, "us-west-2", after(500))
+        ..unseen().after_response(response, "us-west-2", after(500))
     }
 }
 

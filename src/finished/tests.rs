@@ -51,7 +51,7 @@ fn step(number: usize, status: StepStatus, start: Option<i64>, end: Option<i64>)
         end: end.map(at),
         ..StepExecution::with_status(status)
     };
-    StepRecord::unseen(id(number), own).answered(answer, "us-west-2", STARTED)
+    StepRecord::unseen(id(number), own).after_response(answer, "us-west-2", STARTED)
 }
 
 fn pending(number: usize) -> StepRecord {

@@ -157,7 +157,7 @@ mod tests {
                 start: Some(Timestamp::from_millis(1_788_981_000_000)),
                 ..StepExecution::with_status(StepStatus::Failed)
             };
-            let after = record.answered(failed, "us-west-2", now().time);
+            let after = record.after_response(failed, "us-west-2", now().time);
             logged += between(&record, &after, now()).len();
             record = after;
         }
@@ -179,12 +179,12 @@ mod tests {
             ..StepExecution::with_status(StepStatus::Failed)
         };
         let unseen = StepRecord::unseen(id, LabelText::new([]));
-        let before = unseen.answered(listed.clone(), "us-west-2", now().time);
+        let before = unseen.after_response(listed.clone(), "us-west-2", now().time);
         let gotten = StepExecution {
             timeout_seconds: Some(60),
             ..listed
         };
-        let after = before.answered(gotten, "us-west-2", now().time);
+        let after = before.after_response(gotten, "us-west-2", now().time);
         assert_eq!(after.timeout_breached(now().time), Some(true));
         assert_eq!(between(&before, &after, now()), []);
     }

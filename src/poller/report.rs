@@ -1,6 +1,4 @@
-//! Counts and logs the calls of one target and region, and what they changed.
-//!
-//! A condition that lasts is logged once.
+//! Counts and logs the calls of one target and region, and their changes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,11 +13,17 @@ use crate::api::{ApiError, ErrorKind, Operation, Response};
 use crate::clock::Now;
 use crate::health::Health;
 use crate::labels::LabelText;
-use crate::model::{StepExecutionId, WorkflowExecutionId};
 use crate::snapshot::{SelectorKind, SelectorRecord};
 use crate::tracker::{Changes, Notice, without};
 
-/// Counts calls and logs what they mean for the target as a whole.
+/// Logs a line with the fields of the target.
+macro_rules! log {
+    ($reporter:ident, $level:ident, $($field:tt)*) => {
+        $level!(target = $reporter.target, region = $reporter.region, $($field)*)
+    };
+}
+
+/// Counts calls, and logs each lasting condition once.
 #[derive(Debug)]
 pub(super) struct Reporter {
     target: String,
@@ -68,9 +72,8 @@ impl Reporter {
             tools.process.unparsable_field(field);
         }
         if let Some(failure) = failure {
-            debug!(
-                target = self.target,
-                region = self.region,
+            log!(
+                self, debug,
                 operation = operation.as_str(),
                 id = response.call.subject().as_deref(),
                 result = failure.kind.as_str(),
@@ -79,9 +82,9 @@ impl Reporter {
             );
         }
         if let Some(rate) = paced(kind, response.asked, at, tools) {
-            warn!(
-                target = self.target,
-                region = self.region,
+            log!(
+                self,
+                warn,
                 operation = operation.as_str(),
                 requests_per_second = rate,
                 "API calls are throttled; the request rate is reduced and recovers within a minute"
@@ -128,12 +131,43 @@ impl Reporter {
 
     fn failed(&mut self, notice: Notice, error: &ApiError) {
         match notice {
-            Notice::ExecutionsDenied => self.executions_denied(error),
-            Notice::Denied(operation) => self.denied(operation, error),
-            Notice::StepUnknown(id) => self.step_not_found(&id, error),
-            Notice::StepGone(id) => self.step_gone(&id, error),
-            Notice::ExecutionGone(id) => self.execution_gone(&id, error),
-            Notice::NamedUnknown(id) => self.named_not_found(&id, error),
+            // Once for the target.
+            Notice::ExecutionsDenied if self.logged_executions_denied => {}
+            Notice::ExecutionsDenied => {
+                self.logged_executions_denied = true;
+                let effect = "ended steps are polled less often, for 24 hours";
+                self.access_denied(Operation::GetWorkflowExecution, effect, error);
+            }
+            Notice::Denied(operation) => {
+                let effect = match operation {
+                    Operation::ListWorkflowStepExecutions => {
+                        "steps are polled one by one, which takes more API calls"
+                    }
+                    Operation::GetImage => "the pipeline that built an image is unknown",
+                    Operation::ListWorkflowExecutions => "workflow executions are not discovered",
+                    other => without(other),
+                };
+                self.access_denied(operation, effect, error);
+            }
+            Notice::StepUnknown(id) => log!(
+                self, warn, step_execution_id = %id, error = %error,
+                "the service does not find this step execution; retrying; \
+                 check that it belongs to this account and region"
+            ),
+            Notice::StepGone(id) => log!(
+                self, info, step_execution_id = %id, error = %error,
+                "step execution is gone: the service has not found it for an hour; \
+                 polling it once an hour until it is untracked"
+            ),
+            Notice::ExecutionGone(id) => log!(
+                self, info, workflow_execution_id = %id, error = %error,
+                "workflow execution is gone: the service has not found it for an hour"
+            ),
+            Notice::NamedUnknown(id) => log!(
+                self, warn, id = id, error = %error,
+                "the service does not find a resource that the configuration names; retrying; \
+                 check that it belongs to this account and region"
+            ),
             Notice::PassFailed(operation) => self.pass_failed(operation, error),
             Notice::PassEnded(_) | Notice::SelectorMatched(_) => {}
         }
@@ -146,9 +180,8 @@ impl Reporter {
         match (up, failure.filter(is_new)) {
             (Some(false), Some(failure)) if failure.kind != ErrorKind::Throttled => {
                 self.logged_down.push(failure.kind);
-                warn!(
-                    target = self.target,
-                    region = self.region,
+                log!(
+                    self, warn,
                     operation = operation.as_str(),
                     result = failure.kind.as_str(),
                     error = %failure,
@@ -157,46 +190,15 @@ impl Reporter {
             }
             (Some(true), _) if !self.logged_down.is_empty() => {
                 self.logged_down.clear();
-                info!(
-                    target = self.target,
-                    region = self.region,
-                    "polling succeeds again"
-                );
+                log!(self, info, "polling succeeds again");
             }
             _ => {}
         }
     }
 
-    /// Logs once for the target that `GetWorkflowExecution` is denied.
-    fn executions_denied(&mut self, error: &ApiError) {
-        if std::mem::replace(&mut self.logged_executions_denied, true) {
-            return;
-        }
-        self.access_denied(
-            Operation::GetWorkflowExecution,
-            "ended steps are polled less often, for 24 hours",
-            error,
-        );
-    }
-
-    /// Logs that an operation is denied. The tracker notices it once.
-    fn denied(&self, operation: Operation, error: &ApiError) {
-        let effect = match operation {
-            Operation::ListWorkflowStepExecutions => {
-                "steps are polled one by one, which takes more API calls"
-            }
-            Operation::GetWorkflowStepExecution => "steps have no timeout and no info series",
-            Operation::GetImage => "the pipeline that built an image is unknown",
-            Operation::ListWorkflowExecutions => "workflow executions are not discovered",
-            other => without(other),
-        };
-        self.access_denied(operation, effect, error);
-    }
-
     fn access_denied(&self, operation: Operation, effect: &str, error: &ApiError) {
-        warn!(
-            target = self.target,
-            region = self.region,
+        log!(
+            self, warn,
             operation = operation.as_str(),
             error = %error,
             "access denied (imagebuilder:{}): {effect}; allow this action in the IAM policy",
@@ -225,9 +227,8 @@ impl Reporter {
         if kind == ErrorKind::Forbidden {
             return self.access_denied(operation, effect, error);
         }
-        warn!(
-            target = self.target,
-            region = self.region,
+        log!(
+            self, warn,
             operation = operation.as_str(),
             result = error.kind.as_str(),
             error = %error,
@@ -241,9 +242,9 @@ impl Reporter {
         self.logged_failed_passes
             .retain(|(failed, _)| *failed != operation);
         if self.logged_failed_passes.len() < before {
-            info!(
-                target = self.target,
-                region = self.region,
+            log!(
+                self,
+                info,
                 operation = operation.as_str(),
                 "discovery succeeds again"
             );
@@ -258,69 +259,22 @@ impl Reporter {
         } else if self.logged_unmatched.insert(record.key) {
             // `*` cannot be mistyped, so this is no warning.
             if &*selector == "*" {
-                info!(
-                    target = self.target,
-                    region = self.region,
+                log!(
+                    self,
+                    info,
                     kind = kind,
                     "selector * matches nothing in this account yet"
                 );
             } else {
-                warn!(
-                    target = self.target,
-                    region = self.region,
+                log!(
+                    self,
+                    warn,
                     kind = kind,
                     selector = &*selector,
                     "selector matches nothing in this account; it is compared with the name in the ARN"
                 );
             }
         }
-    }
-
-    /// Logs that the service has not found a workflow execution for an hour.
-    fn execution_gone(&self, id: &WorkflowExecutionId, error: &ApiError) {
-        info!(
-            target = self.target,
-            region = self.region,
-            workflow_execution_id = %id,
-            error = %error,
-            "workflow execution is gone: the service has not found it for an hour"
-        );
-    }
-
-    /// Logs that the service does not find a workflow execution or image that the configuration names.
-    fn named_not_found(&self, id: &str, error: &ApiError) {
-        warn!(
-            target = self.target,
-            region = self.region,
-            id = id,
-            error = %error,
-            "the service does not find a resource that the configuration names; retrying; \
-             check that it belongs to this account and region"
-        );
-    }
-
-    /// Logs that the service does not find a step.
-    fn step_not_found(&self, id: &StepExecutionId, error: &ApiError) {
-        warn!(
-            target = self.target,
-            region = self.region,
-            step_execution_id = %id,
-            error = %error,
-            "the service does not find this step execution; retrying; \
-             check that it belongs to this account and region"
-        );
-    }
-
-    /// Logs that the service has not found a step for an hour.
-    fn step_gone(&self, id: &StepExecutionId, error: &ApiError) {
-        info!(
-            target = self.target,
-            region = self.region,
-            step_execution_id = %id,
-            error = %error,
-            "step execution is gone: the service has not found it for an hour; polling it once an hour \
-             until it is untracked"
-        );
     }
 }
 

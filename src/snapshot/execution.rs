@@ -1,15 +1,16 @@
-//! What is known of one workflow execution, and what follows from it at a given time.
+//! The record of a workflow execution, and the values that it has at a given time.
 
 use std::sync::Arc;
 
+use super::known::{known, part, text};
 use super::table::Record;
-use crate::labels::{LabelText, names, push_label};
+use crate::labels::{LabelText, names};
 use crate::model::{
     ImageArn, StepTotals, Timestamp, WorkflowArn, WorkflowExecution, WorkflowExecutionId,
     WorkflowStatus,
 };
 
-/// What is known of one followed workflow execution.
+/// The record of one tracked workflow execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkflowRecord {
     pub id: WorkflowExecutionId,
@@ -17,11 +18,11 @@ pub struct WorkflowRecord {
     pub own_labels: LabelText,
     /// The tags of its image that are labels of the info series.
     pub info_labels: LabelText,
-    /// What the last answer told.
+    /// The last response about it.
     pub observed: Option<WorkflowObservation>,
 }
 
-/// A workflow execution as the last answer told it, joined with what earlier ones knew of who it is.
+/// A workflow execution as in the last response, with labels and counts from earlier responses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkflowObservation {
     pub status: WorkflowStatus,
@@ -43,7 +44,7 @@ pub struct WorkflowObservation {
     pub details: LabelText,
 }
 
-/// To what ends its steps came.
+/// The numbers of its steps by result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepResults {
     pub succeeded: u32,
@@ -52,7 +53,7 @@ pub struct StepResults {
 }
 
 impl WorkflowRecord {
-    /// A workflow execution of which nothing has been told.
+    /// Returns the record of a workflow execution without any response.
     pub fn unseen(id: WorkflowExecutionId, own_labels: LabelText, info_labels: LabelText) -> Self {
         Self {
             id,
@@ -62,43 +63,50 @@ impl WorkflowRecord {
         }
     }
 
-    /// The record after an answer in `region`.
+    /// Returns the record after a response in `region`.
     ///
-    /// Who it is does not change, and only some answers tell the counts of its steps and whether a
-    /// retry superseded it, so all that stays known; everything else is as this answer has it.
-    pub fn answered(&self, answer: &WorkflowExecution, region: &str) -> Self {
+    /// The labels do not change, and only some responses have the counts of steps and `retried`, so
+    /// all of them stay known. Everything else is as in this response.
+    pub fn after_response(&self, response: &WorkflowExecution, region: &str) -> Self {
         let before = self.observed.as_ref();
-        let image = answer
-            .image
-            .clone()
-            .or_else(|| before.and_then(|before| before.image.clone()));
-        let workflow = answer
-            .workflow
-            .clone()
-            .or_else(|| before.and_then(|before| before.workflow.clone()));
-        let parallel_group = answer
-            .parallel_group
-            .as_deref()
-            .filter(|group| !group.is_empty())
-            .map(Arc::from)
-            .or_else(|| before.and_then(|before| before.parallel_group.clone()));
-        let told = answer.totals.as_ref();
-        let results = told
-            .map(StepResults::of)
-            .or_else(|| before.and_then(|before| before.results));
-        let planned = told.map(|totals| totals.planned);
+        let image = known(response.image.clone(), before, |one| &one.image);
+        let workflow = known(response.workflow.clone(), before, |one| &one.workflow);
+        let group = text(response.parallel_group.as_deref());
+        let parallel_group = known(group, before, |one| &one.parallel_group);
+        let totals = response.totals.as_ref();
+        let planned = totals.map(|totals| totals.planned);
         let observed = WorkflowObservation {
-            status: answer.status.clone(),
-            start: answer.start,
-            end: answer.end,
-            planned: planned.or_else(|| before.and_then(|before| before.planned)),
-            results,
-            retried: answer
-                .retried
-                .or_else(|| before.and_then(|before| before.retried)),
-            message: answer.message.as_deref().map(Arc::from),
-            identity: self.identity(image.as_ref(), workflow.as_ref(), region),
-            details: details(image.as_ref(), workflow.as_ref(), parallel_group.as_deref()),
+            status: response.status.clone(),
+            start: response.start,
+            end: response.end,
+            planned: known(planned, before, |one| &one.planned),
+            results: known(totals.map(StepResults::of), before, |one| &one.results),
+            retried: known(response.retried, before, |one| &one.retried),
+            message: response.message.as_deref().map(Arc::from),
+            identity: LabelText::new([
+                (names::ACCOUNT_ID, part(&image, ImageArn::account_id)),
+                (names::REGION, region),
+                (names::IMAGE, part(&image, ImageArn::name)),
+                (names::WORKFLOW, part(&workflow, WorkflowArn::name)),
+                (names::WORKFLOW_EXECUTION_ID, &self.id.to_string()),
+            ]),
+            details: LabelText::new([
+                (names::WORKFLOW_TYPE, part(&workflow, WorkflowArn::kind)),
+                (
+                    names::WORKFLOW_VERSION,
+                    part(&workflow, WorkflowArn::version),
+                ),
+                (names::IMAGE_VERSION, part(&image, ImageArn::version)),
+                (names::PARALLEL_GROUP, part(&parallel_group, |group| group)),
+                (
+                    names::IMAGE_BUILD_VERSION_ARN,
+                    part(&image, ImageArn::as_str),
+                ),
+                (
+                    names::WORKFLOW_BUILD_VERSION_ARN,
+                    part(&workflow, WorkflowArn::as_str),
+                ),
+            ]),
             image,
             workflow,
             parallel_group,
@@ -109,8 +117,8 @@ impl WorkflowRecord {
         }
     }
 
-    /// The record after a List of its steps, which tells to what ends they came, but not always how
-    /// many are planned. Nothing where it was never told of itself.
+    /// Returns the record after a List of its steps, which has the number of steps for each result,
+    /// but not always the planned number. Nothing changes if it has no response of its own yet.
     pub fn counted(&self, totals: StepTotals) -> Self {
         let mut record = self.clone();
         if let Some(observed) = &mut record.observed {
@@ -119,29 +127,14 @@ impl WorkflowRecord {
         record
     }
 
-    /// As [`WorkflowObservation::duration_millis`]; `None` where nothing has been told.
+    /// Returns [`WorkflowObservation::duration_millis`], or `None` without a response.
     pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
         self.observed.as_ref()?.duration_millis(now)
-    }
-
-    fn identity(
-        &self,
-        image: Option<&ImageArn>,
-        workflow: Option<&WorkflowArn>,
-        region: &str,
-    ) -> LabelText {
-        LabelText::new([
-            (names::ACCOUNT_ID, image.map_or("", ImageArn::account_id)),
-            (names::REGION, region),
-            (names::IMAGE, image.map_or("", ImageArn::name)),
-            (names::WORKFLOW, workflow.map_or("", WorkflowArn::name)),
-            (names::WORKFLOW_EXECUTION_ID, &self.id.to_string()),
-        ])
     }
 }
 
 impl WorkflowObservation {
-    /// How long it took, or has taken until `now`, in milliseconds, never under 0.
+    /// Returns its duration until its end or `now`, in milliseconds, at least 0.
     pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
         let until = match self.status {
             WorkflowStatus::Running => now,
@@ -170,27 +163,6 @@ impl Record for WorkflowRecord {
     }
 }
 
-fn details(
-    image: Option<&ImageArn>,
-    workflow: Option<&WorkflowArn>,
-    parallel_group: Option<&str>,
-) -> LabelText {
-    let mut labels = String::new();
-    let mut push = |name, value: Option<&str>| {
-        push_label(&mut labels, name, value.unwrap_or_default());
-    };
-    push(names::WORKFLOW_TYPE, workflow.map(WorkflowArn::kind));
-    push(names::WORKFLOW_VERSION, workflow.map(WorkflowArn::version));
-    push(names::IMAGE_VERSION, image.map(ImageArn::version));
-    push(names::PARALLEL_GROUP, parallel_group);
-    push(names::IMAGE_BUILD_VERSION_ARN, image.map(ImageArn::as_str));
-    push(
-        names::WORKFLOW_BUILD_VERSION_ARN,
-        workflow.map(WorkflowArn::as_str),
-    );
-    LabelText::from_escaped(labels)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,8 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn who_it_is_and_that_it_was_retried_stay_known_where_an_answer_lacks_it() {
-        let told = unseen().answered(
+    fn labels_and_retried_stay_known_where_a_response_lacks_them() {
+        let first = unseen().after_response(
             &WorkflowExecution {
                 image: ImageArn::parse(
                     "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",
@@ -217,15 +189,15 @@ mod tests {
             },
             "us-west-2",
         );
-        let later = told.answered(
+        let later = first.after_response(
             &WorkflowExecution::with_status(WorkflowStatus::RollbackCompleted),
             "us-west-2",
         );
-        let (told, later) = (observed(&told), observed(&later));
+        let (first, later) = (observed(&first), observed(&later));
         assert_eq!(later.retried, Some(true));
         assert_eq!(
             (&later.identity, &later.details),
-            (&told.identity, &told.details)
+            (&first.identity, &first.details)
         );
     }
 
@@ -243,12 +215,12 @@ mod tests {
             ..WorkflowExecution::with_status(WorkflowStatus::Running)
         };
         let record = unseen()
-            .answered(&running, "us-west-2")
+            .after_response(&running, "us-west-2")
             .counted(totals(3, 2));
         assert_eq!(observed(&record).planned, Some(7));
         assert_eq!(observed(&record).results.unwrap().succeeded, 2);
         let silent = WorkflowExecution::with_status(WorkflowStatus::Running);
-        let record = record.answered(&silent, "us-west-2");
+        let record = record.after_response(&silent, "us-west-2");
         assert_eq!(observed(&record).planned, Some(7));
         assert_eq!(observed(&record).results.unwrap().succeeded, 2);
     }

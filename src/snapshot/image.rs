@@ -1,15 +1,16 @@
-//! What is known of one image build version, and of all that have one name.
+//! The record of an image build version, and of all builds of one image name.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::known::{part, text};
 use super::table::Record;
-use crate::labels::{LabelText, names, push_label};
+use crate::labels::{LabelText, names};
 use crate::model::{
     Ami, Image, ImageArn, ImageFailure, ImageStatus, PipelineArn, RegionFailure, Timestamp,
 };
 
-/// An image build version as the last answer told it, joined with what earlier ones knew of who it is.
+/// An image build version as in the last response, with properties from earlier responses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageRecord {
     pub arn: ImageArn,
@@ -32,7 +33,10 @@ pub struct ImageRecord {
     /// What only the info series has: `pipeline`, `platform`, `type`, `build_type`,
     /// `image_build_version_arn`.
     pub details: LabelText,
-    kind: Kind,
+    platform: Option<Arc<str>>,
+    /// `AMI` or `DOCKER`
+    kind: Option<Arc<str>>,
+    build_type: Option<Arc<str>>,
 }
 
 /// Why and where the build of an image failed.
@@ -44,17 +48,8 @@ pub struct FailureRecord {
     pub labels: Vec<LabelText>,
 }
 
-/// What an image is; what is once known of it stays.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Kind {
-    platform: Option<Arc<str>>,
-    /// `AMI` or `DOCKER`
-    kind: Option<Arc<str>>,
-    build_type: Option<Arc<str>>,
-}
-
 impl ImageRecord {
-    /// An image as it is first seen; `region` is the one polled.
+    /// Returns the record of an image without an earlier response; `region` is the polled one.
     pub fn new(image: &Image, own_labels: LabelText, info_labels: LabelText, region: &str) -> Self {
         let unseen = Self {
             identity: LabelText::new([
@@ -73,9 +68,11 @@ impl ImageRecord {
             pipeline: None,
             failure: None,
             details: LabelText::default(),
-            kind: Kind::default(),
+            platform: None,
+            kind: None,
+            build_type: None,
         };
-        unseen.answered(image)
+        unseen.after_response(image)
     }
 
     pub fn failed(&self) -> bool {
@@ -84,26 +81,19 @@ impl ImageRecord {
 
     /// Whether the image was imported: no workflows build it.
     pub fn is_imported(&self) -> bool {
-        let build_type = self.kind.build_type.as_deref();
-        matches!(build_type, Some("IMPORT" | "IMPORT_ISO"))
+        matches!(self.build_type.as_deref(), Some("IMPORT" | "IMPORT_ISO"))
     }
 
-    /// The record after another answer about the same image. What it is, what built it and when do
-    /// not change, so they stay known where this answer lacks them; so does where it failed, for as
-    /// long as it is FAILED.
-    pub fn answered(&self, image: &Image) -> Self {
-        let known = |new: &Option<String>, old: &Option<Arc<str>>| {
-            let new = new.as_deref().filter(|text| !text.is_empty());
-            new.map(Arc::from).or_else(|| old.clone())
+    /// Returns the record after another response about the same image. Its properties do not change,
+    /// so they stay known where this response lacks them. So does its failure while it is FAILED.
+    pub fn after_response(&self, image: &Image) -> Self {
+        let known = |new: &Option<String>, earlier: &Option<Arc<str>>| {
+            text(new.as_deref()).or_else(|| earlier.clone())
         };
-        let kind = Kind {
-            platform: known(&image.platform, &self.kind.platform),
-            kind: known(&image.kind, &self.kind.kind),
-            build_type: known(&image.build_type, &self.kind.build_type),
-        };
+        let platform = known(&image.platform, &self.platform);
+        let kind = known(&image.kind, &self.kind);
+        let build_type = known(&image.build_type, &self.build_type);
         let pipeline = image.pipeline.clone().or_else(|| self.pipeline.clone());
-        let text = |text: &Option<Arc<str>>| text.clone().unwrap_or_default();
-        let name = pipeline.as_ref().map_or("", PipelineArn::name);
         let failure = (image.status == ImageStatus::Failed).then(|| {
             let earlier = self.failure.as_ref().map(|record| &record.failure);
             FailureRecord::new(image.failure.clone().unwrap_or_default(), earlier)
@@ -111,18 +101,23 @@ impl ImageRecord {
         Self {
             status: image.status.clone(),
             created: image.created.or(self.created),
-            name: known(&image.name, &Some(self.name.clone())).unwrap_or_default(),
+            name: text(image.name.as_deref()).unwrap_or_else(|| self.name.clone()),
             log_group: known(&image.log_group, &self.log_group),
             failure: failure.flatten().map(Arc::new),
             details: LabelText::new([
-                (names::PIPELINE, name),
-                (names::PLATFORM, &text(&kind.platform)),
-                (names::TYPE, &text(&kind.kind)),
-                (names::BUILD_TYPE, &text(&kind.build_type)),
+                (names::PIPELINE, part(&pipeline, PipelineArn::name)),
+                (names::PLATFORM, part(&platform, |platform| platform)),
+                (names::TYPE, part(&kind, |kind| kind)),
+                (
+                    names::BUILD_TYPE,
+                    part(&build_type, |build_type| build_type),
+                ),
                 (names::IMAGE_BUILD_VERSION_ARN, self.arn.as_str()),
             ]),
             pipeline,
+            platform,
             kind,
+            build_type,
             ..self.clone()
         }
     }
@@ -152,25 +147,35 @@ impl FailureRecord {
 }
 
 fn failure_labels(failure: &ImageFailure) -> Vec<LabelText> {
+    let step_execution_id = failure.step_execution_id.map(|id| id.to_string());
     let labels = |region: &RegionFailure| {
-        let mut labels = String::new();
-        let mut push = |name, value: &Option<String>| {
-            push_label(&mut labels, name, value.as_deref().unwrap_or_default());
-        };
-        push(names::STAGE, &failure.stage);
-        push(names::FAILED_STEP, &failure.step);
-        push(
-            names::STEP_EXECUTION_ID,
-            &failure.step_execution_id.map(|id| id.to_string()),
-        );
-        push(names::COMPONENT, &failure.component);
-        push(names::PHASE, &failure.phase);
-        push(names::COMPONENT_STEP, &failure.component_step);
-        push(names::COMPONENT_ACTION, &failure.component_action);
-        push(names::TARGET_REGION, &region.region);
-        push(names::TARGET_ACCOUNT_ID, &region.account_id);
-        push(names::CONFIGURATION_STEP, &region.configuration_step);
-        LabelText::from_escaped(labels)
+        LabelText::new([
+            (names::STAGE, part(&failure.stage, String::as_str)),
+            (names::FAILED_STEP, part(&failure.step, String::as_str)),
+            (
+                names::STEP_EXECUTION_ID,
+                part(&step_execution_id, String::as_str),
+            ),
+            (names::COMPONENT, part(&failure.component, String::as_str)),
+            (names::PHASE, part(&failure.phase, String::as_str)),
+            (
+                names::COMPONENT_STEP,
+                part(&failure.component_step, String::as_str),
+            ),
+            (
+                names::COMPONENT_ACTION,
+                part(&failure.component_action, String::as_str),
+            ),
+            (names::TARGET_REGION, part(&region.region, String::as_str)),
+            (
+                names::TARGET_ACCOUNT_ID,
+                part(&region.account_id, String::as_str),
+            ),
+            (
+                names::CONFIGURATION_STEP,
+                part(&region.configuration_step, String::as_str),
+            ),
+        ])
     };
     let regions = match failure.regions.is_empty() {
         true => &[RegionFailure::default()][..],
@@ -303,19 +308,19 @@ mod tests {
     }
 
     #[test]
-    fn what_an_image_is_stays_known_where_an_answer_lacks_it() {
+    fn properties_stay_known_where_a_response_lacks_them() {
         let pipeline = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/nightly";
-        let told = new(&Image {
+        let first = new(&Image {
             platform: Some("Linux".into()),
             created: Some(Timestamp::from_millis(1)),
             pipeline: PipelineArn::parse(pipeline),
             ..image(ImageStatus::Building)
         });
-        let later = told.answered(&image(ImageStatus::Available));
+        let later = first.after_response(&image(ImageStatus::Available));
         assert_eq!(later.status, ImageStatus::Available);
         assert_eq!(
             (later.created, &later.pipeline, &later.details),
-            (told.created, &told.pipeline, &told.details)
+            (first.created, &first.pipeline, &first.details)
         );
         assert!(
             later
@@ -334,10 +339,13 @@ mod tests {
     #[test]
     fn where_an_image_failed_is_known_until_it_is_built_again() {
         let failed = new(&failed_at("ApplyBuildComponents"));
-        let listed = failed.answered(&image(ImageStatus::Failed));
+        let listed = failed.after_response(&image(ImageStatus::Failed));
         assert_eq!(labels(&listed), ["failed_step=\"ApplyBuildComponents\","]);
-        let again = listed.answered(&image(ImageStatus::Building));
+        let again = listed.after_response(&image(ImageStatus::Building));
         assert_eq!(again.failure, None);
-        assert_eq!(again.answered(&image(ImageStatus::Failed)).failure, None);
+        assert_eq!(
+            again.after_response(&image(ImageStatus::Failed)).failure,
+            None
+        );
     }
 }

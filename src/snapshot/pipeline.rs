@@ -1,10 +1,11 @@
-//! What is known of one pipeline.
+//! The record of a pipeline.
 
+use super::known::part;
 use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{ImageStatus, Pipeline, PipelineArn, Timestamp};
 
-/// A pipeline as the last list of them told it.
+/// A pipeline as in the last list of pipelines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineRecord {
     pub arn: PipelineArn,
@@ -46,14 +47,8 @@ impl PipelineRecord {
                 (names::PIPELINE, pipeline.arn.name()),
             ]),
             details: LabelText::new([
-                (
-                    names::PLATFORM,
-                    pipeline.platform.as_deref().unwrap_or_default(),
-                ),
-                (
-                    names::SCHEDULE,
-                    pipeline.schedule.as_deref().unwrap_or_default(),
-                ),
+                (names::PLATFORM, part(&pipeline.platform, String::as_str)),
+                (names::SCHEDULE, part(&pipeline.schedule, String::as_str)),
             ]),
             arn: pipeline.arn.clone(),
         }

@@ -1,10 +1,11 @@
-//! What is known of one step, and what follows from it at a given time.
+//! The record of a step, and the values that it has at a given time.
 
 use std::sync::Arc;
 
+use super::known::{known, part, text};
 use super::table::Record;
 use crate::api::ErrorKind;
-use crate::labels::{LabelText, names, push_label};
+use crate::labels::{LabelText, names};
 use crate::model::{
     ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepOutputs, StepStatus,
     Timestamp, WorkflowArn, WorkflowExecutionId,
@@ -17,7 +18,7 @@ const WAIT_FOR_ACTION: &str = "WaitForAction";
 /// the service ends it a little before or after.
 const TIMEOUT_TOLERANCE: i64 = 1_000;
 
-/// What is known of one tracked step.
+/// The record of one tracked step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepRecord {
     pub id: StepExecutionId,
@@ -25,35 +26,35 @@ pub struct StepRecord {
     pub own_labels: LabelText,
     /// The tags of its image that are labels of the info series.
     pub info_labels: LabelText,
-    /// Whether a Get was answered: only that tells everything, and there is no info series before.
+    /// Whether a Get succeeded. Only its response has everything, so there is no info series before.
     pub full: bool,
     pub phase: Phase,
     pub last_success: Option<Timestamp>,
     /// `None` before the first poll, and once one succeeds.
     pub failing: Option<Failing>,
-    /// What the last successful poll saw.
+    /// The response of the last successful poll.
     pub observed: Option<Observation>,
 }
 
 /// The polls of a step that have failed since one last succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failing {
-    /// When the first of them did.
+    /// When the first of them failed.
     pub since: Timestamp,
-    /// Why the last of them did.
+    /// Why the last of them failed.
     pub kind: ErrorKind,
 }
 
-/// Where a tracked step stands in its life.
+/// The phase of tracking that a step is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Never seen.
+    /// No poll has succeeded yet.
     Pending,
-    /// Seen, and still asked for.
+    /// A poll has succeeded, and polls go on.
     Active,
-    /// What is shown is final, and no longer asked for.
+    /// The exposed values are final, and the step is no longer polled.
     Settled,
-    /// The service has long said that it does not know the step.
+    /// The service has not known the step for an hour.
     Gone,
 }
 
@@ -71,7 +72,7 @@ impl Phase {
     }
 }
 
-/// A step as the last successful poll saw it, joined with what earlier ones knew of who it is.
+/// A step as in the response of the last successful poll, with labels from earlier responses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     pub subject: Arc<Subject>,
@@ -91,7 +92,7 @@ pub struct Observation {
     pub outputs: Option<Arc<StepOutputs>>,
 }
 
-/// The image and workflow execution a step belongs to, shared by the steps of one workflow execution.
+/// The image and workflow execution that a step belongs to, shared by the steps of one workflow execution.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     pub image: Option<ImageArn>,
@@ -104,7 +105,7 @@ pub struct Subject {
     pub details: LabelText,
 }
 
-/// What a step is in its workflow, shared by all its executions.
+/// The step of the workflow, shared by all executions of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Definition {
     pub name: Option<Arc<str>>,
@@ -117,7 +118,7 @@ pub struct Definition {
 }
 
 impl StepRecord {
-    /// A step that has never been seen.
+    /// Returns the record of a step that was not polled yet.
     pub fn unseen(id: StepExecutionId, own_labels: LabelText) -> Self {
         Self {
             id,
@@ -131,15 +132,15 @@ impl StepRecord {
         }
     }
 
-    /// The record after a successful poll at `now` in `region`. Whether that was a Get, the caller
-    /// knows and tells in `full`.
+    /// Returns the record after a successful poll at `now` in `region`. The caller sets `full` after
+    /// a Get.
     ///
-    /// Who a step is does not change, so a label, the timeout and `on_failure` stay known where
-    /// this answer lacks them; everything else is as this answer has it.
-    pub fn answered(&self, answer: StepExecution, region: &str, now: Timestamp) -> Self {
+    /// A label, the timeout and `on_failure` do not change, so they stay known where this response
+    /// lacks them. Everything else is as in this response.
+    pub fn after_response(&self, response: StepExecution, region: &str, now: Timestamp) -> Self {
         let before = self.observed.as_ref();
-        let subject = Subject::of(&answer, before.map(|before| &*before.subject), region);
-        let definition = Definition::of(&answer, before.map(|before| &*before.definition));
+        let subject = Subject::of(&response, before.map(|one| &*one.subject), region);
+        let definition = Definition::of(&response, before.map(|one| &*one.definition));
         Self {
             phase: Phase::Active,
             last_success: Some(now),
@@ -147,25 +148,25 @@ impl StepRecord {
             observed: Some(Observation {
                 subject: Arc::new(subject),
                 definition: Arc::new(definition),
-                status: answer.status,
-                rollback_status: answer.rollback_status,
-                start: answer.start,
-                end: answer.end,
-                timeout_seconds: answer
-                    .timeout_seconds
-                    .or(before.and_then(|before| before.timeout_seconds)),
-                attempt: answer.attempt,
-                max_attempts: answer.max_attempts,
+                status: response.status,
+                rollback_status: response.rollback_status,
+                start: response.start,
+                end: response.end,
+                timeout_seconds: known(response.timeout_seconds, before, |one| {
+                    &one.timeout_seconds
+                }),
+                attempt: response.attempt,
+                max_attempts: response.max_attempts,
                 budget_millis: None,
-                message: answer.message.map(Arc::from),
-                outputs: answer.outputs.map(Arc::new),
+                message: response.message.map(Arc::from),
+                outputs: response.outputs.map(Arc::new),
             }),
             ..self.clone()
         }
     }
 
-    /// The record after a poll that failed at `now`: what was known stays.
-    pub fn unanswered(&self, kind: ErrorKind, now: Timestamp) -> Self {
+    /// Returns the record after a poll that failed at `now`: known values stay.
+    pub fn after_failure(&self, kind: ErrorKind, now: Timestamp) -> Self {
         let since = self.failing.map_or(now, |failing| failing.since);
         Self {
             failing: Some(Failing { since, kind }),
@@ -179,8 +180,8 @@ impl StepRecord {
     }
 
     /// The status the step has ended with. A FAILED step ends with its last attempt, or when it is
-    /// settled: a workflow execution that ended gives it no other. What an unknown status means
-    /// nobody knows, but that it stays.
+    /// settled: a workflow execution that ended gives it no other. An unknown status is final once
+    /// the step has settled.
     pub fn finished(&self) -> Option<&StepStatus> {
         let observed = self.observed.as_ref()?;
         let settled = self.phase == Phase::Settled;
@@ -193,10 +194,10 @@ impl StepRecord {
         finished.then_some(&observed.status)
     }
 
-    /// How long the step took, or has taken until `now`, in milliseconds, never under 0.
+    /// Returns the duration of the step until its end or `now`, in milliseconds, at least 0.
     ///
-    /// The clock of a step that is no longer asked for stops at the last success: whether it runs
-    /// on, nobody knows.
+    /// The clock of a step that is no longer polled stops at the last success, as it is unknown
+    /// whether the step still runs.
     pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
         let observed = self.observed.as_ref()?;
         let until = match (&observed.status, self.phase) {
@@ -262,89 +263,54 @@ impl Observation {
 }
 
 impl Subject {
-    fn of(answer: &StepExecution, before: Option<&Self>, region: &str) -> Self {
-        let image = answer
-            .image
-            .clone()
-            .or_else(|| before.and_then(|before| before.image.clone()));
-        let workflow = answer
-            .workflow
-            .clone()
-            .or_else(|| before.and_then(|before| before.workflow.clone()));
-        let mut identity = String::new();
-        if let Some(image) = &image {
-            push_label(&mut identity, names::ACCOUNT_ID, image.account_id());
-        }
-        push_label(&mut identity, names::REGION, region);
-        if let Some(image) = &image {
-            push_label(&mut identity, names::IMAGE, image.name());
-        }
-        if let Some(workflow) = &workflow {
-            push_label(&mut identity, names::WORKFLOW, workflow.name());
-        }
-        let workflow_execution_id = answer
-            .workflow_execution_id
-            .or_else(|| before.and_then(|before| before.workflow_execution_id));
-        let mut details = String::new();
-        if let Some(image) = &image {
-            push_label(&mut details, names::IMAGE_VERSION, image.version());
-        }
-        if let Some(workflow) = &workflow {
-            push_label(&mut details, names::WORKFLOW_TYPE, workflow.kind());
-            push_label(&mut details, names::WORKFLOW_VERSION, workflow.version());
-        }
-        if let Some(id) = workflow_execution_id {
-            push_label(&mut details, names::WORKFLOW_EXECUTION_ID, &id.to_string());
-        }
-        if let Some(image) = &image {
-            push_label(&mut details, names::IMAGE_BUILD_VERSION_ARN, image.as_str());
-        }
-        if let Some(workflow) = &workflow {
-            push_label(
-                &mut details,
-                names::WORKFLOW_BUILD_VERSION_ARN,
-                workflow.as_str(),
-            );
-        }
+    fn of(response: &StepExecution, before: Option<&Self>, region: &str) -> Self {
+        let image = known(response.image.clone(), before, |one| &one.image);
+        let workflow = known(response.workflow.clone(), before, |one| &one.workflow);
+        let id = response.workflow_execution_id;
+        let workflow_execution_id = known(id, before, |one| &one.workflow_execution_id);
+        let id = workflow_execution_id.map(|id| id.to_string());
         Self {
+            identity: LabelText::new([
+                (names::ACCOUNT_ID, part(&image, ImageArn::account_id)),
+                (names::REGION, region),
+                (names::IMAGE, part(&image, ImageArn::name)),
+                (names::WORKFLOW, part(&workflow, WorkflowArn::name)),
+            ]),
+            details: LabelText::new([
+                (names::IMAGE_VERSION, part(&image, ImageArn::version)),
+                (names::WORKFLOW_TYPE, part(&workflow, WorkflowArn::kind)),
+                (
+                    names::WORKFLOW_VERSION,
+                    part(&workflow, WorkflowArn::version),
+                ),
+                (names::WORKFLOW_EXECUTION_ID, part(&id, String::as_str)),
+                (
+                    names::IMAGE_BUILD_VERSION_ARN,
+                    part(&image, ImageArn::as_str),
+                ),
+                (
+                    names::WORKFLOW_BUILD_VERSION_ARN,
+                    part(&workflow, WorkflowArn::as_str),
+                ),
+            ]),
             workflow_execution_id,
             image,
             workflow,
-            identity: LabelText::from_escaped(identity),
-            details: LabelText::from_escaped(details),
         }
     }
 }
 
 impl Definition {
-    fn of(answer: &StepExecution, before: Option<&Self>) -> Self {
-        let name = answer
-            .name
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .map(Arc::from)
-            .or_else(|| before.and_then(|before| before.name.clone()));
-        let action: Option<Arc<str>> = answer
-            .action
-            .as_deref()
-            .filter(|action| !action.is_empty())
-            .map(Arc::from)
-            .or_else(|| before.and_then(|before| before.action.clone()));
-        let on_failure = answer
-            .on_failure
-            .clone()
-            .or_else(|| before.and_then(|before| before.on_failure.clone()));
-        let mut details = String::new();
-        push_label(
-            &mut details,
-            names::ACTION,
-            action.as_deref().unwrap_or_default(),
-        );
-        let on_failure_text = on_failure.as_ref().map_or("", OnFailure::as_str);
-        push_label(&mut details, names::ON_FAILURE, on_failure_text);
+    fn of(response: &StepExecution, before: Option<&Self>) -> Self {
+        let name = known(text(response.name.as_deref()), before, |one| &one.name);
+        let action = known(text(response.action.as_deref()), before, |one| &one.action);
+        let on_failure = known(response.on_failure.clone(), before, |one| &one.on_failure);
         Self {
-            identity: LabelText::new(name.as_deref().map(|name| (names::STEP, name))),
-            details: LabelText::from_escaped(details),
+            identity: LabelText::new([(names::STEP, part(&name, |name| name))]),
+            details: LabelText::new([
+                (names::ACTION, part(&action, |action| action)),
+                (names::ON_FAILURE, part(&on_failure, OnFailure::as_str)),
+            ]),
             name,
             action,
             on_failure,

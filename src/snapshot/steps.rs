@@ -66,6 +66,14 @@ impl<S> StepTable<S> {
         }
     }
 
+    /// Changes the record of a step, if there is one.
+    pub fn update(&mut self, id: &StepExecutionId, change: impl FnOnce(&mut StepRecord)) {
+        if let Some(mut record) = self.rows.get(id).cloned() {
+            change(&mut record);
+            self.replace(record);
+        }
+    }
+
     pub fn remove(&mut self, id: &StepExecutionId) -> Option<(StepRecord, S)> {
         let (record, state) = self.rows.remove(id)?;
         self.by_phase[record.phase as usize] -= 1;

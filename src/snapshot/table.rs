@@ -80,7 +80,15 @@ impl<R: Record, S> Table<R, S> {
         self.records.replace(slot, record)
     }
 
-    /// The last row takes the place of the one that goes, so that no chunk but the last has room.
+    /// Changes the record of a key, if there is one.
+    pub fn update(&mut self, key: &R::Key, change: impl FnOnce(&mut R)) {
+        if let Some(mut record) = self.get(key).cloned() {
+            change(&mut record);
+            self.replace(record);
+        }
+    }
+
+    /// The last row takes the place of the removed one, so that no chunk but the last has room.
     pub fn remove(&mut self, key: &R::Key) -> Option<(R, S)> {
         let slot = self.slots.remove(key)?;
         let state = self.states.swap_remove(slot);

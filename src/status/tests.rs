@@ -99,7 +99,7 @@ impl TargetRecords {
         self.store
             .borrow_mut()
             .workflows
-            .put(unseen.answered(&execution, REGION));
+            .put(unseen.after_response(&execution, REGION));
     }
 
     /// Adds a step of this execution, which a list returned 10 seconds ago.
@@ -110,7 +110,7 @@ impl TargetRecords {
             workflow_execution_id: Some(workflow_id(execution)),
             ..step
         };
-        let record = self.unseen_step().answered(step, REGION, ago(10));
+        let record = self.unseen_step().after_response(step, REGION, ago(10));
         self.store.borrow_mut().steps.put(record.clone());
         record
     }

@@ -134,6 +134,16 @@ impl Executions {
         chosen.map(|(record, _)| record.id).collect()
     }
 
+    /// The executions whose steps are all tracked.
+    pub(super) fn tracked(&self) -> Vec<WorkflowExecutionId> {
+        self.ids(|_, one| one.all_steps.is_some())
+    }
+
+    /// The tracked steps of the execution that are not settled.
+    pub(super) fn unsettled(&self, id: WorkflowExecutionId) -> &[StepExecutionId] {
+        self.schedule(id).map_or(&[], |one| &one.unsettled)
+    }
+
     pub(super) fn all_steps(&self, id: WorkflowExecutionId) -> Option<&AllSteps> {
         self.schedule(id)?.all_steps.as_ref()
     }
@@ -184,27 +194,19 @@ impl Executions {
         labels: &Labels,
         info_labels: LabelText,
     ) -> bool {
-        let Some(before) = self.table.get(&id) else {
-            return false;
-        };
         let changed = self.status(id) != Some(&answer.status);
-        let before = match before.observed {
-            Some(_) => WorkflowRecord {
-                info_labels,
-                ..before.clone()
-            },
-            None => WorkflowRecord::unseen(id, labels.target(), info_labels),
-        };
-        self.table.replace(before.answered(answer, labels.region()));
+        self.table.update(&id, |record| {
+            record.own_labels = labels.target();
+            record.info_labels = info_labels;
+            *record = record.after_response(answer, labels.region());
+        });
         changed
     }
 
     /// All its steps were listed: so many came to these ends.
     pub(super) fn count(&mut self, id: WorkflowExecutionId, totals: StepTotals) {
-        if let Some(record) = self.table.get(&id) {
-            let record = record.counted(totals);
-            self.table.replace(record);
-        }
+        self.table
+            .update(&id, |record| *record = record.counted(totals));
     }
 
     /// Puts other labels on what is exposed of the execution.
@@ -214,14 +216,10 @@ impl Executions {
         own_labels: LabelText,
         info_labels: LabelText,
     ) {
-        if let Some(record) = self.table.get(&id) {
-            let record = WorkflowRecord {
-                own_labels,
-                info_labels,
-                ..record.clone()
-            };
-            self.table.replace(record);
-        }
+        self.table.update(&id, |record| {
+            record.own_labels = own_labels;
+            record.info_labels = info_labels;
+        });
     }
 
     /// Its steps are no longer all tracked; what was observed of it is no longer exposed.
@@ -331,4 +329,12 @@ impl Executions {
         let waits = listed && self.status(id) == Some(&WorkflowStatus::Pending);
         waits && self.is_live(other) && !together
     }
+}
+
+/// Whether an execution failed, and so is kept longer.
+pub(super) fn is_failed(status: &WorkflowStatus) -> bool {
+    matches!(
+        status,
+        WorkflowStatus::Failed | WorkflowStatus::RollbackCompleted
+    )
 }

@@ -261,7 +261,7 @@ impl Images {
         let tags = c.labels.tags(&told.tags);
         let before = self.exposed.get(arn);
         let mut record = match before {
-            Some(record) => record.answered(told),
+            Some(record) => record.after_response(told),
             None => ImageRecord::new(told, c.labels.target(), tags.clone(), c.labels.region()),
         };
         // One that failed before the tracker began was logged by an earlier process.

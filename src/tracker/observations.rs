@@ -1,11 +1,10 @@
 //! What a response about a step or a workflow execution means for both.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::changes::Notice;
 use super::context::Context;
+use super::executions::is_failed;
 use super::pace::HOUR;
 use super::polling::SLOWLY;
 use super::queue::{Slot, Urgency};
@@ -14,7 +13,6 @@ use super::retry::{Policy, Retries};
 use super::step::{ExecutionEnd, ObservedBy};
 use super::workflows::Workflows;
 use crate::api::{ApiError, Call, ErrorKind, Operation};
-use crate::labels::LabelText;
 use crate::model::{
     ImageArn, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
     WorkflowStatus,
@@ -22,28 +20,6 @@ use crate::model::{
 use crate::snapshot::Phase;
 
 impl Workflows {
-    /// The image of the execution, where this target owns it: the list of the image's executions
-    /// returns the execution.
-    pub(super) fn known_image(&self, id: WorkflowExecutionId) -> Option<ImageArn> {
-        let image = self.executions.image_of(id)?;
-        self.images.is_held(image).then(|| image.clone())
-    }
-
-    /// The labels of info series that the tags of the execution's image give.
-    pub(super) fn info_labels(&self, id: WorkflowExecutionId, c: &Context) -> LabelText {
-        let image = self.executions.image_of(id);
-        let tags = image.and_then(|image| self.images.tags(image));
-        tags.map(|tags| c.labels.tags(tags)).unwrap_or_default()
-    }
-
-    /// How long the execution is kept after its end. An image that another target owns does not count.
-    pub(super) fn retention_of(&self, id: WorkflowExecutionId, c: &Context) -> Duration {
-        let failed = self.executions.status(id).is_some_and(is_failed);
-        let image = self.known_image(id);
-        c.pace
-            .retention(failed || image.is_some_and(|image| self.images.failed(&image)))
-    }
-
     /// The list of an image's executions tells of one. One that ended too long ago is not tracked.
     pub(super) fn execution_found(
         &mut self,
@@ -205,10 +181,9 @@ impl Workflows {
         };
         let expires = all.expires.take();
         c.retention.cancel(&Expiring::Execution(id), expires);
-        let phase = |step: &StepExecutionId| Some(self.steps.record(step)?.phase);
         let settled = all.steps.iter().copied();
         let settled: Vec<_> = settled
-            .filter(|step| phase(step) == Some(Phase::Settled))
+            .filter(|step| self.steps.phase(step) == Some(Phase::Settled))
             .collect();
         schedule.unsettled.extend(&settled);
         for step in settled {
@@ -269,7 +244,7 @@ impl Workflows {
         asked: Instant,
         c: &mut Context,
     ) {
-        let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+        let execution = self.steps.execution_of(&id);
         let tags = execution.map(|id| self.info_labels(id, c));
         let labels = (&c.labels, tags.unwrap_or_default());
         let Some(observed) = self.steps.observe(&id, answer, by, labels, c.now) else {
@@ -277,7 +252,7 @@ impl Workflows {
         };
         self.leave_execution(id, observed.left, c);
         self.join_execution(id, c);
-        let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+        let execution = self.steps.execution_of(&id);
         let schedule = execution.and_then(|execution| self.executions.schedule_mut(execution));
         let end = schedule.and_then(|schedule| schedule.end.as_mut());
         if let Some(since) = end.and_then(|end| end.quiet_since.as_mut())
@@ -334,12 +309,4 @@ impl Workflows {
             c.deny(Operation::GetWorkflowStepExecution);
         }
     }
-}
-
-/// Whether an execution failed, and so is kept longer.
-fn is_failed(status: &WorkflowStatus) -> bool {
-    matches!(
-        status,
-        WorkflowStatus::Failed | WorkflowStatus::RollbackCompleted
-    )
 }

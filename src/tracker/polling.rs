@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::executions::{ExecutionSchedule, Executions};
+use super::executions::Executions;
 use super::pace::SELDOM;
 use super::queue::{Slot, Urgency};
 use super::step::{ExecutionFacts, State, StepSchedule};
@@ -43,16 +43,12 @@ impl Polling<'_> {
         };
         self.list_no_later(execution, slot);
         // It and others that were polled one by one join. Most of the time there are none.
-        let unsettled = self.executions.schedule(execution);
-        let unsettled = unsettled.map(|schedule| schedule.unsettled.iter());
         let joins = |other: &&StepExecutionId| {
             let call = Call::GetWorkflowStepExecution(**other);
             self.c.queue.is_waiting(&call) && self.is_shared(other) && !self.lacks_get(other)
         };
-        let joining: Vec<_> = { unsettled.into_iter().flatten() }
-            .filter(joins)
-            .copied()
-            .collect();
+        let joining = self.executions.unsettled(execution).iter().filter(joins);
+        let joining: Vec<_> = joining.copied().collect();
         for other in joining {
             let waited = self.c.queue.remove(&Call::GetWorkflowStepExecution(other));
             if let Some(slot) = waited.filter(|_| other != id) {
@@ -106,7 +102,7 @@ impl Polling<'_> {
 
     /// Lists the steps of each execution that left one of them to another target.
     pub(super) fn list_left(&mut self) {
-        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+        for id in self.executions.tracked() {
             let all = self.executions.all_steps_mut(id);
             if all.is_some_and(|all| std::mem::take(&mut all.left_step)) {
                 self.list_no_later(id, Slot::new(self.c.now.instant, Urgency::Waiting));
@@ -199,7 +195,7 @@ impl Polling<'_> {
 
     /// The execution whose List is to refresh the step.
     fn list_for(&self, id: StepExecutionId, due: Instant) -> Option<WorkflowExecutionId> {
-        let execution = self.steps.schedule(&id)?.execution?;
+        let execution = self.steps.execution_of(&id)?;
         let all = self.executions.tracks_all_steps(execution);
         let polled_alone = self.c.queue.in_flight(&Call::GetWorkflowStepExecution(id));
         let shared = self.is_shared(&id)
@@ -211,16 +207,13 @@ impl Polling<'_> {
 
     /// The steps that a List of the execution refreshes.
     pub(super) fn shared_steps(&self, id: WorkflowExecutionId) -> Vec<StepExecutionId> {
-        let unsettled = self.executions.schedule(id);
-        let unsettled = unsettled.map(|schedule| schedule.unsettled.iter());
-        let unsettled = unsettled.into_iter().flatten();
+        let unsettled = self.executions.unsettled(id).iter();
         unsettled.filter(|id| self.is_shared(id)).copied().collect()
     }
 
     /// Whether a List of the execution refreshes the step: not one that is just polled by itself.
     pub(super) fn is_refreshed(&self, by: WorkflowExecutionId, id: &StepExecutionId) -> bool {
-        let schedule = self.steps.schedule(id);
-        schedule.is_some_and(|schedule| schedule.execution == Some(by))
+        self.steps.execution_of(id) == Some(by)
             && self.is_shared(id)
             && !self.c.queue.in_flight(&Call::GetWorkflowStepExecution(*id))
     }
@@ -286,11 +279,11 @@ impl Polling<'_> {
 
     /// What the rules of a step need to know of its execution; `None` where that cannot be polled.
     pub(super) fn facts_for(&self, id: &StepExecutionId) -> Option<ExecutionFacts> {
-        let execution = self.steps.schedule(id)?.execution?;
+        let execution = self.steps.execution_of(id)?;
         let schedule = self.executions.schedule(execution)?;
         (!schedule.unavailable).then(|| ExecutionFacts {
             end: schedule.end,
-            interval: self.intervals(schedule).max().unwrap_or_default(),
+            interval: self.intervals(execution).max().unwrap_or_default(),
         })
     }
 
@@ -364,21 +357,17 @@ impl Polling<'_> {
     }
 
     fn any_in(&self, id: WorkflowExecutionId, state: State) -> bool {
-        let schedule = self.executions.schedule(id);
-        let mut unsettled = schedule
-            .into_iter()
-            .flat_map(|schedule| &schedule.unsettled);
+        let mut unsettled = self.executions.unsettled(id).iter();
         unsettled.any(|step| self.steps.state(step) == Some(state))
     }
 
     pub(super) fn smallest_interval(&self, id: WorkflowExecutionId) -> Option<Duration> {
-        let schedule = self.executions.schedule(id)?;
-        let own = schedule.all_steps.as_ref().map(|_| self.c.pace.interval);
-        self.intervals(schedule).chain(own).min()
+        let own = { self.executions.all_steps(id) }.map(|_| self.c.pace.interval);
+        self.intervals(id).chain(own).min()
     }
 
-    fn intervals(&self, schedule: &ExecutionSchedule) -> impl Iterator<Item = Duration> {
-        let unsettled = schedule.unsettled.iter();
+    fn intervals(&self, id: WorkflowExecutionId) -> impl Iterator<Item = Duration> {
+        let unsettled = self.executions.unsettled(id).iter();
         unsettled.filter_map(|step| Some(self.steps.schedule(step)?.interval))
     }
 }

@@ -78,6 +78,15 @@ impl Steps {
         self.record(id)?.observed.as_ref().map(State::of)
     }
 
+    pub(super) fn phase(&self, id: &StepExecutionId) -> Option<Phase> {
+        Some(self.record(id)?.phase)
+    }
+
+    /// The workflow execution that the step is polled with.
+    pub(super) fn execution_of(&self, id: &StepExecutionId) -> Option<WorkflowExecutionId> {
+        self.schedule(id)?.execution
+    }
+
     /// Whether the step has a rollback status.
     pub(super) fn rolled(&self, id: &StepExecutionId) -> bool {
         let observed = self.record(id).and_then(|record| record.observed.as_ref());
@@ -134,29 +143,27 @@ impl Steps {
         self.table = arranged;
     }
 
-    /// Replaces records by others of the same steps.
-    pub(super) fn replace(&mut self, record: StepRecord) {
-        self.table.replace(record);
+    /// Changes the record of a step.
+    pub(super) fn update(&mut self, id: &StepExecutionId, change: impl FnOnce(&mut StepRecord)) {
+        self.table.update(id, change);
     }
 
     pub(super) fn set_phase(&mut self, id: &StepExecutionId, phase: Phase) {
-        if let Some(record) = self.record(id).filter(|record| record.phase != phase) {
-            let record = record.clone();
-            self.table.replace(StepRecord { phase, ..record });
-        }
+        self.update(id, |record| record.phase = phase);
     }
 
-    /// The step has gone with its execution, and the service knows that again.
+    /// The step was gone with its execution, which the service knows again.
     pub(super) fn revive(&mut self, id: &StepExecutionId) {
         if let Some(schedule) = self.table.state_mut(id) {
             schedule.retries = Retries::default();
         }
-        let record = self.record(id);
-        match record.map(|record| (record.phase, record.observed.is_some())) {
-            Some((Phase::Gone, true)) => self.set_phase(id, Phase::Active),
-            Some((Phase::Gone, false)) => self.set_phase(id, Phase::Pending),
-            _ => {}
-        }
+        self.update(id, |record| {
+            record.phase = match (record.phase, &record.observed) {
+                (Phase::Gone, Some(_)) => Phase::Active,
+                (Phase::Gone, None) => Phase::Pending,
+                (other, _) => other,
+            };
+        });
     }
 
     /// Takes in a response about a step. `info_labels` come from the tags of its image.
@@ -170,7 +177,7 @@ impl Steps {
     ) -> Option<Observed> {
         let before = self.record(id)?.clone();
         self.attempted(id);
-        let mut record = before.answered(answer, labels.region(), now.time);
+        let mut record = before.after_response(answer, labels.region(), now.time);
         record.full |= by == ObservedBy::Get;
         if record.info_labels != info_labels {
             record.info_labels = info_labels;
@@ -234,16 +241,11 @@ impl Steps {
         let wait = schedule.retries.failed(kind, policy, c);
         let retries = schedule.retries;
         let due = schedule.before_timeout(now.instant + wait, now.instant);
-        let before = self.record(id)?;
-        let became_gone = retries.gone && before.phase != Phase::Gone;
-        let record = before.unanswered(kind, now.time);
-        self.table.replace(match retries.gone {
-            true => StepRecord {
-                phase: Phase::Gone,
-                ..record
-            },
-            false => record,
-        });
+        let became_gone = retries.gone && self.record(id)?.phase != Phase::Gone;
+        self.miss(id, kind, now);
+        if retries.gone {
+            self.set_phase(id, Phase::Gone);
+        }
         Some(StepFailure {
             slot: self.slot(id, due)?,
             became_unknown: kind == ErrorKind::Client && retries.failures == 1,
@@ -253,23 +255,18 @@ impl Steps {
 
     /// A poll that was to refresh the step, with others, failed: it keeps what is known.
     pub(super) fn miss(&mut self, id: &StepExecutionId, kind: ErrorKind, now: Now) {
-        if let Some(before) = self.record(id) {
-            let record = before.unanswered(kind, now.time);
-            self.table.replace(record);
-        }
+        self.update(id, |record| *record = record.after_failure(kind, now.time));
     }
 
     /// The step waits with its workflow execution, as was just seen of the one before: what is
     /// known of it is up to date.
     pub(super) fn confirm(&mut self, id: &StepExecutionId, now: Now) {
-        if let Some(before) = self.record(id).filter(|record| record.observed.is_some()) {
-            let record = StepRecord {
-                last_success: Some(now.time),
-                failing: None,
-                ..before.clone()
-            };
-            self.table.replace(record);
-        }
+        self.update(id, |record| {
+            if record.observed.is_some() {
+                record.last_success = Some(now.time);
+                record.failing = None;
+            }
+        });
     }
 
     /// A poll of the step that is due then. What a failure means no List tells, and whoever alerts

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::context::{Context, ImageSignal};
-use super::executions::{AllSteps, Executions};
+use super::executions::{Executions, is_failed};
 use super::images::Images;
 use super::polling::Polling;
 use super::queue::{Slot, Urgency};
@@ -17,8 +17,8 @@ use super::retention::Expiring;
 use super::steps::Steps;
 use crate::api::{Call, Operation};
 use crate::labels::LabelText;
-use crate::model::{StepExecutionId, Timestamp, WorkflowExecutionId};
-use crate::snapshot::{Phase, StepRecord};
+use crate::model::{ImageArn, StepExecutionId, Timestamp, WorkflowExecutionId};
+use crate::snapshot::Phase;
 
 /// The images, their tracked executions, and the tracked steps.
 #[derive(Debug, Default)]
@@ -45,11 +45,8 @@ impl Workflows {
         spread: Duration,
         c: &mut Context,
     ) {
-        let mut before: HashSet<_> = self
-            .steps
-            .ids(|_, schedule| schedule.listed)
-            .into_iter()
-            .collect();
+        let before = self.steps.ids(|_, schedule| schedule.listed);
+        let mut before: HashSet<_> = before.into_iter().collect();
         for (id, interval, own_labels) in steps {
             before.remove(id);
             if let Some(schedule) = self.steps.schedule_mut(id) {
@@ -60,10 +57,8 @@ impl Workflows {
                     self.polling(c).poll_no_later(*id, due);
                 }
                 // A List refreshes a listed step only after a Get.
-                let unseen = self
-                    .steps
-                    .record(id)
-                    .is_some_and(|one| one.observed.is_none());
+                let record = self.steps.record(id);
+                let unseen = record.is_some_and(|one| one.observed.is_none());
                 if let Some(slot) = self.steps.slot(id, c.now.instant).filter(|_| unseen) {
                     c.queue.request(Call::GetWorkflowStepExecution(*id), slot);
                 }
@@ -74,7 +69,7 @@ impl Workflows {
             }
         }
         for id in before {
-            let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+            let execution = self.steps.execution_of(&id);
             let all = execution.and_then(|execution| self.executions.all_steps_mut(execution));
             let Some(all) = all else {
                 self.untrack_step(id, c);
@@ -103,7 +98,7 @@ impl Workflows {
     /// A step was observed: its execution is polled when that may have ended.
     pub(super) fn join_execution(&mut self, id: StepExecutionId, c: &mut Context) {
         let now = c.now.instant;
-        let Some(execution) = self.steps.schedule(&id).and_then(|one| one.execution) else {
+        let Some(execution) = self.steps.execution_of(&id) else {
             return;
         };
         let Some(schedule) = self.executions.track(execution) else {
@@ -142,9 +137,7 @@ impl Workflows {
         if schedule.all_steps.is_some() {
             self.settle(execution, c);
         } else if schedule.unsettled.is_empty() {
-            self.executions.remove(execution);
-            c.queue.remove(&Call::GetWorkflowExecution(execution));
-            c.queue.remove(&Call::ListWorkflowStepExecutions(execution));
+            self.drop_execution(execution, c);
         } else {
             self.polling(c).stop_sharing(execution);
         }
@@ -173,7 +166,7 @@ impl Workflows {
 
     /// Stops tracking each execution that is neither named nor of an image of this target.
     pub(super) fn untrack_unowned(&mut self, c: &mut Context) {
-        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+        for id in self.executions.tracked() {
             if !self.executions.is_named(id) && self.known_image(id).is_none() {
                 self.untrack_execution(id, c);
             }
@@ -201,13 +194,9 @@ impl Workflows {
         c.retention.cancel(&Expiring::Execution(id), all.expires);
         // A listed step need not be among those that the Lists have told of.
         let mut steps = all.steps;
-        let unsettled = self
-            .executions
-            .schedule(id)
-            .map(|one| one.unsettled.clone());
-        for step in unsettled.unwrap_or_default() {
-            if !steps.contains(&step) {
-                steps.push(step);
+        for step in self.executions.unsettled(id) {
+            if !steps.contains(step) {
+                steps.push(*step);
             }
         }
         if let Some(image) = &all.image {
@@ -216,10 +205,7 @@ impl Workflows {
         let mut stay = Vec::new();
         for step in steps {
             let listed = self.steps.schedule(&step).map(|schedule| schedule.listed);
-            let settled = self
-                .steps
-                .record(&step)
-                .is_some_and(|one| one.phase == Phase::Settled);
+            let settled = self.steps.phase(&step) == Some(Phase::Settled);
             match listed {
                 Some(false) => self.untrack_step(step, c),
                 Some(true) if !settled => stay.push(step),
@@ -252,23 +238,23 @@ impl Workflows {
 
     /// Only listed steps of the execution are tracked from now on, or none.
     fn poll_partly(&mut self, id: WorkflowExecutionId, c: &mut Context) {
-        let now = c.now.instant;
-        let call = Call::GetWorkflowExecution(id);
-        let schedule = self
-            .executions
-            .schedule(id)
-            .filter(|one| !one.unsettled.is_empty());
-        let Some(ended) = schedule.map(|schedule| schedule.end.is_some()) else {
-            self.executions.remove(id);
-            c.queue.remove(&call);
-            c.queue.remove(&Call::ListWorkflowStepExecutions(id));
-            return;
-        };
-        self.polling(c).stop_sharing(id);
-        match ended {
-            true => drop(c.queue.remove(&call)),
-            false => c.queue.request(call, Slot::new(now, Urgency::Waiting)),
+        if self.executions.unsettled(id).is_empty() {
+            return self.drop_execution(id, c);
         }
+        self.polling(c).stop_sharing(id);
+        let call = Call::GetWorkflowExecution(id);
+        if self.executions.has_ended(id) {
+            c.queue.remove(&call);
+        } else {
+            let slot = Slot::new(c.now.instant, Urgency::Waiting);
+            c.queue.request(call, slot);
+        }
+    }
+
+    fn drop_execution(&mut self, id: WorkflowExecutionId, c: &mut Context) {
+        self.executions.remove(id);
+        c.queue.remove(&Call::GetWorkflowExecution(id));
+        c.queue.remove(&Call::ListWorkflowStepExecutions(id));
     }
 
     /// Stops tracking the executions and steps that the configuration lists for another target.
@@ -280,7 +266,7 @@ impl Workflows {
                 self.images.leave_execution(image);
             }
         }
-        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+        for id in self.executions.tracked() {
             if c.assignment.listed.has_execution(&id) && !self.executions.is_named(id) {
                 self.untrack_execution(id, c);
             }
@@ -289,7 +275,7 @@ impl Workflows {
             if !c.assignment.listed.has_step(&id) {
                 continue;
             }
-            let execution = self.steps.schedule(&id).and_then(|one| one.execution);
+            let execution = self.steps.execution_of(&id);
             if let Some(all) = execution.and_then(|id| self.executions.all_steps_mut(id)) {
                 all.steps.retain(|step| *step != id);
                 all.left_step = true;
@@ -300,12 +286,11 @@ impl Workflows {
 
     /// Executions are kept for another time: schedules each eviction again.
     pub(super) fn settle_again(&mut self, c: &mut Context) {
-        let settled = |all: &AllSteps| all.expires.is_some();
-        for id in self
-            .executions
-            .ids(|_, one| one.all_steps.as_ref().is_some_and(settled))
-        {
-            self.settle(id, c);
+        for id in self.executions.tracked() {
+            let all = self.executions.all_steps(id);
+            if all.is_some_and(|all| all.expires.is_some()) {
+                self.settle(id, c);
+            }
         }
     }
 
@@ -321,7 +306,11 @@ impl Workflows {
             return false;
         };
         let seen = denied.is_some() || all.listed.is_some_and(|listed| listed >= end.noticed);
-        let gone = |id: &_| { self.steps.record(id) }.is_none_or(|one| one.phase == Phase::Gone);
+        let gone = |id: &_| {
+            self.steps
+                .phase(id)
+                .is_none_or(|phase| phase == Phase::Gone)
+        };
         if !seen || !schedule.unsettled.iter().all(gone) {
             return false;
         }
@@ -348,11 +337,7 @@ impl Workflows {
 
     /// The service has not known the execution for an hour.
     pub(super) fn execution_gone(&mut self, id: WorkflowExecutionId, c: &mut Context) {
-        let unsettled = self
-            .executions
-            .schedule(id)
-            .map(|one| one.unsettled.clone());
-        for step in unsettled.unwrap_or_default() {
+        for step in self.executions.unsettled(id).to_vec() {
             if let Some(schedule) = self.steps.schedule_mut(&step) {
                 schedule.retries.gone = true;
             }
@@ -371,23 +356,45 @@ impl Workflows {
     ) {
         self.steps.arrange(listed.iter().map(|(id, ..)| *id));
         let own: HashMap<_, _> = listed.iter().map(|(id, _, labels)| (*id, labels)).collect();
-        for record in self.steps.table().snapshot().iter() {
-            let own_labels = own.get(&record.id).map(|labels| (*labels).clone());
-            let mut record = StepRecord {
-                own_labels: own_labels.unwrap_or_else(|| c.labels.target()),
-                ..record.clone()
-            };
-            if let Some(observed) = &mut record.observed {
-                observed.budget_millis = c.labels.budget_millis(observed);
-                let execution = observed.subject.workflow_execution_id;
-                let tags = execution.map(|id| self.info_labels(id, c));
-                record.info_labels = tags.unwrap_or_default();
-            }
-            self.steps.replace(record);
+        for id in self.steps.ids(|_, _| true) {
+            let observed = self.steps.record(&id).and_then(|one| one.observed.as_ref());
+            let budget = observed.and_then(|observed| c.labels.budget_millis(observed));
+            let execution = observed.and_then(|observed| observed.subject.workflow_execution_id);
+            let tags = execution.map(|id| self.info_labels(id, c));
+            self.steps.update(&id, |record| {
+                let own_labels = own.get(&id).map(|labels| (*labels).clone());
+                record.own_labels = own_labels.unwrap_or_else(|| c.labels.target());
+                if let Some(observed) = &mut record.observed {
+                    observed.budget_millis = budget;
+                    record.info_labels = tags.unwrap_or_default();
+                }
+            });
         }
-        for id in self.executions.ids(|_, one| one.all_steps.is_some()) {
+        for id in self.executions.tracked() {
             let info_labels = self.info_labels(id, c);
             self.executions.relabel(id, c.labels.target(), info_labels);
         }
+    }
+
+    /// The image of the execution, where this target owns it: the list of the image's executions
+    /// returns the execution.
+    pub(super) fn known_image(&self, id: WorkflowExecutionId) -> Option<ImageArn> {
+        let image = self.executions.image_of(id)?;
+        self.images.is_held(image).then(|| image.clone())
+    }
+
+    /// The labels of info series that the tags of the execution's image give.
+    pub(super) fn info_labels(&self, id: WorkflowExecutionId, c: &Context) -> LabelText {
+        let image = self.executions.image_of(id);
+        let tags = image.and_then(|image| self.images.tags(image));
+        tags.map(|tags| c.labels.tags(tags)).unwrap_or_default()
+    }
+
+    /// How long the execution is kept after its end. An image that another target owns does not count.
+    pub(super) fn retention_of(&self, id: WorkflowExecutionId, c: &Context) -> Duration {
+        let failed = self.executions.status(id).is_some_and(is_failed);
+        let image = self.known_image(id);
+        c.pace
+            .retention(failed || image.is_some_and(|image| self.images.failed(&image)))
     }
 }

@@ -61,7 +61,7 @@ fn execution(status: WorkflowStatus) -> WorkflowExecution {
 
 fn workflow(answer: &WorkflowExecution) -> WorkflowRecord {
     let id = "wf-165b0d0a-657c-4b7e-8706-ff24da9afa01".parse().unwrap();
-    WorkflowRecord::unseen(id, own(), tags()).answered(answer, REGION)
+    WorkflowRecord::unseen(id, own(), tags()).after_response(answer, REGION)
 }
 
 fn image(status: ImageStatus) -> Image {
@@ -119,7 +119,7 @@ pub(super) fn store(target: usize, count: usize, own: &str, text: &str, status: 
         let record = WorkflowRecord::unseen(id, own.clone(), LabelText::default());
         store.workflows.put(match at {
             0 => record,
-            _ => record.answered(
+            _ => record.after_response(
                 &WorkflowExecution {
                     parallel_group: Some(text.into()),
                     retried: Some(at.is_multiple_of(2)),

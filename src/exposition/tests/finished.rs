@@ -19,7 +19,7 @@ pub(super) fn counted(own: &str, name: &str, count: u64) -> Finished {
     let finished = Finished::new(START, &settings());
     for at in 0..count {
         let id = id(usize::try_from(at).unwrap());
-        let record = StepRecord::unseen(id, LabelText::default()).answered(
+        let record = StepRecord::unseen(id, LabelText::default()).after_response(
             StepExecution {
                 name: Some(name.into()),
                 end: Some(after(1_000)),

@@ -90,7 +90,7 @@ prop_compose! {
                     Some(answer) => StepRecord {
                         full: true,
                         phase,
-                        ..record.answered(answer.clone(), "us-west-2", after(0))
+                        ..record.after_response(answer.clone(), "us-west-2", after(0))
                     },
                 }
             });

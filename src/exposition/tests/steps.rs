@@ -41,7 +41,7 @@ fn unseen_step_exposes_only_its_polls() {
 
 #[test]
 fn polls_of_seen_failed_and_settled_steps_are_exposed() {
-    let failed = running().unanswered(ErrorKind::Timeout, START);
+    let failed = running().after_failure(ErrorKind::Timeout, START);
     assert_eq!(
         values(scrape([running()], START), "last_poll_success"),
         ["1"]
@@ -197,7 +197,7 @@ fn empty_labels_are_omitted_and_own_labels_are_added() {
         own_labels: LabelText::new([("team", "a\"b"), ("change", "")]),
         ..unseen()
     }
-    .answered(
+    .after_response(
         StepExecution::with_status(StepStatus::Pending),
         "us-west-2",
         START,

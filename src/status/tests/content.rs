@@ -118,8 +118,8 @@ fn step_with_failed_polls_is_marked_and_the_duration_of_a_gone_step_does_not_gro
         "{page}"
     );
     let page = seen(|record| {
-        let failed = record.unanswered(ErrorKind::Network, ago(5));
-        failed.unanswered(ErrorKind::Timeout, ago(2))
+        let failed = record.after_failure(ErrorKind::Network, ago(5));
+        failed.after_failure(ErrorKind::Timeout, ago(2))
     });
     let note = "polls have failed for 5s: no response in time (timeout); last seen 10s ago";
     assert!(page.contains(note), "{page}");
@@ -140,7 +140,7 @@ fn unseen_step_has_the_start_and_the_reason_of_failed_polls() {
         let mut records = TargetRecords::default();
         let unseen = records.unseen_step();
         let failed = { polls.iter() }.fold(unseen, |record, (kind, seconds)| {
-            record.unanswered(*kind, ago(*seconds))
+            record.after_failure(*kind, ago(*seconds))
         });
         records.store.borrow_mut().steps.put(failed);
         let known = records.known();
@@ -194,7 +194,7 @@ fn settled_step_has_no_note_about_polls() {
     };
     let known = with_step(ended, |record| StepRecord {
         phase: Phase::Settled,
-        ..record.unanswered(ErrorKind::Network, ago(5))
+        ..record.after_failure(ErrorKind::Network, ago(5))
     });
     let page = page_of(&known, "");
     assert!(!page.contains("class=\"notes\""), "{page}");

@@ -126,7 +126,7 @@ pub(super) fn everything_known() -> Known {
         .store
         .borrow_mut()
         .steps
-        .put(record.unanswered(ErrorKind::Timeout, ago(5)));
+        .put(record.after_failure(ErrorKind::Timeout, ago(5)));
     records.store.borrow_mut().discovered = Some(ago(125));
     let mut known = records.known();
     known.sources[0].health = troubled();

@@ -46,7 +46,7 @@ impl Program {
             let record = StepRecord::unseen(id.parse().unwrap(), LabelText::new([]));
             StepRecord {
                 full: true,
-                ..record.answered(answer, "us-west-2", Timestamp::from_millis(0))
+                ..record.after_response(answer, "us-west-2", Timestamp::from_millis(0))
             }
         });
         Self {
