@@ -1,6 +1,6 @@
 //! A sequence that is copied on write: a clone is cheap and never changes.
 //!
-//! Records stand in chunks and chunks in groups, both shared with the clones. A change after a clone
+//! Chunks hold records and groups hold chunks, both shared with the clones. A change after a clone
 //! copies the list of groups, one group and one chunk, whatever the number of records.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Records of one kind by their keys, beside what only their owner knows of each.
 //!
 //! A row is a record, which snapshots share, and a state, which none of them has: for a tracked
-//! resource the record is what was observed of it, the state its schedule. Both stand at one slot.
+//! resource the record is what was observed of it, the state its schedule. Both have the same slot.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -22,7 +22,7 @@ pub trait Record: Clone + Debug + PartialEq {
 pub struct Table<R: Record, S = ()> {
     records: Chunks<R>,
     states: Vec<S>,
-    /// Where the row of a key stands.
+    /// The slot of each key.
     slots: HashMap<R::Key, usize>,
 }
 

@@ -10,7 +10,7 @@ use crate::snapshot::{ImageRecord, SelectorRecord, StepRecord};
 #[derive(Debug, Default)]
 #[must_use = "the poller logs and counts what changed"]
 pub struct Changes {
-    /// Every successful poll of a step, also one that told nothing new.
+    /// Every successful poll of a step, also one without changes.
     pub steps: Vec<StepChange>,
     /// Images whose build has failed, each once.
     pub failed_images: Vec<ImageRecord>,

@@ -1,5 +1,5 @@
-//! Discovery passes: the lists of the account's images and pipelines, read to their ends again and
-//! again, and what is selected of them.
+//! Discovery passes: repeated reads of the account's lists of images and pipelines, and what they
+//! select.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) enum AccountList {
     Pipelines,
 }
 
-/// What is selected, and how far it has been looked for.
+/// The selection, and the state of the passes that apply it.
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
     pub selection: Selection,
@@ -36,8 +36,8 @@ pub(super) struct Discovery {
     recipes: BTreeSet<ImageName>,
     /// The images that were tracked, whoever builds them now.
     tracked: BTreeSet<ImageName>,
-    /// The newest AVAILABLE build of each image, from the last list that was read to its end. Which of
-    /// them matter, the pipelines may tell later.
+    /// The newest AVAILABLE build of each image, from the last complete list. The
+    /// pipelines decide which of them are exposed.
     available: Option<HashMap<ImageName, Available>>,
     tally: Tally,
     pub selectors: Table<SelectorRecord>,
@@ -59,7 +59,7 @@ pub(super) struct Pass {
     succeeded: Option<Timestamp>,
 }
 
-/// What a pass has come across so far.
+/// What a pass has returned so far.
 #[derive(Debug, Default)]
 struct Tally {
     available: HashMap<ImageName, Available>,
@@ -142,7 +142,7 @@ impl Discovery {
         self.images.wanted = selection.asks_for_images();
         self.pipelines.wanted = selection.asks_for_pipelines();
         self.selection = selection;
-        // Which pipelines are selected is to be told again.
+        // The next pass decides again which pipelines are selected.
         self.known = None;
         self.available = None;
         self.tracked.clear();
@@ -189,14 +189,14 @@ impl Discovery {
         if image.named {
             return Some(true);
         }
-        let told = image.told.as_ref()?;
-        if self.selection.chooses_image(told) {
+        let observed = image.observed.as_ref()?;
+        if self.selection.chooses_image(observed) {
             return Some(true);
         }
-        if !self.selection.asks_for_pipelines() || self.selection.excludes_image(told) {
+        if !self.selection.asks_for_pipelines() || self.selection.excludes_image(observed) {
             return Some(false);
         }
-        match &told.pipeline {
+        match &observed.pipeline {
             Some(pipeline) => self.selects_builds_of(pipeline),
             None if image.full => Some(false),
             None => None,
@@ -208,7 +208,7 @@ impl Discovery {
         Some(selected.unwrap_or_else(|| self.selection.chose_pipeline(pipeline)))
     }
 
-    /// Counts an image that the list told of, whether it is to be tracked or not.
+    /// Counts an image of the list, whether it is selected or not.
     pub(super) fn tally_image(&mut self, image: &Image) {
         let Self {
             selection, tally, ..
@@ -234,7 +234,7 @@ impl Discovery {
         }
     }
 
-    /// Counts a pipeline that the list told of. Returns whether it is selected.
+    /// Counts a pipeline of the list. Returns whether it is selected.
     pub(super) fn tally_pipeline(&mut self, pipeline: &Pipeline) -> bool {
         let Self {
             selection, tally, ..

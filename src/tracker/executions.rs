@@ -2,7 +2,7 @@
 //! tracked, and which execution of an image waits for which.
 //!
 //! Owns the rules about a single execution and about those of one image. When an execution and its
-//! steps are polled is decided in `polling`; what a response means for both, in `workflows`.
+//! steps are polled is decided in `polling`; `observations` applies responses to both.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,14 +41,14 @@ pub(super) struct ExecutionSchedule {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub pager: Pager,
-    /// Steps that the pages so far told of.
-    pub told: HashSet<StepExecutionId>,
-    /// When the first of the steps told of is to be polled again.
+    /// Steps on the pages so far.
+    pub returned: HashSet<StepExecutionId>,
+    /// When the first of these steps is to be polled again.
     pub next: Option<Slot>,
     /// Until when its steps are polled one by one.
     pub unusable_until: Option<Instant>,
-    /// It began before all steps of the execution were tracked: what its first pages told of the
-    /// others is lost.
+    /// It began before all steps of the execution were tracked: its first pages may have
+    /// had steps that were not tracked.
     pub partial: bool,
 }
 
@@ -83,7 +83,7 @@ impl Listing {
     /// The next page is the first.
     pub(super) fn restart(&mut self) {
         self.pager.restart();
-        self.told.clear();
+        self.returned.clear();
         self.next = None;
         self.partial = false;
     }
@@ -185,7 +185,7 @@ impl Executions {
         !answer.status.is_terminal() && end.is_some_and(|end| asked < end.noticed)
     }
 
-    /// Takes in what a response tells of an execution whose steps are all tracked. Returns whether
+    /// Applies a response about an execution whose steps are all tracked. Returns whether
     /// its status is another than before.
     pub(super) fn observe(
         &mut self,
@@ -266,7 +266,8 @@ impl Executions {
         }
     }
 
-    /// The execution itself tells its image, whose list need not be read: it waits behind no other.
+    /// A response about the execution itself has its image. The list of that image need not be read, so
+    /// the execution waits behind no other.
     pub(super) fn note_image(&mut self, id: WorkflowExecutionId, image: Option<ImageArn>) {
         if let Some(all) = self.all_steps_mut(id).filter(|all| all.image.is_none()) {
             all.image = image;

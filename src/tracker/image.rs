@@ -1,4 +1,4 @@
-//! What is known of one image build version, and whether it is tracked.
+//! The state of one image build version, and whether it is tracked.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use tokio::time::Instant;
 /// end of its build.
 const LONGEST_BUILD: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// The operation that told of an image.
+/// The operation that returned an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ImageSource {
-    /// The list of the account, which does not tell the pipeline.
+    /// The list of the account, which does not have the pipeline.
     List,
     Get,
 }
 
-/// What is to be done about an image that a response told of.
+/// What follows for an image from a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// It is to be tracked, if no other target owns it.
@@ -35,7 +35,7 @@ pub(super) enum Decision {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Tracking {
     /// It is not known yet whether the image is selected.
     #[default]
     Undecided,
@@ -52,11 +52,11 @@ pub(super) enum Standing {
 pub(super) struct ImageState {
     /// The configuration names it.
     pub named: bool,
-    pub standing: Standing,
+    pub tracking: Tracking,
     /// This target owns it. An evicted one stays owned: executions of it that failed may be kept.
     pub held: bool,
-    /// What was last told of it, with its pipeline once that is known.
-    pub told: Option<Image>,
+    /// The last response about it, with its pipeline once that is known.
+    pub observed: Option<Image>,
     /// Whether a Get succeeded.
     pub full: bool,
     /// Whether it changed since its executions were last listed.
@@ -70,7 +70,7 @@ pub(super) struct ImageState {
     pub left_execution: bool,
     /// Gets that failed in a row.
     pub get: Retries,
-    /// The discovery pass that last told of it.
+    /// The last discovery pass that returned it.
     pub pass: u64,
     /// When it is evicted, once all has settled.
     pub expires: Option<Timestamp>,
@@ -91,28 +91,28 @@ pub(super) struct ExecutionsListing {
 
 impl ImageState {
     pub(super) fn failed(&self) -> bool {
-        let told = self.told.as_ref();
-        told.is_some_and(|image| image.status == ImageStatus::Failed)
+        let observed = self.observed.as_ref();
+        observed.is_some_and(|image| image.status == ImageStatus::Failed)
     }
 
     /// Whether its build is under way, as far as is known.
     pub(super) fn moves(&self) -> bool {
-        let told = self.told.as_ref();
-        told.is_some_and(|image| !image.status.is_terminal())
+        let observed = self.observed.as_ref();
+        observed.is_some_and(|image| !image.status.is_terminal())
     }
 
     /// Whether its test workflows run, as far as is known.
     pub(super) fn is_testing(&self) -> bool {
-        let told = self.told.as_ref();
-        told.is_some_and(|image| image.status == ImageStatus::Testing)
+        let observed = self.observed.as_ref();
+        observed.is_some_and(|image| image.status == ImageStatus::Testing)
     }
 
     pub(super) fn is_tracked(&self) -> bool {
-        self.standing == Standing::Tracked
+        self.tracking == Tracking::Tracked
     }
 
     pub(super) fn is_evicted(&self) -> bool {
-        self.standing == Standing::Evicted
+        self.tracking == Tracking::Evicted
     }
 
     /// Returns when the build ended, as far as is known, once its executions do not change any more.
@@ -121,7 +121,7 @@ impl ImageState {
         let listing = &self.listing;
         let failing = listing.pager.retries.failures > 0;
         let read = listing.read.is_some() && !failing && !pending;
-        let created = self.told.as_ref()?.created;
+        let created = self.observed.as_ref()?.created;
         if self.moves() {
             None
         } else if read || listing.refused {
@@ -137,7 +137,7 @@ impl ImageState {
 
     /// Whether it is this target's, or is to be once the target that owns it gives it up.
     pub(super) fn is_claimed(&self) -> bool {
-        self.held || self.standing == Standing::Foreign
+        self.held || self.tracking == Tracking::Foreign
     }
 
     /// How urgent the calls about it are.
@@ -148,19 +148,19 @@ impl ImageState {
         }
     }
 
-    /// Whether everything that was to be asked about it first has been asked. `get_denied` says that
+    /// Whether the first calls about it have been attempted. `get_denied` says that
     /// GetImage is denied, `list_denied` that ListWorkflowExecutions is.
     pub(super) fn attempted(&self, get_denied: bool, list_denied: bool) -> bool {
-        match self.standing {
-            Standing::Tracked => self.listing.attempted || list_denied,
-            Standing::Undecided => self.full || self.get.failures > 0 || get_denied,
+        match self.tracking {
+            Tracking::Tracked => self.listing.attempted || list_denied,
+            Tracking::Undecided => self.full || self.get.failures > 0 || get_denied,
             _ => true,
         }
     }
 
-    /// Takes in what a response tells. Returns whether its executions may be others than before.
+    /// Applies a response, and records whether its executions may have changed.
     pub(super) fn observe(&mut self, mut image: Image, source: ImageSource, pass: u64, now: Now) {
-        let changed = match &self.told {
+        let changed = match &self.observed {
             Some(before) => {
                 image.pipeline = image.pipeline.or_else(|| before.pipeline.clone());
                 has_changed(before, &image)
@@ -177,16 +177,16 @@ impl ImageState {
             true => None,
             false => self.over_since.or(Some(now)),
         };
-        // A short retry may have failed again before the list told of it.
+        // A short retry may have failed again before the list returned it.
         if self.is_evicted() && (moves || changed) {
-            self.standing = Standing::Undecided;
+            self.tracking = Tracking::Undecided;
         }
-        self.told = Some(image);
+        self.observed = Some(image);
     }
 
     /// It is not tracked, so that all is read again should it be.
-    pub(super) fn stop(&mut self, standing: Standing) {
-        self.standing = standing;
+    pub(super) fn stop(&mut self, tracking: Tracking) {
+        self.tracking = tracking;
         self.held = false;
         self.changed = true;
         self.listing = ExecutionsListing::default();
@@ -194,15 +194,14 @@ impl ImageState {
 }
 
 /// Whether an image that is not known yet may have to be exposed: its build is in progress, or ended
-/// recently, as far as its creation time tells.
+/// recently, as far as its creation time shows.
 pub(super) fn may_matter(image: &Image, pace: Pace, now: Timestamp) -> bool {
     let retention = pace.retention(image.status == ImageStatus::Failed);
     let recent = |created: Timestamp| created.plus(LONGEST_BUILD + retention) > now;
     !image.status.is_terminal() || image.created.is_some_and(recent)
 }
 
-/// Whether an image's executions may be others than when it was told of before. Growing old is no
-/// such change.
+/// Whether an image's executions may have changed since the response before. Age is no change.
 fn has_changed(before: &Image, now: &Image) -> bool {
     let done = |image: &Image| {
         image.status.is_terminal()

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::executions::Executions;
-use super::image::Standing;
+use super::image::Tracking;
 use super::images::{Images, policy};
 use super::queue::Urgency;
 use crate::api::{ErrorKind, Operation};
@@ -128,7 +128,7 @@ impl Images {
             self.settle(&arn, executions, c);
             // What was evicted may have been so too early.
             if let Some(image) = self.get_mut(&arn).filter(|image| image.is_evicted()) {
-                image.standing = Standing::Undecided;
+                image.tracking = Tracking::Undecided;
                 image.changed = true;
             }
         }

@@ -1,7 +1,7 @@
 //! The image build versions: which are tracked, when their executions are listed, when they expire.
 //!
-//! Owns the rules about a single image. Whether an image is selected `discovery` knows; which target
-//! owns it is asked by the tracker.
+//! Owns the rules about a single image. `discovery` knows whether an image is selected; the tracker
+//! claims it for its target.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::discovery::Discovery;
 use super::executions::Executions;
-use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Standing, may_matter};
+use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Tracking, may_matter};
 use super::pace::{Pace, SELDOM};
 use super::queue::{Queue, Slot, Urgency};
 use super::retention::Expiring;
@@ -60,9 +60,9 @@ impl Images {
         self.get(arn)?.over_since
     }
 
-    /// The tags of an image, as last told.
+    /// The tags of an image.
     pub(super) fn tags(&self, arn: &ImageArn) -> Option<&Tags> {
-        Some(&self.get(arn)?.told.as_ref()?.tags)
+        Some(&self.get(arn)?.observed.as_ref()?.tags)
     }
 
     /// The names of the tracked images.
@@ -85,11 +85,11 @@ impl Images {
         executions: &Executions,
     ) -> Vec<ImageArn> {
         let dropped = self.all.iter().filter(|(arn, image)| {
-            let told = image.told.as_ref();
-            let stays = told.is_some_and(|told| {
-                let by = told.pipeline.as_ref();
+            let observed = image.observed.as_ref();
+            let stays = observed.is_some_and(|image| {
+                let by = image.pipeline.as_ref();
                 let may = by.is_some_and(|by| selection.names_pipeline(by));
-                selection.chooses_image(told) || (may && !selection.excludes_image(told))
+                selection.chooses_image(image) || (may && !selection.excludes_image(image))
             });
             // Of an evicted one, executions that failed may still be there.
             let executions = !executions.of_image(arn).is_empty();
@@ -104,7 +104,7 @@ impl Images {
     }
 
     /// Tracks just these images by their names in the configuration. Whether one that was named
-    /// before stays, as the lists tell of it, is decided next.
+    /// before stays, because the lists return it, is decided next.
     pub(super) fn name(&mut self, c: &mut Context) {
         let arns = &c.assignment.named_images();
         for (arn, image) in &mut self.all {
@@ -113,10 +113,10 @@ impl Images {
         for arn in arns {
             let image = self.all.entry(arn.clone()).or_default();
             image.named = true;
-            if image.standing == Standing::Unselected {
-                image.standing = Standing::Undecided;
+            if image.tracking == Tracking::Unselected {
+                image.tracking = Tracking::Undecided;
             }
-            // The lists that told of it so far may no longer be read.
+            // The lists that returned it so far may no longer be read.
             if !image.is_evicted() {
                 let slot = Slot::new(c.now.instant, Urgency::Waiting);
                 c.queue.request(Call::GetImage(arn.clone()), slot);
@@ -124,7 +124,7 @@ impl Images {
         }
     }
 
-    /// Takes in what a response tells of an image, and decides about it.
+    /// Applies a response about an image, and decides whether it is to be tracked.
     pub(super) fn observe(
         &mut self,
         image: &Image,
@@ -147,7 +147,11 @@ impl Images {
         discovery: &Discovery,
         c: &mut Context,
     ) -> Decision {
-        let Some(image) = self.all.get_mut(arn).filter(|image| image.told.is_some()) else {
+        let Some(image) = self
+            .all
+            .get_mut(arn)
+            .filter(|image| image.observed.is_some())
+        else {
             return Decision::Leave;
         };
         let selected = discovery.selects(image);
@@ -158,14 +162,14 @@ impl Images {
                 _ => Decision::Leave,
             };
         }
-        image.standing = match selected {
-            // Who owns it is asked next.
+        image.tracking = match selected {
+            // The tracker claims it next.
             Some(true) => return Decision::Track,
             Some(false) if image.is_claimed() => return Decision::Untrack,
             // After a reload, until the pipelines are known again.
             None if image.is_tracked() => return Decision::Track,
-            Some(false) => Standing::Unselected,
-            None => Standing::Undecided,
+            Some(false) => Tracking::Unselected,
+            None => Tracking::Undecided,
         };
         // A Get that failed waits for its next attempt.
         let call = Call::GetImage(arn.clone());
@@ -182,7 +186,7 @@ impl Images {
         let Some(image) = self.all.get_mut(arn) else {
             return false;
         };
-        image.standing = Standing::Tracked;
+        image.tracking = Tracking::Tracked;
         image.held = true;
         let changed = std::mem::take(&mut image.changed);
         let (moves, urgency) = (image.moves(), image.urgency());
@@ -205,16 +209,16 @@ impl Images {
         changed
     }
 
-    /// The image is not this target's or not selected: nothing is asked about it. Returns whether it
+    /// The image is not this target's or not selected: no call is made about it. Returns whether it
     /// was owned.
-    pub(super) fn stop(&mut self, arn: &ImageArn, standing: Standing, c: &mut Context) -> bool {
+    pub(super) fn stop(&mut self, arn: &ImageArn, tracking: Tracking, c: &mut Context) -> bool {
         forget_calls(arn, &mut c.queue);
         self.exposed.remove(arn);
         let Some(image) = self.all.get_mut(arn) else {
             return false;
         };
         let held = image.held;
-        image.stop(standing);
+        image.stop(tracking);
         let expires = image.expires.take();
         c.retention.cancel(&Expiring::Image(arn.clone()), expires);
         held
@@ -225,7 +229,7 @@ impl Images {
         forget_calls(arn, &mut c.queue);
         self.exposed.remove(arn);
         if let Some(image) = self.all.get_mut(arn) {
-            image.standing = Standing::Evicted;
+            image.tracking = Tracking::Evicted;
             image.expires = None;
             image.listing = ExecutionsListing::default();
         }
@@ -244,7 +248,7 @@ impl Images {
     }
 
     /// Exposes the image where it is tracked: one that ended once the list of its executions was
-    /// attempted, which may say that it ended too long ago.
+    /// attempted, which may show that it ended too long ago.
     pub(super) fn expose(&mut self, arn: &ImageArn, c: &mut Context) {
         let denied = c
             .queue
@@ -254,18 +258,18 @@ impl Images {
             let stays = image.expires.is_none_or(|expires| expires > c.now.time);
             image.is_tracked() && known && stays
         });
-        let Some(told) = image.and_then(|image| image.told.as_ref()) else {
+        let Some(observed) = image.and_then(|image| image.observed.as_ref()) else {
             self.exposed.remove(arn);
             return;
         };
-        let tags = c.labels.tags(&told.tags);
+        let tags = c.labels.tags(&observed.tags);
         let before = self.exposed.get(arn);
         let mut record = match before {
-            Some(record) => record.after_response(told),
-            None => ImageRecord::new(told, c.labels.target(), tags.clone(), c.labels.region()),
+            Some(record) => record.after_response(observed),
+            None => ImageRecord::new(observed, c.labels.target(), tags.clone(), c.labels.region()),
         };
         // One that failed before the tracker began was logged by an earlier process.
-        let is_old = before.map_or(told.created < Some(c.since), |before| before.failed());
+        let is_old = before.map_or(observed.created < Some(c.since), |before| before.failed());
         record.info_labels = tags;
         record.own_labels = c.labels.target();
         if record.failed() && !is_old {
@@ -279,7 +283,7 @@ impl Images {
         let Some(image) = self.all.get_mut(arn) else {
             return;
         };
-        if image.named && image.told.is_none() {
+        if image.named && image.observed.is_none() {
             image.listing.attempted = true;
         }
         let (policy, now) = (policy(c.pace), c.now.instant);
@@ -291,8 +295,8 @@ impl Images {
         }
     }
 
-    /// A Get of an image succeeded, and what it told was taken in. `discovers` says whether the
-    /// list of the account tells of images too.
+    /// A Get of an image succeeded and was applied. `discovers` says whether the list of the account
+    /// returns images too.
     pub(super) fn got(&mut self, arn: &ImageArn, discovers: bool, c: &mut Context) {
         let Some(image) = self.all.get_mut(arn) else {
             return;

@@ -10,7 +10,7 @@ use super::assignment::Assignment;
 use super::changes::Changes;
 use super::context::{Context, ImageSignal};
 use super::discovery::Discovery;
-use super::image::{ImageState, Standing};
+use super::image::{ImageState, Tracking};
 use super::labels::own_labels;
 use super::ownership::{Ownership, Resource};
 use super::pace::{Jitter, Pace};
@@ -248,7 +248,7 @@ impl Tracker {
         let resource = Resource::Image(arn.clone());
         if owners.claim(&resource) {
             self.track_image(arn);
-        } else if self.stop_image(arn, Standing::Foreign) {
+        } else if self.stop_image(arn, Tracking::Foreign) {
             self.c.changes.released.push(resource);
         }
     }
@@ -270,8 +270,8 @@ impl Tracker {
     }
 
     /// The image is not this target's or not selected. Returns whether it was owned.
-    pub(super) fn stop_image(&mut self, arn: &ImageArn, standing: Standing) -> bool {
-        let held = self.workflows.images.stop(arn, standing, &mut self.c);
+    pub(super) fn stop_image(&mut self, arn: &ImageArn, tracking: Tracking) -> bool {
+        let held = self.workflows.images.stop(arn, tracking, &mut self.c);
         self.untrack_executions(arn);
         held
     }
@@ -293,11 +293,11 @@ impl Tracker {
         self.c.now = now;
         for arn in self.workflows.images.arns(|image| image.held) {
             let resource = Resource::Image(arn.clone());
-            if !owners.keeps(&resource) && self.stop_image(&arn, Standing::Foreign) {
+            if !owners.keeps(&resource) && self.stop_image(&arn, Tracking::Foreign) {
                 self.c.changes.released.push(resource);
             }
         }
-        let foreign = |image: &ImageState| image.standing == Standing::Foreign;
+        let foreign = |image: &ImageState| image.tracking == Tracking::Foreign;
         for arn in self.workflows.images.arns(foreign) {
             self.claim_image(&arn, owners);
         }

@@ -4,8 +4,8 @@ use super::Selection;
 use crate::api::Operation;
 use crate::config::Target;
 
-/// The operations that following what `target` lists in `region` takes, each once; lists of the
-/// account come first, then what is asked about what they tell. Empty where all that it lists is of
+/// Returns the operations that are needed for what `target` lists in `region`, each once; lists of the
+/// account come first, then the calls about what they return. Empty where all that it lists is of
 /// other regions.
 pub fn needed_operations(target: &Target, region: &str) -> Vec<Operation> {
     let selection = Selection::new(target, region);
@@ -19,7 +19,7 @@ pub fn needed_operations(target: &Target, region: &str) -> Vec<Operation> {
     let lists_elsewhere = !target.image_build_versions.is_empty() || !target.pipelines.is_empty();
     let steps_to_come = target.step_executions.is_empty() && !executions && !lists_elsewhere;
     let steps = executions || !target.step_executions.is_empty() || steps_to_come;
-    // One listed step is asked for by itself.
+    // One listed step is polled by itself.
     let step_lists = executions || target.step_executions.len() > 1 || steps_to_come;
     let all = [
         (
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_is_asked_for_by_itself() {
+    fn one_step_is_polled_by_itself() {
         let step = "step_executions: [step-00000000-0000-0000-0000-000000000001]";
         assert_eq!(of_one_region(step), [DOWN[0], DOWN[2]]);
     }

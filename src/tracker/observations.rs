@@ -1,4 +1,4 @@
-//! What a response about a step or a workflow execution means for both.
+//! Applies a response about a step or a workflow execution to both.
 
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::model::{
 use crate::snapshot::Phase;
 
 impl Workflows {
-    /// The list of an image's executions tells of one. One that ended too long ago is not tracked.
+    /// The list of an image's executions returned one. One that ended too long ago is not tracked.
     pub(super) fn execution_found(
         &mut self,
         id: WorkflowExecutionId,
@@ -100,8 +100,7 @@ impl Workflows {
         }
     }
 
-    /// Takes in how an execution is, whatever response told it. Returns whether it has ended, as it
-    /// had not before.
+    /// Applies any response about an execution. Returns whether the execution has newly ended.
     fn observe_execution(
         &mut self,
         id: WorkflowExecutionId,
@@ -222,7 +221,7 @@ impl Workflows {
             c.notice(Notice::ExecutionsDenied);
         }
         if let Some(image) = image {
-            // The list of the image's executions tells the same, and more.
+            // The list of the image's executions returns the same, and more.
             return c.list_executions_of(image, now, Urgency::Waiting);
         }
         if let Some(schedule) = self.executions.schedule_mut(id) {
@@ -235,7 +234,7 @@ impl Workflows {
         c.queue.put(Call::GetWorkflowExecution(id), slot);
     }
 
-    /// A response to a call that began at `asked` told of a step.
+    /// A response to a call that began at `asked` has a step.
     pub(super) fn step_observed(
         &mut self,
         id: StepExecutionId,

@@ -11,12 +11,12 @@ pub enum Resource {
     /// An image build version with its workflow executions and their steps.
     Image(ImageArn),
     Pipeline(PipelineArn),
-    /// What is told of all builds of an image: account, region and name.
+    /// All builds of an image: account, region and name.
     ImageName(Arc<str>, Arc<str>, Arc<str>),
 }
 
-/// The owners of resources, as one target sees them. All answer at once, as they only compare what
-/// the trackers have claimed. What a tracker gives up leaves it in its changes.
+/// The owners of resources, as one target sees them. No method waits: they only compare what
+/// the trackers have claimed. A tracker gives up a resource through its changes.
 pub trait Ownership {
     /// Claims a resource. Returns whether it is this target's from now on; where it is not, the
     /// claim is made again when owners change.

@@ -1,10 +1,10 @@
-//! How many entries a page is asked to hold.
+//! The requested number of entries of a page.
 
 use crate::api::{Call, ErrorKind, Page};
 
-/// What the service's present model allows at most.
+/// The maximum of the service's present model.
 pub const LARGE: u16 = 100;
-/// What its older one allowed, and endpoints that follow it still do.
+/// The maximum of its older model, which some endpoints still follow.
 pub const SMALL: u16 = 25;
 
 /// The page size of one target and region: large until that was refused.
@@ -12,7 +12,7 @@ pub const SMALL: u16 = 25;
 pub(super) enum PageSize {
     #[default]
     Large,
-    /// A large page was refused; whether for its size, the same request for a small one tells.
+    /// A large page was refused. The same request for a small page shows whether for its size.
     Trying(Call),
     Small,
 }
@@ -25,14 +25,14 @@ impl PageSize {
         }
     }
 
-    /// The call is not made again: what it was to tell of the size, another call tells.
+    /// The call is not made again: another call has to show whether the size is the reason.
     pub(super) fn forget(&mut self, call: &Call) {
         if *self == Self::Trying(call.clone()) {
             *self = Self::Large;
         }
     }
 
-    /// Learns from an answer. Returns whether the same is to be asked for again, as a small page.
+    /// Applies a response. Returns whether the same page is to be requested again, as a small one.
     pub(super) fn refused(&mut self, call: &Call, page: &Page, failure: Option<ErrorKind>) -> bool {
         match (&*self, failure) {
             (Self::Large, Some(ErrorKind::Client)) if page.token.is_none() => {
@@ -49,7 +49,7 @@ impl PageSize {
                 *self = Self::Small;
                 false
             }
-            // Of several large pages that were under way together, each is asked for again.
+            // Of several large pages that were in flight together, each is requested again.
             (Self::Trying(_) | Self::Small, Some(ErrorKind::Client)) => page.size == LARGE,
             _ => false,
         }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn size_that_was_refused_is_not_asked_for_again() {
+    fn size_that_was_refused_is_not_requested_again() {
         let mut size = PageSize::default();
         assert!(size.refused(&images(), &page(100), Some(ErrorKind::Client)));
         assert_eq!(size.get(), 25);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn small_page_of_another_call_tells_nothing_about_the_size() {
+    fn small_page_of_another_call_decides_nothing_about_the_size() {
         let mut size = PageSize::default();
         assert!(size.refused(&images(), &page(100), Some(ErrorKind::Client)));
         assert!(!size.refused(&pipelines(), &page(25), None));

@@ -2,7 +2,7 @@
 //!
 //! A step is polled by a Get once, for its timeout and what its failure means. From then on one List
 //! refreshes all tracked steps of a workflow execution, where there are several. This view borrows
-//! the steps, the executions and the queue; what is observed is not its concern.
+//! the steps, the executions and the context. It does not apply responses.
 
 use std::time::Duration;
 
@@ -219,7 +219,7 @@ impl Polling<'_> {
     }
 
     /// Whether a List refreshes the step. One that is listed by itself must have been polled by a Get
-    /// before, as only that tells all; where all steps are tracked the List tells first.
+    /// before, as only its response has everything. Where all steps are tracked, the List comes first.
     fn is_shared(&self, id: &StepExecutionId) -> bool {
         let Some((record, schedule)) = self.steps.table().rows().row(id) else {
             return false;
@@ -242,7 +242,7 @@ impl Polling<'_> {
         execution.is_some_and(|id| self.executions.tracks_all_steps(id))
     }
 
-    /// Whether a Get is still to complete what Lists tell of the step.
+    /// Whether a Get is still to complete what Lists return of the step.
     pub(super) fn lacks_get(&self, id: &StepExecutionId) -> bool {
         let row = self.steps.table().rows().row(id);
         row.is_some_and(|(record, schedule)| !record.full && self.in_tracked_execution(schedule))
@@ -266,7 +266,7 @@ impl Polling<'_> {
         }
     }
 
-    /// Whether a Get of the step only completes what its List tells.
+    /// Whether a Get of the step only completes what its List returns.
     pub(super) fn get_only_completes(&self, id: &StepExecutionId) -> bool {
         let schedule = self.steps.schedule(id);
         self.lacks_get(id)

@@ -2,10 +2,11 @@
 //!
 //! A call waits at most once, and never while it is in flight.
 //!
-//! While the rate limit suffices nothing waits longer than it must. Where it doesn't, looks at steps
-//! near their timeout, and at failed ones of which a List has told, go first, and the others by how
-//! late they are, weighed by their urgency: what runs is late half as long as what waits, that half as
-//! long as discovery. Lateness grows while something waits, so nothing waits for ever.
+//! While the rate limit suffices, each call is made when it is due. Where it does not, polls of steps
+//! near their timeout go first, and those of failed steps that only a List has returned. All other
+//! calls follow by how overdue they are, weighted by urgency: a running step counts twice as much as
+//! one that waits, and that twice as much as discovery. Delay grows while a call waits, so that each
+//! call is made at last.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -17,21 +18,21 @@ use crate::api::{Call, Operation};
 /// How much it matters that a call is made in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// It sees a running step whose timeout comes before the look after this one, or asks for the
-    /// first time for one that FAILED.
+    /// It polls a running step whose timeout comes before the poll after this one, or is the first Get
+    /// of a step that FAILED.
     Hurried,
-    /// It sees a step that runs, or one of which nobody knows whether it does.
+    /// It polls a step that runs or may run.
     Running,
-    /// It sees what waits or has ended.
+    /// It polls what waits or has ended.
     Waiting,
-    /// It looks for what isn't known yet.
+    /// It discovers resources.
     Discovery,
 }
 
 impl Urgency {
     const ALL: [Self; 4] = [Self::Hurried, Self::Running, Self::Waiting, Self::Discovery];
 
-    /// Calls of two urgencies that have waited for times in this proportion are on a par.
+    /// Calls of two urgencies have equal priority when their delays are in this proportion.
     fn patience(self) -> u32 {
         match self {
             Self::Hurried | Self::Running => 1,
@@ -50,8 +51,8 @@ pub struct DueCall {
     pub urgency: Urgency,
 }
 
-/// After so many hurried calls in a row another one has its turn: where more steps are near their
-/// timeouts, or have failed, than the rate limit lets be seen, the others are still seen.
+/// After so many hurried calls in a row another one has its turn: the others are polled even
+/// where the rate limit does not suffice for all steps that have failed or are near their timeouts.
 const HURRIED_IN_A_ROW: u32 = 4;
 
 /// When a call is to be made.
@@ -121,7 +122,7 @@ impl Queue {
         self.put(call, slot);
     }
 
-    /// As [`Self::no_later`], but for a call that is in flight.
+    /// As [`Self::no_later`], except that nothing changes while the call is in flight.
     pub(super) fn request(&mut self, call: Call, slot: Slot) {
         if !self.in_flight(&call) {
             self.no_later(call, slot);
@@ -219,7 +220,7 @@ impl Queue {
                 turn = Some((u128::MAX, urgency));
                 break;
             }
-            // Lateness over patience, as whole numbers: the patiences divide 4.
+            // Delay divided by patience, in whole numbers: each patience divides 4.
             let late = (now - *due).as_nanos() * 4 / u128::from(urgency.patience());
             if turn.is_none_or(|(latest, _)| late > latest) {
                 turn = Some((late, urgency));

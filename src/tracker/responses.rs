@@ -1,4 +1,4 @@
-//! Calls out, responses in: the call that is due, and what a response means, one handler an operation.
+//! Calls out, responses in: makes the call that is due, and applies its response, with one handler an operation.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::changes::{Changes, Notice};
 use super::discovery::AccountList;
-use super::image::{Decision, ImageSource, ImageState, Standing};
+use super::image::{Decision, ImageSource, ImageState, Tracking};
 use super::machine::Tracker;
 use super::ownership::{Ownership, Resource};
 use super::pager::Pager;
@@ -195,7 +195,7 @@ impl Tracker {
         workflows
             .images
             .list_overdue_executions(&workflows.executions, c);
-        // After a reload some stay tracked until the pipelines tell whether they are selected.
+        // After a reload some stay tracked until the list of pipelines shows whether they are selected.
         let selected = workflows.images.iter();
         let selected = selected
             .filter(|(_, image)| image.is_tracked() && self.discovery.selects(image) == Some(true));
@@ -220,7 +220,7 @@ impl Tracker {
         self.pipelines.release(kept, &mut self.c);
         let built = |image: &ImageState| {
             let pipeline = image
-                .told
+                .observed
                 .as_ref()
                 .and_then(|image| image.pipeline.as_ref());
             !image.named && pipeline.is_some()
@@ -263,7 +263,7 @@ impl Tracker {
         match decision {
             Decision::Track => self.claim_image(arn, owners),
             Decision::Untrack => {
-                self.stop_image(arn, Standing::Unselected);
+                self.stop_image(arn, Tracking::Unselected);
                 self.c.changes.released.push(Resource::Image(arn.clone()));
             }
             Decision::Leave => {}

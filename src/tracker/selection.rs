@@ -1,4 +1,4 @@
-//! Which pipelines and images a target follows, by their names and tags.
+//! Selects the pipelines and images of a target by their names and tags.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct Selection {
     excluded_tags: Vec<(String, GlobMatcher)>,
 }
 
-/// What stands in the configuration, for one region.
+/// The selectors as in the configuration, for one region.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Written {
     region: String,
@@ -116,19 +116,19 @@ impl Selection {
         self.choosing_pipeline(pipeline).next().is_some()
     }
 
-    /// Whether a pipeline that is no longer there was one to follow: its name alone must tell, as
-    /// its tags have gone with it.
+    /// Whether a deleted pipeline was selected. Only its name can decide that, as its tags are deleted
+    /// too.
     pub fn chose_pipeline(&self, arn: &PipelineArn) -> bool {
         let by_name = self.tags.is_empty() && self.excluded_tags.is_empty();
         by_name && self.names_pipeline(arn)
     }
 
-    /// Whether a pipeline is selected as far as its name tells.
+    /// Whether a pipeline is selected as far as its name shows.
     pub fn names_pipeline(&self, arn: &PipelineArn) -> bool {
         !self.excludes_pipeline(arn) && self.places_of(arn).next().is_some()
     }
 
-    /// Whether an image is selected as far as its name tells.
+    /// Whether an image is selected as far as its name shows.
     pub fn names_image(&self, name: &str) -> bool {
         let is_match = |glob: &GlobMatcher| glob.is_match(name);
         self.images.iter().any(|(_, glob)| is_match(glob))
@@ -149,7 +149,7 @@ impl Selection {
         self.choosing_image(image).next().is_some()
     }
 
-    /// Whether the image is not to be followed, whatever pipeline built it.
+    /// Whether the image is excluded, whatever pipeline built it.
     pub fn excludes_image(&self, image: &Image) -> bool {
         self.excludes_name(&image.arn) || has_any(&self.excluded_tags, &image.tags)
     }

@@ -13,7 +13,7 @@ use crate::snapshot::{Observation, StepRecord};
 /// How soon after its timeout a step is polled: the service needs a moment to fail it.
 const AFTER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The operation that told of a step.
+/// The operation that returned a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObservedBy {
     Get,
@@ -62,7 +62,7 @@ pub(super) struct StepSchedule {
     pub left_out: bool,
     /// Polls that failed in a row.
     pub retries: Retries,
-    /// Gets that were to complete what Lists tell, and failed in a row.
+    /// Gets that were to complete what Lists return, and failed in a row.
     pub completion: Retries,
     /// The workflow execution that it is polled with.
     pub execution: Option<WorkflowExecutionId>,
@@ -143,8 +143,8 @@ impl StepSchedule {
         }
     }
 
-    /// How Gets that only complete what a List tells are repeated: what is known is as true as
-    /// before, so that a refusal is believed at once.
+    /// The policy of Gets that only complete what a List returns: the known values are still true, so
+    /// that a refusal is believed at once.
     pub(super) fn completion_policy(&self) -> Policy {
         Policy {
             gone_after: Some(Duration::ZERO),

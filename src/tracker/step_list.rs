@@ -27,9 +27,9 @@ impl StepList<'_> {
     pub(super) fn read(&mut self, page: StepPage, asked: Instant) {
         let id = self.id;
         self.revive();
-        let mut told = Vec::new();
+        let mut returned = Vec::new();
         for (step, answer) in page.entries {
-            told.push(step);
+            returned.push(step);
             self.step_found(step);
             if !self.polling().is_refreshed(id, &step) {
                 continue;
@@ -40,10 +40,10 @@ impl StepList<'_> {
                     self.workflows
                         .step_observed(step, answer, by, asked, self.c);
                 }
-                None => self.step_untold(step),
+                None => self.step_unparsed(step),
             }
         }
-        self.page_read(told, page.next, asked);
+        self.page_read(returned, page.next, asked);
     }
 
     /// The service knows the execution again, where it had not for an hour.
@@ -66,7 +66,7 @@ impl StepList<'_> {
         }
     }
 
-    /// A step that the List of a tracked execution tells of is tracked from now on, unless the
+    /// A step in the List of a tracked execution is tracked from now on, unless the
     /// configuration lists it for another target.
     fn step_found(&mut self, id: StepExecutionId) {
         let execution = self.id;
@@ -95,15 +95,15 @@ impl StepList<'_> {
             .track_discovered(record, execution, self.c.pace.interval);
     }
 
-    /// A List left out how a step is: that poll of it failed.
-    fn step_untold(&mut self, id: StepExecutionId) {
+    /// The status of a step is missing in a List: that poll of the step failed.
+    fn step_unparsed(&mut self, id: StepExecutionId) {
         let failure = self.workflows.steps.fail(&id, ErrorKind::Parse, self.c);
         if let Some(failure) = failure {
             self.polling().poll_at(id, failure.slot.due);
         }
     }
 
-    fn page_read(&mut self, told: Vec<StepExecutionId>, next: Option<String>, asked: Instant) {
+    fn page_read(&mut self, returned: Vec<StepExecutionId>, next: Option<String>, asked: Instant) {
         let (id, now) = (self.id, self.c.now.instant);
         let call = Call::ListWorkflowStepExecutions(id);
         let shared = self.polling().shared_steps(id);
@@ -111,7 +111,7 @@ impl StepList<'_> {
             return;
         };
         let listing = &mut schedule.listing;
-        listing.told.extend(told);
+        listing.returned.extend(returned);
         if !listing.pager.read(next) {
             // The steps of this page wait for the end of the List.
             let wanted = self.c.queue.remove(&call);
@@ -120,11 +120,11 @@ impl StepList<'_> {
             self.c.queue.put(call, Slot::new(now, urgency));
             return;
         }
-        let told = std::mem::take(&mut listing.told);
+        let returned = std::mem::take(&mut listing.returned);
         let next = listing.next.take();
         let partial = std::mem::take(&mut listing.partial);
         // What the List leaves out is polled by itself.
-        for step in shared.into_iter().filter(|step| !told.contains(step)) {
+        for step in shared.into_iter().filter(|step| !returned.contains(step)) {
             if let Some(schedule) = self.workflows.steps.schedule_mut(&step) {
                 schedule.left_out = true;
             }

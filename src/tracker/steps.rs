@@ -110,7 +110,7 @@ impl Steps {
         self.table.insert(record, StepSchedule::new(interval, true));
     }
 
-    /// Tracks a step that a List of its workflow execution tells of.
+    /// Tracks a step that a List of its workflow execution returned.
     pub(super) fn track_discovered(
         &mut self,
         record: StepRecord,
@@ -166,7 +166,7 @@ impl Steps {
         });
     }
 
-    /// Takes in a response about a step. `info_labels` come from the tags of its image.
+    /// Applies a response about a step. `info_labels` come from the tags of its image.
     pub(super) fn observe(
         &mut self,
         id: &StepExecutionId,
@@ -269,8 +269,8 @@ impl Steps {
         });
     }
 
-    /// A poll of the step that is due then. What a failure means no List tells, and whoever alerts
-    /// on it needs to know at once.
+    /// A poll of the step that is due then. No List returns what a failure means, and
+    /// alerts need that at once.
     pub(super) fn slot(&self, id: &StepExecutionId, due: Instant) -> Option<Slot> {
         let (record, schedule) = self.table.rows().row(id)?;
         let observed = record.observed.as_ref();
@@ -291,7 +291,7 @@ impl Steps {
         })
     }
 
-    /// Whether what a poll that began at `asked` told of the step is final. `execution` is `None`
+    /// Whether the response to a poll that began at `asked` is final. `execution` is `None`
     /// where the workflow execution cannot be polled.
     pub(super) fn is_settled(
         &self,

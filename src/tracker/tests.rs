@@ -200,8 +200,8 @@ impl Driver {
         let _ = self.returned(Call::GetWorkflowExecution(id), payload);
     }
 
-    fn listed_executions(&mut self, image: &ImageArn, told: &[(WorkflowExecutionId, &str)]) {
-        let entries = told.iter();
+    fn listed_executions(&mut self, image: &ImageArn, listed: &[(WorkflowExecutionId, &str)]) {
+        let entries = listed.iter();
         let page = ListPage {
             entries: entries
                 .map(|(id, status)| (*id, Some(execution(status))))
@@ -266,7 +266,7 @@ fn first() -> Page {
     }
 }
 
-/// The steps that a List of the execution tells of: the first of two, or both.
+/// The steps that a List of the execution returns: the first of two, or both.
 fn steps_of(
     id: WorkflowExecutionId,
     status: &str,
@@ -275,9 +275,9 @@ fn steps_of(
     let count = if status == "NEW" { 1 } else { 2 };
     let untold = status == "PENDING" && rollback.is_some();
     let of_it = (0..8).map(step_id).filter(|step| execution_id(step) == id);
-    let told = of_it.take(count).map(|id| {
+    let listed = of_it.take(count).map(|id| {
         let answer = (!untold).then(|| step(id, status, rollback));
         (id, answer)
     });
-    told.collect()
+    listed.collect()
 }

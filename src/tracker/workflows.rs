@@ -75,8 +75,8 @@ impl Workflows {
                 self.untrack_step(id, c);
                 continue;
             };
-            // It stays as one of the steps of its execution, and leaves with it, also where no List
-            // has told of it yet.
+            // It stays as one of the steps of its execution, and leaves with it, also before
+            // a List has returned it.
             if !all.steps.contains(&id) {
                 all.steps.push(id);
             }
@@ -192,7 +192,7 @@ impl Workflows {
             return;
         };
         c.retention.cancel(&Expiring::Execution(id), all.expires);
-        // A listed step need not be among those that the Lists have told of.
+        // A listed step need not be among those that the Lists have returned.
         let mut steps = all.steps;
         for step in self.executions.unsettled(id) {
             if !steps.contains(step) {
@@ -209,7 +209,7 @@ impl Workflows {
             match listed {
                 Some(false) => self.untrack_step(step, c),
                 Some(true) if !settled => stay.push(step),
-                // Its Get was to complete what the List of all steps told.
+                // Its Get was to complete what the List of all steps returned.
                 Some(true) => {
                     c.queue.remove(&Call::GetWorkflowStepExecution(step));
                 }

@@ -207,7 +207,7 @@ fn failed_image_whose_retry_succeeded_between_two_lists_stays_until_its_executio
     );
 }
 
-/// A tracker whose Lists told of two steps a while ago, of which no Get has told yet.
+/// A tracker whose Lists returned two steps a while ago, which no Get has returned yet.
 fn told_by_lists() -> (Driver, [StepExecutionId; 2]) {
     let steps = [step_id(0), step_id(2)];
     let mut driver = Driver::new(naming(&steps.map(|step| execution_id(&step))), 1);

@@ -173,8 +173,9 @@ impl Play {
                     Payload::GetWorkflowExecution(*id, execution(execution_status))
                 }
                 Call::ListWorkflowExecutions(arn) => {
-                    let told = [execution_status, "PENDING"].map(|status| Some(execution(status)));
-                    let entries = executions_of(arn).into_iter().zip(told);
+                    let listed =
+                        [execution_status, "PENDING"].map(|status| Some(execution(status)));
+                    let entries = executions_of(arn).into_iter().zip(listed);
                     let page = ListPage {
                         entries: entries.collect(),
                         next: None,
