@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::known::{known, part, text};
+use super::known::{image_parts, known, text, value, workflow_parts};
 use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{
@@ -74,6 +74,8 @@ impl WorkflowRecord {
         let group = text(response.parallel_group.as_deref());
         let parallel_group = known(group, before, |one| &one.parallel_group);
         let totals = response.totals.as_ref();
+        let [account_id, image_name, image_version, image_arn] = image_parts(&image);
+        let [workflow_name, kind, workflow_version, workflow_arn] = workflow_parts(&workflow);
         let planned = totals.map(|totals| totals.planned);
         let observed = WorkflowObservation {
             status: response.status.clone(),
@@ -84,28 +86,19 @@ impl WorkflowRecord {
             retried: known(response.retried, before, |one| &one.retried),
             message: response.message.as_deref().map(Arc::from),
             identity: LabelText::new([
-                (names::ACCOUNT_ID, part(&image, ImageArn::account_id)),
+                (names::ACCOUNT_ID, account_id),
                 (names::REGION, region),
-                (names::IMAGE, part(&image, ImageArn::name)),
-                (names::WORKFLOW, part(&workflow, WorkflowArn::name)),
+                (names::IMAGE, image_name),
+                (names::WORKFLOW, workflow_name),
                 (names::WORKFLOW_EXECUTION_ID, &self.id.to_string()),
             ]),
             details: LabelText::new([
-                (names::WORKFLOW_TYPE, part(&workflow, WorkflowArn::kind)),
-                (
-                    names::WORKFLOW_VERSION,
-                    part(&workflow, WorkflowArn::version),
-                ),
-                (names::IMAGE_VERSION, part(&image, ImageArn::version)),
-                (names::PARALLEL_GROUP, part(&parallel_group, |group| group)),
-                (
-                    names::IMAGE_BUILD_VERSION_ARN,
-                    part(&image, ImageArn::as_str),
-                ),
-                (
-                    names::WORKFLOW_BUILD_VERSION_ARN,
-                    part(&workflow, WorkflowArn::as_str),
-                ),
+                (names::WORKFLOW_TYPE, kind),
+                (names::WORKFLOW_VERSION, workflow_version),
+                (names::IMAGE_VERSION, image_version),
+                (names::PARALLEL_GROUP, value(&parallel_group)),
+                (names::IMAGE_BUILD_VERSION_ARN, image_arn),
+                (names::WORKFLOW_BUILD_VERSION_ARN, workflow_arn),
             ]),
             image,
             workflow,

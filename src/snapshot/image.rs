@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::known::{part, text};
+use super::known::{text, value};
 use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{
@@ -94,6 +94,7 @@ impl ImageRecord {
         let kind = known(&image.kind, &self.kind);
         let build_type = known(&image.build_type, &self.build_type);
         let pipeline = image.pipeline.clone().or_else(|| self.pipeline.clone());
+        let pipeline_name = pipeline.as_ref().map_or("", PipelineArn::name);
         let failure = (image.status == ImageStatus::Failed).then(|| {
             let earlier = self.failure.as_ref().map(|record| &record.failure);
             FailureRecord::new(image.failure.clone().unwrap_or_default(), earlier)
@@ -105,13 +106,10 @@ impl ImageRecord {
             log_group: known(&image.log_group, &self.log_group),
             failure: failure.flatten().map(Arc::new),
             details: LabelText::new([
-                (names::PIPELINE, part(&pipeline, PipelineArn::name)),
-                (names::PLATFORM, part(&platform, |platform| platform)),
-                (names::TYPE, part(&kind, |kind| kind)),
-                (
-                    names::BUILD_TYPE,
-                    part(&build_type, |build_type| build_type),
-                ),
+                (names::PIPELINE, pipeline_name),
+                (names::PLATFORM, value(&platform)),
+                (names::TYPE, value(&kind)),
+                (names::BUILD_TYPE, value(&build_type)),
                 (names::IMAGE_BUILD_VERSION_ARN, self.arn.as_str()),
             ]),
             pipeline,
@@ -150,31 +148,16 @@ fn failure_labels(failure: &ImageFailure) -> Vec<LabelText> {
     let step_execution_id = failure.step_execution_id.map(|id| id.to_string());
     let labels = |region: &RegionFailure| {
         LabelText::new([
-            (names::STAGE, part(&failure.stage, String::as_str)),
-            (names::FAILED_STEP, part(&failure.step, String::as_str)),
-            (
-                names::STEP_EXECUTION_ID,
-                part(&step_execution_id, String::as_str),
-            ),
-            (names::COMPONENT, part(&failure.component, String::as_str)),
-            (names::PHASE, part(&failure.phase, String::as_str)),
-            (
-                names::COMPONENT_STEP,
-                part(&failure.component_step, String::as_str),
-            ),
-            (
-                names::COMPONENT_ACTION,
-                part(&failure.component_action, String::as_str),
-            ),
-            (names::TARGET_REGION, part(&region.region, String::as_str)),
-            (
-                names::TARGET_ACCOUNT_ID,
-                part(&region.account_id, String::as_str),
-            ),
-            (
-                names::CONFIGURATION_STEP,
-                part(&region.configuration_step, String::as_str),
-            ),
+            (names::STAGE, value(&failure.stage)),
+            (names::FAILED_STEP, value(&failure.step)),
+            (names::STEP_EXECUTION_ID, value(&step_execution_id)),
+            (names::COMPONENT, value(&failure.component)),
+            (names::PHASE, value(&failure.phase)),
+            (names::COMPONENT_STEP, value(&failure.component_step)),
+            (names::COMPONENT_ACTION, value(&failure.component_action)),
+            (names::TARGET_REGION, value(&region.region)),
+            (names::TARGET_ACCOUNT_ID, value(&region.account_id)),
+            (names::CONFIGURATION_STEP, value(&region.configuration_step)),
         ])
     };
     let regions = match failure.regions.is_empty() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::model::{ImageArn, WorkflowArn};
+
 /// Returns `new`, or else the value of the earlier record.
 pub(super) fn known<B, T: Clone>(
     new: Option<T>,
@@ -16,7 +18,21 @@ pub(super) fn text(text: Option<&str>) -> Option<Arc<str>> {
     text.filter(|text| !text.is_empty()).map(Arc::from)
 }
 
-/// Returns a part of a resource for a label: empty where the resource is unknown.
-pub(super) fn part<'a, T>(resource: &'a Option<T>, part: impl Fn(&'a T) -> &'a str) -> &'a str {
-    resource.as_ref().map_or("", part)
+/// Returns the value of a label: empty where it is unknown.
+pub(super) fn value(text: &Option<impl AsRef<str>>) -> &str {
+    text.as_ref().map_or("", AsRef::as_ref)
+}
+
+/// Returns account, name, version and text of an ARN for labels: empty where it is unknown.
+pub(super) fn image_parts(image: &Option<ImageArn>) -> [&str; 4] {
+    image.as_ref().map_or([""; 4], |arn| {
+        [arn.account_id(), arn.name(), arn.version(), arn.as_str()]
+    })
+}
+
+/// Returns name, type, version and text of an ARN for labels: empty where it is unknown.
+pub(super) fn workflow_parts(workflow: &Option<WorkflowArn>) -> [&str; 4] {
+    workflow.as_ref().map_or([""; 4], |arn| {
+        [arn.name(), arn.kind(), arn.version(), arn.as_str()]
+    })
 }

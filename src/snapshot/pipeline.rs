@@ -1,6 +1,6 @@
 //! The record of a pipeline.
 
-use super::known::part;
+use super::known::value;
 use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{ImageStatus, Pipeline, PipelineArn, Timestamp};
@@ -47,8 +47,8 @@ impl PipelineRecord {
                 (names::PIPELINE, pipeline.arn.name()),
             ]),
             details: LabelText::new([
-                (names::PLATFORM, part(&pipeline.platform, String::as_str)),
-                (names::SCHEDULE, part(&pipeline.schedule, String::as_str)),
+                (names::PLATFORM, value(&pipeline.platform)),
+                (names::SCHEDULE, value(&pipeline.schedule)),
             ]),
             arn: pipeline.arn.clone(),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::known::{known, part, text};
+use super::known::{image_parts, known, text, value, workflow_parts};
 use super::table::Record;
 use crate::api::ErrorKind;
 use crate::labels::{LabelText, names};
@@ -269,29 +269,22 @@ impl Subject {
         let id = response.workflow_execution_id;
         let workflow_execution_id = known(id, before, |one| &one.workflow_execution_id);
         let id = workflow_execution_id.map(|id| id.to_string());
+        let [account_id, image_name, image_version, image_arn] = image_parts(&image);
+        let [workflow_name, kind, workflow_version, workflow_arn] = workflow_parts(&workflow);
         Self {
             identity: LabelText::new([
-                (names::ACCOUNT_ID, part(&image, ImageArn::account_id)),
+                (names::ACCOUNT_ID, account_id),
                 (names::REGION, region),
-                (names::IMAGE, part(&image, ImageArn::name)),
-                (names::WORKFLOW, part(&workflow, WorkflowArn::name)),
+                (names::IMAGE, image_name),
+                (names::WORKFLOW, workflow_name),
             ]),
             details: LabelText::new([
-                (names::IMAGE_VERSION, part(&image, ImageArn::version)),
-                (names::WORKFLOW_TYPE, part(&workflow, WorkflowArn::kind)),
-                (
-                    names::WORKFLOW_VERSION,
-                    part(&workflow, WorkflowArn::version),
-                ),
-                (names::WORKFLOW_EXECUTION_ID, part(&id, String::as_str)),
-                (
-                    names::IMAGE_BUILD_VERSION_ARN,
-                    part(&image, ImageArn::as_str),
-                ),
-                (
-                    names::WORKFLOW_BUILD_VERSION_ARN,
-                    part(&workflow, WorkflowArn::as_str),
-                ),
+                (names::IMAGE_VERSION, image_version),
+                (names::WORKFLOW_TYPE, kind),
+                (names::WORKFLOW_VERSION, workflow_version),
+                (names::WORKFLOW_EXECUTION_ID, value(&id)),
+                (names::IMAGE_BUILD_VERSION_ARN, image_arn),
+                (names::WORKFLOW_BUILD_VERSION_ARN, workflow_arn),
             ]),
             workflow_execution_id,
             image,
@@ -305,11 +298,12 @@ impl Definition {
         let name = known(text(response.name.as_deref()), before, |one| &one.name);
         let action = known(text(response.action.as_deref()), before, |one| &one.action);
         let on_failure = known(response.on_failure.clone(), before, |one| &one.on_failure);
+        let on_failure_text = on_failure.as_ref().map_or("", OnFailure::as_str);
         Self {
-            identity: LabelText::new([(names::STEP, part(&name, |name| name))]),
+            identity: LabelText::new([(names::STEP, value(&name))]),
             details: LabelText::new([
-                (names::ACTION, part(&action, |action| action)),
-                (names::ON_FAILURE, part(&on_failure, OnFailure::as_str)),
+                (names::ACTION, value(&action)),
+                (names::ON_FAILURE, on_failure_text),
             ]),
             name,
             action,
