@@ -1,7 +1,7 @@
-//! Step files, looked at every few seconds, beside all else: a file system that does not answer
-//! holds up nothing but this.
+//! Watches the step files: checks them every few seconds, and reads them again after a change.
 //!
-//! Reads them anew where they changed, and hands over what came of it; puts nothing into force.
+//! Runs in its own task, so that a slow file system delays nothing else. Only returns what it read;
+//! `app` applies it.
 
 use std::time::Duration;
 
@@ -11,38 +11,38 @@ use tokio::task::JoinHandle;
 use super::source::Lookup;
 use crate::config::{Checked, Origin, Problem, StepFiles};
 
-/// What changed is in force two to three times later.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A change is effective after two to three times this interval.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The configuration that is in force, read with the step files as they are now.
+/// The effective configuration, read again with the current step files.
 #[derive(Debug)]
 pub(super) struct Reread {
     pub read: Result<Checked, Vec<Problem>>,
-    /// Of what was in force when it was read.
+    /// The generation of the configuration that was effective when it was read.
     generation: u64,
 }
 
-/// Whose step files are looked at.
+/// The effective configuration, whose step files are checked.
 #[derive(Clone, Debug)]
-struct InForce {
+struct Effective {
     origin: Origin,
     step_files: StepFiles,
-    /// Somebody else found the step files wrong since: they are to be read whatever they hold.
+    /// A reload found the step files invalid, so they are read again even without a change.
     doubted: bool,
     generation: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct StepFilesWatch {
-    in_force: watch::Sender<InForce>,
+    effective: watch::Sender<Effective>,
     rereads: mpsc::Receiver<Reread>,
     task: JoinHandle<()>,
 }
 
 impl StepFilesWatch {
-    /// Looks at the step files of the configuration, which were read as told.
+    /// Starts to check the step files of the configuration, which were last read as `step_files`.
     pub(super) fn start(origin: Origin, step_files: StepFiles, environment: Lookup) -> Self {
-        let (in_force, current) = watch::channel(InForce {
+        let (effective, current) = watch::channel(Effective {
             origin,
             step_files,
             doubted: false,
@@ -50,42 +50,42 @@ impl StepFilesWatch {
         });
         let (sender, rereads) = mpsc::channel(1);
         Self {
-            in_force,
+            effective,
             rereads,
-            task: tokio::spawn(look_on(current, sender, environment)),
+            task: tokio::spawn(watch_files(current, sender, environment)),
         }
     }
 
-    /// From now on looks at those of this configuration.
+    /// Replaces the configuration whose step files are checked.
     pub(super) fn now(&self, origin: Origin, step_files: StepFiles) {
-        self.in_force.send_modify(|in_force| {
-            *in_force = InForce {
+        self.effective.send_modify(|effective| {
+            *effective = Effective {
                 origin,
                 step_files,
                 doubted: false,
-                generation: in_force.generation + 1,
+                generation: effective.generation + 1,
             };
         });
     }
 
-    /// Reads them again even if they are what they were: somebody else found them wrong, but they may
-    /// be right again before the next look, which then sees no change.
+    /// Reads the step files again even without a change: a reload found them invalid, but they can be
+    /// valid again before the next check, which then sees no change.
     pub(super) fn doubt(&self) {
-        self.in_force.send_modify(|in_force| {
-            in_force.doubted = true;
-            in_force.generation += 1;
+        self.effective.send_modify(|effective| {
+            effective.doubted = true;
+            effective.generation += 1;
         });
     }
 
-    /// Waits until step files of the configuration in force changed.
+    /// Waits until step files of the effective configuration have changed.
     pub(super) async fn changed(&mut self) -> Reread {
         while let Some(reread) = self.rereads.recv().await {
-            // What another one has replaced meanwhile must not come back.
-            if reread.generation == self.in_force.borrow().generation {
+            // A configuration that was replaced in the meantime must not return.
+            if reread.generation == self.effective.borrow().generation {
                 return reread;
             }
         }
-        // It ends by a defect alone, which must not go unnoticed.
+        // The task ends only by a panic, which must not go unnoticed.
         match (&mut self.task).await {
             Err(failure) => std::panic::resume_unwind(failure.into_panic()),
             Ok(()) => std::future::pending().await,
@@ -93,60 +93,60 @@ impl StepFilesWatch {
     }
 }
 
-async fn look_on(
-    mut current: watch::Receiver<InForce>,
+async fn watch_files(
+    mut current: watch::Receiver<Effective>,
     rereads: mpsc::Sender<Reread>,
     environment: Lookup,
 ) {
     loop {
-        let in_force = current.borrow_and_update().clone();
+        let effective = current.borrow_and_update().clone();
         tokio::select! {
-            // What is under way, if that ever ends, is about files that no longer matter.
+            // The check in progress is of files that no longer matter.
             changed = current.changed() => if changed.is_err() { return },
-            () = look_at(in_force, &rereads, &environment) => return,
+            () = check(effective, &rereads, &environment) => return,
         }
     }
 }
 
-/// Ends when nobody listens any more.
-async fn look_at(in_force: InForce, rereads: &mpsc::Sender<Reread>, environment: &Lookup) {
-    let InForce {
+/// Checks the step files until the receiver is dropped.
+async fn check(effective: Effective, rereads: &mpsc::Sender<Reread>, environment: &Lookup) {
+    let Effective {
         origin,
         step_files,
         mut doubted,
         generation,
-    } = in_force;
+    } = effective;
     if !step_files.are_named() {
         return std::future::pending().await;
     }
-    let mut taken = step_files.clone();
+    let mut applied = step_files.clone();
     let mut last = step_files;
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let looked = aside({
+        tokio::time::sleep(CHECK_INTERVAL).await;
+        let found = aside({
             let last = last.clone();
             move || last.look()
         });
-        let looked = looked.await;
-        // Half a list is a list too, so a file is read only when it is no longer being written:
-        // when it was the same twice.
-        if looked == last && (doubted || looked != taken) {
+        let found = found.await;
+        // Half a list is a valid list, so a file is read only after it has been written completely:
+        // when two checks agree.
+        if found == last && (doubted || found != applied) {
             let (origin, environment) = (origin.clone(), environment.clone());
             let read = aside(move || origin.read(&*environment)).await;
             doubted = false;
-            taken = match &read {
+            applied = match &read {
                 Ok(checked) => checked.step_files.clone(),
-                Err(_) => looked.clone(),
+                Err(_) => found.clone(),
             };
             if rereads.send(Reread { read, generation }).await.is_err() {
                 return;
             }
         }
-        last = looked;
+        last = found;
     }
 }
 
-/// On a thread that may wait for a file system.
+/// Runs the work on a thread that may wait for a file system.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,

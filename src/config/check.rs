@@ -6,7 +6,7 @@ use std::path::Path;
 use super::keys::Config;
 
 /// Prints for each file `FILE: OK`, or a line for every problem; warnings come before the `OK`.
-/// Answers whether all files are right; fails only where the output does.
+/// Returns whether all files are valid. An error is one of the output.
 pub fn check_config<P: AsRef<Path>>(
     files: &[P],
     env: &dyn Fn(&str) -> Option<String>,

@@ -4,7 +4,7 @@ use super::lists::Map;
 use super::names::TAG_KEY;
 use super::section::Kind;
 use super::shape::Shape;
-use super::values::{Fault, Single, Text};
+use super::values::{Single, Text, TextFault};
 use crate::labels::names::RESERVED;
 
 /// The prefix of the labels of tags.
@@ -53,7 +53,7 @@ pub(super) const TAG_LABELS: Single<Vec<TagLabel>> = Single {
 /// Labels of the user's own.
 pub(super) const LABELS: Map<Text<String>> = Map {
     of: Text::like("a string", "", |text| match text.text.as_ref() {
-        "" => Err(Fault::Says(
+        "" => Err(TextFault::Says(
             "is empty, and Prometheus drops empty labels; write a value or remove the label"
                 .to_owned(),
         )),

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_as_few_digits_as_tell_them_apart() {
+    fn figures_have_the_fewest_digits_that_differ() {
         assert_eq!(apart(10.0, 5.0), ("10".into(), "5".into()));
         assert_eq!(
             apart(1.0 / 120.0, 0.001),

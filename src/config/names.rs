@@ -5,7 +5,7 @@ use globset::{Glob, GlobBuilder};
 use super::lists::{List, Map};
 use super::shape::{Rule, Shape};
 use super::substitution::Substituted;
-use super::values::{Fault, Once, Text, right};
+use super::values::{Once, Text, TextFault, right};
 
 /// Names have at most 128 characters. A much longer glob may not compile to a matcher, which nothing
 /// would notice before it is used.
@@ -53,7 +53,7 @@ pub(super) const GLOB: Text<Glob> = Text {
     parse: |text| match text.text.is_empty() {
         true => {
             let fault = "is empty and matches nothing; write * for every name";
-            Err(Fault::Says(fault.to_owned()))
+            Err(TextFault::Says(fault.to_owned()))
         }
         false => glob(text),
     },
@@ -83,14 +83,14 @@ pub(super) const fn name_globs(wanted: &'static str) -> List<Text<Glob>> {
 pub(super) const GLOB_ONCE: Once = Once::InList("the glob {} is listed twice; keep one");
 
 /// Refuses a glob that matches no name as in ARNs.
-pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
+pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, TextFault> {
     let glob = (GLOB.parse)(text)?;
-    if literals(glob.glob()).all(may_stand_in_a_name) {
+    if literals(glob.glob()).all(is_name_character) {
         return Ok(glob);
     }
     let quoted = text.quoted();
     if glob.glob().starts_with("arn:") {
-        return Err(Fault::Says(format!(
+        return Err(TextFault::Says(format!(
             "{quoted} is an ARN, but these globs match names; write the name from the ARN, such as golden-linux"
         )));
     }
@@ -99,15 +99,15 @@ pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
         true => "the name as in the ARN, such as golden-linux".to_owned(),
         false => as_in_an_arn(glob.glob()),
     };
-    Err(Fault::Says(format!(
+    Err(TextFault::Says(format!(
         "{quoted} matches no name: names in ARNs have only lower-case letters, digits, - and _; write {right}"
     )))
 }
 
 /// A name holds no `/`, but if one ever did, `*` should still match it.
-fn glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
+fn glob(text: &Substituted<'_>) -> Result<Glob, TextFault> {
     if text.text.len() > LONGEST_GLOB {
-        return Err(Fault::Says(format!(
+        return Err(TextFault::Says(format!(
             "{} is longer than {LONGEST_GLOB} characters; shorten it with *, or split it into two entries",
             text.quoted()
         )));
@@ -115,7 +115,7 @@ fn glob(text: &Substituted<'_>) -> Result<Glob, Fault> {
     let glob = GlobBuilder::new(&text.text).backslash_escape(true).build();
     glob.map_err(|error| {
         let fault = glob_fault(error.kind());
-        Fault::Says(format!("{} is not a glob: {fault}", text.quoted()))
+        TextFault::Says(format!("{} is not a glob: {fault}", text.quoted()))
     })
 }
 
@@ -161,7 +161,7 @@ fn literals(glob: &str) -> impl Iterator<Item = char> {
     })
 }
 
-fn may_stand_in_a_name(c: char) -> bool {
+fn is_name_character(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'
 }
 
@@ -169,7 +169,7 @@ fn may_stand_in_a_name(c: char) -> bool {
 fn as_in_an_arn(glob: &str) -> String {
     let letter = |c: char| match c {
         c if c.is_ascii_uppercase() => c.to_ascii_lowercase(),
-        c if may_stand_in_a_name(c) || "*?[]{},!^\\".contains(c) => c,
+        c if is_name_character(c) || "*?[]{},!^\\".contains(c) => c,
         _ => '-',
     };
     glob.trim().chars().map(letter).collect()
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_glob_takes_as_it_is_must_stand_in_names() {
+    fn literal_characters_of_a_glob_are_found() {
         for (glob, taken) in [
             ("golden-*", "golden-"),
             ("[Gg]olden?", "olden"),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_as_they_stand_in_arns() {
+    fn name_is_written_as_in_arns() {
         assert_eq!(as_in_an_arn("Golden Linux"), "golden-linux");
         assert_eq!(as_in_an_arn("Golden *"), "golden-*");
         assert_eq!(as_in_an_arn(" golden.linux"), "golden-linux");

@@ -20,7 +20,7 @@ pub(super) struct Place {
 
 /// Is shared by all code that reads a part of the configuration.
 pub(super) struct Reading<'e> {
-    /// Answers `${VAR}`.
+    /// Returns the value of a variable.
     pub env: &'e dyn Fn(&str) -> Option<String>,
     /// What the paths of step files are relative to.
     pub folder: PathBuf,

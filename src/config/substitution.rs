@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_a_value_is_told() {
+    fn every_mistake_of_a_value_is_an_error() {
         let faults = substitute("${ONE} ${TEAM} ${TWO} $THREE ${4}${", &env).unwrap_err();
         assert_eq!(faults.len(), 5, "{faults:#?}");
     }

@@ -7,12 +7,12 @@ use super::surrogates::{PAIR, pair, unit};
 
 /// What is wrong with a text, and where.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct SyntaxFault {
     pub at: Position,
     pub message: String,
 }
 
-impl Fault {
+impl SyntaxFault {
     pub(super) fn new(at: Position, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { at, message }
@@ -31,7 +31,7 @@ const NO_MAPPING: &str =
     "this line does not belong to a mapping; indent all keys of a mapping equally";
 
 /// Names the mistake where the parser stopped.
-pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> Fault {
+pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> SyntaxFault {
     let stop = Stop::new(text, at);
     let bracket = open.iter().rev().find_map(|opened| opened.bracket(text));
     let named = stop.indicator(bracket.is_some());
@@ -43,7 +43,7 @@ pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> Fault {
             .or_else(|| stop.tab(at.line + 1)),
     });
     named.unwrap_or_else(|| {
-        Fault::new(
+        SyntaxFault::new(
             at,
             "this is not valid YAML; check the indentation, the quotes and the brackets",
         )
@@ -51,14 +51,17 @@ pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> Fault {
 }
 
 /// Finds the first character that YAML does not allow.
-pub(super) fn control_character(text: &str) -> Option<Fault> {
+pub(super) fn control_character(text: &str) -> Option<SyntaxFault> {
     let refused = |c: char| {
         c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
             || matches!(c, '\u{fffe}' | '\u{ffff}')
     };
     let (before, rest) = text.split_at(text.find(refused)?);
     let refused = rest.chars().next()?;
-    Some(Fault::new(Position::behind(before), not_allowed(refused)))
+    Some(SyntaxFault::new(
+        Position::behind(before),
+        not_allowed(refused),
+    ))
 }
 
 fn not_allowed(c: char) -> String {
@@ -107,15 +110,15 @@ impl<'a> Stop<'a> {
     }
 
     /// Names the mistake at an alias, a quote, a colon or a reserved character.
-    fn indicator(&self, in_brackets: bool) -> Option<Fault> {
+    fn indicator(&self, in_brackets: bool) -> Option<SyntaxFault> {
         let message = match self.rest.chars().next()? {
             '*' => {
                 "this alias (*name) has no anchor (&name) before it; define it above, or quote the text"
             }
-            c @ '\u{feff}' => return Some(Fault::new(self.at, not_allowed(c))),
+            c @ '\u{feff}' => return Some(SyntaxFault::new(self.at, not_allowed(c))),
             c @ ('@' | '`' | '%') => {
                 let message = format!("a value cannot begin with {c}; quote the value");
-                return Some(Fault::new(self.at, message));
+                return Some(SyntaxFault::new(self.at, message));
             }
             quote @ ('"' | '\'') => return self.quote(quote, in_brackets),
             ':' if !in_brackets => {
@@ -123,10 +126,10 @@ impl<'a> Stop<'a> {
             }
             _ => return None,
         };
-        Some(Fault::new(self.at, message))
+        Some(SyntaxFault::new(self.at, message))
     }
 
-    fn quote(&self, quote: char, in_brackets: bool) -> Option<Fault> {
+    fn quote(&self, quote: char, in_brackets: bool) -> Option<SyntaxFault> {
         let mut quoted = self.rest[1..].chars();
         while let Some(c) = quoted.next() {
             let behind = quoted.as_str();
@@ -134,7 +137,10 @@ impl<'a> Stop<'a> {
                 let backslash = self.text.len() - behind.len() - 1;
                 let escape = &self.text[backslash..];
                 if let Some(fault) = escape_fault(escape) {
-                    return Some(Fault::new(Position::behind(&self.text[..backslash]), fault));
+                    return Some(SyntaxFault::new(
+                        Position::behind(&self.text[..backslash]),
+                        fault,
+                    ));
                 }
                 let skipped = pair(escape).map_or(0, |_| PAIR - 2);
                 quoted.nth(skipped);
@@ -150,10 +156,10 @@ impl<'a> Stop<'a> {
             }
         }
         let message = "this quote is not closed; close it";
-        Some(Fault::new(self.at, message))
+        Some(SyntaxFault::new(self.at, message))
     }
 
-    fn in_brackets(&self, bracket: Stop<'_>) -> Option<Fault> {
+    fn in_brackets(&self, bracket: Stop<'_>) -> Option<SyntaxFault> {
         let Position { line, column } = bracket.at;
         let behind = bracket.rest.len().saturating_sub(self.rest.len());
         let inside = bracket.rest.get(1..behind).unwrap_or_default();
@@ -170,7 +176,7 @@ impl<'a> Stop<'a> {
                 "the mapping that begins with {{ at line {line}, column {column} is invalid here; separate its entries with commas and close it with }}"
             )
         };
-        Some(Fault::new(self.at, message))
+        Some(SyntaxFault::new(self.at, message))
     }
 
     fn line(&self, number: usize) -> &'a str {
@@ -178,15 +184,15 @@ impl<'a> Stop<'a> {
     }
 
     /// A tab that indents a line.
-    fn tab(&self, line: usize) -> Option<Fault> {
+    fn tab(&self, line: usize) -> Option<SyntaxFault> {
         let column = 1 + self.line(line).find(|c| c != ' ')?;
         let message = "this line is indented with a tab; indent it with spaces";
         let is_tab = self.line(line)[column - 1..].starts_with('\t');
-        is_tab.then(|| Fault::new(Position { line, column }, message))
+        is_tab.then(|| SyntaxFault::new(Position { line, column }, message))
     }
 
     /// A line that does not continue what is open.
-    fn entry(&self, open: &[Opened]) -> Option<Fault> {
+    fn entry(&self, open: &[Opened]) -> Option<SyntaxFault> {
         let indentation = self.before.len() - self.before.trim_start_matches(' ').len();
         if !self.before.trim_matches([' ', '-']).is_empty() {
             return None;
@@ -210,7 +216,7 @@ impl<'a> Stop<'a> {
             column: indentation + 1,
             ..self.at
         };
-        Some(Fault::new(at, message))
+        Some(SyntaxFault::new(at, message))
     }
 }
 

@@ -9,7 +9,7 @@ use super::names::{GLOB_ONCE, name_glob, name_globs};
 use super::node::Value;
 use super::section::{Entries, Kind};
 use super::shape::{Rule, listed};
-use super::values::{Fault, Once, Text, right, text};
+use super::values::{Once, Text, TextFault, right, text};
 use crate::model::identifier;
 use crate::model::{ImageArn, PipelineArn, StepExecutionId, WorkflowExecutionId};
 
@@ -58,7 +58,7 @@ pub(super) const EXTERNAL_ID: Text<String> = Text {
     wanted: "a string of 2 to 1224 characters",
     parse: |text| {
         right(text, identifier::is_external_id)
-            .map_err(|_| Fault::Says(format!("this is not {}", EXTERNAL_ID.rule.wanted)))
+            .map_err(|_| TextFault::Says(format!("this is not {}", EXTERNAL_ID.rule.wanted)))
     },
     text: |_| SECRET.to_owned(),
     once: |_| Once::Never,
@@ -88,8 +88,8 @@ pub(super) const ENDPOINT_URL: Text<String> = Text {
     ..Text::like("a URL", "", |text| match endpoint_fault(&text.text) {
         None => Ok(text.text.as_ref().to_owned()),
         // It may contain a password.
-        Some(fault) if text.text.contains('@') => Err(Fault::Says(fault.to_owned())),
-        Some(fault) => Err(Fault::Says(format!("{} {fault}", text.quoted()))),
+        Some(fault) if text.text.contains('@') => Err(TextFault::Says(fault.to_owned())),
+        Some(fault) => Err(TextFault::Says(format!("{} {fault}", text.quoted()))),
     })
 };
 
@@ -99,7 +99,7 @@ pub(super) const STEP_ID: Text<StepExecutionId> = Text {
         "a step execution id, such as step-01234567-89ab-cdef-0123-456789abcdef",
     ),
     wanted: "a step execution id",
-    parse: |text| text.text.parse().map_err(|_| Fault::Unlike),
+    parse: |text| text.text.parse().map_err(|_| TextFault::Unlike),
     text: StepExecutionId::to_string,
     once: |_| Once::IdInFile("the step execution {} is listed twice; keep one"),
 };
@@ -111,7 +111,7 @@ pub(super) const WORKFLOW_IDS: List<Text<WorkflowExecutionId>> = List {
             "a workflow execution id, such as wf-01234567-89ab-cdef-0123-456789abcdef",
         ),
         wanted: "a workflow execution id",
-        parse: |text| text.text.parse().map_err(|_| Fault::Unlike),
+        parse: |text| text.text.parse().map_err(|_| TextFault::Unlike),
         text: WorkflowExecutionId::to_string,
         once: |_| Once::IdInFile("the workflow execution {} is listed twice; keep one"),
     },
@@ -126,7 +126,7 @@ pub(super) const IMAGE_ARNS: List<Text<ImageArn>> = List {
             "the ARN of an image build version, such as arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1",
         ),
         wanted: "the ARN of an image build version",
-        parse: |text| ImageArn::parse(&text.text).ok_or(Fault::Unlike),
+        parse: |text| ImageArn::parse(&text.text).ok_or(TextFault::Unlike),
         text: |arn| arn.as_str().to_owned(),
         once: |_| Once::InFile("the image build version {} is listed twice; keep one"),
     },
@@ -155,7 +155,7 @@ pub(super) const PIPELINES: List<Text<PipelineSelector>> = List {
             false => name_glob(text).map(PipelineSelector::Name),
             true => PipelineArn::parse(&text.text).map(PipelineSelector::Arn).ok_or_else(|| {
                 let quoted = text.quoted();
-                Fault::Says(format!(
+                TextFault::Says(format!(
                     "{quoted} is not the ARN of a pipeline; write one such as arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/golden, and globs match only names, such as golden-*"
                 ))
             }),

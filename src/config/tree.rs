@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::node::{Node, Position, Value};
 use super::surrogates::Masked;
-use super::syntax::{self, Fault, Opened};
+use super::syntax::{self, Opened, SyntaxFault};
 
 /// The prefix of YAML's own tags: `!!str` is `tag:yaml.org,2002:str`.
 const CORE_SCHEMA: &str = "tag:yaml.org,2002:";
@@ -21,7 +21,7 @@ pub(super) struct Tree {
     /// The first document; `None` where it cannot be read.
     pub root: Option<Node>,
     /// What is wrong with the text as YAML.
-    pub fault: Option<Fault>,
+    pub fault: Option<SyntaxFault>,
 }
 
 impl Tree {
@@ -74,7 +74,7 @@ struct Builder {
 
 impl Builder {
     /// Reads the first document, and a second one as far as it is needed to refuse it.
-    fn read(&mut self, text: &str) -> Result<(), Fault> {
+    fn read(&mut self, text: &str) -> Result<(), SyntaxFault> {
         let masked = Masked::new(text);
         for event in Parser::new_from_str(&masked.text) {
             let (event, span) = event.map_err(|error| {
@@ -152,17 +152,17 @@ impl Builder {
         }
     }
 
-    fn end_document(&mut self) -> Result<(), Fault> {
+    fn end_document(&mut self) -> Result<(), SyntaxFault> {
         let Some(document) = self.open.pop() else {
             return Ok(());
         };
         if self.root.is_some() {
             let message = "a second document begins here; write only one document";
-            return Err(Fault::new(document.at, message));
+            return Err(SyntaxFault::new(document.at, message));
         }
         if document.extent.nodes > self.written.saturating_mul(MOST_REPETITION) {
             let message = "aliases (*name) repeat too much of the file; write the values instead";
-            return Err(Fault::new(Position::START, message));
+            return Err(SyntaxFault::new(Position::START, message));
         }
         self.root = document.nodes.into_iter().next();
         Ok(())
@@ -183,10 +183,10 @@ fn position(marker: &Marker) -> Position {
     }
 }
 
-fn too_deep(at: Position) -> Fault {
+fn too_deep(at: Position) -> SyntaxFault {
     let message =
         format!("lists and mappings are nested more than {DEEPEST} levels deep; remove levels");
-    Fault::new(at, message)
+    SyntaxFault::new(at, message)
 }
 
 fn pairs(nodes: Vec<Node>) -> std::rc::Rc<[(Node, Node)]> {

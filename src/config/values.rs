@@ -39,14 +39,14 @@ pub(super) struct Text<V> {
     pub rule: Rule,
     /// The value that is wanted, for messages about a value of another kind.
     pub wanted: &'static str,
-    pub parse: fn(&Substituted<'_>) -> Result<V, Fault>,
+    pub parse: fn(&Substituted<'_>) -> Result<V, TextFault>,
     /// Returns a text that is parsed as the same value.
     pub text: fn(&V) -> String,
     pub once: fn(&V) -> Once,
 }
 
 /// Why a text is not right.
-pub(super) enum Fault {
+pub(super) enum TextFault {
     /// It is not what the rule wants.
     Unlike,
     /// In words.
@@ -68,7 +68,7 @@ impl Text<String> {
     pub(super) const fn like(
         wanted: &'static str,
         pattern: &'static str,
-        parse: fn(&Substituted<'_>) -> Result<String, Fault>,
+        parse: fn(&Substituted<'_>) -> Result<String, TextFault>,
     ) -> Self {
         Self {
             rule: Rule::string(pattern, wanted),
@@ -81,9 +81,14 @@ impl Text<String> {
 }
 
 /// Returns the text where it is right.
-pub(super) fn right(text: &Substituted<'_>, is_right: fn(&str) -> bool) -> Result<String, Fault> {
+pub(super) fn right(
+    text: &Substituted<'_>,
+    is_right: fn(&str) -> bool,
+) -> Result<String, TextFault> {
     let text = text.text.as_ref();
-    is_right(text).then(|| text.to_owned()).ok_or(Fault::Unlike)
+    is_right(text)
+        .then(|| text.to_owned())
+        .ok_or(TextFault::Unlike)
 }
 
 impl<V> Text<V> {
@@ -104,8 +109,8 @@ impl<V> Kind for Text<V> {
         let text = text(field, self.wanted)?;
         let value = match (self.parse)(&text) {
             Ok(value) => value,
-            Err(Fault::Says(fault)) => return field.problem(fault),
-            Err(Fault::Unlike) => return field.problem(self.unlike(&text)),
+            Err(TextFault::Says(fault)) => return field.problem(fault),
+            Err(TextFault::Unlike) => return field.problem(self.unlike(&text)),
         };
         let key = (self.text)(&value);
         match (self.once)(&value) {

@@ -194,7 +194,7 @@ fn rates() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// Ids and ARNs are of the target's number, as they stand once in a file.
+/// Ids and ARNs are of the target's number, as each occurs once in a file.
 fn targets(at: usize, interval: Duration) -> impl Strategy<Value = Target> {
     let access = (
         option::of(roles()),
