@@ -10,8 +10,10 @@ use serde_json::Value;
 /// What a value must be. The service model has further shapes; these are in what is read.
 #[derive(Debug)]
 pub(super) enum Shape {
-    /// A text; any other value becomes its JSON.
+    /// A text that is parsed; any other value becomes its JSON, which counts as unparsable.
     Text,
+    /// A text that is kept as it is; an object or a list is dropped, since it can hold anything.
+    Free,
     /// A text out of a fixed set, such as a status; any other value is dropped, since its JSON would
     /// count as an unknown one of the set.
     Word,
@@ -30,7 +32,7 @@ pub(super) enum Shape {
     Structure(&'static [(&'static str, &'static Shape)]),
 }
 
-use Shape::{Count, Entries, Flag, List, Structure, Text, Texts, Word};
+use Shape::{Count, Entries, Flag, Free, List, Structure, Text, Texts, Word};
 
 macro_rules! shapes {
     ($($name:ident = $text:literal { $($member:literal: $shape:expr),+ $(,)? })+) => {
@@ -44,70 +46,70 @@ macro_rules! shapes {
 
 shapes! {
     GET_STEP = "GetWorkflowStepExecutionResponse" {
-        "stepExecutionId": &Text, "status": &Word, "rollbackStatus": &Word, "name": &Text,
-        "action": &Text, "onFailure": &Text, "workflowExecutionId": &Text,
+        "stepExecutionId": &Text, "status": &Word, "rollbackStatus": &Word, "name": &Free,
+        "action": &Free, "onFailure": &Text, "workflowExecutionId": &Text,
         "workflowBuildVersionArn": &Text, "imageBuildVersionArn": &Text, "startTime": &Text,
         "endTime": &Text, "timeoutSeconds": &Count, "attemptNumber": &Count,
-        "maxAttempts": &Count, "message": &Text, "outputs": &Text,
+        "maxAttempts": &Count, "message": &Free, "outputs": &Free,
     }
     LIST_STEPS = "ListWorkflowStepExecutionsResponse" {
         "steps": &Entries(&STEP), "workflowExecutionId": &Text, "workflowBuildVersionArn": &Text,
         "imageBuildVersionArn": &Text, "nextToken": &Text,
     }
     STEP = "WorkflowStepMetadata" {
-        "stepExecutionId": &Text, "status": &Word, "rollbackStatus": &Word, "name": &Text,
-        "action": &Text, "startTime": &Text, "endTime": &Text, "attemptNumber": &Count,
-        "maxAttempts": &Count, "message": &Text, "outputs": &Text,
+        "stepExecutionId": &Text, "status": &Word, "rollbackStatus": &Word, "name": &Free,
+        "action": &Free, "startTime": &Text, "endTime": &Text, "attemptNumber": &Count,
+        "maxAttempts": &Count, "message": &Free, "outputs": &Free,
     }
     LIST_EXECUTIONS = "ListWorkflowExecutionsResponse" {
         "workflowExecutions": &Entries(&EXECUTION), "imageBuildVersionArn": &Text,
-        "nextToken": &Text, "message": &Text,
+        "nextToken": &Text, "message": &Free,
     }
     EXECUTION = "WorkflowExecutionMetadata" {
         "workflowExecutionId": &Text, "workflowBuildVersionArn": &Text, "status": &Word,
-        "message": &Text, "totalStepCount": &Count, "totalStepsSucceeded": &Count,
+        "message": &Free, "totalStepCount": &Count, "totalStepsSucceeded": &Count,
         "totalStepsFailed": &Count, "totalStepsSkipped": &Count, "startTime": &Text,
-        "endTime": &Text, "parallelGroup": &Text, "retried": &Flag,
+        "endTime": &Text, "parallelGroup": &Free, "retried": &Flag,
     }
     GET_EXECUTION = "GetWorkflowExecutionResponse" {
         "workflowExecutionId": &Text, "workflowBuildVersionArn": &Text,
-        "imageBuildVersionArn": &Text, "status": &Word, "message": &Text,
+        "imageBuildVersionArn": &Text, "status": &Word, "message": &Free,
         "totalStepCount": &Count, "totalStepsSucceeded": &Count, "totalStepsFailed": &Count,
         "totalStepsSkipped": &Count, "startTime": &Text, "endTime": &Text,
-        "parallelGroup": &Text,
+        "parallelGroup": &Free,
     }
     LIST_IMAGES = "ListImageBuildVersionsResponse" {
         "imageSummaryList": &Entries(&SUMMARY), "nextToken": &Text,
     }
     SUMMARY = "ImageSummary" {
-        "arn": &Text, "name": &Text, "state": &STATE, "dateCreated": &Text, "platform": &Word,
+        "arn": &Text, "name": &Free, "state": &STATE, "dateCreated": &Text, "platform": &Word,
         "type": &Word, "buildType": &Word, "tags": &Texts, "outputResources": &OUTPUTS,
         "loggingConfiguration": &LOGGING,
     }
-    STATE = "ImageState" { "status": &Word, "reason": &Text, "failureContext": &FAILURE }
+    STATE = "ImageState" { "status": &Word, "reason": &Free, "failureContext": &FAILURE }
     FAILURE = "ImageFailureContext" {
-        "imageStatus": &Word, "failedStep": &Text, "stepExecutionId": &Text,
+        "imageStatus": &Word, "failedStep": &Free, "stepExecutionId": &Text,
         "componentFailure": &COMPONENT, "distributionFailure": &DISTRIBUTION,
     }
     COMPONENT = "ComponentFailureContext" {
-        "componentArn": &Text, "phaseName": &Text, "stepName": &Text, "action": &Text,
-        "errorMessage": &Text,
+        "componentArn": &Text, "phaseName": &Free, "stepName": &Free, "action": &Free,
+        "errorMessage": &Free,
     }
     DISTRIBUTION = "DistributionFailureContext" {
-        "errorMessage": &Text, "regionFailures": &List(&REGION),
+        "errorMessage": &Free, "regionFailures": &List(&REGION),
     }
     REGION = "RegionFailure" {
-        "region": &Text, "targetAccountId": &Text, "status": &Word,
-        "imageConfigurationStep": &Word, "errorMessage": &Text,
+        "region": &Free, "targetAccountId": &Free, "status": &Word,
+        "imageConfigurationStep": &Word, "errorMessage": &Free,
     }
     OUTPUTS = "OutputResources" { "amis": &List(&AMI) }
     AMI = "Ami" {
-        "region": &Text, "accountId": &Text, "image": &Text, "state": &STATE,
+        "region": &Free, "accountId": &Free, "image": &Free, "state": &STATE,
     }
-    LOGGING = "ImageLoggingConfiguration" { "logGroupName": &Text }
+    LOGGING = "ImageLoggingConfiguration" { "logGroupName": &Free }
     GET_IMAGE = "GetImageResponse" { "image": &IMAGE }
     IMAGE = "Image" {
-        "arn": &Text, "name": &Text, "state": &STATE, "dateCreated": &Text, "platform": &Word,
+        "arn": &Text, "name": &Free, "state": &STATE, "dateCreated": &Text, "platform": &Word,
         "type": &Word, "buildType": &Word, "tags": &Texts, "outputResources": &OUTPUTS,
         "loggingConfiguration": &LOGGING, "sourcePipelineArn": &Text,
     }
@@ -120,7 +122,7 @@ shapes! {
         "imageRecipeArn": &Text, "containerRecipeArn": &Text, "platform": &Word,
         "tags": &Texts,
     }
-    SCHEDULE = "Schedule" { "scheduleExpression": &Text }
+    SCHEDULE = "Schedule" { "scheduleExpression": &Free }
 }
 
 /// Returns the shape of the response to a request with this path.
@@ -141,9 +143,9 @@ impl Shape {
     /// Makes a value one of this shape. Returns whether it is to be kept.
     pub(super) fn coerce(&self, value: &mut Value) -> bool {
         match (self, &mut *value) {
-            (Text | Word, Value::String(_)) | (Flag, Value::Bool(_)) => true,
-            (_, Value::Null) => false,
-            (Text, other) => {
+            (Text | Free | Word, Value::String(_)) | (Flag, Value::Bool(_)) => true,
+            (_, Value::Null) | (Free, Value::Object(_) | Value::Array(_)) => false,
+            (Text | Free, other) => {
                 *value = Value::String(other.to_string());
                 true
             }

@@ -30,8 +30,11 @@ pub(super) struct ShellCommand {
 impl<'a> BuildFailure<'a> {
     /// `None` for a build that did not fail or whose image is unknown.
     pub(super) fn of(build: &Build<'a>) -> Option<Self> {
-        let arn = build.arn.filter(|_| build.state == BuildState::Failed)?;
         let image = build.image;
+        // An execution can fail in a build that ends well.
+        let is_failed = build.state == BuildState::Failed
+            && image.is_none_or(|image| image.failed() || !image.status.is_terminal());
+        let arn = build.arn.filter(|_| is_failed)?;
         let reported = image.and_then(|image| Some(&image.failure.as_ref()?.failure));
         let (execution, step) = failed_step(build, reported).unzip();
         let name = image.map_or(arn.name(), |image| &image.name);
@@ -77,11 +80,15 @@ impl<'a> BuildFailure<'a> {
 
     pub(super) fn commands(&self) -> Vec<ShellCommand> {
         let region = quoted(self.arn.region());
+        let bundle = self
+            .outputs()
+            .and_then(|outputs| outputs.log_url.as_deref());
+        let bundle = bundle.filter(|location| location.starts_with("s3://"));
         let mut commands = vec![ShellCommand {
             id: "logs",
             title: "Log of the build",
             line: format!(
-                "aws logs filter-log-events --region {region} --log-group-name {} --log-stream-names {}",
+                "aws logs filter-log-events --region {region} --log-group-name={} --log-stream-names={}",
                 quoted(&self.log_group),
                 quoted(self.log_stream)
             ),
@@ -107,6 +114,11 @@ impl<'a> BuildFailure<'a> {
                 line,
             });
         }
+        commands.extend(bundle.map(|location| ShellCommand {
+            id: "log_bundle",
+            title: "Files of the log bundle",
+            line: format!("aws s3 ls --recursive {}", quoted(location)),
+        }));
         if self.may_have_left_instance() {
             commands.push(ShellCommand {
                 id: "instances",

@@ -1,6 +1,6 @@
 //! Images and pipelines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_imagebuilder::operation::get_image::GetImageOutput;
 use aws_sdk_imagebuilder::operation::list_image_build_versions::ListImageBuildVersionsOutput;
@@ -11,7 +11,7 @@ use aws_sdk_imagebuilder::types::{
 };
 
 use super::members::{Members, check_id, check_status};
-use super::text::{free_text, present};
+use super::text::{free_text, label, present};
 use crate::api::{ApiError, ErrorKind, ListPage, Parsed};
 use crate::model::{
     Ami, Image, ImageArn, ImageFailure, ImageStatus, Pipeline, PipelineArn, RegionFailure, Tags,
@@ -138,14 +138,14 @@ impl Members {
         let name = |arn: &str| resource_name(arn, &["component"]).map(str::to_owned);
         let failure = ImageFailure {
             reason: free_text(state.reason()),
-            stage: stage.map(|stage| stage.as_str().to_owned()),
-            step: free_text(context.and_then(|context| context.failed_step())),
+            stage: label(stage.map(|stage| stage.as_str())),
+            step: label(context.and_then(|context| context.failed_step())),
             step_execution_id: self
                 .read("stepExecutionId", step_execution_id, |id| id.parse().ok()),
             component: self.read("componentArn", arn, name),
-            phase: free_text(component.and_then(|component| component.phase_name())),
-            component_step: free_text(component.and_then(|component| component.step_name())),
-            component_action: free_text(component.and_then(|component| component.action())),
+            phase: label(component.and_then(|component| component.phase_name())),
+            component_step: label(component.and_then(|component| component.step_name())),
+            component_action: label(component.and_then(|component| component.action())),
             component_error: free_text(component.and_then(|failed| failed.error_message())),
             distribution_error: free_text(distribution.and_then(|failed| failed.error_message())),
             regions: regions
@@ -181,16 +181,20 @@ impl Members {
 fn region_failure(failure: &RegionFailureMember) -> RegionFailure {
     let step = failure.image_configuration_step();
     RegionFailure {
-        region: free_text(failure.region()),
-        account_id: free_text(failure.target_account_id()),
-        status: failure.status().map(|status| status.as_str().to_owned()),
-        configuration_step: step.map(|step| step.as_str().to_owned()),
+        region: label(failure.region()),
+        account_id: label(failure.target_account_id()),
+        status: label(failure.status().map(|status| status.as_str())),
+        configuration_step: label(step.map(|step| step.as_str())),
         error: free_text(failure.error_message()),
     }
 }
 
 fn log_group(configuration: Option<&ImageLoggingConfiguration>) -> Option<String> {
-    present(configuration?.log_group_name()).map(str::to_owned)
+    // The pattern of CloudWatch Logs. The page puts the name into a command.
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#".contains(&byte);
+    let is_group = |name: &&str| name.len() <= 512 && name.bytes().all(is_part);
+    let name = present(configuration?.log_group_name()).filter(is_group);
+    name.map(str::to_owned)
 }
 
 /// Returns the AMIs that have an id and are AVAILABLE.
@@ -202,12 +206,14 @@ fn amis(resources: Option<&OutputResources>) -> Vec<Ami> {
     });
     let read = available.filter_map(|ami| {
         Some(Ami {
-            region: ami.region().unwrap_or_default().to_owned(),
-            account_id: ami.account_id().unwrap_or_default().to_owned(),
-            id: present(ami.image())?.to_owned(),
+            region: label(ami.region()).unwrap_or_default(),
+            account_id: label(ami.account_id()).unwrap_or_default(),
+            id: label(ami.image()).filter(|id| id.starts_with("ami-"))?,
         })
     });
-    read.take(MAX_REGIONS).collect()
+    // In an order of its own, so that the bound cuts the same ones each time.
+    let read: BTreeSet<Ami> = read.collect();
+    read.into_iter().take(MAX_REGIONS).collect()
 }
 
 fn status(state: Option<&ImageState>) -> Option<ImageStatus> {

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::text::{head, present};
 use crate::model::{StepOutputs, StepStatus};
 
-/// Levels of objects, lists and JSON in strings that are read.
-const MAX_DEPTH: usize = 8;
+/// Levels of objects that are read.
+const MAX_DEPTH: usize = 4;
 
 /// Members that have an error text, the most specific first. The summary of the on-instance runner
 /// has `failureMessage`.
@@ -20,6 +20,10 @@ const ERROR: &[&str] = &[
     "error",
     "failurereason",
     "message",
+];
+/// Members whose objects are read as well. Any other object can hold secrets under any name.
+const CONTAINERS: &[&str] = &[
+    "error", "errors", "failure", "failures", "result", "results", "summary",
 ];
 const RUN_COMMAND_ID: &[&str] = &["runcommandid", "commandid"];
 const LOG_URL: &[&str] = &["logurl", "s3logurl", "s3logpath", "logbundle"];
@@ -38,7 +42,7 @@ pub(super) fn read(
         return None;
     }
     let outputs = serde_json::from_str(present(outputs)?).ok()?;
-    let found = |names: &[&str], is_valid: fn(&str) -> bool| find(&outputs, names, is_valid, 0);
+    let found = |names: &[&str], is_valid: fn(&str) -> bool| find(&outputs, names, is_valid);
     let of_failed = |names, is_valid| failed.then(|| found(names, is_valid)).flatten();
     let read = StepOutputs {
         error: of_failed(ERROR, is_text),
@@ -49,31 +53,46 @@ pub(super) fn read(
     (read != StepOutputs::default()).then_some(read)
 }
 
-/// Finds the first valid text of a member with one of these names: earlier names before later ones,
-/// outer objects before inner ones.
-fn find(value: &Value, names: &[&str], is_valid: fn(&str) -> bool, depth: usize) -> Option<String> {
-    let within = |value: &Value| find(value, names, is_valid, depth + 1);
-    match value {
-        _ if depth >= MAX_DEPTH => None,
-        Value::Object(members) => {
-            let own = names
-                .iter()
-                .find_map(|name| member(members, name, is_valid));
-            own.or_else(|| members.values().find_map(within))
+/// Finds the first valid text of a member with one of these names: outer objects before inner ones,
+/// earlier names before later ones.
+fn find(value: &Value, names: &[&str], is_valid: fn(&str) -> bool) -> Option<String> {
+    let mut level = vec![value.clone()];
+    for _ in 0..MAX_DEPTH {
+        let objects = || level.iter().filter_map(Value::as_object);
+        let found = names
+            .iter()
+            .find_map(|name| objects().find_map(|members| member(members, name, is_valid)));
+        if found.is_some() {
+            return found;
         }
-        Value::Array(entries) => entries.iter().find_map(within),
-        // A summary may be JSON in a string, within the JSON in a string.
-        Value::String(text) if text.trim_start().starts_with('{') => {
-            within(&serde_json::from_str(text).ok()?)
-        }
-        _ => None,
+        level = objects().flat_map(contained).collect();
     }
+    None
+}
+
+/// Returns the objects in the containers of an object. A summary may be JSON in a string, within the
+/// JSON in a string.
+fn contained(members: &Map<String, Value>) -> Vec<Value> {
+    let containers = members.iter().filter(|(key, _)| {
+        let key = plain(key);
+        CONTAINERS.iter().any(|one| key.eq_ignore_ascii_case(one))
+    });
+    let values = containers.flat_map(|(_, value)| match value {
+        Value::Array(entries) => entries.clone(),
+        Value::String(text) => serde_json::from_str(text).into_iter().collect(),
+        value => vec![value.clone()],
+    });
+    values.filter(Value::is_object).collect()
+}
+
+/// Returns the name of a member without what differs between spellings of it.
+fn plain(key: &str) -> String {
+    key.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 fn member(members: &Map<String, Value>, name: &str, is_valid: fn(&str) -> bool) -> Option<String> {
     let text = members.iter().find_map(|(key, value)| {
-        let key: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
-        let text = value.as_str().filter(|_| key.eq_ignore_ascii_case(name))?;
+        let text = { value.as_str() }.filter(|_| plain(key).eq_ignore_ascii_case(name))?;
         is_valid(text).then_some(text)
     });
     text.map(|text| head(text).to_owned())
@@ -81,7 +100,9 @@ fn member(members: &Map<String, Value>, name: &str, is_valid: fn(&str) -> bool) 
 
 /// Returns whether it is plain text. A string can contain another object, which can hold anything.
 fn is_text(text: &str) -> bool {
-    !text.is_empty() && !text.trim_start().starts_with(['{', '['])
+    let is_visible =
+        |character: char| character.is_alphanumeric() || character.is_ascii_punctuation();
+    text.contains(is_visible) && !text.trim_start().starts_with(['{', '['])
 }
 
 fn is_id(text: &str) -> bool {
@@ -90,13 +111,21 @@ fn is_id(text: &str) -> bool {
 }
 
 fn is_instance(text: &str) -> bool {
-    text.starts_with("i-") && is_id(text)
+    let digits = text.strip_prefix("i-").unwrap_or_default();
+    (8..=17).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Returns whether it is a path or a URL without a query, since a query may hold a signature.
+/// Returns whether it is a path, or a URL of S3 without a user and a query, which may hold secrets.
 fn is_location(text: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_graphic() && !b"?#\"'`\\<>$".contains(&byte);
-    (1..=1_024).contains(&text.len()) && text.bytes().all(is_part)
+    let is_part = |byte: u8| byte.is_ascii_graphic() && !b"?#@\"'`\\<>$".contains(&byte);
+    let host = text
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split('/').next());
+    let is_s3 =
+        |host: &str| host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+    (1..=1_024).contains(&text.len())
+        && text.bytes().all(is_part)
+        && (text.starts_with('/') || text.starts_with("s3://") || host.is_some_and(is_s3))
 }
 
 #[cfg(test)]
@@ -134,10 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn error_of_an_outer_object_comes_first() {
+        let outputs = r#"{"results": [{"error": {"message": "inner"}}], "summary": {"failureMessage": "outer"}}"#;
+        assert_eq!(failed(outputs).unwrap().error, text("outer"));
+    }
+
+    #[test]
     fn shapes_that_are_not_expected_give_nothing() {
         let deep = format!("{}1{}", r#"{"a":"#.repeat(100), "}".repeat(100));
         for outputs in ["", "hunter2", "[]", "7", r#"{"error": 7}"#, "{", &deep] {
             assert_eq!(failed(outputs), None, "{outputs}");
+        }
+        for secret in [
+            r#"{"aws": {"credentials": {"message": "hunter2", "error": "hunter2"}}}"#,
+            r#"[["{\"stdout\":\"{\\\"message\\\":\\\"hunter2\\\"}\"}"]]"#,
+            r#"{"stdout": "{\"message\": \"hunter2\"}"}"#,
+            r#"{"logBundle": "https://user:hunter2@bucket/x"}"#,
+            r#"{"logBundle": "https://evil.example/x"}"#,
+            "{\"error\": \"\u{a0}\u{200b}\", \"instanceId\": \"i-\"}",
+        ] {
+            assert_eq!(failed(secret), None, "{secret}");
         }
         let hostile = r#"{"logUrl": "https://bucket/x?X-Amz-Signature=1", "instanceId": "i-1;rm",
             "runCommandId": "$(id)", "error": "{\"password\": \"hunter2\"}"}"#;

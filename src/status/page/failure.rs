@@ -40,7 +40,7 @@ pub(super) fn failure(failure: &BuildFailure<'_>, arn: &ImageArn) -> Markup {
                     " "
                 }
             }
-            details.next {
+            details.next open {
                 summary { "Commands" }
                 dl {
                     @if let Some(bundle) = outputs.and_then(|outputs| outputs.log_url.as_deref()) {

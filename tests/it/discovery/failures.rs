@@ -77,14 +77,15 @@ async fn failed_step(exporter: &Exporter) -> serde_json::Value {
     json!({"step": step, "failure": json["images"][0]["failure"]})
 }
 
-fn next_commands(command: &str, instance: &str) -> serde_json::Value {
+fn next_commands(command: &str, instance: &str, bundle: &str) -> serde_json::Value {
     json!({
         "logs": "aws logs filter-log-events --region us-west-2 \
-                 --log-group-name /aws/imagebuilder/golden --log-stream-names 1.0.0/1",
+                 --log-group-name=/aws/imagebuilder/golden --log-stream-names=1.0.0/1",
         "run_command": format!(
             "aws ssm get-command-invocation --region us-west-2 --command-id {command} \
              --instance-id {instance}"
         ),
+        "log_bundle": format!("aws s3 ls --recursive {bundle}"),
         "instances": "aws ec2 describe-instances --region us-west-2 --filters \
                       Name=tag:Ec2ImageBuilderArn,Values=arn:aws:imagebuilder:us-west-2:111122223333:\
                       image/golden/1.0.0/1 \
@@ -124,7 +125,10 @@ async fn failed_component_is_explained_with_its_error_and_the_next_commands() {
         "{failure}"
     );
     assert_eq!(step["run_command_id"], command);
-    assert_eq!(failure["commands"], next_commands(command, instance));
+    assert_eq!(
+        failure["commands"],
+        next_commands(command, instance, bundle)
+    );
     let page = exporter.get("/").await.text();
     let logs = "cloudwatch/home?region=us-west-2#logsV2:log-groups/log-group/\
                 $252Faws$252Fimagebuilder$252Fgolden/log-events/1.0.0$252F1";
@@ -238,7 +242,7 @@ async fn failed_distribution_is_explained_for_each_region() {
         "no role",
         "<b>us-east-1</b>, account 444455556666: TIMED OUT",
         "too slow",
-        "--log-group-name /imagebuilder/golden --log-stream-names 1.0.0/2",
+        "--log-group-name=/imagebuilder/golden --log-stream-names=1.0.0/2",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
