@@ -1,10 +1,6 @@
 """Checks the language of the project: spelling, Markdown, and the words of words.txt.
 
-    python tests/language/check.py            check; exit code 1 if anything is wrong
-    python tests/language/check.py --update   remove from unconverted.txt what is clean now
-
-The words and the Markdown of files in unconverted.txt are not checked yet. The list only shrinks: a
-file in it that is clean or missing is an error. Spelling is checked everywhere.
+    python tests/language/check.py   exit code 1 if anything is wrong
 """
 
 import pathlib
@@ -14,7 +10,6 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-UNCONVERTED = HERE / "unconverted.txt"
 
 # Pages; texts that the program and the rules show to operators; and code with its comments.
 TEXTS = ["*.md", "docs", "deploy", "config", "crates", "src", "tests/config/bad"]
@@ -78,20 +73,10 @@ def main():
     found = {name: list(wrong_words(name, words)) for name in names}
     for name, line in wrong_markdown([name for name in names if name.endswith(".md")]):
         found[name].append(line.replace(f"{ROOT}/", ""))
-    unconverted = UNCONVERTED.read_text().split()
-    still = [name for name in unconverted if found.get(name)]
-    if sys.argv[1:] == ["--update"]:
-        UNCONVERTED.write_text("".join(f"{name}\n" for name in still))
-        unconverted = still
     wrong = wrong_spelling(names)
-    wrong += [line for name in names if name not in unconverted for line in found[name]]
-    wrong += [
-        f"{name}: is clean or gone: take it out of tests/language/unconverted.txt (--update)"
-        for name in unconverted
-        if name not in still
-    ]
+    wrong += [line for name in names for line in found[name]]
     print("".join(f"{line}\n" for line in wrong), end="")
-    print(f"{len(names)} files, {len(unconverted)} of them still to be converted")
+    print(f"{len(names)} files")
     return bool(wrong)
 
 

@@ -73,7 +73,7 @@ impl Pipeline {
         for name in BTreeSet::from([self.name.as_str(), self.image_name()]) {
             if !is_arn_name(name) {
                 found.push(format!(
-                    "{name:?} cannot stand in an ARN; use a-z, 0-9, - and _"
+                    "{name:?} cannot be part of an ARN; use a-z, 0-9, - and _"
                 ));
             }
         }
@@ -127,7 +127,7 @@ impl Pipeline {
         wrong(
             self.retries > 0 && !(is_ami && has_later),
             "retries: RetryImage takes images of type AMI that fail or are cancelled while they are \
-             tested or distributed; a build of containers, or one without such a stage, starts anew",
+             tested or distributed; a build of containers, or one without such a stage, needs a new build",
         );
         wrong(
             self.import.is_some()
@@ -180,7 +180,7 @@ impl Pipeline {
                 ));
             } else if arn_name(display) != arn_name(name) {
                 found.push(format!(
-                    "display name {display:?} stands in the ARN as {:?}, not {name:?}",
+                    "display name {display:?} is {:?} in the ARN, not {name:?}",
                     arn_name(display)
                 ));
             }
@@ -250,7 +250,7 @@ impl Workflow {
         };
         let mut wrong = |what: String| found.push(format!("workflow {name}: {what}"));
         if !is_arn_name(name) {
-            wrong("the name cannot stand in an ARN; use a-z, 0-9, - and _".to_owned());
+            wrong("the name cannot be part of an ARN; use a-z, 0-9, - and _".to_owned());
         }
         if self.managed.is_none() && (self.steps.is_empty() || self.steps.len() > 255) {
             wrong("an own workflow needs 1 to 255 steps".to_owned());

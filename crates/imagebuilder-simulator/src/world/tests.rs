@@ -384,7 +384,7 @@ fn mistakes_of_a_scenario_are_told_all_at_once_with_the_file() {
     assert_eq!(
         lines[..2],
         [
-            "worlds/a.yaml: pipeline Golden: \"Golden\" cannot stand in an ARN; use a-z, 0-9, - and _",
+            "worlds/a.yaml: pipeline Golden: \"Golden\" cannot be part of an ARN; use a-z, 0-9, - and _",
             "worlds/a.yaml: pipeline Golden: account \"1\" is not twelve digits",
         ]
     );

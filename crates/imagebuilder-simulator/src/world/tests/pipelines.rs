@@ -97,10 +97,10 @@ fn names_are_those_people_gave() {
 
 #[test]
 fn mistakes_about_pipelines_and_images_are_told() {
-    for (options, told) in [
+    for (options, expected) in [
         (
             "display_name: Silver",
-            "display name \"Silver\" stands in the ARN as \"silver\", not \"golden\"",
+            "display name \"Silver\" is \"silver\" in the ARN, not \"golden\"",
         ),
         ("display_name: 'no'", "name \"no\" is none"),
         ("tags: {'aws:team': x}", "tag \"aws:team\" is none"),
@@ -117,7 +117,7 @@ fn mistakes_about_pipelines_and_images_are_told() {
              workflows: [{{name: own, {STEPS}}}]}}]"
         );
         let error = Scenario::parse(&text, "a").unwrap_err().to_string();
-        assert!(error.contains(told), "{options}: {error}");
+        assert!(error.contains(expected), "{options}: {error}");
     }
     let twice = "{name: golden, account: '111122223333', region: us-west-2, image: IMAGE, \
                  workflows: [{managed: build-image}]}";
