@@ -74,7 +74,7 @@ const API_REQUEST_DURATION: Family = Family {
     metric_type: MetricType::Histogram,
     identity: &[TARGET, REGION],
     labels: &[OPERATION],
-    help: "Duration of attempted calls to the EC2 Image Builder API in seconds, both successful and failed.",
+    help: "Duration of each attempt to call the EC2 Image Builder API in seconds, successful or failed.",
 };
 const RATE_LIMIT_WAIT: Family = Family {
     name: "imagebuilder_exporter_rate_limit_wait_seconds_total",

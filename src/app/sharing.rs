@@ -53,7 +53,7 @@ impl ShardAssignments {
         let warnings = self.shard.duplicates(config);
         if self.warned != warnings {
             for warning in &warnings {
-                warn!(shard = %self.shard, "{warning}: resources that both select are exposed twice; set assume_role to a role of this account on both targets");
+                warn!(shard = %self.shard, "{warning}: resources that both targets select are exposed twice; set assume_role to a role of this account on both targets");
             }
             self.warned = warnings;
         }

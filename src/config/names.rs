@@ -7,8 +7,8 @@ use super::shape::{Rule, Shape};
 use super::substitution::Substituted;
 use super::values::{Once, Text, TextFault, right};
 
-/// Names have at most 128 characters. A much longer glob may not compile to a matcher, which nothing
-/// would notice before it is used.
+/// Maximum length of a glob, in characters. Names have at most 128. A much longer glob can fail to
+/// compile, and only at its first use.
 const LONGEST_GLOB: usize = 256;
 
 /// The key of a tag.

@@ -50,7 +50,7 @@ pub(super) enum Value {
     Text(Rc<str>),
     Sequence(Rc<[Node]>),
     Mapping(Rc<[(Node, Node)]>),
-    /// A value with a tag that is not YAML's, such as `!secret x`. No key accepts one.
+    /// A value with a non-standard tag, such as `!secret x`. No key accepts one.
     Tagged(String),
 }
 

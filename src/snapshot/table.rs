@@ -74,7 +74,7 @@ impl<R: Record, S> Table<R, S> {
         self.states.push(state);
     }
 
-    /// Replaces the record of a row, if there is one, and returns the record before.
+    /// Replaces the record with the same key, if there is one, and returns the previous record.
     pub fn replace(&mut self, record: R) -> Option<R> {
         let slot = *self.slots.get(record.key())?;
         self.records.replace(slot, record)

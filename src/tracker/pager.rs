@@ -50,8 +50,8 @@ impl Pager {
         self.token.is_some()
     }
 
-    /// Returns the response as a failed one where its page token is one that the same pass has had:
-    /// the list would never end.
+    /// Returns the response, or a failed one if its page token occurred before in the same pass: such a
+    /// list would never end.
     pub(super) fn checked(&self, mut response: Response) -> Response {
         let parsed = response.result.as_ref().ok();
         let next = parsed.and_then(|parsed| parsed.value.next_token());

@@ -211,7 +211,8 @@ impl Polling<'_> {
         unsettled.filter(|id| self.is_shared(id)).copied().collect()
     }
 
-    /// Whether a List of the execution refreshes the step: not one that is just polled by itself.
+    /// Whether a List of the execution refreshes the step. It does not while a Get of the step is in
+    /// flight.
     pub(super) fn is_refreshed(&self, by: WorkflowExecutionId, id: &StepExecutionId) -> bool {
         self.steps.execution_of(id) == Some(by)
             && self.is_shared(id)

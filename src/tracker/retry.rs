@@ -13,8 +13,8 @@ use crate::api::ErrorKind;
 pub(super) struct Policy {
     /// The interval at which the call is made while it succeeds: the backoff is measured by it.
     pub interval: Duration,
-    /// How long the service must have said that it does not know the resource until it is taken for
-    /// gone and the call is made hourly; `None` where it never is.
+    /// The resource is gone once the service has not known it for this time; the call is then made once
+    /// an hour. `None`: the resource is never gone.
     pub gone_after: Option<Duration>,
     /// Whether a call that is denied waits an hour; otherwise it backs off like any other.
     pub denied_hourly: bool,

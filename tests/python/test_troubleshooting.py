@@ -211,7 +211,7 @@ def test_quoted_message_is_in_the_source(message):
 
 
 def test_part_of_a_message_that_is_quoted_alone_is_in_the_source():
-    (quoted,) = re.findall(r"^  `(resources that both .*)`", PAGE, re.MULTILINE)
+    (quoted,) = re.findall(r"^  `(resources that both .*?)`", PAGE, re.MULTILINE)
     assert quoted in reason_in_the_source()
 
 

@@ -80,7 +80,7 @@ pub(super) static FAMILIES: &[Row] = &[
     step(
         "imagebuilder_workflow_step_timeout_breached",
         &[],
-        "Whether the step reached its timeout while RUNNING or before it FAILED (1) or not (0).",
+        "Whether the step reached its timeout, as a RUNNING or FAILED step (1), or not (0).",
         StepSeries::Value(|record, _, now| record.timeout_breached(now).map(SampleValue::Flag)),
     ),
     step(

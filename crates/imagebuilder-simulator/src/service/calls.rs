@@ -66,7 +66,7 @@ impl Calls {
         self.counted().peak_alike
     }
 
-    /// Counts a call, which is in flight until the guard is dropped.
+    /// Counts a call. The call is in flight until the returned guard is dropped.
     pub(crate) fn begin(&self, call: &LoggedCall) -> Running {
         let key = (call.operation, call.id.clone());
         let mut counted = self.counted();
