@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::shapes::{self, Shape};
+use super::shapes::{self, MemberShape};
 
 /// The longest body that is read. A page of 100 images with long failures has less than 1 MiB.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -69,7 +69,7 @@ impl HttpConnector for CheckedConnector {
 
 async fn read(
     mut response: HttpResponse,
-    shape: Option<&'static Shape>,
+    shape: Option<&'static MemberShape>,
 ) -> Result<HttpResponse, ConnectorError> {
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
@@ -93,7 +93,7 @@ async fn read(
 }
 
 /// Returns the body as one of this shape; `None` where it is no JSON object, which the SDK reports.
-fn coerced(bytes: &[u8], shape: &Shape) -> Option<Vec<u8>> {
+fn coerced(bytes: &[u8], shape: &MemberShape) -> Option<Vec<u8>> {
     let mut body = serde_json::from_slice(bytes).ok()?;
     shape
         .coerce(&mut body)

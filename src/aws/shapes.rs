@@ -1,7 +1,7 @@
 //! The members of the service's responses that are read, and what each must be.
 //!
 //! The SDK refuses a whole response for one member of another type: every step of an execution, or
-//! all of discovery, would be lost for as long as it is there. [`Shape::coerce`] makes a response
+//! all of discovery, would be lost for as long as it is there. [`MemberShape::coerce`] makes a response
 //! one that the SDK can parse: members that are not read are dropped, and one of a wrong type
 //! becomes a value of the right type that the exporter counts as unparsable. The rest is read.
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// What a value must be. The service model has further shapes; these are in what is read.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum MemberShape {
     /// A text that is parsed; any other value becomes its JSON, which counts as unparsable.
     Text,
     /// A text that is kept as it is; an object or a list is dropped, since it can hold anything.
@@ -24,23 +24,23 @@ pub(super) enum Shape {
     /// A map of texts; any other value is dropped, and so are entries of another type.
     Texts,
     /// A list; any other value is dropped.
-    List(&'static Shape),
+    List(&'static MemberShape),
     /// The entries of a page; any other value stays, so that the SDK refuses the page: nothing known
     /// may be lost with its entries.
-    Entries(&'static Shape),
+    Entries(&'static MemberShape),
     /// The members that are read.
-    Structure(&'static [(&'static str, &'static Shape)]),
+    Structure(&'static [(&'static str, &'static MemberShape)]),
 }
 
-use Shape::{Count, Entries, Flag, Free, List, Structure, Text, Texts, Word};
+use MemberShape::{Count, Entries, Flag, Free, List, Structure, Text, Texts, Word};
 
 macro_rules! shapes {
     ($($name:ident = $text:literal { $($member:literal: $shape:expr),+ $(,)? })+) => {
-        $(static $name: Shape = Structure(&[$(($member, $shape)),+]);)+
+        $(static $name: MemberShape = Structure(&[$(($member, $shape)),+]);)+
 
         /// Every structure that is read, with its name in the service model.
         #[cfg(test)]
-        static ALL: &[(&str, &Shape)] = &[$(($text, &$name)),+];
+        static ALL: &[(&str, &MemberShape)] = &[$(($text, &$name)),+];
     };
 }
 
@@ -126,7 +126,7 @@ shapes! {
 }
 
 /// Returns the shape of the response to a request with this path.
-pub(super) fn of_response(path: &str) -> Option<&'static Shape> {
+pub(super) fn of_response(path: &str) -> Option<&'static MemberShape> {
     Some(match path.rsplit('/').next()? {
         "GetWorkflowStepExecution" => &GET_STEP,
         "GetWorkflowExecution" => &GET_EXECUTION,
@@ -139,7 +139,7 @@ pub(super) fn of_response(path: &str) -> Option<&'static Shape> {
     })
 }
 
-impl Shape {
+impl MemberShape {
     /// Makes a value one of this shape. Returns whether it is to be kept.
     pub(super) fn coerce(&self, value: &mut Value) -> bool {
         match (self, &mut *value) {
@@ -184,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    fn coerced(shape: &Shape, mut value: Value) -> Value {
+    fn coerced(shape: &MemberShape, mut value: Value) -> Value {
         assert!(shape.coerce(&mut value));
         value
     }

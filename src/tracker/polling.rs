@@ -22,13 +22,13 @@ use crate::snapshot::Phase;
 pub(super) const SLOWLY: u32 = 10;
 
 /// See the module.
-pub(super) struct Polling<'a> {
+pub(super) struct StepPolling<'a> {
     pub steps: &'a mut Steps,
     pub executions: &'a mut Executions,
     pub c: &'a mut Context,
 }
 
-impl Polling<'_> {
+impl StepPolling<'_> {
     /// Polls a step at `due`, by itself or with the others of its workflow execution.
     pub(super) fn poll_at(&mut self, id: StepExecutionId, due: Instant) {
         let Some(slot) = self.steps.slot(&id, due) else {

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::changes::Notice;
 use super::context::Context;
 use super::pace::HOUR;
-use super::polling::Polling;
+use super::polling::StepPolling;
 use super::queue::{Slot, Urgency};
 use super::retention::Expiring;
 use super::retry::Policy;
@@ -281,7 +281,7 @@ impl StepList<'_> {
             .put(Call::ListWorkflowStepExecutions(self.id), slot);
     }
 
-    fn polling(&mut self) -> Polling<'_> {
+    fn polling(&mut self) -> StepPolling<'_> {
         self.workflows.polling(self.c)
     }
 }

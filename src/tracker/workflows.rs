@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::context::{Context, ImageSignal};
 use super::executions::{Executions, is_failed};
 use super::images::Images;
-use super::polling::Polling;
+use super::polling::StepPolling;
 use super::queue::{Slot, Urgency};
 use super::retention::Expiring;
 use super::steps::Steps;
@@ -29,8 +29,8 @@ pub(super) struct Workflows {
 }
 
 impl Workflows {
-    pub(super) fn polling<'a>(&'a mut self, c: &'a mut Context) -> Polling<'a> {
-        Polling {
+    pub(super) fn polling<'a>(&'a mut self, c: &'a mut Context) -> StepPolling<'a> {
+        StepPolling {
             steps: &mut self.steps,
             executions: &mut self.executions,
             c,
