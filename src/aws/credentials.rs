@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::processes::end_older_than;
 use crate::clock::Clock;
@@ -141,10 +142,14 @@ async fn load(provider: SharedCredentialsProvider) -> CredentialsResult {
     let loading = provider.provide_credentials();
     let Ok(result) = tokio::time::timeout(LONGEST_LOAD, loading).await else {
         // It began a little later than the waiting for it.
-        end_older_than(LONGEST_LOAD - Duration::from_secs(5));
-        return Err(CredentialsError::provider_error(format!(
-            "no response within {LONGEST_LOAD:?}; a credential_process was ended"
-        )));
+        let what = match end_older_than(LONGEST_LOAD - Duration::from_secs(5)) {
+            true => "; a credential_process was ended",
+            false => "",
+        };
+        let error = format!("no credentials within {LONGEST_LOAD:?}{what}");
+        // The poller logs the first failure of a kind alone, which came before this one.
+        warn!("{error}");
+        return Err(CredentialsError::provider_error(error));
     };
     result
 }

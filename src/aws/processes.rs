@@ -8,22 +8,23 @@ use std::time::Duration;
 
 /// Ends all these processes and their children, when the exporter ends.
 pub fn end_credential_processes() {
-    end_older_than(Duration::ZERO);
+    let _ = end_older_than(Duration::ZERO);
 }
 
-/// Ends the processes that have run at least so long, and their children.
+/// Ends the processes that have run at least so long, and their children. Returns whether there were
+/// any.
 #[cfg(target_os = "linux")]
-pub(super) fn end_older_than(age: Duration) {
+pub(super) fn end_older_than(age: Duration) -> bool {
     use std::collections::BTreeSet;
 
     use procfs::Current;
     use rustix::process::{Pid, Signal, kill_process};
 
     let Ok(processes) = procfs::process::all_processes() else {
-        return;
+        return false;
     };
     let Ok(uptime) = procfs::Uptime::current() else {
-        return;
+        return false;
     };
     let stats: Vec<_> = processes
         .filter_map(|process| process.ok()?.stat().ok())
@@ -45,14 +46,17 @@ pub(super) fn end_older_than(age: Duration) {
             break;
         }
     }
-    for pid in ended {
+    for &pid in &ended {
         if let Some(pid) = Pid::from_raw(pid) {
             // One that has ended meanwhile is what is wanted.
             let _ = kill_process(pid, Signal::Kill);
         }
     }
+    !ended.is_empty()
 }
 
 /// Only Linux has `/proc`, from which the parents of processes are read.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn end_older_than(_age: Duration) {}
+pub(super) fn end_older_than(_age: Duration) -> bool {
+    false
+}

@@ -65,6 +65,12 @@ async fn hanging_process_is_ended_with_its_children() {
     for id in ids {
         is_gone(&id, Duration::from_secs(90)).await;
     }
+    exporter
+        .until_line(&[
+            "level=warn",
+            "no credentials within 60s; a credential_process was ended",
+        ])
+        .await;
 }
 
 /// Waits until a process has ended.
