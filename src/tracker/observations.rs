@@ -48,6 +48,8 @@ impl Workflows {
             // While only some of its steps were tracked, its end was all that was observed.
             c.list_executions_of(image.clone(), c.now.instant, Urgency::Waiting);
         }
+        // It may have settled before its image was known, which says how long it is kept.
+        self.settle(id, c);
     }
 
     /// A poll of the execution by itself succeeded.

@@ -89,3 +89,21 @@ fn execution_that_begins_beside_a_running_one_is_tracked_within_a_discovery_inte
         "{count} calls in 100 intervals for two executions"
     );
 }
+
+#[test]
+fn execution_that_settled_before_its_image_was_known_is_kept_as_long_as_a_failed_image() {
+    let (arn, one) = (image_arn(0), step_id(0));
+    let id = execution_id(&one);
+    let mut assignment = assignment("images: ['*']", false);
+    assignment.target.workflow_executions = vec![id];
+    let mut driver = Driver::new(assignment, 1);
+    driver.got_execution(id, execution("CANCELLED"));
+    driver.listed_steps(id, &[(one, "CANCELLED")], None);
+    driver.got_image(&image(&arn, "FAILED", driver.now));
+    driver.listed_executions(&arn, &[(id, "CANCELLED")]);
+    // Retention is 15 minutes, and 24 hours for what failed.
+    driver.pass(Duration::from_secs(20 * 60));
+    let _ = driver.tracker.handle_timeout(driver.now);
+    let exposed = driver.tracker.snapshot().workflows;
+    assert_eq!(exposed.iter().map(|one| one.id).collect::<Vec<_>>(), [id]);
+}
