@@ -1,8 +1,8 @@
 //! Reads the few values of a step's `outputs` that explain its failure.
 //!
 //! `outputs` is a string of JSON. Its members are undocumented, differ by action, and can hold
-//! secrets. So a value is taken by the name of its member, at any depth, and everything else is
-//! dropped here. Text that is no JSON object is dropped as a whole.
+//! secrets. So a value is taken by the name of its member, at the top or in an object that reports a
+//! failure, and everything else is dropped here. Text that is no JSON object is dropped as a whole.
 
 use serde_json::{Map, Value};
 
@@ -41,8 +41,8 @@ pub(super) fn read(
     if !failed && !launches {
         return None;
     }
-    let outputs = serde_json::from_str(present(outputs)?).ok()?;
-    let found = |names: &[&str], is_valid: fn(&str) -> bool| find(&outputs, names, is_valid);
+    let levels = levels(serde_json::from_str(present(outputs)?).ok()?);
+    let found = |names: &[&str], is_valid: fn(&str) -> bool| find(&levels, names, is_valid);
     let of_failed = |names, is_valid| failed.then(|| found(names, is_valid)).flatten();
     let read = StepOutputs {
         error: of_failed(ERROR, is_text),
@@ -53,26 +53,22 @@ pub(super) fn read(
     (read != StepOutputs::default()).then_some(read)
 }
 
-/// Finds the first valid text of a member with one of these names: outer objects before inner ones,
-/// earlier names before later ones.
-fn find(value: &Value, names: &[&str], is_valid: fn(&str) -> bool) -> Option<String> {
-    let mut level = vec![value.clone()];
-    for _ in 0..MAX_DEPTH {
-        let objects = || level.iter().filter_map(Value::as_object);
-        let found = names
-            .iter()
-            .find_map(|name| objects().find_map(|members| member(members, name, is_valid)));
-        if found.is_some() {
-            return found;
+/// Returns the objects that are read: the outer one, then level by level those in its containers.
+fn levels(outputs: Map<String, Value>) -> Vec<Vec<Map<String, Value>>> {
+    let mut levels = vec![vec![outputs]];
+    while let Some(outer) = levels.last().filter(|_| levels.len() < MAX_DEPTH) {
+        let inner: Vec<_> = outer.iter().flat_map(contained).collect();
+        if inner.is_empty() {
+            break;
         }
-        level = objects().flat_map(contained).collect();
+        levels.push(inner);
     }
-    None
+    levels
 }
 
 /// Returns the objects in the containers of an object. A summary may be JSON in a string, within the
 /// JSON in a string.
-fn contained(members: &Map<String, Value>) -> Vec<Value> {
+fn contained(members: &Map<String, Value>) -> Vec<Map<String, Value>> {
     let containers = members.iter().filter(|(key, _)| {
         let key = plain(key);
         CONTAINERS.iter().any(|one| key.eq_ignore_ascii_case(one))
@@ -82,7 +78,28 @@ fn contained(members: &Map<String, Value>) -> Vec<Value> {
         Value::String(text) => serde_json::from_str(text).into_iter().collect(),
         value => vec![value.clone()],
     });
-    values.filter(Value::is_object).collect()
+    let objects = values.filter_map(|value| match value {
+        Value::Object(members) => Some(members),
+        _ => None,
+    });
+    objects.collect()
+}
+
+/// Finds the first valid text of a member with one of these names: outer objects before inner ones,
+/// earlier names before later ones.
+fn find(
+    levels: &[Vec<Map<String, Value>>],
+    names: &[&str],
+    is_valid: fn(&str) -> bool,
+) -> Option<String> {
+    let in_level = |objects: &Vec<Map<String, Value>>| {
+        let in_objects = |name: &&str| {
+            let mut objects = objects.iter();
+            objects.find_map(|members| member(members, name, is_valid))
+        };
+        names.iter().find_map(in_objects)
+    };
+    levels.iter().find_map(in_level)
 }
 
 /// Returns the name of a member without what differs between spellings of it.

@@ -8,7 +8,7 @@ const MAX_LABEL_BYTES: usize = 256;
 
 /// Returns the beginning of a free text, at most [`MAX_TEXT_BYTES`] of it.
 pub(super) fn head(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
+    truncated(text, MAX_TEXT_BYTES)
 }
 
 /// Returns the part of a free text that is kept; an empty one is missing.
@@ -18,11 +18,14 @@ pub(super) fn free_text(text: Option<&str>) -> Option<String> {
 
 /// Returns a text that becomes a label, at most [`MAX_LABEL_BYTES`] of it; an empty one is missing.
 pub(super) fn label(text: Option<&str>) -> Option<String> {
-    let text = present(text)?;
-    Some(text[..text.floor_char_boundary(MAX_LABEL_BYTES)].to_owned())
+    present(text).map(|text| truncated(text, MAX_LABEL_BYTES).to_owned())
 }
 
 /// Returns the text unless it is empty, which means that it is missing.
 pub(super) fn present(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
+}
+
+fn truncated(text: &str, max_bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(max_bytes)]
 }

@@ -24,27 +24,26 @@ pub(super) struct FailureFields<'a> {
 
 impl<'a> FailureFields<'a> {
     pub(super) fn of(failure: BuildFailure<'a>) -> Self {
-        let mut texts = Texts::new();
-        if let Some(reported) = failure.reported {
-            texts.extend(reported_texts(reported));
-        }
-        if let Some(outputs) = failure.outputs() {
-            texts.extend(output_texts(outputs));
-            // `step_error` has it.
-            texts.remove("error");
-        }
-        let step = failure.step.map(|step| step.record.id.to_string());
-        if let Some(id) = step {
-            texts.insert(names::STEP_EXECUTION_ID, Cow::from(id));
-        }
+        let mut texts = { failure.reported }.map(reported_texts).unwrap_or_default();
+        let outputs = failure.outputs();
+        let step = { failure.step }.and_then(|step| step.observed()?.reason());
         texts.extend(present([
+            ("step_error", step),
             (
-                "step_error",
-                { failure.step }.and_then(|step| step.observed()?.reason()),
+                "run_command_id",
+                outputs.and_then(|outputs| outputs.run_command_id.as_deref()),
+            ),
+            (
+                "log_bundle",
+                outputs.and_then(|outputs| outputs.log_url.as_deref()),
             ),
             ("instance_id", failure.instance_id),
             ("log_stream", Some(failure.log_stream)),
         ]));
+        let named = { failure.reported }.and_then(|reported| reported.step_execution_id);
+        if let Some(id) = { failure.step }.map(|step| step.record.id).or(named) {
+            texts.insert(names::STEP_EXECUTION_ID, Cow::from(id.to_string()));
+        }
         let commands = failure.commands();
         let commands = commands
             .into_iter()
@@ -64,7 +63,7 @@ impl<'a> FailureFields<'a> {
 }
 
 fn reported_texts(reported: &ImageFailure) -> Texts<'_> {
-    let mut texts = present([
+    present([
         ("reason", reported.reason.as_deref()),
         (names::STAGE, reported.stage.as_deref()),
         (names::FAILED_STEP, reported.step.as_deref()),
@@ -77,14 +76,10 @@ fn reported_texts(reported: &ImageFailure) -> Texts<'_> {
         ),
         ("component_error", reported.component_error.as_deref()),
         ("distribution_error", reported.distribution_error.as_deref()),
-    ]);
-    if let Some(id) = reported.step_execution_id {
-        texts.insert(names::STEP_EXECUTION_ID, Cow::from(id.to_string()));
-    }
-    texts
+    ])
 }
 
-/// The fields that the outputs of a FAILED step add, here and to the entry of the step.
+/// Returns the fields that the outputs of a step add to its entry.
 pub(super) fn output_texts(outputs: &StepOutputs) -> Texts<'_> {
     present([
         ("error", outputs.error.as_deref()),
