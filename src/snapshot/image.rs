@@ -192,7 +192,7 @@ pub struct AvailableBuild {
     pub created: Timestamp,
     /// `1.0.0/1`
     pub version: String,
-    pub amis: Vec<Ami>,
+    pub amis: BTreeSet<Ami>,
 }
 
 /// The account and the name of an image.
@@ -246,8 +246,7 @@ impl AvailableBuild {
     }
 
     fn output_labels(&self) -> Vec<LabelText> {
-        let amis: BTreeSet<_> = self.amis.iter().collect();
-        let labels = amis.into_iter().map(|ami| {
+        let labels = self.amis.iter().map(|ami| {
             LabelText::new([
                 (names::IMAGE_VERSION, &*self.version),
                 (names::OUTPUT_REGION, &*ami.region),

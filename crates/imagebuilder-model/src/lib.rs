@@ -13,7 +13,7 @@ pub mod identifier;
 mod status;
 mod time;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use arn::{ImageArn, PipelineArn, WorkflowArn, resource_name};
 pub use duration::{DurationFault, format_duration, parse_duration};
@@ -130,7 +130,7 @@ pub struct Image {
     pub failure: Option<ImageFailure>,
     /// The CloudWatch Logs group of its build, where it is not the default one.
     pub log_group: Option<String>,
-    pub amis: Vec<Ami>,
+    pub amis: BTreeSet<Ami>,
     /// `Linux`
     pub platform: Option<String>,
     /// `AMI` or `DOCKER`
@@ -152,7 +152,7 @@ impl Image {
             name: None,
             failure: None,
             log_group: None,
-            amis: Vec::new(),
+            amis: BTreeSet::new(),
             platform: None,
             kind: None,
             build_type: None,

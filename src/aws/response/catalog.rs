@@ -198,7 +198,7 @@ fn log_group(configuration: Option<&ImageLoggingConfiguration>) -> Option<String
 }
 
 /// Returns the AMIs that have an id and are AVAILABLE.
-fn amis(resources: Option<&OutputResources>) -> Vec<Ami> {
+fn amis(resources: Option<&OutputResources>) -> BTreeSet<Ami> {
     let amis = resources.map_or(&[][..], |resources| resources.amis());
     let available = amis.iter().filter(|ami| {
         let status = ami.state().and_then(|state| state.status());
@@ -223,4 +223,88 @@ fn status(state: Option<&ImageState>) -> Option<ImageStatus> {
 
 fn tags(tags: Option<HashMap<String, String>>) -> Tags {
     tags.unwrap_or_default().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_imagebuilder::types;
+
+    use super::*;
+
+    #[test]
+    fn log_group_has_the_pattern_of_cloudwatch_or_is_missing() {
+        let read = |name: &str| {
+            let configuration = ImageLoggingConfiguration::builder().log_group_name(name);
+            log_group(Some(&configuration.build()))
+        };
+        for valid in ["/builds/golden", "a.b-c_d#1", &"a".repeat(512)] {
+            assert_eq!(read(valid).as_deref(), Some(valid));
+        }
+        let too_long = "a".repeat(513);
+        for invalid in [
+            "",
+            "a b",
+            "file:///etc/passwd",
+            "a\n",
+            "$(id)",
+            "\u{202e}a",
+            &too_long,
+        ] {
+            assert_eq!(read(invalid), None, "{invalid}");
+        }
+    }
+
+    fn ami(region: &str, id: &str, status: Option<types::ImageStatus>) -> types::Ami {
+        let state = status.map(|status| ImageState::builder().status(status).build());
+        let ami = types::Ami::builder().region(region).image(id);
+        ami.set_state(state).build()
+    }
+
+    #[test]
+    fn amis_are_the_available_ones_each_once_and_bounded_in_one_order() {
+        use types::ImageStatus::{Available, Failed};
+        let read = |all: Vec<types::Ami>| {
+            let resources = OutputResources::builder().set_amis(Some(all)).build();
+            let ids = amis(Some(&resources)).into_iter().map(|ami| ami.id);
+            ids.collect::<Vec<_>>()
+        };
+        let all = vec![
+            ami("us-west-2", "ami-2", Some(Available)),
+            ami("eu-west-1", "ami-1", None),
+            ami("us-west-2", "ami-2", None),
+            ami("us-west-2", "ami-3", Some(Failed)),
+            ami("us-west-2", "7", None),
+            ami("us-west-2", "", None),
+        ];
+        assert_eq!(read(all), ["ami-1", "ami-2"]);
+        let many = (0..3_000).map(|at| ami("us-west-2", &format!("ami-{at:04}"), None));
+        let mut many: Vec<_> = many.collect();
+        let forward = read(many.clone());
+        many.reverse();
+        assert_eq!((forward.len(), &forward[0][..]), (MAX_REGIONS, "ami-0000"));
+        assert_eq!(read(many), forward);
+    }
+
+    #[test]
+    fn texts_of_a_failure_are_bounded() {
+        let long = "ü".repeat(100_000);
+        let component = types::ComponentFailureContext::builder()
+            .phase_name(&long)
+            .error_message(&long);
+        let region = RegionFailureMember::builder().region(&long).build();
+        let regions = vec![region; MAX_REGIONS + 1];
+        let distribution = types::DistributionFailureContext::builder();
+        let context = types::ImageFailureContext::builder()
+            .component_failure(component.build())
+            .distribution_failure(distribution.set_region_failures(Some(regions)).build());
+        let state = ImageState::builder().reason(&long);
+        let state = state.failure_context(context.build()).build();
+        let failure = Members::default().failure(Some(&state)).unwrap();
+        let length = |text: &Option<String>| text.as_ref().unwrap().len();
+        assert_eq!(length(&failure.reason), 4_096);
+        assert_eq!(length(&failure.component_error), 4_096);
+        assert_eq!(length(&failure.phase), 256);
+        assert_eq!(length(&failure.regions[0].region), 256);
+        assert_eq!(failure.regions.len(), MAX_REGIONS);
+    }
 }

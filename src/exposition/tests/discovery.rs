@@ -88,7 +88,7 @@ fn newest() -> Arc<AvailableBuild> {
     Arc::new(AvailableBuild {
         created: START,
         version: "1.0.0/1".into(),
-        amis: vec![ami("us-west-2"), ami("eu-west-1"), ami("us-west-2")],
+        amis: [ami("us-west-2"), ami("eu-west-1"), ami("us-west-2")].into(),
     })
 }
 

@@ -359,3 +359,14 @@ fn long_message_is_cut_with_an_ellipsis() {
     assert!(page_of(&known, "").contains(&format!(">{cut}…</p>")));
     assert_eq!(json_of(&known, "")["steps"][0]["message"], cut);
 }
+
+#[test]
+fn build_that_ended_well_shows_no_failure_though_an_execution_failed() {
+    let records = TargetRecords::default();
+    let arn = image_arn("golden", 1);
+    records.put_image(&Image::with_status(arn.clone(), ImageStatus::Available));
+    records.execution(1, &arn, execution(WorkflowStatus::Failed, 60));
+    let known = records.known();
+    assert!(!page_of(&known, "").contains("class=\"failure\""));
+    assert!(json_of(&known, "")["images"][0].get("failure").is_none());
+}

@@ -154,7 +154,7 @@ impl ImageView {
             name: Some(self.name.clone()),
             failure: self.failure.as_ref().map(FailureView::to_model),
             log_group: self.log_group.clone(),
-            amis: self.amis.clone(),
+            amis: self.amis.iter().cloned().collect(),
             platform: Some(self.platform.as_str().to_owned()),
             kind: Some(self.kind.as_str().to_owned()),
             build_type: Some(self.build_type.to_owned()),
