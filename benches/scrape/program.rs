@@ -94,7 +94,7 @@ impl Exporter for Program {
     }
 }
 
-/// A step as the service tells of it, ids without a pattern.
+/// Returns the record of a step; its ids are as random as those of the service.
 fn record(at: usize) -> StepRecord {
     let execution = at / STEPS.len();
     let (name, action) = STEPS[at % STEPS.len()];

@@ -254,6 +254,11 @@ impl Driver {
         }
     }
 
+    fn is_evicted(&self, image: &ImageArn) -> bool {
+        let image = self.tracker.workflows.images.get(image);
+        image.is_some_and(|image| image.is_evicted())
+    }
+
     fn waits(&self, call: &Call) -> bool {
         self.tracker.c.queue.is_waiting(call)
     }

@@ -15,7 +15,7 @@ use imagebuilder_exporter::model::{
 
 use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::poller::Polling;
-use crate::support::scripted::unasked;
+use crate::support::scripted::{discovers_nothing, unasked};
 
 const BUILDS: usize = 50;
 const STEPS: usize = 7;
@@ -94,21 +94,7 @@ impl ImageBuilder for ManyBuilds {
         Box::pin(async { Ok(Parsed::from(page)) })
     }
 
-    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> ApiFuture<WorkflowPage> {
-        unasked()
-    }
-
-    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
-        unasked()
-    }
-
-    fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {
-        unasked()
-    }
-
-    fn get_image(&self, _: ImageArn) -> ApiFuture<Image> {
-        unasked()
-    }
+    discovers_nothing!();
 }
 
 #[tokio::test(start_paused = true)]

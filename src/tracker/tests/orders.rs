@@ -137,15 +137,7 @@ fn evicted_image_that_is_no_longer_selected_takes_its_failed_executions_along() 
     driver.listed_executions(&arn, &[]);
     driver.pass(driver.tracker.c.pace.retention + INTERVAL);
     let _ = driver.tracker.handle_timeout(driver.now);
-    assert!(
-        driver
-            .tracker
-            .workflows
-            .images
-            .get(&arn)
-            .unwrap()
-            .is_evicted()
-    );
+    assert!(driver.is_evicted(&arn));
     driver.configure(assignment("pipelines: ['*'], tags: {Team: a}", true));
     let changes = listed_pipelines(&mut driver);
     assert_eq!(changes.released, [Resource::Image(arn)]);
@@ -196,15 +188,7 @@ fn failed_image_whose_retry_succeeded_between_two_lists_stays_until_its_executio
     assert!(driver.waits(&Call::ListWorkflowExecutions(arn.clone())));
     driver.drain();
     driver.listed_executions(&arn, &[]);
-    assert!(
-        driver
-            .tracker
-            .workflows
-            .images
-            .get(&arn)
-            .unwrap()
-            .is_evicted()
-    );
+    assert!(driver.is_evicted(&arn));
 }
 
 /// A tracker whose Lists returned two steps a while ago, which no Get has returned yet.

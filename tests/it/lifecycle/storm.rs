@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::at;
 use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::poller::Polling;
-use crate::support::scripted::unasked;
+use crate::support::scripted::{discovers_nothing, unasked};
 
 /// When every call is throttled, in seconds.
 const STORM: std::ops::Range<f64> = 60.0..120.0;
@@ -66,21 +66,7 @@ impl ImageBuilder for Service {
         unasked()
     }
 
-    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> ApiFuture<WorkflowPage> {
-        unasked()
-    }
-
-    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
-        unasked()
-    }
-
-    fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {
-        unasked()
-    }
-
-    fn get_image(&self, _: ImageArn) -> ApiFuture<Image> {
-        unasked()
-    }
+    discovers_nothing!();
 }
 
 #[tokio::test(start_paused = true)]

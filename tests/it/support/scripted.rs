@@ -14,6 +14,28 @@ use imagebuilder_exporter::model::{
 };
 use tokio::time::Instant;
 
+/// The operations of discovery, for an API in which nothing is discovered.
+macro_rules! discovers_nothing {
+    () => {
+        fn list_workflow_executions(&self, _: ImageArn, _: Page) -> ApiFuture<WorkflowPage> {
+            unasked()
+        }
+
+        fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
+            unasked()
+        }
+
+        fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {
+            unasked()
+        }
+
+        fn get_image(&self, _: ImageArn) -> ApiFuture<Image> {
+            unasked()
+        }
+    };
+}
+pub(crate) use discovers_nothing;
+
 /// What a scripted call gives.
 #[derive(Clone, Debug)]
 pub enum Reply<T> {
@@ -181,21 +203,7 @@ impl ImageBuilder for Script {
         self.play(listed(id, page.token.as_deref()), |state| &mut state.lists)
     }
 
-    fn list_workflow_executions(&self, _: ImageArn, _: Page) -> ApiFuture<WorkflowPage> {
-        unasked()
-    }
-
-    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
-        unasked()
-    }
-
-    fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {
-        unasked()
-    }
-
-    fn get_image(&self, _: ImageArn) -> ApiFuture<Image> {
-        unasked()
-    }
+    discovers_nothing!();
 }
 
 /// How the log names a List.
@@ -203,7 +211,7 @@ fn listed(id: WorkflowExecutionId, token: Option<&str>) -> String {
     format!("list {id} from {}", token.unwrap_or("the beginning"))
 }
 
-/// The answer to a call that this API is never asked for.
+/// The response to a call that no test expects.
 pub fn unasked<T: Send + 'static>() -> ApiFuture<T> {
     Box::pin(async { panic!("nothing is discovered here") })
 }
