@@ -48,7 +48,7 @@ impl Workflows {
             // While only some of its steps were tracked, its end was all that was observed.
             c.list_executions_of(image.clone(), c.now.instant, Urgency::Waiting);
         }
-        // It may have settled before its image was known, which says how long it is kept.
+        // It may have settled before its image was known. A failed image extends its retention.
         self.settle(id, c);
     }
 

@@ -211,7 +211,7 @@ fn amis(resources: Option<&OutputResources>) -> BTreeSet<Ami> {
             id: label(ami.image()).filter(|id| id.starts_with("ami-"))?,
         })
     });
-    // In an order of its own, so that the bound cuts the same ones each time.
+    // Sorted, so that the bound cuts the same AMIs each time.
     let read: BTreeSet<Ami> = read.collect();
     read.into_iter().take(MAX_REGIONS).collect()
 }
