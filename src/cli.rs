@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod package_docs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -84,7 +84,7 @@ def test_user_of_the_unit_is_the_one_that_sysusers_makes(systemd, tmp_path):
     output_of(
         "systemd-sysusers",
         f"--root={tmp_path}",
-        str(systemd / "imagebuilder_exporter.sysusers.conf"),
+        str(systemd / "imagebuilder_exporter.sysusers"),
     )
     (user,) = (tmp_path / "etc/passwd").read_text().splitlines()
     name, _, _, _, _, home, shell = user.split(":")
