@@ -240,11 +240,6 @@ def quickstart(tmp_path):
         yield start
 
 
-@pytest.fixture
-def kubernetes(root):
-    return root / "deploy/kubernetes"
-
-
 def announced(process, what, log):
     """What follows `what` in the first line of the program's standard output."""
     with selectors.DefaultSelector() as selector:

@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from manifests import render, the
 from processes import output_of
 from test_readme import blocks
 
@@ -48,7 +49,7 @@ def test_every_documented_configuration_is_accepted(deploy, tmp_path):
 
 
 def test_pair_has_the_documented_half_of_the_rate_limit(root, deploy):
-    (half,) = re.findall(r"`(rate_limit: \{.*?\})`", (deploy / "kubernetes/README.md").read_text())
+    (half,) = re.findall(r"`(rate_limit: \{.*?\})`", (deploy / "helm/imagebuilder-exporter/README.md").read_text())
     defaults = (root / "docs/configuration.md").read_text()
     for name, value in yaml.safe_load(half)["rate_limit"].items():
         (default,) = re.findall(rf"^\| `{name}` \| [a-z ]+ \| `(\d+)` \|", defaults, re.MULTILINE)
@@ -61,8 +62,9 @@ def test_image_matches_the_manifests(root, deploy):
     base, *_ = image.splitlines()
     # The nonroot images of distroless run as 65532.
     assert base.endswith("/cc-debian12:nonroot")
-    text = (deploy / "kubernetes/base/deployment.yaml").read_text()
-    pod = yaml.safe_load(text)["spec"]["template"]["spec"]
+    chart = deploy / "helm/imagebuilder-exporter"
+    manifests = render(chart, f"--values={chart}/ci/minimal-values.yaml")
+    pod = the("Deployment", manifests)["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsUser"] == 65532
     assert f"EXPOSE {container['ports'][0]['containerPort']}\n" in image

@@ -8,6 +8,7 @@ import hcl2
 import pytest
 import yaml
 
+from manifests import render, the
 from processes import need, output_of
 
 
@@ -163,8 +164,9 @@ def test_exporters_own_role_may_assume_the_role_of_that_name(iam, template):
 
 
 def test_trust_policies_for_eks_name_the_service_account_that_is_shipped(root, iam):
-    manifest = root / "deploy/kubernetes/base/serviceaccount.yaml"
-    name = yaml.safe_load(manifest.read_text())["metadata"]["name"]
+    chart = root / "deploy/helm/imagebuilder-exporter"
+    manifests = render(chart, f"--values={chart}/ci/minimal-values.yaml")
+    name = the("ServiceAccount", manifests)["metadata"]["name"]
     (irsa,) = of_file(iam, "trust-irsa.json")
     issuer = irsa["Principal"]["Federated"].partition(":oidc-provider/")[2]
     assert irsa["Condition"]["StringEquals"] == {
