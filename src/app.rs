@@ -24,7 +24,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Checked, MISSING_FILE, Problem};
 use crate::finished::Finished;
-use crate::http::{self, Server};
+use crate::http::{self, Limits, Server};
 use crate::self_metrics::ProcessMetrics;
 use crate::shard::Shard;
 use crate::status::Site;
@@ -43,6 +43,7 @@ pub struct AppSettings {
     pub config: ConfigSource,
     pub listen_addresses: Vec<String>,
     pub site: Site,
+    pub limits: Limits,
     /// Whether `POST /-/reload` is enabled.
     pub lifecycle: bool,
     pub environment: Lookup,
@@ -167,6 +168,8 @@ impl App {
             listeners,
             exporter: live.clone(),
             site: settings.site,
+            limits: settings.limits,
+            clock: settings.clock,
             drain_timeout: DRAIN_TIMEOUT,
         };
         let server = tokio::spawn(server.run(until_true(stopped)));

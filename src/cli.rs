@@ -5,17 +5,19 @@
 mod docs;
 #[cfg(test)]
 mod package_docs;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::http::MAX_REQUESTS;
 use crate::shard::Shard;
 use crate::status::{ExternalUrl, Site};
+use values::{region, socket_address, speed, telemetry_path, whole_number};
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -218,6 +220,16 @@ pub struct WebArgs {
     )]
     pub external_url: Option<ExternalUrl>,
 
+    /// Maximum number of requests at once, except those to /-/healthy and /-/ready; 0 for no limit
+    #[arg(
+        long = "web.max-requests",
+        env = "IMAGEBUILDER_EXPORTER_WEB_MAX_REQUESTS",
+        value_name = "N",
+        default_value_t = MAX_REQUESTS,
+        value_parser = whole_number::<usize>
+    )]
+    pub max_requests: usize,
+
     /// Enable POST /-/reload
     #[arg(
         long = "web.enable-lifecycle",
@@ -343,50 +355,6 @@ impl ShardArgs {
     pub fn shard(self) -> Result<Shard, String> {
         Shard::new(self.index, self.total)
     }
-}
-
-fn region(text: &str) -> Result<String, String> {
-    match crate::model::identifier::is_region(text) {
-        true => Ok(text.to_owned()),
-        false => Err("expected a region such as us-west-2".to_owned()),
-    }
-}
-
-fn whole_number<N: FromStr>(text: &str) -> Result<N, String> {
-    let number = text.parse();
-    number.map_err(|_| "expected a whole number such as 0 or 3".to_owned())
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    let number = text.parse();
-    number.map_err(|_| "expected a number such as 10; 1 is real time".to_owned())
-}
-
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    let address = text.parse();
-    address.map_err(|_| {
-        "expected an IP address and a port, such as 127.0.0.1:10851 or [::1]:10851".to_owned()
-    })
-}
-
-fn telemetry_path(path: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
-    if !path.starts_with('/') || !path.bytes().all(plain) {
-        return Err(
-            "expected a path that starts with / and has only letters, digits and / - _ . ~"
-                .to_owned(),
-        );
-    }
-    if path.starts_with("/-/") {
-        return Err("paths under /-/ are reserved for the exporter".to_owned());
-    }
-    if path == crate::status::JSON_PATH {
-        return Err("this path is reserved for the status as JSON".to_owned());
-    }
-    if path == crate::status::CONFIG_PATH {
-        return Err("this path is reserved for the effective configuration".to_owned());
-    }
-    Ok(path.to_owned())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::app::{App, AppSettings, ConfigSource, StartError};
 use crate::aws::Aws;
 use crate::cli::WebArgs;
 use crate::clock::Clock;
+use crate::http::Limits;
 use crate::shard::Shard;
 use crate::simulator::{DEMO_SEED, DEMO_SPEED, Scenario, Simulator, World};
 
@@ -45,6 +46,7 @@ pub async fn run(
         },
         listen_addresses: web.listen_addresses,
         site: site.clone(),
+        limits: Limits::of_process(web.max_requests),
         lifecycle: web.enable_lifecycle,
         environment: Arc::new(move |name| (name == SIMULATOR_URL).then(|| url.clone())),
         shard: Shard::default(),

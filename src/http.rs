@@ -1,17 +1,23 @@
 //! Serves the exporter's responses over HTTP.
 //!
-//! Owns connections, routes and the shutdown of the server. `exposition` renders scrapes, and
+//! Owns connections and their limits, routes and the shutdown of the server. `exposition` renders scrapes, and
 //! [`Exporter`] provides the data. `app` binds the sockets ([`bind`]) and signals the stop.
 
+mod accept;
 mod body;
+mod connections;
 mod exporter;
+mod limits;
 mod listen;
 mod negotiation;
+mod origin;
 mod pages;
 mod response;
 mod routes;
 mod server;
+mod stream;
 
 pub use exporter::{Exporter, Reload};
+pub use limits::{Limits, MAX_REQUESTS};
 pub use listen::bind;
 pub use server::Server;

@@ -14,6 +14,7 @@ use imagebuilder_exporter::app::{self, App, AppSettings, Lookup};
 use imagebuilder_exporter::aws::{Aws, end_credential_processes};
 use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
+use imagebuilder_exporter::http::Limits;
 use imagebuilder_exporter::{config, demo, doctor, logging, simulate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -95,6 +96,7 @@ async fn exporter(args: RunArgs) -> Result<(), Failure> {
     let app = App::bind(AppSettings {
         config: args.config.into(),
         site: args.web.site(),
+        limits: Limits::of_process(args.web.max_requests),
         listen_addresses: args.web.listen_addresses,
         lifecycle: args.web.enable_lifecycle,
         environment: environment(),

@@ -25,10 +25,11 @@ use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::exposition::{
     Encoding, Exposition, Format, FramePool, Frames, Next, Scrape,
 };
-use imagebuilder_exporter::http::{Exporter, Server, bind};
+use imagebuilder_exporter::http::{Exporter, Limits, Server, bind};
 use imagebuilder_exporter::status::Site;
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
@@ -270,6 +271,8 @@ fn serve_exporter(runtime: &Runtime, exporter: Arc<Program>) -> SocketAddr {
             telemetry_path: "/metrics".to_owned(),
             external_url: None,
         },
+        limits: Limits::default(),
+        clock: Clock::System,
         drain_timeout: Duration::ZERO,
     };
     runtime.spawn(server.run(std::future::pending()));

@@ -12,11 +12,11 @@ use hyper::header::{
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
-use super::body::Body;
+use super::body::{Body, Packed};
 use super::exporter::Exporter;
 use super::negotiation;
 use super::response::{TEXT, set_encoding, text, unstored, with_body};
-use crate::exposition::Encoding;
+use crate::exposition::{Encoding, FRAME_SIZE};
 use crate::status::assets::Asset;
 use crate::status::{self, Query, Site, Status};
 
@@ -101,7 +101,8 @@ impl<E: Exporter> Pages<E> {
         self.render_body(headers, content_type, make).await
     }
 
-    /// Renders a body on a thread of its own, as it takes some milliseconds with many steps.
+    /// Renders a body on a thread of its own, as it takes some milliseconds with many steps. A long
+    /// one is kept compressed until the client has read it, as many clients can read slowly.
     async fn render_body(
         &self,
         headers: &HeaderMap,
@@ -115,8 +116,9 @@ impl<E: Exporter> Pages<E> {
             let _turn = turn;
             let body = make();
             match encoding {
-                Encoding::Identity => body,
-                Encoding::Gzip => compressed(&body),
+                Encoding::Identity if body.len() <= FRAME_SIZE => Body::Text(body.into()),
+                Encoding::Identity => Body::Packed(Packed::new(compressed(&body), body.len())),
+                Encoding::Gzip => Body::Text(compressed(&body).into()),
             }
         });
         let Ok(body) = rendering.await else {

@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY};
 use hyper::{Request, Response, StatusCode};
 
 use super::body::Body;
+use super::connections::Request as InProgress;
 use super::exporter::Exporter;
 use super::negotiation;
+use super::origin::{has_host, is_cross_site};
 use super::pages::{self, Pages};
 use super::response::{guard, set_encoding, text};
 use crate::exposition::{Exposition, FramePool, Frames};
 use crate::status::assets::Asset;
 use crate::status::{CONFIG_PATH, JSON_PATH, PAGE_PATH, Site};
+
+/// Seconds after which a client may repeat a request beyond the limit.
+const RETRY_SECONDS: &str = "5";
 
 #[derive(Clone, Copy)]
 enum Route {
@@ -40,6 +45,7 @@ impl Route {
 pub(super) struct Routes<E> {
     exporter: Arc<E>,
     telemetry_path: String,
+    external_url: Option<String>,
     pages: Pages<E>,
     frames: Arc<FramePool>,
 }
@@ -48,6 +54,7 @@ impl<E: Exporter> Routes<E> {
     pub(super) fn new(exporter: Arc<E>, site: Site) -> Self {
         Self {
             telemetry_path: site.telemetry_path.clone(),
+            external_url: site.external_url.as_ref().map(ToString::to_string),
             pages: Pages::new(exporter.clone(), site),
             exporter,
             frames: Arc::default(),
@@ -55,13 +62,33 @@ impl<E: Exporter> Routes<E> {
     }
 
     /// Returns the response with the security headers.
-    pub(super) async fn respond<B>(&self, request: &Request<B>) -> Response<Body> {
-        let mut response = self.unguarded(request).await;
+    pub(super) async fn respond<B>(
+        &self,
+        request: &Request<B>,
+        in_progress: &Arc<InProgress>,
+    ) -> Response<Body> {
+        let mut response = self.unguarded(request, in_progress).await;
         guard(response.headers_mut());
         response
     }
 
-    async fn unguarded<B>(&self, request: &Request<B>) -> Response<Body> {
+    /// Returns whether the path of the request is a health path, which is not limited.
+    pub(super) fn is_health<B>(&self, request: &Request<B>) -> bool {
+        let route = self.route(request.uri().path());
+        matches!(route, Some(Route::Healthy | Route::Ready))
+    }
+
+    async fn unguarded<B>(
+        &self,
+        request: &Request<B>,
+        in_progress: &Arc<InProgress>,
+    ) -> Response<Body> {
+        if !has_host(request) {
+            return text(
+                StatusCode::BAD_REQUEST,
+                "the request must have one Host header, as HTTP/1.1 requires",
+            );
+        }
         let Some(route) = self.route(request.uri().path()) else {
             return text(StatusCode::NOT_FOUND, "not found");
         };
@@ -84,7 +111,7 @@ impl<E: Exporter> Routes<E> {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "not ready: some listed steps have not been polled yet",
             ),
-            Route::Reload => self.reload().await,
+            Route::Reload => self.reload(request, in_progress).await,
         }
     }
 
@@ -117,15 +144,33 @@ impl<E: Exporter> Routes<E> {
         response
     }
 
-    async fn reload(&self) -> Response<Body> {
+    async fn reload<B>(
+        &self,
+        request: &Request<B>,
+        in_progress: &Arc<InProgress>,
+    ) -> Response<Body> {
         let Some(reload) = self.exporter.reload() else {
             return text(
                 StatusCode::FORBIDDEN,
                 "reload over HTTP is disabled; enable it with --web.enable-lifecycle",
             );
         };
+        if is_cross_site(request.headers(), self.external_url.as_deref()) {
+            return text(
+                StatusCode::FORBIDDEN,
+                "the page of another site cannot reload the configuration; \
+                 behind a proxy, set --web.external-url",
+            );
+        }
+        let in_progress = in_progress.clone();
         // A separate task continues if the client disconnects.
-        match tokio::spawn(reload).await {
+        let reloading = tokio::spawn(async move {
+            let result = reload.await;
+            // Until then the limit counts the request.
+            drop(in_progress);
+            result
+        });
+        match reloading.await {
             Ok(Ok(())) => text(StatusCode::OK, "reloaded"),
             Ok(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, &reason),
             Err(_) => text(
@@ -134,4 +179,18 @@ impl<E: Exporter> Routes<E> {
             ),
         }
     }
+}
+
+/// Returns the response to a request beyond the limit.
+pub(super) fn refuse(max_requests: usize) -> Response<Body> {
+    let mut response = text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &format!(
+            "{max_requests} requests are in progress, the limit of --web.max-requests; try again later"
+        ),
+    );
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+    guard(headers);
+    response
 }

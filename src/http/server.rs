@@ -1,36 +1,30 @@
 //! Accepts connections, serves them, and drains them at the stop.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
+use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::body::Body;
+use super::accept::Acceptor;
+use super::body::Sending;
+use super::connections::{Connection, Connections, Opened};
 use super::exporter::Exporter;
-use super::routes::Routes;
-use crate::exposition::FRAME_SIZE;
+use super::limits::{Limits, MAX_HEAD};
+use super::routes::{Routes, refuse};
+use super::stream::Watched;
+use crate::clock::Clock;
 use crate::status::Site;
-
-/// Timeout for the head of a request, from the opening of the connection or the last response. It
-/// also limits how long an idle connection stays open. Twice the usual scrape interval.
-const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Maximum number of bytes that are buffered for a slow reader.
-const WRITE_AHEAD: usize = 4 * FRAME_SIZE;
-
-/// Wait after the system refused another connection, for example for lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 
 /// The server, bound and not yet running.
 pub struct Server<E> {
@@ -38,6 +32,8 @@ pub struct Server<E> {
     pub exporter: Arc<E>,
     /// The paths of the metrics and the status page.
     pub site: Site,
+    pub limits: Limits,
+    pub clock: Clock,
     /// Maximum time for responses in flight after the stop.
     pub drain_timeout: Duration,
 }
@@ -55,27 +51,32 @@ impl<E: Exporter> Server<E> {
     /// within the drain timeout, and closes the remaining connections.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let routes = Arc::new(Routes::new(self.exporter, self.site));
+        let connections = Arc::new(Connections::new(self.clock, self.limits));
         let graceful = GracefulShutdown::new();
         // Connections are tasks of this set, so that none outlives it.
-        let mut connections = JoinSet::new();
-        let mut acceptor = Acceptor::new(self.listeners);
+        let mut tasks = JoinSet::new();
+        let mut acceptor = Acceptor::new(self.listeners, self.clock);
         let mut stop = pin!(stop);
         loop {
             let (stream, peer) = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                accepted = acceptor.accept() => accepted,
-                Some(_) = connections.join_next() => continue,
+                accepted = acceptor.accept(|| connections.close_longest_idle()) => accepted,
+                Some(_) = tasks.join_next() => continue,
             };
-            let connection = graceful.watch(connection(stream, routes.clone()));
-            connections.spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%peer, %error, "connection closed before the response was complete");
-                }
-            });
+            let opened = connections.open();
+            // A closed connection keeps its file descriptor until its task has ended.
+            while tasks.len() >= self.limits.connections && tasks.join_next().await.is_some() {}
+            let connection = connection(
+                stream,
+                Arc::clone(&opened),
+                connections.clone(),
+                routes.clone(),
+            );
+            tasks.spawn(serve(graceful.watch(connection), opened, peer));
         }
         drop(acceptor);
-        let open = connections.len();
+        let open = connections.count();
         let drained = tokio::time::timeout(self.drain_timeout, graceful.shutdown()).await;
         if drained.is_err() {
             tracing::warn!(
@@ -87,15 +88,33 @@ impl<E: Exporter> Server<E> {
     }
 }
 
+/// Serves a connection to its end, or until it must close.
+async fn serve(
+    connection: impl Future<Output = hyper::Result<()>>,
+    opened: Opened,
+    peer: SocketAddr,
+) {
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "connection closed before the response was complete");
+        },
+        () = opened.must_close() => {
+            tracing::debug!(%peer, "connection closed, because there are too many");
+        }
+    }
+}
+
 fn connection<E: Exporter>(
     stream: TcpStream,
+    connection: Arc<Connection>,
+    connections: Arc<Connections>,
     routes: Arc<Routes<E>>,
 ) -> http1::Connection<
-    TokioIo<TcpStream>,
+    TokioIo<Watched>,
     impl hyper::service::HttpService<
         hyper::body::Incoming,
-        ResBody = Body,
-        Error = std::convert::Infallible,
+        ResBody = Sending,
+        Error = Infallible,
         Future: Send,
     >,
 > {
@@ -103,76 +122,23 @@ fn connection<E: Exporter>(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
+    let stream = Watched::new(stream, connection.clone(), connections.limits);
     let service = service_fn(move |request| {
-        let routes = routes.clone();
-        async move { Ok(routes.respond(&request).await) }
+        let is_limited = !routes.is_health(&request);
+        let begun = connections.begin(&connection, is_limited).map(Arc::new);
+        let (routes, max) = (routes.clone(), connections.limits.requests);
+        async move {
+            let response = match &begun {
+                Some(begun) => routes.respond(&request, begun).await,
+                None => refuse(max),
+            };
+            Ok::<Response<Sending>, Infallible>(response.map(|body| Sending::new(body, begun)))
+        }
     });
     http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD_TIMEOUT)
-        .max_buf_size(WRITE_AHEAD)
+        // The stream has a deadline.
+        .header_read_timeout(None)
+        // Also bounds the written bytes that wait.
+        .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
-}
-
-/// Takes connections from several listeners.
-struct Acceptor {
-    listeners: Vec<TcpListener>,
-    /// The index of the listener that is polled first. It rotates, so that a busy listener does not
-    /// block the others.
-    first: usize,
-    /// Whether the last attempt failed; a lasting failure is logged once.
-    failing: bool,
-}
-
-impl Acceptor {
-    fn new(listeners: Vec<TcpListener>) -> Self {
-        Self {
-            listeners,
-            first: 0,
-            failing: false,
-        }
-    }
-
-    /// The next connection. May be dropped at any time without losing one.
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            match std::future::poll_fn(|cx| self.poll_accept(cx)).await {
-                Ok(accepted) => {
-                    self.failing = false;
-                    return accepted;
-                }
-                // The client went away before it was its turn.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::ConnectionAborted
-                            | io::ErrorKind::ConnectionReset
-                            | io::ErrorKind::ConnectionRefused
-                    ) => {}
-                // No file descriptors or no memory: it stays so for a while, and comes at once
-                // again when asked.
-                Err(error) => {
-                    if !self.failing {
-                        tracing::error!(%error, "cannot accept connections; retrying");
-                        self.failing = true;
-                    }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn poll_accept(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        for offset in 0..self.listeners.len() {
-            let at = (self.first + offset) % self.listeners.len();
-            if let Poll::Ready(accepted) = self.listeners[at].poll_accept(cx) {
-                self.first = at + 1;
-                return Poll::Ready(accepted);
-            }
-        }
-        Poll::Pending
-    }
 }

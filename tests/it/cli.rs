@@ -82,7 +82,7 @@ async fn unknown_flag_is_bad_usage() {
         &["--shard.total="],
         &["demo", "--shard.total=2"],
         &["check-config", "--shard.total=2", "config.yaml"],
-        &["--web.max-requests=1"],
+        &["--web.max-requests=many"],
         &["--web.external-url=localhost"],
         &["--web.external-url=https://localhost/?page=1"],
         &["--config.enable-auto-reload"],

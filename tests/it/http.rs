@@ -1,6 +1,7 @@
 //! The server over real sockets: paths, methods, headers and bodies.
 
 mod connections;
+mod limits;
 mod program;
 mod running;
 mod stop;

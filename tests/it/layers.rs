@@ -23,7 +23,7 @@ use source::{PACKAGES, Package};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["model"]),
     ("aws", &["api", "clock", "config", "model"]),
-    ("cli", &["model", "shard", "simulator", "status"]),
+    ("cli", &["http", "model", "shard", "simulator", "status"]),
     ("clock", &["model"]),
     ("config", &["labels", "model"]),
     (
@@ -47,7 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("family", &[]),
     ("finished", &["labels", "model", "snapshot"]),
     ("health", &["api", "clock", "model"]),
-    ("http", &["exposition", "status"]),
+    ("http", &["clock", "exposition", "model", "status"]),
     ("labels", &[]),
     ("logging", &["cli"]),
     (

@@ -24,6 +24,7 @@ mod economy;
 mod effective;
 mod faults;
 mod finished;
+mod hostile;
 mod http;
 mod layers;
 mod lifecycle;

@@ -35,7 +35,7 @@ _imagebuilder_exporter() {
 
     case "${cmd}" in
         imagebuilder_exporter)
-            opts="-h -V --config.file --aws.region --shard.index --shard.total --web.listen-address --web.telemetry-path --web.external-url --web.enable-lifecycle --log.level --log.format --help --version check-config doctor demo simulate"
+            opts="-h -V --config.file --aws.region --shard.index --shard.total --web.listen-address --web.telemetry-path --web.external-url --web.max-requests --web.enable-lifecycle --log.level --log.format --help --version check-config doctor demo simulate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -69,6 +69,10 @@ _imagebuilder_exporter() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --web.max-requests)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log.level)
                     COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
                     return 0
@@ -99,7 +103,7 @@ _imagebuilder_exporter() {
             return 0
             ;;
         imagebuilder_exporter__subcmd__demo)
-            opts="-h --web.listen-address --web.telemetry-path --web.external-url --web.enable-lifecycle --log.level --log.format --help"
+            opts="-h --web.listen-address --web.telemetry-path --web.external-url --web.max-requests --web.enable-lifecycle --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -114,6 +118,10 @@ _imagebuilder_exporter() {
                     return 0
                     ;;
                 --web.external-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.max-requests)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

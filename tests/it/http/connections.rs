@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::http::{Server, bind};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use super::program::Program;
-use super::running::{Running, read_healthy, send, site, within};
+use super::running::{Running, limits, read_healthy, send, site, within};
 use super::{LONG, MANY};
 
 #[tokio::test]
@@ -29,6 +30,8 @@ async fn all_listeners_are_served() {
         listeners,
         exporter: Arc::new(Program::with_steps(0)),
         site: site("/metrics"),
+        limits: limits(),
+        clock: Clock::System,
         drain_timeout: LONG,
     };
     tokio::spawn(server.run(std::future::pending()));

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imagebuilder_exporter::http::{Server, bind};
+use imagebuilder_exporter::clock::Clock;
+use imagebuilder_exporter::http::{Limits, Server, bind};
 use imagebuilder_exporter::status::Site;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,6 +29,15 @@ impl Running {
     }
 
     pub async fn start_with(program: Program, path: &str, drain_timeout: Duration) -> Self {
+        Self::start_limited(program, path, drain_timeout, limits()).await
+    }
+
+    pub async fn start_limited(
+        program: Program,
+        path: &str,
+        drain_timeout: Duration,
+        limits: Limits,
+    ) -> Self {
         let port = Port::free();
         let listeners = bind(&port.address.to_string()).await.unwrap();
         let program = Arc::new(program);
@@ -35,6 +45,8 @@ impl Running {
             listeners,
             exporter: program.clone(),
             site: site(path),
+            limits,
+            clock: Clock::System,
             drain_timeout,
         };
         let (stop, stopped) = oneshot::channel();
@@ -77,6 +89,17 @@ impl Running {
         )
         .await;
         Answer::read(&mut stream).await
+    }
+}
+
+/// Limits whose timeouts no test reaches.
+pub fn limits() -> Limits {
+    Limits {
+        head_timeout: LONG,
+        idle_timeout: LONG,
+        write_timeout: LONG,
+        stalled_after: LONG,
+        ..Limits::default()
     }
 }
 

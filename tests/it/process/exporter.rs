@@ -18,6 +18,8 @@ pub struct Setup {
     pub files: Files,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    /// How many file descriptors it may have; `None` for the limit of the test.
+    descriptors: Option<u32>,
 }
 
 /// How a process ended, and what it had said.
@@ -58,6 +60,7 @@ impl Setup {
             files,
             arguments: Vec::new(),
             environment: Vec::new(),
+            descriptors: None,
         };
         setup
             .env("HOME", &home)
@@ -97,6 +100,14 @@ impl Setup {
             .without_env("AWS_SECRET_ACCESS_KEY")
     }
 
+    /// With so few file descriptors.
+    pub fn with_descriptors(self, count: u32) -> Self {
+        Self {
+            descriptors: Some(count),
+            ..self
+        }
+    }
+
     /// Starts a process that is to stay, and waits until it listens on so many addresses.
     pub async fn start_with_addresses(self, count: usize) -> Exporter {
         let mut exporter = self.spawn();
@@ -120,7 +131,17 @@ impl Setup {
 
     /// Starts a process, and waits for nothing.
     pub fn spawn(self) -> Exporter {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_imagebuilder_exporter"))
+        let program = env!("CARGO_BIN_EXE_imagebuilder_exporter");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(count) => {
+                let mut shell = Command::new("sh");
+                let limited = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, program]);
+                shell
+            }
+        };
+        let mut child = command
             .args(&self.arguments)
             .env_clear()
             .envs(self.environment)
