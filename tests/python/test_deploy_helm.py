@@ -160,6 +160,15 @@ def test_ports_and_selectors_lead_from_prometheus_to_the_container(root):
     assert not the("Pod", found)["metadata"]["labels"].items() >= SELECTOR.items()
 
 
+def test_monitor_in_another_namespace_finds_the_service():
+    """A ServiceMonitor without a selector of namespaces finds Services in its own one only."""
+    found = values("everything")
+    monitor = the("ServiceMonitor", found)
+    namespace = the("Service", found)["metadata"]["namespace"]
+    assert monitor["metadata"]["namespace"] != namespace
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": [namespace]}
+
+
 @pytest.mark.parametrize(
     ("name", "source"),
     [
@@ -279,38 +288,44 @@ def test_names_fit_into_the_labels_of_pods():
         judge(manifest)
 
 
-def test_rendered_container_runs(simulate, tmp_path):
-    """Runs the program with the arguments, environment and file that the chart gives the container."""
+def test_rendered_containers_run(simulate, tmp_path):
+    """Runs the program with the arguments, environment and file that the chart gives the containers of
+    the exporter and of `helm test`."""
+    url = simulate().url
+    target = {"name": "own", "regions": ["us-west-2"], "images": ["*"], "endpoint_url": url}
+    variables = {
+        "AWS_ACCESS_KEY_ID": "AKID",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL_STS": url,
+    }
+    own = {
+        "config": {"targets": [target]},
+        "extraArgs": ["--log.level=debug"],
+        "extraEnv": [{"name": name, "value": value} for name, value in variables.items()],
+    }
     file = tmp_path / "values.yaml"
-    target = {"name": "own", "regions": ["us-west-2"], "images": ["*"]}
-    target["endpoint_url"] = simulate().url
-    variables = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
-    file.write_text(
-        yaml.safe_dump(
-            {
-                "config": {"targets": [target]},
-                "extraArgs": ["--log.level=debug"],
-                "extraEnv": [{"name": name, "value": value} for name, value in variables.items()],
-            }
-        )
-    )
+    file.write_text(yaml.safe_dump(own))
     manifests = render(CHART, f"--values={file}")
-    (container,) = pod_of(manifests)["containers"]
-    data = the("ConfigMap", manifests)["data"]
-    (mount,) = container["volumeMounts"]
-    for name, text in data.items():
+    for name, text in the("ConfigMap", manifests)["data"].items():
         (tmp_path / name).write_text(text)
-    arguments = [one.replace(mount["mountPath"], str(tmp_path)) for one in container["args"]]
-    environment = {one["name"]: one["value"] for one in container["env"]}
+
+    def command_of(container):
+        (mount,) = container["volumeMounts"]
+        arguments = [one.replace(mount["mountPath"], str(tmp_path)) for one in container["args"]]
+        environment = {one["name"]: one["value"] for one in container["env"]}
+        return [os.environ["IMAGEBUILDER_EXPORTER_BIN"], *arguments], environment
+
+    (container,) = pod_of(manifests)["containers"]
+    command, environment = command_of(container)
     address = f"127.0.0.1:{free_port()}"
-    command = [
-        os.environ["IMAGEBUILDER_EXPORTER_BIN"],
-        *arguments,
-        f"--web.listen-address={address}",
-    ]
-    with running_process(command, tmp_path / "log", environment):
+    with running_process([*command, f"--web.listen-address={address}"], tmp_path / "log", environment):
         for probe in ["livenessProbe", "readinessProbe"]:
-            url = f"http://{address}{container[probe]['httpGet']['path']}"
-            until(f"the {probe} to succeed", lambda url=url: get(url))
+            path = container[probe]["httpGet"]["path"]
+            until(f"the {probe} to succeed", lambda path=path: get(f"http://{address}{path}"))
         metrics, _ = get(f"http://{address}/metrics")
         assert b'imagebuilder_exporter_target_up{target="own",region="us-west-2"} 1' in metrics
+
+    (container,) = the("Pod", manifests)["spec"]["containers"]
+    command, environment = command_of(container)
+    report = output_of(*command, env=clean_environment(**environment))
+    assert report.endswith("doctor: all required calls are allowed\n")
