@@ -16,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from browser import chromium, exporting
+from generations import each_generation
 from judge import judge
 from processes import (
     PATIENCE,
@@ -88,10 +89,15 @@ def pytest_configure():
 def pytest_terminal_summary(terminalreporter):
     """A test is skipped only for want of a tool that can't be installed here. What was skipped so
     ends the run, and where CHECKS_NOT_MADE names a file, tests/run reads it there."""
+    skipped = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        what = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+        skipped.setdefault(report.longrepr[2].removeprefix("Skipped: "), []).append(what)
+    # A whole generation of Prometheus that is missing is hundreds of tests.
     lines = [
-        f"{report.nodeid.rpartition('::')[2].removeprefix('test_').replace('_', ' ')}: "
-        f"{report.longrepr[2].removeprefix('Skipped: ')}\n"
-        for report in terminalreporter.stats.get("skipped", [])
+        f"{what}: {reason}\n"
+        for reason, tests in skipped.items()
+        for what in (tests if len(tests) < 10 else [f"{len(tests)} tests"])
     ]
     if lines:
         terminalreporter.section("checks that could not be made")
@@ -200,17 +206,36 @@ def demo(tmp_path_factory):
         yield announced(process, "metrics: ", log)
 
 
+@pytest.fixture(scope="module", params=each_generation("prometheus"))
+def generation(request):
+    """Each generation of Prometheus, with the Alertmanager of its time."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def demo_prometheus(demo, tmp_path_factory):
-    """A Prometheus with all shipped rules that scrapes the demo."""
+def demo_prometheus_of(demo, tmp_path_factory):
+    """Gives the Prometheus of a generation with all shipped rules that scrapes the demo."""
     until("the demo to be ready", lambda: get(demo.replace("/metrics", "/-/ready")))
-    address = f"127.0.0.1:{free_port()}"
     configuration = DEMO_PROMETHEUS.format(
         rules=ROOT / "deploy/prometheus/rules.yaml", exporter=urllib.parse.urlsplit(demo).netloc
     )
-    directory = tmp_path_factory.mktemp("demo-prometheus")
-    with running_prometheus(address, configuration, directory) as server:
-        yield server
+    servers = {}
+
+    def of(generation):
+        if generation not in servers:
+            address = f"127.0.0.1:{free_port()}"
+            directory = tmp_path_factory.mktemp("demo-prometheus")
+            server = running_prometheus(generation, address, configuration, directory)
+            servers[generation] = running.enter_context(server)
+        return servers[generation]
+
+    with contextlib.ExitStack() as running:
+        yield of
+
+
+@pytest.fixture(scope="module")
+def demo_prometheus(demo_prometheus_of, generation):
+    return demo_prometheus_of(generation)
 
 
 @pytest.fixture(scope="module")

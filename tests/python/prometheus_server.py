@@ -57,7 +57,7 @@ def refusal(server, expression):
 
 
 @contextlib.contextmanager
-def running_prometheus(address, configuration, directory):
+def running_prometheus(generation, address, configuration, directory):
     """A Prometheus that has scraped each of its targets some times."""
     file = directory / "prometheus.yaml"
     file.write_text(configuration)
@@ -67,7 +67,8 @@ def running_prometheus(address, configuration, directory):
         f"--storage.tsdb.path={directory / 'data'}",
         f"--web.listen-address={address}",
     ]
-    with running_process(command, directory / "prometheus.log", cwd=directory):
+    log = directory / "prometheus.log"
+    with running_process(command, log, more=generation.environment, cwd=directory):
         server = Prometheus(address)
         until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
         scrapes = "min(count_over_time(up[1m])) >= 5"

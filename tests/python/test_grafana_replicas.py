@@ -20,6 +20,7 @@ from grafana import (
     renamed,
     title,
 )
+from generations import THE_SYSTEMS
 from processes import free_port, get, listens, running_process, until
 from prometheus_server import running_prometheus
 
@@ -63,7 +64,7 @@ def pair(tmp_path_factory):
             for replica in (one, two):
                 until(f"{replica} to be ready", lambda at=replica: get(f"http://{at}/-/ready"))
             configuration = PAIR.format(one=one, two=two)
-            with running_prometheus(itself, configuration, directory) as server:
+            with running_prometheus(THE_SYSTEMS, itself, configuration, directory) as server:
                 yield server, one, two
 
 
