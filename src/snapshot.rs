@@ -25,7 +25,7 @@ pub use execution::{StepResults, WorkflowObservation, WorkflowRecord};
 pub use image::{AvailableBuild, FailureRecord, ImageName, ImageNameRecord, ImageRecord};
 pub use pipeline::PipelineRecord;
 pub use selector::{SelectorKind, SelectorRecord};
-pub use step::{Definition, Failing, Observation, Phase, StepRecord, Subject};
+pub use step::{Definition, Failing, Observation, Phase, StepRecord, Subject, Unresolved};
 pub use steps::{StepSnapshot, StepTable};
 pub use table::{Record, Table};
 
@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub selectors: Chunks<SelectorRecord>,
     /// When a discovery pass last succeeded.
     pub discovered: Option<Timestamp>,
+    /// When the first discovery pass was due; `None` without discovery.
+    pub discovery_began: Option<Timestamp>,
     /// Resources that the configuration names and the service does not know, and since when.
     pub unknown: Arc<BTreeMap<String, Timestamp>>,
     /// Until when denied operations are not called.

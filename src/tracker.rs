@@ -16,6 +16,7 @@
 //! about a single one of them. `workflows` and `observations` have the rules that concern
 //! steps and executions together, `polling` how they are polled. `discovery` reads the account's lists. `queue`
 //! holds the calls that are due, `retention` what expires; `pager` and `retry` serve all calls.
+//! `failure_review` decides which failures are unresolved.
 //! What crosses from workflows to images and back is in `machine` and `responses`.
 
 mod assignment;
@@ -24,6 +25,8 @@ mod changes;
 mod context;
 mod discovery;
 mod executions;
+mod failure_review;
+mod failures;
 mod image;
 mod image_executions;
 mod images;

@@ -141,7 +141,7 @@ impl Exposition {
                 has_room
             }),
             Series::Source(value) => self.write_sources(family, out, |source, writer| {
-                if let Some(value) = value(source) {
+                if let Some(value) = value(source, writer.now) {
                     writer.begin(&[writer.source_labels]);
                     writer.end(value);
                 }

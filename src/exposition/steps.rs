@@ -4,9 +4,9 @@
 
 use super::series::{RecordSeries, SeriesWriter, push};
 use super::text::{self, SampleValue};
-use crate::labels::names;
+use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
-use crate::snapshot::{Chunks, Observation, Snapshot, StepRecord};
+use crate::snapshot::{Chunks, Observation, Snapshot, StepRecord, Unresolved};
 
 /// The series that a family has for a step, and the function that returns their value.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub(super) enum StepSeries {
         known: &'static [&'static str],
         current: fn(&Observation) -> Option<&str>,
     },
+    /// One series with the labels of an unresolved failure. Always 1.
+    Unresolved(fn(&Unresolved) -> Option<&LabelText>),
     /// One series with static information about the step as further labels. Always 1.
     Info,
     /// One series with the step's message as a label. Always 1; only with `message_labels`.
@@ -47,6 +49,13 @@ impl RecordSeries for StepSeries {
                 writer.status(known, current(observed), |writer| {
                     identity(writer, record, observed);
                 });
+            }
+            (Self::Unresolved(labels), Some(observed)) => {
+                if let Some(labels) = record.unresolved.as_deref().and_then(labels) {
+                    identity(writer, record, observed);
+                    push(writer.out, labels);
+                    writer.end(SampleValue::Flag(true));
+                }
             }
             (Self::Info, Some(observed)) if record.full => info(writer, record, observed),
             (Self::Info, Some(_)) => {}

@@ -24,7 +24,7 @@ use crate::model::{
     WorkflowArn,
 };
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::snapshot::{Observation, Phase, Records, Snapshot, StepRecord, StepTable};
+use crate::snapshot::{Observation, Phase, Records, Snapshot, StepRecord, StepTable, Unresolved};
 
 const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 const IDENTITY: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\

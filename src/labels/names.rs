@@ -30,6 +30,7 @@ names! {
     WORKFLOW_VERSION = "workflow_version",
     AMI_ID = "ami_id",
     BUILD_TYPE = "build_type",
+    CAUSE = "cause",
     COMPONENT = "component",
     COMPONENT_ACTION = "component_action",
     COMPONENT_STEP = "component_step",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::known::{text, value};
+use super::step::StepRecord;
 use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{
@@ -26,6 +27,9 @@ pub struct ImageRecord {
     pub name: Arc<str>,
     /// Why and where the build failed; only while it is FAILED, as far as the service says.
     pub failure: Option<Arc<FailureRecord>>,
+    /// The labels of its unresolved failure: `failed_step`, `step_execution_id`. They do not change
+    /// while it is exposed.
+    pub unresolved: Option<LabelText>,
     /// The CloudWatch Logs group of the build, where it is not the default one.
     pub log_group: Option<Arc<str>>,
     /// `account_id`, `region`, `image`, `image_version`.
@@ -67,6 +71,7 @@ impl ImageRecord {
             created: None,
             pipeline: None,
             failure: None,
+            unresolved: None,
             details: LabelText::default(),
             platform: None,
             kind: None,
@@ -105,6 +110,7 @@ impl ImageRecord {
             name: text(image.name.as_deref()).unwrap_or_else(|| self.name.clone()),
             log_group: known(&image.log_group, &self.log_group),
             failure: failure.flatten().map(Arc::new),
+            unresolved: { self.unresolved.clone() }.filter(|_| image.status == ImageStatus::Failed),
             details: LabelText::new([
                 (names::PIPELINE, pipeline_name),
                 (names::PLATFORM, value(&platform)),
@@ -118,6 +124,21 @@ impl ImageRecord {
             build_type,
             ..self.clone()
         }
+    }
+
+    /// Returns the labels of its unresolved failure, which the failure of `step` explains.
+    pub fn unresolved_labels(&self, step: Option<&StepRecord>) -> LabelText {
+        let named = self
+            .failure
+            .as_ref()
+            .and_then(|record| record.failure.step.as_deref());
+        let observed = step.and_then(|step| step.observed.as_ref());
+        let name = named.or_else(|| observed?.definition.name.as_deref());
+        let id = step.map(|step| step.id.to_string());
+        LabelText::new([
+            (names::FAILED_STEP, name.unwrap_or_default()),
+            (names::STEP_EXECUTION_ID, value(&id)),
+        ])
     }
 }
 

@@ -19,6 +19,8 @@ pub struct PipelineRecord {
     pub last_run: Option<Timestamp>,
     pub next_run: Option<Timestamp>,
     pub consecutive_failures: Option<u32>,
+    /// When the list was read.
+    pub observed_at: Timestamp,
     /// `account_id`, `region`, `pipeline`.
     pub identity: LabelText,
     /// What only the info series has: `platform`, `schedule`.
@@ -32,6 +34,7 @@ impl PipelineRecord {
         own_labels: LabelText,
         info_labels: LabelText,
         region: &str,
+        observed_at: Timestamp,
     ) -> Self {
         Self {
             own_labels,
@@ -41,6 +44,7 @@ impl PipelineRecord {
             last_run: pipeline.last_run,
             next_run: pipeline.next_run,
             consecutive_failures: pipeline.consecutive_failures,
+            observed_at,
             identity: LabelText::new([
                 (names::ACCOUNT_ID, pipeline.arn.account_id()),
                 (names::REGION, region),
@@ -52,6 +56,15 @@ impl PipelineRecord {
             ]),
             arn: pipeline.arn.clone(),
         }
+    }
+
+    /// Returns how long before the list its next run was due, in milliseconds; `None` where it was not
+    /// due, has started or is not to start.
+    pub fn overdue_millis(&self) -> Option<i64> {
+        let due = self.next_run.filter(|_| self.enabled != Some(false))?;
+        let started = self.last_run.is_some_and(|last| last >= due);
+        let overdue = self.observed_at.millis_since(due);
+        (overdue > 0 && !started).then_some(overdue)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The record of a step, and the values that it has at a given time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::known::{image_parts, known, text, value, workflow_parts};
 use super::table::Record;
@@ -18,6 +19,9 @@ const WAIT_FOR_ACTION: &str = "WaitForAction";
 /// the service ends it a little before or after.
 const TIMEOUT_TOLERANCE: i64 = 1_000;
 
+/// Without a successful poll for this long, a step is not known to run any more.
+const STALE_AFTER: Duration = Duration::from_secs(15 * 60);
+
 /// The record of one tracked step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepRecord {
@@ -34,6 +38,18 @@ pub struct StepRecord {
     pub failing: Option<Failing>,
     /// The response of the last successful poll.
     pub observed: Option<Observation>,
+    /// Failures of the step that were not resolved.
+    pub unresolved: Option<Arc<Unresolved>>,
+}
+
+/// The unresolved failures of a step, each with the labels of its series. They do not change while
+/// the failure is exposed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// `image_version`, `on_failure`, `cause`.
+    pub failure: Option<LabelText>,
+    /// Of its rollback: `image_version`.
+    pub rollback: Option<LabelText>,
 }
 
 /// The polls of a step that have failed since one last succeeded.
@@ -129,6 +145,7 @@ impl StepRecord {
             last_success: None,
             failing: None,
             observed: None,
+            unresolved: None,
         }
     }
 
@@ -220,6 +237,43 @@ impl StepRecord {
             }
             _ => false,
         })
+    }
+
+    /// Returns how long a RUNNING step has run, in milliseconds; `None` for other steps, and where no
+    /// poll has succeeded for so long that it may have ended.
+    pub fn running_millis(&self, now: Timestamp) -> Option<i64> {
+        let running = self.observed.as_ref()?.status == StepStatus::Running;
+        let fresh = now.millis_since(self.last_success?) < STALE_AFTER.as_millis() as i64;
+        let polled = self.phase == Phase::Active;
+        self.duration_millis(now)
+            .filter(|_| running && fresh && polled)
+    }
+
+    /// Returns the unresolved failures: of the step if `failed`, and of its rollback. The labels of those
+    /// that are exposed stay.
+    pub fn unresolved(&self, failed: bool, now: Timestamp) -> Option<Arc<Unresolved>> {
+        let observed = self.observed.as_ref()?;
+        let before = self.unresolved.as_deref();
+        let on_failure = observed.definition.on_failure.as_ref();
+        let [_, _, image_version, _] = image_parts(&observed.subject.image);
+        let failure = failed.then(|| {
+            let earlier = before.and_then(|before| before.failure.clone());
+            earlier.unwrap_or_else(|| {
+                let timeout = self.timeout_breached(now) == Some(true);
+                LabelText::new([
+                    (names::IMAGE_VERSION, image_version),
+                    (names::ON_FAILURE, on_failure.map_or("", OnFailure::as_str)),
+                    (names::CAUSE, if timeout { "timeout" } else { "failure" }),
+                ])
+            })
+        });
+        let rolled = observed.rollback_status == Some(RollbackStatus::Failed);
+        let rollback = rolled.then(|| {
+            let earlier = before.and_then(|before| before.rollback.clone());
+            earlier.unwrap_or_else(|| LabelText::new([(names::IMAGE_VERSION, image_version)]))
+        });
+        let any = failure.is_some() || rollback.is_some();
+        any.then(|| Arc::new(Unresolved { failure, rollback }))
     }
 
     /// Whether the step took longer than its budget; `None` where it has none.

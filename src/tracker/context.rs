@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::assignment::Assignment;
 use super::changes::{Changes, Notice};
+use super::failures::Failures;
 use super::labels::Labels;
 use super::pace::{Jitter, Pace};
 use super::queue::{Queue, Urgency};
@@ -21,6 +22,7 @@ pub(super) struct Context {
     pub queue: Queue,
     pub jitter: Jitter,
     pub retention: Retention,
+    pub failures: Failures,
     pub changes: Changes,
     pub signals: Vec<ImageSignal>,
     /// When the tracker began.

@@ -39,10 +39,15 @@ pub(super) struct Discovery {
     /// The newest AVAILABLE build of each image, from the last complete list. The
     /// pipelines decide which of them are exposed.
     available: Option<HashMap<ImageName, Available>>,
+    /// When the newest build of each image was created that is or was AVAILABLE, from the last complete
+    /// list. What such a build resolved stays resolved in a reload.
+    built: HashMap<ImageName, Timestamp>,
     tally: Tally,
     pub selectors: Table<SelectorRecord>,
     /// When all lists that are wanted were last read, or the older one of them.
     pub succeeded: Option<Timestamp>,
+    /// When the first pass was due; `None` without discovery.
+    pub began: Option<Timestamp>,
 }
 
 /// How far a list has been read, and how often.
@@ -63,6 +68,7 @@ pub(super) struct Pass {
 #[derive(Debug, Default)]
 struct Tally {
     available: HashMap<ImageName, Available>,
+    built: HashMap<ImageName, Timestamp>,
     /// Of each selector of images, the names it matches.
     names: Vec<BTreeSet<String>>,
     pipelines: HashMap<PipelineArn, bool>,
@@ -151,6 +157,9 @@ impl Discovery {
         }
         if !self.images.wanted {
             self.succeeded = None;
+            self.began = None;
+        } else {
+            self.began = self.began.or(Some(c.now.time));
         }
         for list in [AccountList::Pipelines, AccountList::Images] {
             self.begin_pass(list, c.now.instant, c);
@@ -173,6 +182,7 @@ impl Discovery {
         match list {
             AccountList::Images => {
                 self.tally.available.clear();
+                self.tally.built.clear();
                 let count = self.selection.image_selectors().count();
                 self.tally.names = vec![BTreeSet::new(); count];
             }
@@ -218,6 +228,11 @@ impl Discovery {
         for place in selection.choosing_image(image) {
             selected = true;
             tally.names[place].insert(name.to_owned());
+        }
+        if let Some(created) = image.created.filter(|_| image.status.was_available()) {
+            let newest = tally.built.entry(ImageName::of(&image.arn));
+            let newest = newest.or_insert(created);
+            *newest = created.max(*newest);
         }
         if let Some(build) = AvailableBuild::of(image)
             && !selection.excludes_image(image)
@@ -283,6 +298,12 @@ impl Discovery {
     pub(super) fn images_read(&mut self, tracked: impl IntoIterator<Item = ImageName>) {
         self.tracked.extend(tracked);
         self.available = Some(std::mem::take(&mut self.tally.available));
+        self.built = std::mem::take(&mut self.tally.built);
+    }
+
+    /// Returns when the newest build of the image was created that is or was AVAILABLE.
+    pub(super) fn newest_build(&self, image: &ImageName) -> Option<Timestamp> {
+        self.built.get(image).copied()
     }
 
     /// Forgets the names of images that are not tracked.

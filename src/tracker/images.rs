@@ -275,6 +275,7 @@ impl Images {
         if record.failed() && !is_old {
             c.changes.failed_images.push(record.clone());
         }
+        c.failures.build_failed(&record);
         self.exposed.put(record);
     }
 

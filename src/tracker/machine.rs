@@ -10,6 +10,8 @@ use super::assignment::Assignment;
 use super::changes::Changes;
 use super::context::{Context, ImageSignal};
 use super::discovery::Discovery;
+use super::failure_review::FailureReview;
+use super::failures::Failures;
 use super::image::{ImageState, Tracking};
 use super::labels::own_labels;
 use super::ownership::{Ownership, Resource};
@@ -19,7 +21,7 @@ use super::pipelines::{ImageNames, Pipelines};
 use super::queue::Queue;
 use super::retention::{Expiring, Retention};
 use super::workflows::Workflows;
-use crate::api::Operation;
+use crate::api::{Call, Operation};
 use crate::clock::Now;
 use crate::model::{ImageArn, Timestamp};
 use crate::snapshot::Snapshot;
@@ -47,6 +49,7 @@ impl Tracker {
             queue: Queue::default(),
             jitter: Jitter::new(seed),
             retention: Retention::default(),
+            failures: Failures::default(),
             changes: Changes::default(),
             signals: Vec::new(),
             since: now.time,
@@ -120,6 +123,7 @@ impl Tracker {
             self.claim_image(&arn, owners);
         }
         self.handle_signals();
+        self.failures().review_all();
     }
 
     /// Selects what the configuration selects, at its pace, beside what it names.
@@ -149,7 +153,7 @@ impl Tracker {
         self.discovery.retain_tracked(&tracked);
         let selection = &self.discovery.selection;
         self.pipelines
-            .retain(|_, pipeline| selection.chooses_pipeline(pipeline));
+            .retain(|_, listed| selection.chooses_pipeline(&listed.pipeline));
         self.names.retain(|key, _| {
             selection.asks_for_images()
                 && (selection.names_image(&key.name)
@@ -188,9 +192,26 @@ impl Tracker {
             match what {
                 Expiring::Execution(id) => self.workflows.untrack_execution(id, &mut self.c),
                 Expiring::Image(arn) => self.workflows.images.evict(&arn, &mut self.c),
+                Expiring::Failure(id) => self.failures().review_step(id),
             }
             self.handle_signals();
         }
+    }
+
+    pub(super) fn failures(&mut self) -> FailureReview<'_> {
+        FailureReview {
+            workflows: &mut self.workflows,
+            discovery: &self.discovery,
+            c: &mut self.c,
+        }
+    }
+
+    /// Reviews the failures that the response to this call may have changed.
+    pub(super) fn review_failures(&mut self, call: &Call) {
+        if !self.c.failures.complete && self.all_attempted() {
+            self.failures().complete();
+        }
+        self.failures().after(call);
     }
 
     /// Applies what happened to executions to their images.
@@ -237,6 +258,7 @@ impl Tracker {
             image_names: self.names.exposed.records().clone(),
             selectors: self.discovery.selectors.records().clone(),
             discovered: self.discovery.succeeded,
+            discovery_began: self.discovery.began,
             unknown: self.unknown.clone(),
             denied_until: self.c.queue.denied_until().collect(),
             next_due: self.next_due(),

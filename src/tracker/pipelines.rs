@@ -7,11 +7,18 @@ use std::sync::Arc;
 use super::context::Context;
 use super::labels::Labels;
 use super::ownership::{Ownership, Resource};
-use crate::model::{Pipeline, PipelineArn};
+use crate::model::{Pipeline, PipelineArn, Timestamp};
 use crate::snapshot::{AvailableBuild, ImageName, ImageNameRecord, PipelineRecord, Record, Table};
 
 /// The selected pipelines.
-pub(super) type Pipelines = Discovered<PipelineArn, Pipeline>;
+pub(super) type Pipelines = Discovered<PipelineArn, ListedPipeline>;
+
+/// A pipeline, and when the list returned it.
+#[derive(Debug)]
+pub(super) struct ListedPipeline {
+    pub pipeline: Pipeline,
+    pub at: Timestamp,
+}
 
 /// The newest AVAILABLE build of each image.
 pub(super) type ImageNames = Discovered<ImageName, Arc<AvailableBuild>>;
@@ -102,22 +109,23 @@ impl<K: Ord + Clone, V: Exposed<K>> Discovered<K, V> {
 impl Pipelines {
     /// Whether a selected pipeline builds images of this account and name.
     pub(super) fn build(&self, image: &ImageName) -> bool {
-        self.all.values().any(|pipeline| {
+        self.all.values().any(|ListedPipeline { pipeline, .. }| {
             let recipe = pipeline.recipe.as_deref();
             pipeline.arn.account_id() == &*image.account_id && recipe == Some(&*image.name)
         })
     }
 }
 
-impl Exposed<PipelineArn> for Pipeline {
+impl Exposed<PipelineArn> for ListedPipeline {
     type Record = PipelineRecord;
 
     fn record(&self, _: &PipelineArn, labels: &Labels) -> PipelineRecord {
         PipelineRecord::new(
-            self,
+            &self.pipeline,
             labels.target(),
-            labels.tags(&self.tags),
+            labels.tags(&self.pipeline.tags),
             labels.region(),
+            self.at,
         )
     }
 

@@ -10,6 +10,7 @@ use super::image::{Decision, ImageSource, ImageState, Tracking};
 use super::machine::Tracker;
 use super::ownership::{Ownership, Resource};
 use super::pager::Pager;
+use super::pipelines::ListedPipeline;
 use super::queue::{DueCall, Slot, Urgency};
 use super::step::ObservedBy;
 use super::step_list::StepList;
@@ -58,10 +59,11 @@ impl Tracker {
         }
         match result {
             Ok(parsed) => self.handle_success(parsed.value, asked, owners),
-            Err(error) => self.handle_failure(call, &error, page.token.is_some()),
+            Err(error) => self.handle_failure(call.clone(), &error, page.token.is_some()),
         }
         self.handle_signals();
         self.evict();
+        self.review_failures(&call);
         std::mem::take(&mut self.c.changes)
     }
 
@@ -208,7 +210,9 @@ impl Tracker {
         for pipeline in page.entries {
             if self.discovery.tally_pipeline(&pipeline) {
                 let arn = pipeline.arn.clone();
-                self.pipelines.observe(arn, pipeline, owners, &mut self.c);
+                let at = self.c.now.time;
+                let listed = ListedPipeline { pipeline, at };
+                self.pipelines.observe(arn, listed, owners, &mut self.c);
             }
         }
         let list = AccountList::Pipelines;
@@ -238,6 +242,7 @@ impl Tracker {
         if let Some(available) = self.discovery.available() {
             self.names.replace(available, owners, &mut self.c);
         }
+        self.failures().review_all();
     }
 
     fn account_list_failed(&mut self, list: AccountList, error: &ApiError, half_read: bool) {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ImageArn, Timestamp, WorkflowExecutionId};
+use crate::model::{ImageArn, StepExecutionId, Timestamp, WorkflowExecutionId};
 
 /// A resource that is to be evicted, with everything below it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Expiring {
     Execution(WorkflowExecutionId),
     Image(ImageArn),
+    /// Not evicted: only its unresolved failure is reviewed.
+    Failure(StepExecutionId),
 }
 
 /// The evictions that are known, in their order. When a resource expires is kept with the resource

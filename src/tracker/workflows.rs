@@ -91,6 +91,7 @@ impl Workflows {
     pub(super) fn untrack_step(&mut self, id: StepExecutionId, c: &mut Context) {
         if let Some(schedule) = self.steps.remove(&id) {
             c.queue.remove(&Call::GetWorkflowStepExecution(id));
+            c.failures.forget(&id, &mut c.retention);
             self.leave_execution(id, schedule.execution, c);
         }
     }
@@ -287,8 +288,7 @@ impl Workflows {
     /// Executions are kept for another time: schedules each eviction again.
     pub(super) fn settle_again(&mut self, c: &mut Context) {
         for id in self.executions.tracked() {
-            let all = self.executions.all_steps(id);
-            if all.is_some_and(|all| all.expires.is_some()) {
+            if { self.executions.all_steps(id) }.is_some_and(|all| all.expires.is_some()) {
                 self.settle(id, c);
             }
         }

@@ -127,6 +127,29 @@ fn of_rollback(status: &str) -> String {
         .concat()
 }
 
+/// No retry and no later success resolve any failure of this account.
+fn unresolved(name: &str, status: &str, rollback: &str, values: &str) -> String {
+    let cause = match values.contains("timeout_breached{ID} 1") {
+        true => "timeout",
+        false => "failure",
+    };
+    let on_failure = if name == "FailEks" {
+        "Continue"
+    } else {
+        "Abort"
+    };
+    let labels = "image_version=\"1.0.0/1\"";
+    let mut text = String::new();
+    if status == "FAILED" {
+        let more = format!("on_failure=\"{on_failure}\",cause=\"{cause}\"");
+        text += &format!("unresolved_failure{{ID,{labels},{more}}} 1\n");
+    }
+    if rollback == "FAILED" {
+        text += &format!("unresolved_rollback_failure{{ID,{labels}}} 1\n");
+    }
+    text
+}
+
 fn times(simulated: &Simulated, step: &str) -> String {
     let view = simulated.view(step);
     let time = |name: &str, at: i64| format!("{name}_time_seconds{{ID}} {}\n", seconds(at));
@@ -249,6 +272,7 @@ async fn steps_in_every_other_state_expose_exactly_their_series() {
         let expected = [
             of_status(status),
             of_rollback(rollback),
+            unresolved(name, status, rollback, values),
             times(&simulated, name),
             lines(values),
         ];

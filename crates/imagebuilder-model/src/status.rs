@@ -121,6 +121,11 @@ impl WorkflowStatus {
 }
 
 impl ImageStatus {
+    /// Returns whether the build is AVAILABLE, or has been before it was deprecated or disabled.
+    pub fn was_available(&self) -> bool {
+        matches!(self, Self::Available | Self::Deprecated | Self::Disabled)
+    }
+
     /// Returns whether the build has ended; `false` for an unknown value.
     pub fn is_terminal(&self) -> bool {
         matches!(

@@ -4,25 +4,40 @@ use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::Family;
 use crate::labels::names::*;
+use crate::snapshot::Snapshot;
 
 pub(super) static FAMILIES: &[Row] = &[
     source(
         "imagebuilder_exporter_target_up",
         &[],
         "Whether the last API calls for the target succeeded (1) or all failed on credentials, permissions, network or service errors (0).",
-        Series::Source(|source| source.up.map(SampleValue::Flag)),
+        Series::Source(|source, _| source.up.map(SampleValue::Flag)),
     ),
     source(
         "imagebuilder_exporter_discovery_last_success_timestamp_seconds",
         &[],
         "Time of the last successful discovery pass, in Unix time (seconds).",
-        Series::Source(|source| source.snapshot.discovered.map(time)),
+        Series::Source(|source, _| source.snapshot.discovered.map(time)),
+    ),
+    source(
+        "imagebuilder_exporter_discovery_age_seconds",
+        &[],
+        "Time since the last successful discovery pass in seconds; since the exporter began to poll the target if none has succeeded.",
+        Series::Source(|source, now| {
+            let Snapshot {
+                discovered,
+                discovery_began,
+                ..
+            } = &*source.snapshot;
+            let since = discovered.or(*discovery_began)?;
+            Some(SampleValue::Millis(now.millis_since(since).max(0)))
+        }),
     ),
     source(
         "imagebuilder_exporter_clock_skew_seconds",
         &[],
         "Service clock minus exporter clock in seconds, from the Date header of the last response. Accurate to 0.5 s plus half of the response time.",
-        Series::Source(|source| {
+        Series::Source(|source, _| {
             let skew = source.metrics.service_clock().skew_millis();
             skew.map(SampleValue::Millis)
         }),

@@ -55,6 +55,12 @@ pub(super) static FAMILIES: &[Row] = &[
             { image.failure.as_ref() }.map_or(&[], |failure| &failure.labels)
         }),
     ),
+    image(
+        "imagebuilder_image_unresolved_failure",
+        &[FAILED_STEP, STEP_EXECUTION_ID],
+        "The image build version failed, and neither a retry nor a newer AVAILABLE build of the image resolved that. Always 1; step_execution_id is the tracked step execution that failed the build, if any.",
+        ObjectSeries::Details(|image| image.unresolved.as_slice()),
+    ),
     image_name(
         "imagebuilder_image_last_available_timestamp_seconds",
         &[],

@@ -43,6 +43,12 @@ pub(super) static FAMILIES: &[Row] = &[
         ObjectSeries::Value(|pipeline, _| pipeline.next_run.map(time)),
     ),
     pipeline(
+        "imagebuilder_pipeline_run_overdue_seconds",
+        &[],
+        "Time from the scheduled next run of an enabled pipeline to the last discovery pass, in seconds; absent unless the run had not started by then.",
+        ObjectSeries::Value(|pipeline, _| pipeline.overdue_millis().map(SampleValue::Millis)),
+    ),
+    pipeline(
         "imagebuilder_pipeline_consecutive_failures",
         &[],
         "Number of consecutive failed runs of the pipeline.",

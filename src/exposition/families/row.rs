@@ -28,7 +28,7 @@ pub(in crate::exposition) enum Series {
     /// Series about finished steps, which the function writes.
     Finished(fn(&mut Vec<u8>, &Family, &Scrape, &FinishedSeries)),
     /// One series for each target and region.
-    Source(fn(&ScrapeSource) -> Option<SampleValue>),
+    Source(fn(&ScrapeSource, Timestamp) -> Option<SampleValue>),
     /// One series for each target, region and phase of steps.
     TrackedSteps,
     /// Series that `self_metrics` gathers under the name of the family.

@@ -52,6 +52,24 @@ pub(super) static FAMILIES: &[Row] = &[
         },
     ),
     step(
+        "imagebuilder_workflow_step_unresolved_failure",
+        &[IMAGE_VERSION, ON_FAILURE, CAUSE],
+        "The step execution failed for good, and neither a retry of the build nor a later success resolved that. Always 1; cause is timeout or failure.",
+        StepSeries::Unresolved(|unresolved| unresolved.failure.as_ref()),
+    ),
+    step(
+        "imagebuilder_workflow_step_unresolved_rollback_failure",
+        &[IMAGE_VERSION],
+        "The rollback of the step execution failed, and neither a retry of the build nor a later success resolved that. Always 1.",
+        StepSeries::Unresolved(|unresolved| unresolved.rollback.as_ref()),
+    ),
+    step(
+        "imagebuilder_workflow_step_running_seconds",
+        &[],
+        "Elapsed time of a RUNNING step execution in seconds; absent for other steps, and 15 minutes after the last successful poll.",
+        StepSeries::Value(|record, _, now| record.running_millis(now).map(SampleValue::Millis)),
+    ),
+    step(
         "imagebuilder_workflow_step_start_time_seconds",
         &[],
         "Start time of the step execution, in Unix time (seconds).",

@@ -147,7 +147,13 @@ pub(super) fn store(target: usize, count: usize, own: &str, text: &str, status: 
             last_run_status: Some(ImageStatus::parse(status)),
             ..pipeline()
         };
-        let record = PipelineRecord::new(&pipeline, own.clone(), info, REGION);
+        let record = PipelineRecord::new(
+            &pipeline,
+            own.clone(),
+            info,
+            REGION,
+            Timestamp::from_millis(0),
+        );
         store.pipelines.put(record);
         let name = ImageName {
             account_id: "111122223333".into(),
@@ -256,7 +262,7 @@ fn last_available_build_is_exposed_by_name() {
 
 #[test]
 fn pipeline_exposes_all_its_series() {
-    let record = PipelineRecord::new(&pipeline(), own(), tags(), REGION);
+    let record = listed(&pipeline(), after(0));
     let scrape = scrape_of(|store| store.pipelines.put(record));
     let statuses = behind_id(
         scrape.clone(),
@@ -281,14 +287,44 @@ fn pipeline_exposes_all_its_series() {
 #[test]
 fn pipeline_without_runs_exposes_no_run() {
     let never = Pipeline::with_arn(pipeline_arn("nightly"));
-    let record = PipelineRecord::new(&never, own(), LabelText::default(), REGION);
+    let record = listed(&never, after(0));
     let scrape = scrape_of(|store| store.pipelines.put(record));
     for scrape in [scrape.clone(), sparse(scrape)] {
         assert_eq!(
             shown(scrape, "imagebuilder_pipeline_", PIPELINE),
-            "imagebuilder_pipeline_info{ID,target=\"production\"} 1\n"
+            "imagebuilder_pipeline_info{ID,target=\"production\",tag_env=\"a\\\"b\"} 1\n"
         );
     }
+}
+
+fn listed(pipeline: &Pipeline, at: Timestamp) -> PipelineRecord {
+    PipelineRecord::new(pipeline, own(), tags(), REGION, at)
+}
+
+#[test]
+fn run_is_overdue_where_the_list_after_its_time_shows_none() {
+    const DAY: u64 = 86_400_000;
+    let overdue = |pipeline: &Pipeline, at| {
+        let record = listed(pipeline, after(at));
+        let scrape = scrape_of(|store| store.pipelines.put(record));
+        behind_id(
+            scrape,
+            "imagebuilder_pipeline_run_overdue_seconds",
+            PIPELINE,
+        )
+    };
+    assert!(overdue(&pipeline(), DAY).is_empty());
+    assert_eq!(overdue(&pipeline(), DAY + 2_500), ["2.5"]);
+    let disabled = Pipeline {
+        enabled: Some(false),
+        ..pipeline()
+    };
+    assert!(overdue(&disabled, DAY + 2_500).is_empty());
+    let started = Pipeline {
+        last_run: Some(after(DAY)),
+        ..pipeline()
+    };
+    assert!(overdue(&started, DAY + 2_500).is_empty());
 }
 
 #[test]
@@ -301,7 +337,8 @@ fn sources_expose_their_last_discovery_and_selection() {
     let source = "target=\"production\",region=\"us-west-2\"";
     assert_eq!(
         shown(scrape.clone(), "imagebuilder_exporter_discovery_", source),
-        "imagebuilder_exporter_discovery_last_success_timestamp_seconds{ID} 1788981143.418\n"
+        "imagebuilder_exporter_discovery_last_success_timestamp_seconds{ID} 1788981143.418\n\
+         imagebuilder_exporter_discovery_age_seconds{ID} 1.25\n"
     );
     assert_eq!(
         shown(scrape, "imagebuilder_exporter_selector_", source),

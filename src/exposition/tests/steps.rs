@@ -16,6 +16,7 @@ fn running_step_exposes_all_its_series() {
         imagebuilder_workflow_step_rollback_status{ID,status=\"COMPLETED\"} 0
         imagebuilder_workflow_step_rollback_status{ID,status=\"SKIPPED\"} 0
         imagebuilder_workflow_step_rollback_status{ID,status=\"FAILED\"} 0
+        imagebuilder_workflow_step_running_seconds{ID} 1.25
         imagebuilder_workflow_step_start_time_seconds{ID} 1788981143.418
         imagebuilder_workflow_step_duration_seconds{ID} 1.25
         imagebuilder_workflow_step_timeout_seconds{ID} 60
@@ -25,6 +26,46 @@ fn running_step_exposes_all_its_series() {
     .replace("        ", "")
     .replace("{ID", &format!("{{{IDENTITY}"));
     assert_eq!(samples_of(scrape([running()], after(1_250))), expected);
+}
+
+#[test]
+fn unresolved_failures_have_the_labels_they_began_with() {
+    let failed = StepRecord {
+        unresolved: Some(Arc::new(Unresolved {
+            failure: Some(LabelText::new([
+                ("on_failure", "Abort"),
+                ("cause", "failure"),
+            ])),
+            rollback: Some(LabelText::new([("image_version", "1.0.0/1")])),
+        })),
+        ..ended(StepStatus::Failed, 1_250)
+    };
+    let text = samples_of(scrape([failed], after(1_250)));
+    let unresolved: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("unresolved"))
+        .collect();
+    let expected = [
+        format!("failure{{{IDENTITY},on_failure=\"Abort\",cause=\"failure\"}} 1"),
+        format!("rollback_failure{{{IDENTITY},image_version=\"1.0.0/1\"}} 1"),
+    ];
+    let expected = expected.map(|rest| format!("imagebuilder_workflow_step_unresolved_{rest}"));
+    assert_eq!(unresolved, expected);
+    let resolved = samples_of(scrape([ended(StepStatus::Failed, 1_250)], after(1_250)));
+    assert!(!resolved.contains("unresolved"));
+}
+
+#[test]
+fn running_time_ends_with_the_evidence_for_it() {
+    let running_at = |millis| values(scrape([running()], after(millis)), "running_seconds");
+    // It was polled half a second after its start.
+    assert_eq!(running_at(900_499), ["900.499"]);
+    assert!(running_at(900_500).is_empty());
+    let gone = StepRecord {
+        phase: Phase::Gone,
+        ..running()
+    };
+    assert!(values(scrape([gone], after(1_000)), "running_seconds").is_empty());
 }
 
 #[test]

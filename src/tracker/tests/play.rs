@@ -254,6 +254,7 @@ impl Play {
         prop_assert_eq!(steps.all_attempted(), unattempted.is_empty());
         self.check_steps()?;
         self.check_executions()?;
+        failures::check(&self.driver.tracker)?;
         self.check_retention()
     }
 
@@ -351,6 +352,10 @@ impl Play {
                     .images
                     .get(arn)
                     .and_then(|image| image.expires),
+                Expiring::Failure(id) => {
+                    let failed = tracker.c.failures.steps.get(id);
+                    failed.and_then(|failed| failed.review)
+                }
             };
             prop_assert_eq!(known, Some(*at), "{:?}", what);
         }

@@ -29,7 +29,7 @@ fn of_image<'a>(scrape: &'a Scrape, name: &str) -> Vec<&'a str> {
     let lines = scrape.samples();
     lines
         .filter(|line| line.contains(&image) || line.contains(&pipeline))
-        .filter(|line| !line.contains("_duration_seconds{"))
+        .filter(|line| !line.contains("_duration_seconds{") && !line.contains("_running_seconds{"))
         .collect()
 }
 
