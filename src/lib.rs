@@ -35,7 +35,8 @@
 //!    reloads and drains.
 //!
 //! [`doctor`] tests a configuration on AWS before it is used. [`cli`] and [`logging`] define the flags
-//! and the log. [`simulator`] replaces the service for [`demo`], [`simulate`] and the tests only.
+//! and the log; [`signals`] handles the signals of the system. [`simulator`] replaces the service for
+//! [`demo`], [`simulate`] and the tests only.
 
 pub use imagebuilder_model as model;
 pub use imagebuilder_simulator as simulator;
@@ -60,6 +61,7 @@ pub mod logging;
 pub mod poller;
 pub mod self_metrics;
 pub mod shard;
+pub mod signals;
 pub mod simulate;
 pub mod snapshot;
 pub mod status;

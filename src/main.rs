@@ -15,18 +15,21 @@ use imagebuilder_exporter::aws::{Aws, end_credential_processes};
 use imagebuilder_exporter::cli::{Cli, Command, DoctorArgs, RunArgs};
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::http::Limits;
+use imagebuilder_exporter::signals::{Hangup, Signals};
 use imagebuilder_exporter::{config, demo, doctor, logging, simulate};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// An error that ends the program: written to standard error, with exit code 1.
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
+    let signals = Signals::handle();
     let cli = Cli::of_process().unwrap_or_else(|error| error.exit());
     let log = cli.log();
     tracing::subscriber::set_global_default(logging::subscriber(log.level, log.format))
         .expect("nobody else sets a subscriber");
-    match run(cli) {
+    let outcome = signals.map_err(Failure::from);
+    match outcome.and_then(|signals| run(cli, &signals)) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("{failure}");
@@ -35,36 +38,50 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, Failure> {
+fn run(cli: Cli, signals: &Signals) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let outcome = runtime.block_on(command(cli));
+    let hangup = match cli.command {
+        None | Some(Command::Demo(_)) => Hangup::Reloads,
+        _ => Hangup::Stops,
+    };
+    let outcome = runtime.block_on(signals.run(hangup, |stop| command(cli, stop)));
     // A thread can be blocked by a name server or a file system that never responds. Dropping the
     // runtime would wait for that thread, and shutting it down in the background would make the
     // thread panic. So the runtime is leaked.
     std::mem::forget(runtime);
     end_credential_processes();
-    outcome
+    // A second signal ends the command at once.
+    outcome?.unwrap_or(Ok(ExitCode::SUCCESS))
 }
 
-async fn command(cli: Cli) -> Result<ExitCode, Failure> {
+async fn command(cli: Cli, stop: oneshot::Receiver<()>) -> Result<ExitCode, Failure> {
+    let stopped = async {
+        // The sender lives as long as this command.
+        let _ = stop.await;
+    };
     match cli.command {
-        None => exporter(cli.run).await?,
+        None => exporter(cli.run, stopped).await?,
         Some(Command::Demo(demo)) => {
             let announce = |line: &str| println!("{line}");
-            demo::run(demo.web, stopped()?, announce).await?;
+            demo::run(demo.web, stopped, announce).await?;
         }
         Some(Command::Simulate(args)) => {
             let (speed, seed) = (args.speed, args.seed);
-            simulate::run(args.listen_address, args.scenario, speed, seed, stopped()?).await?;
+            simulate::run(args.listen_address, args.scenario, speed, seed, stopped).await?;
         }
         Some(Command::CheckConfig(args)) => {
-            let mut out = std::io::stdout().lock();
-            let checked = config::check_config(&args.files, &variable, &mut out);
-            return exit_code(checked.and_then(|all_right| out.flush().map(|()| all_right)));
+            // A thread of its own, as a file system may never respond.
+            let checking = tokio::task::spawn_blocking(move || {
+                let mut out = std::io::stdout().lock();
+                let checked = config::check_config(&args.files, &variable, &mut out);
+                checked.and_then(|all_right| out.flush().map(|()| all_right))
+            });
+            return tokio::select! {
+                checked = checking => exit_code(checked.map_err(std::io::Error::from).flatten()),
+                () = stopped => Err("check-config: interrupted before all files were checked".into()),
+            };
         }
         Some(Command::Doctor(args)) => {
-            // The first process of a container ignores every signal that it does not handle.
-            let stopped = std::pin::pin!(stopped()?);
             return tokio::select! {
                 examined = examine(args) => examined,
                 () = stopped => Err("doctor: interrupted before all checks were complete".into()),
@@ -91,8 +108,8 @@ fn exit_code(all_right: std::io::Result<bool>) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn exporter(args: RunArgs) -> Result<(), Failure> {
-    let mut stopped = std::pin::pin!(stopped()?);
+async fn exporter(args: RunArgs, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
+    let mut stopped = std::pin::pin!(stopped);
     let app = App::bind(AppSettings {
         config: args.config.into(),
         site: args.web.site(),
@@ -122,16 +139,4 @@ fn environment() -> Lookup {
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-/// Ends with the first SIGTERM or SIGINT.
-fn stopped() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate: Signal = signal(SignalKind::terminate())?;
-    let mut interrupt: Signal = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

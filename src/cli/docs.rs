@@ -16,8 +16,9 @@ Write a flag as `--flag=VALUE` or `--flag VALUE`. Each flag also has an environm
 flag takes precedence. If a flag can be repeated, its variable holds several values, separated by
 commas. The variable of a switch is `true` or `false`.
 
-The exit code is 0 after SIGTERM or SIGINT. It is 1 if the configuration is invalid or an address
-cannot be bound, and 2 if the command line is invalid. SIGHUP reloads the configuration.
+The exit code is 0 after SIGTERM or SIGINT; a second one ends the exporter at once. It is 1 if the
+configuration is invalid or an address cannot be bound, and 2 if the command line is invalid. SIGHUP
+reloads the configuration.
 ";
 
 fn rendered() -> String {

@@ -67,6 +67,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("self_metrics", &["api", "family", "labels", "model"]),
     ("shard", &["config"]),
+    ("signals", &[]),
     ("simulate", &["clock", "simulator"]),
     ("snapshot", &["api", "labels", "model"]),
     ("status", &["api", "health", "labels", "model", "snapshot"]),

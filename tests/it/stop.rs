@@ -1,5 +1,7 @@
 //! SIGTERM and SIGINT: everything ends soon, and scrapes under way are answered.
 
+mod signals;
+
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -295,11 +295,31 @@ impl Exporter {
 
     /// Sends a signal, named as `kill` names it.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it was not waited for");
+        let id = self.id();
         // The standard library sends none; the shell everywhere does.
         let kill = format!("kill -{name} {id}");
         let status = PlainCommand::new("sh").args(["-c", &kill]).status();
         assert!(status.unwrap().success(), "{kill}");
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it was not waited for")
+    }
+
+    /// Waits until the process listens; returns false if it ends before.
+    pub async fn listens(mut self) -> bool {
+        let lines = self.stderr.lines.clone();
+        let is_listening = |line: &String| line.contains("listening");
+        let listening = async {
+            while !lines.lock().unwrap().iter().any(is_listening) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = listening => true,
+            _ = self.child.wait() => false,
+        }
     }
 
     /// Waits for the end of the process.
