@@ -16,6 +16,7 @@ mod objects;
 mod render;
 mod scrape;
 mod series;
+mod sink;
 mod steps;
 mod text;
 

@@ -26,8 +26,8 @@
 //! 4. [`poller`] drives a tracker: it takes tokens, makes calls through [`aws`], and applies the
 //!    changes from their responses.
 //! 5. [`snapshot`] is the published view: records of each step, workflow execution, image and
-//!    pipeline. [`labels`] escapes their label text once. [`health`] judges whether a target can be
-//!    polled; [`finished`] counts finished steps.
+//!    pipeline. [`labels`] escapes their label text once, and [`pieces`] keeps their compressed text.
+//!    [`health`] judges whether a target can be polled; [`finished`] counts finished steps.
 //! 6. [`exposition`] renders a snapshot into text while it is sent. [`self_metrics`] and [`family`]
 //!    define the exporter's own metrics.
 //! 7. [`status`] renders the same snapshot as a status page and as JSON.
@@ -58,6 +58,7 @@ pub mod health;
 pub mod http;
 pub mod labels;
 pub mod logging;
+pub mod pieces;
 pub mod poller;
 pub mod self_metrics;
 pub mod shard;

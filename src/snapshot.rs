@@ -4,12 +4,14 @@
 //! sequences that hold them. The tracker makes a snapshot, the poller publishes it in one swap, and
 //! whoever reads one sees everything as of the same moment.
 
+mod chunk;
 mod chunks;
 mod execution;
 mod image;
 mod known;
 mod pipeline;
 mod selector;
+mod sequence;
 mod step;
 mod steps;
 mod table;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use chunk::{Chunk, Record};
 pub use chunks::Chunks;
 pub use execution::{StepResults, WorkflowObservation, WorkflowRecord};
 pub use image::{AvailableBuild, FailureRecord, ImageName, ImageNameRecord, ImageRecord};
@@ -27,7 +30,7 @@ pub use pipeline::PipelineRecord;
 pub use selector::{SelectorKind, SelectorRecord};
 pub use step::{Definition, Failing, Observation, Phase, StepRecord, Subject, Unresolved};
 pub use steps::{StepSnapshot, StepTable};
-pub use table::{Record, Table};
+pub use table::Table;
 
 use crate::api::Operation;
 use crate::model::Timestamp;

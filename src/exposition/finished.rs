@@ -1,43 +1,50 @@
 //! Writes the series of finished steps.
 
-use super::scrape::Scrape;
+use std::time::Duration;
+
+use super::series::{RecordSeries, SeriesWriter};
 use super::text::{self, SampleValue};
-use crate::family::Family;
 use crate::finished::FinishedSeries;
 
+/// Writes the samples of a family. The bounds are those of the histogram's buckets.
+pub(super) type WriteFinished = fn(&mut SeriesWriter<'_>, &FinishedSeries, &[Duration]);
+
+/// The samples that a family has for finished steps.
+#[derive(Debug)]
+pub(super) struct FinishedSteps<'a> {
+    pub write: WriteFinished,
+    pub bounds: &'a [Duration],
+}
+
+impl RecordSeries for FinishedSteps<'_> {
+    type Record = FinishedSeries;
+
+    fn write(&self, writer: &mut SeriesWriter<'_>, series: &FinishedSeries) {
+        (self.write)(writer, series, self.bounds);
+    }
+}
+
 /// Writes the sample of the counter.
-pub(super) fn write_count(
-    out: &mut Vec<u8>,
-    family: &Family,
-    scrape: &Scrape,
-    series: &FinishedSeries,
-) {
-    begin(out, family, "", series);
-    text::end_labels(out);
-    text::value(out, SampleValue::Count(series.count(scrape.now)));
+pub(super) fn write_count(writer: &mut SeriesWriter<'_>, series: &FinishedSeries, _: &[Duration]) {
+    writer.begin(&[&series.labels]);
+    writer.end(SampleValue::Count(series.count(writer.context.now)));
 }
 
 /// Writes the samples of the histogram, if the status has one.
 pub(super) fn write_durations(
-    out: &mut Vec<u8>,
-    family: &Family,
-    scrape: &Scrape,
+    writer: &mut SeriesWriter<'_>,
     series: &FinishedSeries,
+    bounds: &[Duration],
 ) {
-    let Some(durations) = series.durations(scrape.now) else {
+    let Some(durations) = series.durations(writer.context.now) else {
         return;
     };
-    let bounds = scrape
-        .finished
-        .bounds
-        .iter()
-        .map(|bound| bound.as_secs_f64());
+    let bounds = bounds.iter().map(|bound| bound.as_secs_f64());
     let mut count = 0;
     for (bound, below) in bounds.chain([f64::INFINITY]).zip(durations.cumulative()) {
-        begin(out, family, "_bucket", series);
-        text::le(out, bound);
-        text::end_labels(out);
-        text::value(out, SampleValue::Count(below));
+        writer.begin_with("_bucket", &[&series.labels]);
+        text::le(writer.out, bound);
+        writer.end(SampleValue::Count(below));
         count = below;
     }
     let sum = i64::try_from(durations.sum_millis()).unwrap_or(i64::MAX);
@@ -45,15 +52,7 @@ pub(super) fn write_durations(
         ("_sum", SampleValue::Millis(sum)),
         ("_count", SampleValue::Count(count)),
     ] {
-        begin(out, family, suffix, series);
-        text::end_labels(out);
-        text::value(out, value);
-    }
-}
-
-/// Writes the name, and the labels that every sample of the series has.
-fn begin(out: &mut Vec<u8>, family: &Family, suffix: &str, series: &FinishedSeries) {
-    for part in [family.name, suffix, "{", series.labels.as_str()] {
-        out.extend_from_slice(part.as_bytes());
+        writer.begin_with(suffix, &[&series.labels]);
+        writer.end(value);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `families` declares the families and the functions that return their values.
 
-use super::series::{RecordSeries, SeriesWriter, push};
+use super::series::{RecordSeries, SeriesWriter, SnapshotSeries};
 use super::text::{self, SampleValue};
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
@@ -82,17 +82,13 @@ impl Object for PipelineRecord {
 impl<R: Object> RecordSeries for ObjectSeries<R> {
     type Record = R;
 
-    fn records(snapshot: &Snapshot) -> &Chunks<R> {
-        R::records(snapshot)
-    }
-
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &R) {
         let Some(identity) = record.identity() else {
             return;
         };
         match self {
             Self::Value(value) => {
-                if let Some(value) = value(record, writer.now) {
+                if let Some(value) = value(record, writer.context.now) {
                     writer.begin(&identity);
                     writer.end(value);
                 }
@@ -105,9 +101,9 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
             Self::Info(details) => {
                 if let Some(details) = details(record) {
                     writer.begin(&identity);
-                    text::label(writer.out, names::TARGET, writer.target);
+                    text::label(writer.out, names::TARGET, writer.context.target);
                     for labels in details {
-                        push(writer.out, labels);
+                        writer.push(labels);
                     }
                     writer.end(SampleValue::Flag(true));
                 }
@@ -115,7 +111,7 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
             Self::Details(series) => {
                 for labels in series(record) {
                     writer.begin(&identity);
-                    push(writer.out, labels);
+                    writer.push_changing(labels);
                     writer.end(SampleValue::Flag(true));
                 }
             }
@@ -136,18 +132,26 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
     }
 }
 
+impl<R: Object> SnapshotSeries for ObjectSeries<R> {
+    fn records(snapshot: &Snapshot) -> &Chunks<R> {
+        R::records(snapshot)
+    }
+}
+
 /// The number of resources that match each selector, with the labels of the target and region.
 pub(super) struct SelectorMatches;
 
 impl RecordSeries for SelectorMatches {
     type Record = SelectorRecord;
 
+    fn write(&self, writer: &mut SeriesWriter<'_>, record: &SelectorRecord) {
+        writer.begin(&[writer.context.source_labels, &record.labels]);
+        writer.end(SampleValue::Count(record.matches as u64));
+    }
+}
+
+impl SnapshotSeries for SelectorMatches {
     fn records(snapshot: &Snapshot) -> &Chunks<SelectorRecord> {
         &snapshot.selectors
-    }
-
-    fn write(&self, writer: &mut SeriesWriter<'_>, record: &SelectorRecord) {
-        writer.begin(&[writer.source_labels, &record.labels]);
-        writer.end(SampleValue::Count(record.matches as u64));
     }
 }

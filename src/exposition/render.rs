@@ -3,9 +3,11 @@
 use prometheus::proto::MetricFamily;
 
 use super::families::{self, Entry, Series};
+use super::finished::{FinishedSteps, WriteFinished};
 use super::objects::SelectorMatches;
 use super::scrape::{Scrape, ScrapeSource};
-use super::series::{RecordSeries, SeriesWriter};
+use super::series::{ChunkSeries, Context, RecordSeries, SeriesWriter, SnapshotSeries};
+use super::sink::{PlainText, Sink};
 use super::steps::StepSeries;
 use super::text::{self, Format, SampleValue};
 use crate::family::Family;
@@ -19,6 +21,8 @@ pub struct Exposition {
     format: Format,
     /// `target` and `region` of each source.
     source_labels: Vec<LabelText>,
+    /// The labels of series without a source.
+    no_labels: LabelText,
     gathered: Vec<MetricFamily>,
     at: Cursor,
 }
@@ -51,15 +55,26 @@ impl Cursor {
         self.row = 0;
     }
 
-    /// Calls `write` for each record from the cursor on, until it returns `false`: it then had no
-    /// room for the record. Returns whether all are written.
-    fn write_each<R>(&mut self, records: &Chunks<R>, mut write: impl FnMut(&R) -> bool) -> bool {
+    /// Writes the series of the records from the cursor on. Returns whether all are written.
+    fn write_chunks<S: RecordSeries>(
+        &mut self,
+        family: &'static Family,
+        context: Context<'_>,
+        series: &S,
+        records: &Chunks<S::Record>,
+        sink: &mut impl Sink,
+    ) -> bool {
         while let Some(chunk) = records.chunk(self.chunk) {
-            for record in &chunk[self.row..] {
-                if !write(record) {
-                    return false;
-                }
-                self.row += 1;
+            let number = self.family;
+            let chunk = ChunkSeries {
+                family,
+                number,
+                context,
+                series,
+                chunk,
+            };
+            if !sink.chunk(&chunk, &mut self.row) {
+                return false;
             }
             self.chunk += 1;
             self.row = 0;
@@ -88,6 +103,7 @@ impl Exposition {
             scrape,
             format,
             source_labels,
+            no_labels: LabelText::default(),
             gathered,
             at: Cursor::default(),
         }
@@ -96,8 +112,13 @@ impl Exposition {
     /// Appends text until `out` holds `enough` bytes; the last record may exceed it. Returns `false`
     /// when the text is complete.
     pub fn write(&mut self, out: &mut Vec<u8>, enough: usize) -> bool {
+        self.write_to(&mut PlainText { out, enough })
+    }
+
+    /// Writes text until the sink is full. Returns `false` when the text is complete.
+    pub(super) fn write_to(&mut self, sink: &mut impl Sink) -> bool {
         while let Some(entry) = families::entry(self.at.family) {
-            if out.len() >= enough {
+            if sink.is_full() {
                 return true;
             }
             let wanted = match entry.series {
@@ -109,81 +130,86 @@ impl Exposition {
                 continue;
             }
             if !self.at.begun {
-                text::comments(out, entry.family, self.format);
+                text::comments(sink.text(), entry.family, self.format);
                 self.at.begun = true;
             }
-            if !self.write_series(entry, out, enough) {
+            if !self.write_series(entry, sink) {
                 return true;
             }
             self.at.next_family();
             if families::entry(self.at.family).is_none() && self.format == Format::OpenMetrics {
-                out.extend_from_slice(b"# EOF\n");
+                sink.text().extend_from_slice(b"# EOF\n");
             }
         }
         false
     }
 
-    /// Writes series until `out` holds `enough` bytes. Returns whether the family is complete.
-    fn write_series(&mut self, entry: Entry, out: &mut Vec<u8>, enough: usize) -> bool {
+    /// Writes series until the sink is full. Returns whether the family is complete.
+    fn write_series(&mut self, entry: Entry, sink: &mut impl Sink) -> bool {
         let family = entry.family;
         match entry.series {
-            Series::Step(series) => self.write_records(family, series, out, enough),
-            Series::Workflow(series) => self.write_records(family, series, out, enough),
-            Series::Image(series) => self.write_records(family, series, out, enough),
-            Series::ImageName(series) => self.write_records(family, series, out, enough),
-            Series::Pipeline(series) => self.write_records(family, series, out, enough),
-            Series::SelectorMatches => self.write_records(family, &SelectorMatches, out, enough),
-            Series::Finished(write) => self.at.write_each(&self.scrape.finished.series, |series| {
-                let has_room = out.len() < enough;
-                if has_room {
-                    write(out, family, &self.scrape, series);
-                }
-                has_room
-            }),
-            Series::Source(value) => self.write_sources(family, out, |source, writer| {
-                if let Some(value) = value(source, writer.now) {
-                    writer.begin(&[writer.source_labels]);
+            Series::Step(series) => self.write_records(family, series, sink),
+            Series::Workflow(series) => self.write_records(family, series, sink),
+            Series::Image(series) => self.write_records(family, series, sink),
+            Series::ImageName(series) => self.write_records(family, series, sink),
+            Series::Pipeline(series) => self.write_records(family, series, sink),
+            Series::SelectorMatches => self.write_records(family, &SelectorMatches, sink),
+            Series::Finished(write) => self.write_finished(family, *write, sink),
+            Series::Source(value) => self.write_sources(family, sink.text(), |source, writer| {
+                if let Some(value) = value(source, writer.context.now) {
+                    writer.begin(&[writer.context.source_labels]);
                     writer.end(value);
                 }
             }),
-            Series::TrackedSteps => self.write_sources(family, out, |source, writer| {
+            Series::TrackedSteps => self.write_sources(family, sink.text(), |source, writer| {
                 for phase in Phase::ALL {
-                    writer.begin(&[writer.source_labels]);
+                    writer.begin(&[writer.context.source_labels]);
                     text::label(writer.out, names::STATE, phase.as_str());
                     let steps = source.snapshot.steps.in_phase(phase);
                     writer.end(SampleValue::Count(steps as u64));
                 }
             }),
-            Series::Gathered => self.write_gathered(family, out, enough),
+            Series::Gathered => self.write_gathered(family, sink),
         }
     }
 
     /// Writes the series of all records of all sources. Returns whether the family is complete.
-    fn write_records<S: RecordSeries>(
+    fn write_records<S: SnapshotSeries>(
         &mut self,
         family: &'static Family,
         series: &S,
-        out: &mut Vec<u8>,
-        enough: usize,
+        sink: &mut impl Sink,
     ) -> bool {
-        while self.at.source < self.scrape.sources.len() {
-            let (source, mut writer) = self.source(self.at.source, family, out);
+        let mut at = self.at;
+        while let Some(source) = self.scrape.sources.get(at.source) {
+            let context = self.context(&source.target, &self.source_labels[at.source]);
             let records = S::records(&source.snapshot);
-            let mut at = self.at;
-            let is_complete = at.write_each(records, |record| {
-                let has_room = writer.out.len() < enough;
-                if has_room {
-                    series.write(&mut writer, record);
-                }
-                has_room
-            });
+            let is_complete = at.write_chunks(family, context, series, records, sink);
             self.at = at;
             if !is_complete {
                 return false;
             }
-            self.at.next_source();
+            at.next_source();
         }
         true
+    }
+
+    /// Writes the series of finished steps, which have no source. Returns whether the family is
+    /// complete.
+    fn write_finished(
+        &mut self,
+        family: &'static Family,
+        write: WriteFinished,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let finished = &self.scrape.finished;
+        let bounds = &finished.bounds;
+        let context = self.context("", &self.no_labels);
+        let mut at = self.at;
+        let series = FinishedSteps { write, bounds };
+        let is_complete = at.write_chunks(family, context, &series, &finished.series, sink);
+        self.at = at;
+        is_complete
     }
 
     /// Writes the series of all sources, which are few. The family is then complete.
@@ -193,41 +219,37 @@ impl Exposition {
         out: &mut Vec<u8>,
         write: impl Fn(&ScrapeSource, &mut SeriesWriter<'_>),
     ) -> bool {
-        for index in 0..self.scrape.sources.len() {
-            let (source, mut writer) = self.source(index, family, out);
+        for (source, labels) in self.scrape.sources.iter().zip(&self.source_labels) {
+            let mut writer = SeriesWriter {
+                family,
+                context: self.context(&source.target, labels),
+                is_stamp: false,
+                out,
+            };
             write(source, &mut writer);
         }
         true
     }
 
-    fn source<'a>(
-        &'a self,
-        index: usize,
-        family: &'static Family,
-        out: &'a mut Vec<u8>,
-    ) -> (&'a ScrapeSource, SeriesWriter<'a>) {
-        let source = &self.scrape.sources[index];
-        let writer = SeriesWriter {
-            family,
+    fn context<'a>(&self, target: &'a str, source_labels: &'a LabelText) -> Context<'a> {
+        Context {
             now: self.scrape.now,
             status_format: self.scrape.status_format,
-            target: &source.target,
-            source_labels: &self.source_labels[index],
-            out,
-        };
-        (source, writer)
+            target,
+            source_labels,
+        }
     }
 
     /// Returns whether the family is complete.
-    fn write_gathered(&mut self, family: &Family, out: &mut Vec<u8>, enough: usize) -> bool {
+    fn write_gathered(&mut self, family: &Family, sink: &mut impl Sink) -> bool {
         let at = &mut self.at;
         while let Some(gathered) = self.gathered.get(at.source) {
             if gathered.name() == family.name {
                 while let Some(metric) = gathered.get_metric().get(at.row) {
-                    if out.len() >= enough {
+                    if sink.is_full() {
                         return false;
                     }
-                    text::gathered(out, family, metric);
+                    text::gathered(sink.text(), family, metric);
                     at.row += 1;
                 }
             }

@@ -6,25 +6,40 @@ use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
-use crate::snapshot::{Chunks, Snapshot};
+use crate::snapshot::{Chunk, Chunks, Snapshot};
+
+/// Ends a record in a stamp. Neither a name nor a value has this byte, because they are UTF-8.
+const END_OF_RECORD: u8 = 0xff;
 
 /// The series that a family has for each record of one kind.
 pub(super) trait RecordSeries {
     type Record;
 
-    fn records(snapshot: &Snapshot) -> &Chunks<Self::Record>;
-
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &Self::Record);
+}
+
+/// The series of records that are in a snapshot.
+pub(super) trait SnapshotSeries: RecordSeries {
+    fn records(snapshot: &Snapshot) -> &Chunks<Self::Record>;
+}
+
+/// What the series of all families share, for one target and region.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub now: Timestamp,
+    pub status_format: StatusFormat,
+    pub target: &'a str,
+    /// `target` and `region`.
+    pub source_labels: &'a LabelText,
 }
 
 /// Writes series of one family for one target and region.
 #[derive(Debug)]
 pub(super) struct SeriesWriter<'a> {
     pub family: &'static Family,
-    pub now: Timestamp,
-    pub status_format: StatusFormat,
-    pub target: &'a str,
-    pub source_labels: &'a LabelText,
+    pub context: Context<'a>,
+    /// Whether names and labels of records are omitted. A stamp has the rest.
+    pub is_stamp: bool,
     pub out: &'a mut Vec<u8>,
 }
 
@@ -37,9 +52,16 @@ impl SeriesWriter<'_> {
         current: Option<&str>,
         identity: impl Fn(&mut Self),
     ) {
+        if self.is_stamp {
+            if let Some(current) = current {
+                self.out.push(b'=');
+                self.out.extend_from_slice(current.as_bytes());
+            }
+            return;
+        }
         let place = current.and_then(|current| known.iter().position(|s| *s == current));
         let start = self.out.len();
-        if self.status_format == StatusFormat::Stateset {
+        if self.context.status_format == StatusFormat::Stateset {
             identity(self);
             self.out.extend_from_slice(b"status=\"");
             let end = self.out.len();
@@ -56,7 +78,7 @@ impl SeriesWriter<'_> {
             }
         }
         if let Some(current) = current
-            && (place.is_none() || self.status_format == StatusFormat::Sparse)
+            && (place.is_none() || self.context.status_format == StatusFormat::Sparse)
         {
             identity(self);
             text::label(self.out, names::STATUS, current);
@@ -66,20 +88,90 @@ impl SeriesWriter<'_> {
 
     /// Begins a sample: the family's name, and labels that were escaped beforehand.
     pub(super) fn begin(&mut self, labels: &[&LabelText]) {
+        self.begin_with("", labels);
+    }
+
+    /// Begins a sample whose name is that of the family and a suffix.
+    pub(super) fn begin_with(&mut self, suffix: &str, labels: &[&LabelText]) {
+        if self.is_stamp {
+            return;
+        }
         self.out.extend_from_slice(self.family.name.as_bytes());
+        self.out.extend_from_slice(suffix.as_bytes());
         self.out.push(b'{');
         for labels in labels {
-            push(self.out, labels);
+            self.push(labels);
         }
+    }
+
+    /// Writes labels that were escaped beforehand.
+    pub(super) fn push(&mut self, labels: &LabelText) {
+        if !self.is_stamp {
+            self.push_changing(labels);
+        }
+    }
+
+    /// Writes labels that can change while `Record::has_labels_of` holds, so a stamp has them.
+    pub(super) fn push_changing(&mut self, labels: &LabelText) {
+        self.out.extend_from_slice(labels.as_str().as_bytes());
     }
 
     /// Ends a sample with its value.
     pub(super) fn end(&mut self, value: SampleValue) {
-        text::end_labels(self.out);
+        if !self.is_stamp {
+            text::end_labels(self.out);
+        }
         text::value(self.out, value);
     }
 }
 
-pub(super) fn push(out: &mut Vec<u8>, labels: &LabelText) {
-    out.extend_from_slice(labels.as_str().as_bytes());
+/// The series that a family has for a chunk of records.
+#[derive(Debug)]
+pub(super) struct ChunkSeries<'a, S: RecordSeries> {
+    pub family: &'static Family,
+    /// The number of the family.
+    pub number: usize,
+    pub context: Context<'a>,
+    pub series: &'a S,
+    pub chunk: &'a Chunk<S::Record>,
+}
+
+impl<S: RecordSeries> ChunkSeries<'_, S> {
+    /// Writes the series of the records from `row` on, until `out` holds `enough` bytes. Returns
+    /// whether all are written.
+    pub(super) fn write(&self, row: &mut usize, out: &mut Vec<u8>, enough: usize) -> bool {
+        let mut writer = self.writer(out, false);
+        for record in &self.chunk.records()[*row..] {
+            if writer.out.len() >= enough {
+                return false;
+            }
+            self.series.write(&mut writer, record);
+            *row += 1;
+        }
+        true
+    }
+
+    /// Writes all that the text depends on and that can change while the chunk has the same pieces.
+    /// The text of a still chunk depends on the options and the target alone.
+    pub(super) fn write_stamp(&self, out: &mut Vec<u8>) {
+        out.push(self.context.status_format as u8);
+        out.extend_from_slice(self.context.source_labels.as_str().as_bytes());
+        if !self.chunk.is_moving() {
+            return;
+        }
+        let mut writer = self.writer(out, true);
+        for record in self.chunk.records() {
+            self.series.write(&mut writer, record);
+            writer.out.push(END_OF_RECORD);
+        }
+    }
+
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, is_stamp: bool) -> SeriesWriter<'a> {
+        SeriesWriter {
+            family: self.family,
+            context: self.context,
+            is_stamp,
+            out,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! `families` declares the families and the functions that return their values.
 
-use super::series::{RecordSeries, SeriesWriter, push};
+use super::series::{RecordSeries, SeriesWriter, SnapshotSeries};
 use super::text::{self, SampleValue};
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
@@ -31,16 +31,12 @@ pub(super) enum StepSeries {
 impl RecordSeries for StepSeries {
     type Record = StepRecord;
 
-    fn records(snapshot: &Snapshot) -> &Chunks<StepRecord> {
-        snapshot.steps.records()
-    }
-
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &StepRecord) {
         match (self, &record.observed) {
             (Self::Poll(value), _) => poll(writer, record, value(record)),
             (_, None) => {}
             (Self::Value(value), Some(observed)) => {
-                if let Some(value) = value(record, observed, writer.now) {
+                if let Some(value) = value(record, observed, writer.context.now) {
                     identity(writer, record, observed);
                     writer.end(value);
                 }
@@ -53,7 +49,7 @@ impl RecordSeries for StepSeries {
             (Self::Unresolved(labels), Some(observed)) => {
                 if let Some(labels) = record.unresolved.as_deref().and_then(labels) {
                     identity(writer, record, observed);
-                    push(writer.out, labels);
+                    writer.push_changing(labels);
                     writer.end(SampleValue::Flag(true));
                 }
             }
@@ -64,20 +60,26 @@ impl RecordSeries for StepSeries {
     }
 }
 
+impl SnapshotSeries for StepSeries {
+    fn records(snapshot: &Snapshot) -> &Chunks<StepRecord> {
+        snapshot.steps.records()
+    }
+}
+
 fn poll(writer: &mut SeriesWriter<'_>, record: &StepRecord, value: Option<SampleValue>) {
     if let Some(value) = value {
-        writer.begin(&[writer.source_labels]);
-        step(writer.out, record);
+        writer.begin(&[writer.context.source_labels]);
+        step(writer, record);
         writer.end(value);
     }
 }
 
 fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     identity(writer, record, observed);
-    text::label(writer.out, names::TARGET, writer.target);
-    push(writer.out, &observed.definition.details);
-    push(writer.out, &observed.subject.details);
-    push(writer.out, &record.info_labels);
+    text::label(writer.out, names::TARGET, writer.context.target);
+    writer.push(&observed.definition.details);
+    writer.push(&observed.subject.details);
+    writer.push(&record.info_labels);
     writer.end(SampleValue::Flag(true));
 }
 
@@ -92,12 +94,14 @@ fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observ
 /// Writes the name, and the labels that every series of an observed step has.
 fn identity(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     writer.begin(&[&observed.subject.identity, &observed.definition.identity]);
-    step(writer.out, record);
+    step(writer, record);
 }
 
-fn step(out: &mut Vec<u8>, record: &StepRecord) {
-    out.extend_from_slice(b"step_execution_id=\"step-");
-    out.extend_from_slice(record.id.uuid_bytes());
-    out.extend_from_slice(b"\",");
-    push(out, &record.own_labels);
+fn step(writer: &mut SeriesWriter<'_>, record: &StepRecord) {
+    if !writer.is_stamp {
+        writer.out.extend_from_slice(b"step_execution_id=\"step-");
+        writer.out.extend_from_slice(record.id.uuid_bytes());
+        writer.out.extend_from_slice(b"\",");
+        writer.push(&record.own_labels);
+    }
 }

@@ -3,6 +3,7 @@
 mod discovery;
 mod finished;
 mod format;
+mod pieces;
 mod properties;
 mod steps;
 
@@ -38,6 +39,21 @@ fn id(at: usize) -> StepExecutionId {
     format!("step-00000000-0000-0000-0000-{at:012x}")
         .parse()
         .unwrap()
+}
+
+/// Returns an id without a pattern, which compresses like those of the service.
+fn scattered_id(at: u64) -> StepExecutionId {
+    let [a, b] = [0x9e37_79b9_7f4a_7c15_u64, 0xbf58_476d_1ce4_e5b9].map(|m| at.wrapping_mul(m));
+    format!(
+        "step-{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        a >> 32,
+        a >> 16 & 0xffff,
+        a & 0xffff,
+        b >> 48,
+        b & 0xffff_ffff_ffff
+    )
+    .parse()
+    .unwrap()
 }
 
 fn after(millis: u64) -> Timestamp {

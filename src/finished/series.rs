@@ -46,6 +46,15 @@ impl Record for FinishedSeries {
     fn key(&self) -> &LabelText {
         &self.labels
     }
+
+    /// A new series shows 0 for a while.
+    fn is_moving(&self) -> bool {
+        true
+    }
+
+    fn has_labels_of(&self, before: &Self) -> bool {
+        self.labels == before.labels
+    }
 }
 
 /// How long the executions took.

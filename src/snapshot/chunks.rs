@@ -1,98 +1,93 @@
-//! A sequence that is copied on write: a clone is cheap and never changes.
-//!
-//! Chunks hold records and groups hold chunks, both shared with the clones. A change after a clone
-//! copies the list of groups, one group and one chunk, whatever the number of records.
+//! The records of one kind: the moving ones and the still ones, each in a sequence of its own.
 
-use std::sync::Arc;
+use super::chunk::{Chunk, Record};
+use super::sequence::Sequence;
 
-/// Records a chunk: few enough that copying one costs little.
-const CHUNK: usize = 128;
-/// Chunks a group: a change copies one pointer each.
-const GROUP: usize = 128;
+/// The place of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub is_moving: bool,
+    /// The index in its sequence.
+    pub at: usize,
+}
 
-type Chunk<R> = Arc<Vec<R>>;
-
-/// The records of one kind at one moment.
+/// The records of one kind at one moment. A clone is cheap and never changes.
 #[derive(Clone, Debug)]
 pub struct Chunks<R> {
-    /// Each group and each chunk is full but the last, which is not empty.
-    groups: Vec<Arc<Vec<Chunk<R>>>>,
-    len: usize,
+    moving: Sequence<R>,
+    still: Sequence<R>,
 }
 
 impl<R> Default for Chunks<R> {
     fn default() -> Self {
         Self {
-            groups: Vec::new(),
-            len: 0,
+            moving: Sequence::default(),
+            still: Sequence::default(),
         }
     }
 }
 
 impl<R> Chunks<R> {
     pub fn iter(&self) -> impl Iterator<Item = &R> {
-        let groups = self.groups.iter();
-        groups
-            .flat_map(|group| group.iter())
-            .flat_map(|chunk| chunk.iter())
+        let chunks = self.moving.chunks().chain(self.still.chunks());
+        chunks.flat_map(Chunk::records)
     }
 
     /// The chunk of this number, counted from 0; `None` after the last.
-    pub fn chunk(&self, number: usize) -> Option<&[R]> {
-        let chunk = self.groups.get(number / GROUP)?.get(number % GROUP)?;
-        Some(chunk)
+    pub fn chunk(&self, number: usize) -> Option<&Chunk<R>> {
+        match number.checked_sub(self.moving.chunk_count()) {
+            None => self.moving.chunk(number),
+            Some(number) => self.still.chunk(number),
+        }
     }
 
     pub fn len(&self) -> usize {
-        self.len
+        self.moving.len() + self.still.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
-    pub(super) fn get(&self, slot: usize) -> Option<&R> {
-        self.chunk(slot / CHUNK)?.get(slot % CHUNK)
+    pub(super) fn get(&self, slot: Slot) -> Option<&R> {
+        match slot.is_moving {
+            true => self.moving.get(slot.at),
+            false => self.still.get(slot.at),
+        }
+    }
+
+    fn sequence(&mut self, is_moving: bool) -> &mut Sequence<R> {
+        match is_moving {
+            true => &mut self.moving,
+            false => &mut self.still,
+        }
     }
 }
 
-impl<R: Clone> Chunks<R> {
-    pub(super) fn push(&mut self, record: R) {
-        if self.len.is_multiple_of(CHUNK * GROUP) {
-            self.groups.push(Arc::default());
-        }
-        let starts_chunk = self.len.is_multiple_of(CHUNK);
-        if let Some(group) = self.groups.last_mut() {
-            let group = Arc::make_mut(group);
-            if starts_chunk {
-                group.push(Arc::new(Vec::with_capacity(1)));
-            }
-            if let Some(chunk) = group.last_mut() {
-                Arc::make_mut(chunk).push(record);
-                self.len += 1;
-            }
+impl<R: Record> Chunks<R> {
+    pub(super) fn push(&mut self, record: R) -> Slot {
+        let is_moving = record.is_moving();
+        let sequence = self.sequence(is_moving);
+        sequence.push(record);
+        Slot {
+            is_moving,
+            at: sequence.len() - 1,
         }
     }
 
-    /// Puts `record` in place of the one at this slot, which is returned.
-    pub(super) fn replace(&mut self, slot: usize, record: R) -> Option<R> {
-        let group = self.groups.get_mut(slot / CHUNK / GROUP)?;
-        let chunk = Arc::make_mut(group).get_mut(slot / CHUNK % GROUP)?;
-        let place = Arc::make_mut(chunk).get_mut(slot % CHUNK)?;
-        Some(std::mem::replace(place, record))
+    /// Puts `record` in place of the one at this slot, which is returned. Both are moving or still.
+    pub(super) fn replace(&mut self, slot: Slot, record: R) -> Option<R> {
+        self.sequence(slot.is_moving).replace(slot.at, record)
     }
 
-    pub(super) fn pop(&mut self) -> Option<R> {
-        let group = Arc::make_mut(self.groups.last_mut()?);
-        let chunk = Arc::make_mut(group.last_mut()?);
-        let record = chunk.pop()?;
-        self.len -= 1;
-        if chunk.is_empty() {
-            group.pop();
+    /// Removes the record at this slot. The last one of its sequence takes its place, so that no
+    /// chunk but the last has room.
+    pub(super) fn swap_remove(&mut self, slot: Slot) -> Option<R> {
+        let sequence = self.sequence(slot.is_moving);
+        let last = sequence.pop()?;
+        match slot.at == sequence.len() {
+            true => Some(last),
+            false => sequence.replace(slot.at, last),
         }
-        if group.is_empty() {
-            self.groups.pop();
-        }
-        Some(record)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::chunk::Record;
 use super::known::{image_parts, known, text, value, workflow_parts};
-use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{
     ImageArn, StepTotals, Timestamp, WorkflowArn, WorkflowExecution, WorkflowExecutionId,
@@ -153,6 +153,23 @@ impl Record for WorkflowRecord {
 
     fn key(&self) -> &WorkflowExecutionId {
         &self.id
+    }
+
+    fn is_moving(&self) -> bool {
+        let status = self.observed.as_ref().map(|observed| &observed.status);
+        !status.is_some_and(WorkflowStatus::is_terminal)
+    }
+
+    fn has_labels_of(&self, before: &Self) -> bool {
+        self.id == before.id
+            && self.own_labels == before.own_labels
+            && self.info_labels == before.info_labels
+            && match (&self.observed, &before.observed) {
+                (Some(observed), Some(before)) => {
+                    observed.identity == before.identity && observed.details == before.details
+                }
+                (observed, before) => observed.is_none() && before.is_none(),
+            }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::chunk::Record;
 use super::known::{text, value};
 use super::step::StepRecord;
-use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{
     Ami, Image, ImageArn, ImageFailure, ImageStatus, PipelineArn, RegionFailure, Timestamp,

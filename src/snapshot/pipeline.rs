@@ -1,7 +1,7 @@
 //! The record of a pipeline.
 
+use super::chunk::Record;
 use super::known::value;
-use super::table::Record;
 use crate::labels::{LabelText, names};
 use crate::model::{ImageStatus, Pipeline, PipelineArn, Timestamp};
 

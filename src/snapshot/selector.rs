@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::table::Record;
+use super::chunk::Record;
 use crate::labels::{LabelText, names};
 
 /// One pattern or ARN of a target's `pipelines` or `images`.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::chunk::Record;
 use super::known::{image_parts, known, text, value, workflow_parts};
-use super::table::Record;
 use crate::api::ErrorKind;
 use crate::labels::{LabelText, names};
 use crate::model::{
@@ -291,6 +291,22 @@ impl Record for StepRecord {
 
     fn key(&self) -> &StepExecutionId {
         &self.id
+    }
+
+    fn is_moving(&self) -> bool {
+        self.phase != Phase::Settled
+    }
+
+    fn has_labels_of(&self, before: &Self) -> bool {
+        self.id == before.id
+            && self.own_labels == before.own_labels
+            && self.info_labels == before.info_labels
+            && match (&self.observed, &before.observed) {
+                (Some(observed), Some(before)) => {
+                    observed.subject == before.subject && observed.definition == before.definition
+                }
+                (observed, before) => observed.is_none() && before.is_none(),
+            }
     }
 }
 

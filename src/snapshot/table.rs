@@ -4,33 +4,50 @@
 //! resource the record is what was observed of it, the state its schedule. Both have the same slot.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
-use std::hash::Hash;
 
-use super::chunks::Chunks;
-
-/// What a [`Table`] publishes: replaced whole, never patched in place.
-pub trait Record: Clone + Debug + PartialEq {
-    type Key: Clone + Eq + Hash + Debug;
-
-    /// Never changes.
-    fn key(&self) -> &Self::Key;
-}
+use super::chunk::Record;
+use super::chunks::{Chunks, Slot};
 
 /// Rows, each with a key of its own.
 #[derive(Clone, Debug)]
 pub struct Table<R: Record, S = ()> {
     records: Chunks<R>,
-    states: Vec<S>,
+    states: States<S>,
     /// The slot of each key.
-    slots: HashMap<R::Key, usize>,
+    slots: HashMap<R::Key, Slot>,
+}
+
+/// The states, with the slots of their records.
+#[derive(Clone, Debug)]
+struct States<S> {
+    moving: Vec<S>,
+    still: Vec<S>,
+}
+
+impl<S> States<S> {
+    fn sequence(&mut self, is_moving: bool) -> &mut Vec<S> {
+        match is_moving {
+            true => &mut self.moving,
+            false => &mut self.still,
+        }
+    }
+
+    fn get(&self, slot: Slot) -> Option<&S> {
+        match slot.is_moving {
+            true => self.moving.get(slot.at),
+            false => self.still.get(slot.at),
+        }
+    }
 }
 
 impl<R: Record, S> Default for Table<R, S> {
     fn default() -> Self {
         Self {
             records: Chunks::default(),
-            states: Vec::new(),
+            states: States {
+                moving: Vec::new(),
+                still: Vec::new(),
+            },
             slots: HashMap::new(),
         }
     }
@@ -46,7 +63,8 @@ impl<R: Record, S> Table<R, S> {
     }
 
     pub fn state_mut(&mut self, key: &R::Key) -> Option<&mut S> {
-        self.states.get_mut(*self.slots.get(key)?)
+        let slot = self.slots.get(key)?;
+        self.states.sequence(slot.is_moving).get_mut(slot.at)
     }
 
     pub fn row(&self, key: &R::Key) -> Option<(&R, &S)> {
@@ -55,7 +73,8 @@ impl<R: Record, S> Table<R, S> {
     }
 
     pub fn rows(&self) -> impl Iterator<Item = (&R, &S)> {
-        self.records.iter().zip(&self.states)
+        let states = self.states.moving.iter().chain(&self.states.still);
+        self.records.iter().zip(states)
     }
 
     pub fn contains(&self, key: &R::Key) -> bool {
@@ -64,20 +83,26 @@ impl<R: Record, S> Table<R, S> {
 
     /// Adds a row, or replaces both sides of the one that has the key.
     pub fn insert(&mut self, record: R, state: S) {
-        if let Some(slot) = self.slots.get(record.key()) {
-            self.states[*slot] = state;
-            self.records.replace(*slot, record);
+        if let Some(place) = self.state_mut(record.key()) {
+            *place = state;
+            self.replace(record);
             return;
         }
-        self.slots.insert(record.key().clone(), self.states.len());
-        self.records.push(record);
-        self.states.push(state);
+        let key = record.key().clone();
+        let slot = self.records.push(record);
+        self.states.sequence(slot.is_moving).push(state);
+        self.slots.insert(key, slot);
     }
 
     /// Replaces the record with the same key, if there is one, and returns the previous record.
     pub fn replace(&mut self, record: R) -> Option<R> {
         let slot = *self.slots.get(record.key())?;
-        self.records.replace(slot, record)
+        if record.is_moving() == slot.is_moving {
+            return self.records.replace(slot, record);
+        }
+        let (before, state) = self.remove(record.key())?;
+        self.insert(record, state);
+        Some(before)
     }
 
     /// Changes the record of a key, if there is one.
@@ -88,16 +113,15 @@ impl<R: Record, S> Table<R, S> {
         }
     }
 
-    /// The last row takes the place of the removed one, so that no chunk but the last has room.
+    /// Removes a row. The last row of its sequence takes its place.
     pub fn remove(&mut self, key: &R::Key) -> Option<(R, S)> {
         let slot = self.slots.remove(key)?;
-        let state = self.states.swap_remove(slot);
-        let last = self.records.pop()?;
-        if slot == self.states.len() {
-            return Some((last, state));
+        let state = self.states.sequence(slot.is_moving).swap_remove(slot.at);
+        let record = self.records.swap_remove(slot)?;
+        if let Some(moved) = self.records.get(slot) {
+            self.slots.insert(moved.key().clone(), slot);
         }
-        self.slots.insert(last.key().clone(), slot);
-        Some((self.records.replace(slot, last)?, state))
+        Some((record, state))
     }
 
     /// The records, in no order; a clone of them never changes.
@@ -125,16 +149,22 @@ impl<R: Record, S: Default> Table<R, S> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::chunk::CHUNK;
     use super::*;
 
     /// For some chunks, so that they are filled and emptied again.
-    const KEYS: u16 = 3 * 128;
+    const KEYS: u16 = 5 * CHUNK as u16;
 
+    /// Odd values are those of moving records.
     impl Record for (u16, u32) {
         type Key = u16;
 
         fn key(&self) -> &u16 {
             &self.0
+        }
+
+        fn is_moving(&self) -> bool {
+            self.1 % 2 == 1
         }
     }
 
@@ -198,15 +228,24 @@ mod tests {
                 prop_assert_eq!(snapshot.len(), expected.len());
                 prop_assert_eq!(snapshot.is_empty(), expected.is_empty());
                 prop_assert_eq!(&sorted(snapshot), expected);
-                let chunks: Vec<_> = (0..).map_while(|at| snapshot.chunk(at)).collect();
-                let (full, last) = chunks.split_at(chunks.len().saturating_sub(1));
-                prop_assert!(full.iter().all(|chunk| chunk.len() == 128));
-                prop_assert!(last.iter().all(|chunk| !chunk.is_empty()));
+                let (moving, still): (Vec<_>, Vec<_>) = (0..)
+                    .map_while(|at| snapshot.chunk(at))
+                    .partition(|chunk| chunk.is_moving());
+                for chunks in [moving, still] {
+                    for (at, chunk) in chunks.iter().enumerate() {
+                        let records = chunk.records();
+                        prop_assert!(records.len() == CHUNK || at + 1 == chunks.len());
+                        prop_assert!(!records.is_empty());
+                        prop_assert!(records.iter().all(|one| one.is_moving() == chunk.is_moving()));
+                    }
+                }
             }
             for key in 0..KEYS {
                 let expected = known.get(&key).map(|value| (key, *value));
                 prop_assert_eq!(table.get(&key).copied(), expected);
+                prop_assert_eq!(table.row(&key).is_some(), expected.is_some());
             }
+            prop_assert_eq!(table.rows().count(), known.len());
         }
     }
 }

@@ -40,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "finished",
             "labels",
             "model",
+            "pieces",
             "self_metrics",
             "snapshot",
         ],
@@ -50,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("http", &["clock", "exposition", "model", "status"]),
     ("labels", &[]),
     ("logging", &["cli"]),
+    ("pieces", &[]),
     (
         "poller",
         &[
@@ -69,7 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("shard", &["config"]),
     ("signals", &[]),
     ("simulate", &["clock", "simulator"]),
-    ("snapshot", &["api", "labels", "model"]),
+    ("snapshot", &["api", "labels", "model", "pieces"]),
     ("status", &["api", "health", "labels", "model", "snapshot"]),
     (
         "tracker",

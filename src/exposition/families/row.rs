@@ -1,11 +1,11 @@
 //! Defines a row of the metric table: a family and the source of its series.
 
+use super::super::finished::WriteFinished;
 use super::super::objects::ObjectSeries;
-use super::super::scrape::{Scrape, ScrapeSource};
+use super::super::scrape::ScrapeSource;
 use super::super::steps::StepSeries;
 use super::super::text::SampleValue;
 use crate::family::Family;
-use crate::finished::FinishedSeries;
 use crate::model::Timestamp;
 use crate::snapshot::{ImageNameRecord, ImageRecord, PipelineRecord, WorkflowRecord};
 
@@ -26,7 +26,7 @@ pub(in crate::exposition) enum Series {
     /// One series for each selector of a target.
     SelectorMatches,
     /// Series about finished steps, which the function writes.
-    Finished(fn(&mut Vec<u8>, &Family, &Scrape, &FinishedSeries)),
+    Finished(WriteFinished),
     /// One series for each target and region.
     Source(fn(&ScrapeSource, Timestamp) -> Option<SampleValue>),
     /// One series for each target, region and phase of steps.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Text with everything in it that has to be escaped or cut.
-fn some_text() -> impl Strategy<Value = String> {
+pub(super) fn some_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(
         prop_oneof![
             Just('"'),
@@ -19,7 +19,7 @@ fn some_text() -> impl Strategy<Value = String> {
     .prop_map(String::from_iter)
 }
 
-fn some_status() -> impl Strategy<Value = String> {
+pub(super) fn some_status() -> impl Strategy<Value = String> {
     prop_oneof![
         proptest::sample::select(StepStatus::KNOWN).prop_map(str::to_owned),
         some_text()
@@ -31,7 +31,7 @@ fn some_time() -> impl Strategy<Value = Option<Timestamp>> {
 }
 
 prop_compose! {
-    fn some_answer()(
+    pub(super) fn some_answer()(
         status in some_status(),
         rollback_status in proptest::option::of(some_status()),
         name in proptest::option::of(some_text()),
@@ -152,7 +152,7 @@ fn parsed(line: &str) -> Option<(String, Labels, f64)> {
 }
 
 /// Without what the system counts, which moves between two scrapes.
-fn without_process(text: &str) -> String {
+pub(super) fn without_process(text: &str) -> String {
     text.lines()
         .filter(|line| !line.starts_with("process_"))
         .collect::<Vec<_>>()
@@ -218,21 +218,9 @@ proptest! {
 
 #[test]
 fn frames_plain_and_compressed_hold_the_text_of_many_steps() {
-    // Ids without a pattern, so that what is compressed fills frames too.
-    let records = (1..600_u64).map(|at| {
-        let [a, b] = [0x9e37_79b9_7f4a_7c15_u64, 0xbf58_476d_1ce4_e5b9].map(|m| at.wrapping_mul(m));
-        let id = format!(
-            "step-{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            a >> 32,
-            a >> 16 & 0xffff,
-            a & 0xffff,
-            b >> 48,
-            b & 0xffff_ffff_ffff
-        );
-        StepRecord {
-            id: id.parse().unwrap(),
-            ..running()
-        }
+    let records = (1..600).map(|at| StepRecord {
+        id: scattered_id(at),
+        ..running()
     });
     let scrape = scrape(records, after(1_000));
     let expected = without_process(&rendered(scrape.clone(), Format::OpenMetrics));

@@ -1,0 +1,37 @@
+//! Where a scrape is written: as plain text, or to another representation of it.
+
+use super::series::{ChunkSeries, RecordSeries};
+
+/// Takes the text of a scrape in order.
+pub(super) trait Sink {
+    /// Whether it takes no more text for now.
+    fn is_full(&self) -> bool;
+
+    /// The output for text that is written at each scrape.
+    fn text(&mut self) -> &mut Vec<u8>;
+
+    /// Writes the series of a chunk from `row` on, and sets `row` to the first record that had no
+    /// room. Returns whether all are written.
+    fn chunk<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, row: &mut usize) -> bool;
+}
+
+/// Plain text until `out` holds `enough` bytes. The last record may exceed it.
+#[derive(Debug)]
+pub(super) struct PlainText<'a> {
+    pub out: &'a mut Vec<u8>,
+    pub enough: usize,
+}
+
+impl Sink for PlainText<'_> {
+    fn is_full(&self) -> bool {
+        self.out.len() >= self.enough
+    }
+
+    fn text(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    fn chunk<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, row: &mut usize) -> bool {
+        chunk.write(row, self.out, self.enough)
+    }
+}

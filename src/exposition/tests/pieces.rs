@@ -1,0 +1,283 @@
+//! The compressed text of scrapes that share pieces.
+
+use super::super::gzip::Gzip;
+use super::properties::{some_answer, some_status, some_text, without_process};
+use super::*;
+use crate::finished::Finished;
+use crate::snapshot::{Record, Table, WorkflowRecord};
+
+/// For some chunks of moving and of still records.
+const STEPS: usize = 300;
+
+/// What happens between two scrapes.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A response about a step, which has this phase after it.
+    Polled(usize, Box<StepExecution>, Phase),
+    PollFailed(usize),
+    StepRemoved(usize),
+    Objects {
+        count: usize,
+        text: String,
+        status: String,
+    },
+    WorkflowRemoved(usize),
+    Waited(u64),
+    Options {
+        sparse: bool,
+        message_labels: bool,
+        target: &'static str,
+    },
+    Scraped(Format),
+}
+
+fn some_event() -> impl Strategy<Value = Event> {
+    let at = 0..STEPS;
+    let phase = proptest::sample::select(&Phase::ALL[..]);
+    prop_oneof![
+        12 => (at.clone(), some_answer(), phase)
+            .prop_map(|(at, answer, phase)| Event::Polled(at, Box::new(answer), phase)),
+        3 => at.clone().prop_map(Event::PollFailed),
+        3 => at.prop_map(Event::StepRemoved),
+        1 => (0..4_usize, some_text(), some_status())
+            .prop_map(|(count, text, status)| Event::Objects { count, text, status }),
+        1 => (0..4_usize).prop_map(Event::WorkflowRemoved),
+        2 => (0..100_000_u64).prop_map(Event::Waited),
+        1 => (any::<bool>(), any::<bool>(), proptest::sample::select(&["production", "other"][..]))
+            .prop_map(|(sparse, message_labels, target)| Event::Options {
+                sparse,
+                message_labels,
+                target,
+            }),
+        4 => any::<bool>().prop_map(|open| {
+            Event::Scraped(if open { Format::OpenMetrics } else { Format::Text })
+        }),
+    ]
+}
+
+/// An exporter without its pollers.
+struct World {
+    records: Records,
+    finished: Finished,
+    metrics: Arc<PollerMetrics>,
+    /// Has the options, the target and the time.
+    scrape: Scrape,
+}
+
+impl World {
+    /// Knows so many steps, a third of them settled.
+    fn new(steps: usize) -> Self {
+        let phases = [Phase::Active, Phase::Settled, Phase::Pending];
+        let mut world = Self {
+            records: Records::default(),
+            finished: finished::counted("", "", 0),
+            metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
+            scrape: scrape([], START),
+        };
+        for at in 0..steps {
+            world.polled(at, response(StepStatus::Running), phases[at % phases.len()]);
+        }
+        world
+    }
+
+    fn polled(&mut self, at: usize, answer: StepExecution, phase: Phase) {
+        let now = self.scrape.now;
+        let own = LabelText::new([]);
+        let before = self.records.steps.rows().get(&id(at)).cloned();
+        let known = before.clone();
+        let known = known.unwrap_or_else(|| StepRecord::unseen(id(at), own.clone()));
+        let failed = answer.status == StepStatus::Failed;
+        let record = known.after_response(answer, "us-west-2", now);
+        let record = StepRecord {
+            full: true,
+            phase,
+            unresolved: record.unresolved(failed, now),
+            ..record
+        };
+        self.finished
+            .see("production", &own, before.as_ref(), &record, now);
+        self.records.steps.put(record);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Polled(at, answer, phase) => self.polled(at, *answer, phase),
+            Event::PollFailed(at) => {
+                let now = self.scrape.now;
+                self.records.steps.update(&id(at), |record| {
+                    *record = record.after_failure(ErrorKind::Throttled, now);
+                });
+            }
+            Event::StepRemoved(at) => drop(self.records.steps.remove(&id(at))),
+            Event::Objects {
+                count,
+                text,
+                status,
+            } => {
+                let changed = discovery::store(0, count, "", &text, &status);
+                put_all(&mut self.records.workflows, &changed.workflows);
+                put_all(&mut self.records.images, &changed.images);
+                put_all(&mut self.records.pipelines, &changed.pipelines);
+                put_all(&mut self.records.image_names, &changed.image_names);
+                put_all(&mut self.records.selectors, &changed.selectors);
+            }
+            Event::WorkflowRemoved(at) => {
+                let of = |record: &WorkflowRecord| record.id;
+                let id = self.records.workflows.records().iter().nth(at).map(of);
+                id.map(|id| self.records.workflows.remove(&id));
+            }
+            Event::Waited(millis) => {
+                self.scrape.now = self.scrape.now.plus(Duration::from_millis(millis));
+            }
+            Event::Options {
+                sparse,
+                message_labels,
+                target,
+            } => {
+                self.scrape.message_labels = message_labels;
+                self.scrape.sources[0].target = target.into();
+                self.scrape.status_format = match sparse {
+                    true => StatusFormat::Sparse,
+                    false => StatusFormat::Stateset,
+                };
+            }
+            Event::Scraped(format) => self.compare(format),
+        }
+    }
+
+    /// Scrapes with and without compression.
+    fn compare(&self, format: Format) {
+        let scrape = self.scrape();
+        let (packed, _) = packed(scrape.clone(), format);
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&packed[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        let expected = rendered(scrape, format);
+        assert!(without_process(&text) == without_process(&expected));
+    }
+
+    fn scrape(&self) -> Scrape {
+        let mut scrape = self.scrape.clone();
+        scrape.sources[0].snapshot = self.records.snapshot();
+        scrape.sources[0].metrics = self.metrics.clone();
+        scrape.finished = self.finished.snapshot();
+        scrape
+    }
+
+    /// Scrapes, and returns the number of pieces that were made.
+    fn pieces_made(&self) -> usize {
+        packed(self.scrape(), Format::Text).1
+    }
+}
+
+fn put_all<R: Record>(table: &mut Table<R>, changed: &Table<R>) {
+    for record in changed.records().iter() {
+        table.put(record.clone());
+    }
+}
+
+/// Returns the compressed text, and the number of pieces that were made for it.
+fn packed(scrape: Scrape, format: Format) -> (Vec<u8>, usize) {
+    let pool = Arc::new(FramePool::default());
+    let mut exposition = Exposition::new(scrape, format);
+    let mut gzip = Gzip::new(pool.take(), pool.take());
+    let (mut out, mut made) = (Vec::new(), 0);
+    loop {
+        let ended = gzip.advance(&mut exposition);
+        made += usize::from(gzip.made);
+        out.append(&mut gzip.out.bytes);
+        if ended {
+            return (out, made);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn kept_pieces_hold_the_text_of_each_scrape(
+        steps in 0..STEPS,
+        events in proptest::collection::vec(some_event(), 0..80),
+    ) {
+        let mut world = World::new(steps);
+        world.compare(Format::Text);
+        for event in events {
+            world.happen(event);
+        }
+        world.compare(Format::OpenMetrics);
+    }
+}
+
+/// A step with a timeout of ten minutes.
+fn answer(status: StepStatus, end: Option<Timestamp>) -> StepExecution {
+    StepExecution {
+        timeout_seconds: Some(600),
+        end,
+        ..response(status)
+    }
+}
+
+/// Two chunks of running steps, and four of settled ones.
+fn busy() -> World {
+    let mut world = World::new(0);
+    for at in 0..100 {
+        world.polled(at, answer(StepStatus::Running, None), Phase::Active);
+    }
+    for at in 100..STEPS {
+        let answer = answer(StepStatus::Completed, Some(after(9_000)));
+        world.polled(at, answer, Phase::Settled);
+    }
+    world
+}
+
+#[test]
+fn only_pieces_whose_values_changed_are_made_again() {
+    let mut world = busy();
+    let families = (0..).map_while(families::entry);
+    let of_steps = families.filter(|entry| matches!(entry.series, families::Series::Step(_)));
+    let of_steps = of_steps.count() - 1;
+    // Without messages; and two about finished steps.
+    assert_eq!(world.pieces_made(), 6 * of_steps + 2);
+    assert_eq!(world.pieces_made(), 0, "no change");
+
+    world.happen(Event::Waited(1_000));
+    assert_eq!(world.pieces_made(), 2 * 2, "duration and running time");
+
+    world.polled(0, answer(StepStatus::Running, None), Phase::Active);
+    assert_eq!(world.pieces_made(), 1, "time of the last poll");
+
+    let end = Some(after(1_000));
+    world.polled(0, answer(StepStatus::Completed, end), Phase::Active);
+    assert_eq!(world.pieces_made(), 3, "status, end and running time");
+
+    world.happen(Event::Waited(600_000));
+    assert_eq!(
+        world.pieces_made(),
+        2 * 3 + 2,
+        "both times, breached timeouts, and finished steps after the warm-up"
+    );
+
+    world.polled(0, answer(StepStatus::Completed, end), Phase::Settled);
+    assert_eq!(
+        world.pieces_made(),
+        3 * of_steps,
+        "its chunk, the last one, the settled one"
+    );
+}
+
+#[test]
+fn pieces_take_at_most_500_bytes_a_step() {
+    let records = (0..1_000).map(|at| StepRecord {
+        id: scattered_id(at),
+        phase: Phase::Settled,
+        ..ended(StepStatus::Completed, 9_000)
+    });
+    let scrape = scrape(records, after(10_000));
+    packed(scrape.clone(), Format::Text);
+    let records = scrape.sources[0].snapshot.steps.records();
+    let chunks = (0..).map_while(|number| records.chunk(number));
+    let size: usize = chunks.map(|chunk| chunk.pieces().size()).sum();
+    assert!((100_000..500_000).contains(&size), "{size} bytes");
+}

@@ -1,0 +1,11 @@
+//! Keeps compressed text, and joins it to gzip members without compressing it again.
+//!
+//! A [`Piece`] ends at a byte boundary and refers to no text before it. So pieces in any order are one
+//! deflate stream, and their CRC-32 values combine to that of the whole text. [`Pieces`] are those of
+//! a chunk of records: `snapshot` stores them with the chunk, and `exposition` fills them.
+
+mod kept;
+mod member;
+
+pub use kept::Pieces;
+pub use member::{Member, Piece};
