@@ -2,7 +2,9 @@
 
 # docker build --build-arg REVISION="$(git rev-parse HEAD)" -t imagebuilder_exporter .
 
-FROM rust:1.95-slim-bookworm AS build
+# Both bases are indexes of several architectures. docs/releasing.md says how the digests are checked
+# and kept current.
+FROM rust:1.95-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 WORKDIR /src
 COPY . .
 # What is shown as revision in imagebuilder_exporter_build_info and by --version.
@@ -18,11 +20,12 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 # The C library, the certificate authorities that AWS's endpoints are checked against, and a user
 # that isn't root: all the program needs. No shell, no package manager.
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="imagebuilder_exporter" \
       org.opencontainers.image.description="Prometheus exporter for EC2 Image Builder" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /imagebuilder_exporter /usr/local/bin/imagebuilder_exporter
 # The configuration is looked for here as imagebuilder_exporter.yaml.
