@@ -7,19 +7,19 @@
 FROM rust:1.95-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 WORKDIR /src
 COPY . .
-# What is shown as revision in imagebuilder_exporter_build_info and by --version.
+# The revision in imagebuilder_exporter_build_info and in --version.
 ARG REVISION=unknown
-# Dependencies stay compiled in the builder's cache, so that a change compiles our packages alone. One
-# build has it at a time: another platform's would put its program in the same place. Files are copied
-# with their times, which may be before those in the cache, and cargo goes by them.
+# The cache keeps compiled dependencies, so that a change compiles only our packages. It is locked,
+# because builds for several platforms write to the same paths. COPY keeps the times of files, which
+# can be older than the cache. Cargo compares times, hence `touch`.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
     touch build.rs src/lib.rs src/main.rs crates/*/src/lib.rs \
     && IMAGEBUILDER_EXPORTER_REVISION="$REVISION" cargo build --release --locked \
     && cp target/release/imagebuilder_exporter /imagebuilder_exporter
 
-# The C library, the certificate authorities that AWS's endpoints are checked against, and a user
-# that isn't root: all the program needs. No shell, no package manager.
+# It has what the program needs: the C library, certificate authorities and a non-root user. It has no
+# shell and no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="imagebuilder_exporter" \
