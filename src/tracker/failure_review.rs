@@ -131,7 +131,7 @@ impl FailureReview<'_> {
 
     /// Decides whether the failure of a step is exposed.
     pub(super) fn review_step(&mut self, id: StepExecutionId) {
-        let Some(mut failed) = self.c.failures.steps.get(&id).copied() else {
+        let Some(&before) = self.c.failures.steps.get(&id) else {
             return;
         };
         let rows = self.workflows.steps.table().rows();
@@ -149,15 +149,14 @@ impl FailureReview<'_> {
         };
         let ended = observed.end.unwrap_or(schedule.changed);
         let until = ended.plus(self.c.pace.retention(true));
-        failed.resolved |= self.is_resolved(observed);
         let is_old = ended < self.c.since && !self.c.failures.complete;
-        let superseded = self.is_superseded(schedule);
+        let resolved = self.is_resolved(observed) || self.is_superseded(schedule);
         let (mut unresolved, mut review) = (None, None);
-        if !failed.resolved && !superseded && !is_old && until > self.c.now.time {
+        if !resolved && !is_old && until > self.c.now.time {
             let next_attempt = next_attempt_within(record).filter(|at| *at > self.c.now.time);
             review = Some(next_attempt.map_or(until, |at| at.min(until)));
-            let before = record.unresolved.as_deref();
-            let exposed = before.is_some_and(|before| before.failure.is_some());
+            let shown = record.unresolved.as_deref();
+            let exposed = shown.is_some_and(|shown| shown.failure.is_some());
             let for_good = observed.status == StepStatus::Failed && next_attempt.is_none();
             let known = exposed || self.knows_on_failure(record, schedule);
             unresolved = record.unresolved(for_good && known, self.c.now.time);
@@ -167,13 +166,12 @@ impl FailureReview<'_> {
                 .steps
                 .update(&id, |record| record.unresolved = unresolved);
         }
-        let before = std::mem::replace(&mut failed.review, review);
         let what = Expiring::Failure(id);
         match review {
             Some(at) => self.c.retention.schedule(what, at, before),
             None => self.c.retention.cancel(&what, before),
         }
-        self.c.failures.steps.insert(id, failed);
+        self.c.failures.steps.insert(id, review);
     }
 
     /// Whether a later success resolved the failure of a step.

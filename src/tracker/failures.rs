@@ -12,8 +12,9 @@ use crate::snapshot::{ImageRecord, Observation};
 /// The failures of one target and region.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    /// The tracked steps that FAILED, or whose rollback did.
-    pub steps: HashMap<StepExecutionId, FailedStep>,
+    /// The tracked steps that FAILED, or whose rollback did, and when each is reviewed although nothing
+    /// has happened.
+    pub steps: HashMap<StepExecutionId, Option<Timestamp>>,
     pub histories: HashMap<StepKey, History>,
     /// The number of histories at which those of untracked steps are removed.
     pub sweep_at: usize,
@@ -22,14 +23,6 @@ pub(super) struct Failures {
     /// Whether the first attempt of every call has ended. Before that, the success that resolved an
     /// old failure may be unknown.
     pub complete: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct FailedStep {
-    /// A later success resolved its failure. That may be evicted before the failure is.
-    pub resolved: bool,
-    /// When it is reviewed although nothing has happened.
-    pub review: Option<Timestamp>,
 }
 
 /// All executions of one step in one workflow of one image.
@@ -46,8 +39,8 @@ pub(super) type StepKey = (LabelText, LabelText);
 impl Failures {
     /// Forgets a step that is no longer tracked.
     pub(super) fn forget(&mut self, id: &StepExecutionId, retention: &mut Retention) {
-        if let Some(failed) = self.steps.remove(id) {
-            retention.cancel(&Expiring::Failure(*id), failed.review);
+        if let Some(review) = self.steps.remove(id) {
+            retention.cancel(&Expiring::Failure(*id), review);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What no order of events may break, and orders that once did.
 
+mod failed_builds;
 mod failures;
 mod image_listings;
 mod orders;

@@ -1,27 +1,27 @@
-//! Which failures are unresolved, and when they are.
+//! Which failures of steps are unresolved, and when they are.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::labels::LabelText;
-use crate::model::{ImageFailure, OnFailure, WorkflowArn};
+use crate::model::{OnFailure, WorkflowArn};
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A step execution of a build.
 #[derive(Clone, Copy)]
-struct Execution {
-    id: usize,
-    build: usize,
-    status: &'static str,
-    started: Timestamp,
-    on_failure: Option<&'static str>,
-    attempts: Option<(u32, u32)>,
-    rollback: Option<&'static str>,
+pub(super) struct Execution {
+    pub(super) id: usize,
+    pub(super) build: usize,
+    pub(super) status: &'static str,
+    pub(super) started: Timestamp,
+    pub(super) on_failure: Option<&'static str>,
+    pub(super) attempts: Option<(u32, u32)>,
+    pub(super) rollback: Option<&'static str>,
 }
 
 impl Execution {
-    fn new(id: usize, build: usize, status: &'static str, started: Timestamp) -> Self {
+    pub(super) fn new(id: usize, build: usize, status: &'static str, started: Timestamp) -> Self {
         Self {
             id,
             build,
@@ -34,7 +34,7 @@ impl Execution {
     }
 
     /// The response about it; it takes a minute, and its timeout is an hour.
-    fn response(self) -> StepExecution {
+    pub(super) fn response(self) -> StepExecution {
         let workflow = "arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.2/1";
         StepExecution {
             name: Some("ApplyBuildComponents".into()),
@@ -52,14 +52,14 @@ impl Execution {
 }
 
 impl Driver {
-    fn got(&mut self, step: Execution) {
+    pub(super) fn got(&mut self, step: Execution) {
         let id = step_id(step.id);
         let payload = Payload::GetWorkflowStepExecution(id, Box::new(step.response()));
         let _ = self.returned(Call::GetWorkflowStepExecution(id), payload);
     }
 
     /// A List returns the step, without what only a Get has.
-    fn listed(&mut self, step: Execution) {
+    pub(super) fn listed(&mut self, step: Execution) {
         let id = execution_id(&step_id(step.id));
         let response = StepExecution {
             on_failure: None,
@@ -78,13 +78,13 @@ impl Driver {
         Timestamp::from_millis(self.now.time.millis() - time.as_millis() as i64)
     }
 
-    fn failure_of(&self, id: usize) -> Option<String> {
+    pub(super) fn failure_of(&self, id: usize) -> Option<String> {
         let record = self.tracker.workflows.steps.record(&step_id(id))?;
         let failure = record.unresolved.as_ref()?.failure.as_ref();
         failure.map(|labels| labels.as_str().to_owned())
     }
 
-    fn failure_of_build(&self, build: usize) -> Option<String> {
+    pub(super) fn failure_of_build(&self, build: usize) -> Option<String> {
         let images = &self.tracker.workflows.images.exposed;
         let labels = images.get(&image_arn(build))?.unresolved.as_ref();
         labels.map(LabelText::as_str).map(str::to_owned)
@@ -119,7 +119,7 @@ const ABORT: &str = r#"image_version="1.0.0/0",on_failure="Abort",cause="failure
 const UNKNOWN: &str = r#"image_version="1.0.0/0",cause="failure","#;
 
 /// A tracker that discovers images, and has begun a while ago.
-fn discovering() -> Driver {
+pub(super) fn discovering() -> Driver {
     let mut driver = Driver::new(assignment("images: ['*']", true), 1);
     driver.listed_images(&[]);
     driver.pass(Duration::from_secs(10 * 60));
@@ -127,7 +127,7 @@ fn discovering() -> Driver {
 }
 
 /// A build whose step was listed as FAILED a minute ago.
-fn listed_failure(driver: &mut Driver) -> Execution {
+pub(super) fn listed_failure(driver: &mut Driver) -> Execution {
     let arn = image_arn(0);
     let id = execution_id(&step_id(0));
     driver.listed_images(&[image(&arn, "BUILDING", driver.now)]);
@@ -138,7 +138,7 @@ fn listed_failure(driver: &mut Driver) -> Execution {
     failed
 }
 
-fn failed_build(driver: &mut Driver) {
+pub(super) fn failed_build(driver: &mut Driver) {
     let failed = listed_failure(driver);
     driver.got(failed);
 }
@@ -338,63 +338,4 @@ fn failure_from_before_the_start_waits_until_everything_has_been_polled_once() {
     assert_eq!(driver.failure_of(0), None);
     driver.got(Execution::new(2, 1, "FAILED", driver.now.time));
     assert_eq!(driver.failure_of(0).as_deref(), Some(ABORT));
-}
-
-#[test]
-fn failed_build_names_the_step_that_failed_it() {
-    let mut driver = discovering();
-    let created = driver.now;
-    failed_build(&mut driver);
-    driver.listed_images(&[image(&image_arn(0), "FAILED", created)]);
-    let expected = format!(
-        r#"failed_step="ApplyBuildComponents",step_execution_id="{}","#,
-        step_id(0)
-    );
-    assert_eq!(driver.failure_of_build(0), Some(expected));
-    // A retry moves it.
-    driver.listed_images(&[image(&image_arn(0), "TESTING", created)]);
-    assert_eq!(driver.failure_of_build(0), None);
-}
-
-#[test]
-fn failed_build_without_a_failed_step_appears_once_its_steps_have_settled() {
-    let mut driver = discovering();
-    let arn = image_arn(0);
-    let id = execution_id(&step_id(0));
-    let created = driver.now;
-    driver.listed_images(&[image(&arn, "DISTRIBUTING", created)]);
-    driver.listed_executions(&arn, &[(id, "COMPLETED")]);
-    let done = Execution::new(0, 0, "COMPLETED", driver.now.time);
-    driver.pass(MINUTE * 2);
-    driver.listed(done);
-    driver.got(done);
-    let failed = Image {
-        failure: Some(ImageFailure {
-            stage: Some("DISTRIBUTING".into()),
-            ..ImageFailure::default()
-        }),
-        ..image(&arn, "FAILED", created)
-    };
-    driver.listed_images(std::slice::from_ref(&failed));
-    assert_eq!(driver.failure_of_build(0), None);
-    driver.drain();
-    driver.listed_executions(&arn, &[(id, "COMPLETED")]);
-    assert_eq!(driver.failure_of_build(0).as_deref(), Some(""));
-}
-
-#[test]
-fn failed_build_whose_steps_stay_unknown_appears_after_two_minutes() {
-    let mut driver = discovering();
-    let arn = image_arn(0);
-    let created = driver.now;
-    driver.listed_images(&[image(&arn, "BUILDING", created)]);
-    let id = execution_id(&step_id(0));
-    driver.listed_executions(&arn, &[(id, "RUNNING")]);
-    driver.listed_images(&[image(&arn, "FAILED", created)]);
-    driver.pass(MINUTE);
-    driver.listed_images(&[image(&arn, "FAILED", created)]);
-    assert_eq!(driver.failure_of_build(0), None);
-    driver.pass(MINUTE);
-    driver.listed_images(&[image(&arn, "FAILED", created)]);
-    assert_eq!(driver.failure_of_build(0).as_deref(), Some(""));
 }

@@ -352,10 +352,7 @@ impl Play {
                     .images
                     .get(arn)
                     .and_then(|image| image.expires),
-                Expiring::Failure(id) => {
-                    let failed = tracker.c.failures.steps.get(id);
-                    failed.and_then(|failed| failed.review)
-                }
+                Expiring::Failure(id) => { tracker.c.failures.steps.get(id) }.copied().flatten(),
             };
             prop_assert_eq!(known, Some(*at), "{:?}", what);
         }

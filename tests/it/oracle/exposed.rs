@@ -31,6 +31,8 @@ pub struct ExposedStep {
     attempt: Option<f64>,
     pub last_success: Option<f64>,
     pub settled: bool,
+    /// Whether its failure is exposed as unresolved.
+    pub unresolved: bool,
     /// Whether it has an info series, and so was answered by itself.
     pub full: bool,
 }
@@ -60,6 +62,7 @@ impl ExposedStep {
                 "timeout_breached" => exposed.breached = Some(sample.value),
                 "attempt" => exposed.attempt = Some(sample.value),
                 "last_success_timestamp_seconds" => exposed.last_success = Some(sample.value),
+                "unresolved_failure" => exposed.unresolved = true,
                 "settled" => exposed.settled = sample.value == 1.0,
                 _ => {}
             }

@@ -2,6 +2,7 @@
 
 mod executions_are_exposed_until_retention_expires;
 mod executions_have_current_values;
+mod failures_are_exposed_until_they_are_resolved;
 pub mod finished_steps_are_counted_once;
 mod images_are_exposed_until_retention_expires;
 mod images_have_current_values;
@@ -33,6 +34,7 @@ pub fn check(seen: &Observation<'_>) -> Result<(), TestCaseError> {
         executions_have_current_values,
         steps_are_exposed_with_their_execution,
         steps_have_current_values,
+        failures_are_exposed_until_they_are_resolved,
         pipelines_are_exposed_while_they_are_selected,
         newest_available_build_of_each_name_is_exposed,
         selectors_count_their_matches,
