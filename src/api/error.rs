@@ -67,6 +67,8 @@ pub struct ApiError {
     /// Whether the error response lacks the type that every error of the service has. A proxy may
     /// have sent it.
     pub untyped: bool,
+    /// Whether the response is a page of a list that exceeds the bounds of one list.
+    pub endless: bool,
 }
 
 /// The number of characters of an error's text that are kept. A server may send a text of any
@@ -85,6 +87,15 @@ impl ApiError {
             message,
             caller_refused: false,
             untyped: false,
+            endless: false,
+        }
+    }
+
+    /// Returns the error of a page that belongs to a list without an end, for this reason.
+    pub fn endless(reason: impl fmt::Display) -> Self {
+        Self {
+            endless: true,
+            ..Self::new(ErrorKind::Parse, format!("the list does not end: {reason}"))
         }
     }
 

@@ -119,16 +119,19 @@ impl Call {
 }
 
 impl Payload {
-    /// Returns the token of the next page.
-    pub fn next_token(&self) -> Option<&str> {
+    /// Returns the number of entries of a page, and the token of the next page.
+    pub fn page(&self) -> (usize, Option<&str>) {
+        fn of<T>(page: &ListPage<T>) -> (usize, Option<&str>) {
+            (page.entries.len(), page.next.as_deref())
+        }
         match self {
-            Self::ListWorkflowStepExecutions(_, page) => page.next.as_deref(),
-            Self::ListWorkflowExecutions(_, page) => page.next.as_deref(),
-            Self::ListImageBuildVersions(_, page) => page.next.as_deref(),
-            Self::ListImagePipelines(_, page) => page.next.as_deref(),
+            Self::ListWorkflowStepExecutions(_, page) => of(page),
+            Self::ListWorkflowExecutions(_, page) => of(page),
+            Self::ListImageBuildVersions(_, page) => of(page),
+            Self::ListImagePipelines(_, page) => of(page),
             Self::GetWorkflowStepExecution(..)
             | Self::GetWorkflowExecution(..)
-            | Self::GetImage(..) => None,
+            | Self::GetImage(..) => (0, None),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Reporter {
     logged_down: Vec<ErrorKind>,
     /// Whether the denial of `GetWorkflowExecution` was logged.
     logged_executions_denied: bool,
+    /// Operations whose lists of one execution or image do not end, each logged once.
+    logged_endless: Vec<Operation>,
     /// Failures of discovery that were logged and have not ended.
     logged_failed_passes: Vec<(Operation, ErrorKind)>,
     /// Selectors that match nothing; each was logged.
@@ -45,6 +47,7 @@ impl Reporter {
             region: region.to_owned(),
             logged_down: Vec::new(),
             logged_executions_denied: false,
+            logged_endless: Vec::new(),
             logged_failed_passes: Vec::new(),
             logged_unmatched: HashSet::new(),
         }
@@ -168,8 +171,15 @@ impl Reporter {
                 "the service does not find a resource that the configuration names; retrying; \
                  check that it belongs to this account and region"
             ),
+            Notice::ListEndless(operation) if !self.logged_endless.contains(&operation) => {
+                self.logged_endless.push(operation);
+                log!(
+                    self, warn, operation = operation.as_str(), error = %error,
+                    "a list does not end; keeping the last known state and retrying"
+                );
+            }
             Notice::PassFailed(operation) => self.pass_failed(operation, error),
-            Notice::PassEnded(_) | Notice::SelectorMatched(_) => {}
+            Notice::ListEndless(_) | Notice::PassEnded(_) | Notice::SelectorMatched(_) => {}
         }
     }
 

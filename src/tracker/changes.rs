@@ -45,6 +45,8 @@ pub enum Notice {
     ExecutionGone(WorkflowExecutionId),
     /// The service does not know a resource that the configuration names.
     NamedUnknown(String),
+    /// A list of one execution or image exceeds the bounds of one list.
+    ListEndless(Operation),
     /// A list of the account could not be read.
     PassFailed(Operation),
     /// A list of the account was read to its end.

@@ -269,10 +269,11 @@ impl Discovery {
         selected
     }
 
-    /// A page was read, and each of its entries counted. Returns whether the pass ended with it.
+    /// A page was read, and each of its entries was counted. Returns whether the pass ended with it.
     pub(super) fn page_read(
         &mut self,
         list: AccountList,
+        entries: usize,
         next: Option<String>,
         c: &mut Context,
     ) -> bool {
@@ -284,8 +285,9 @@ impl Discovery {
             self.begin_pass(list, c.now.instant, c);
             return false;
         }
-        if !pass.pager.read(next) {
-            let due = pass.due.unwrap_or(c.now.instant);
+        if let Some(pause) = pass.pager.read(entries, next) {
+            let overdue = pass.due.filter(|_| pause.is_zero());
+            let due = overdue.unwrap_or(c.now.instant + pause);
             c.queue.put(list.call(), Slot::new(due, Urgency::Discovery));
             return false;
         }

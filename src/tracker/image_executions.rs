@@ -24,7 +24,7 @@ impl Images {
     pub(super) fn executions_read(
         &mut self,
         arn: &ImageArn,
-        next: Option<String>,
+        (count, next): (usize, Option<String>),
         asked: Instant,
         executions: &Executions,
         c: &mut Context,
@@ -36,8 +36,8 @@ impl Images {
         let (moves, urgency) = (image.moves(), image.urgency());
         let listing = &mut image.listing;
         listing.refused = false;
-        if !listing.pager.read(next) {
-            return self.list_executions(arn, now, urgency, c);
+        if let Some(pause) = listing.pager.read(count, next) {
+            return self.list_executions(arn, now + pause, urgency, c);
         }
         listing.attempted = true;
         listing.read = Some(asked);

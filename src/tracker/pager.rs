@@ -1,5 +1,6 @@
 //! The pages of a list: which one is next, and what a page that fails means.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -10,6 +11,17 @@ use crate::api::{ApiError, ErrorKind, Page, Response};
 /// How often in a row a page is requested again before the list is read from its beginning. In a
 /// large account a list of many pages would hardly ever end if each failure began it again.
 const PAGE_ATTEMPTS: u32 = 3;
+/// The most pages of one pass. A full list of so many pages has a million entries.
+const MAX_PAGES: usize = 10_000;
+/// The most entries of one pass, because the memory of the exporter grows with them.
+const MAX_ENTRIES: usize = 200_000;
+/// The most empty pages in a row.
+const MAX_EMPTY_PAGES: u32 = 1_000;
+/// A service may filter a list after it has read a page. So a few empty pages are normal, and are
+/// followed without a pause.
+const EMPTY_PAGES_AT_ONCE: u32 = 10;
+/// The pause after each further empty page in a row: a list without entries may take 5 calls/s.
+const EMPTY_PAGE_PAUSE: Duration = Duration::from_millis(200);
 
 /// How far one list has been read.
 #[derive(Debug, Default)]
@@ -17,7 +29,11 @@ pub(super) struct Pager {
     /// Token of the next page; `None` at the first.
     token: Option<String>,
     /// Hashes of the tokens that this pass has had.
-    seen: Vec<u64>,
+    seen: HashSet<u64>,
+    /// Entries that this pass has had.
+    entries: usize,
+    /// Empty pages since the last entry of this pass.
+    empty_pages: u32,
     /// How often in a row the next page failed.
     page_failures: u32,
     /// Failures since the list was last read to its end.
@@ -50,41 +66,71 @@ impl Pager {
         self.token.is_some()
     }
 
-    /// Returns the response, or a failed one if its page token occurred before in the same pass: such a
-    /// list would never end.
+    /// Returns the response, or a failed one if the list would never end with its page, or has more
+    /// than is kept of one list.
     pub(super) fn checked(&self, mut response: Response) -> Response {
         let parsed = response.result.as_ref().ok();
-        let next = parsed.and_then(|parsed| parsed.value.next_token());
-        if next.is_some_and(|next| self.seen.contains(&hash(next))) {
-            response.result = Err(ApiError::new(
-                ErrorKind::Parse,
-                "the page's nextToken is one of an earlier page, so the list would never end",
-            ));
+        if let Some(error) = parsed.and_then(|parsed| self.exceeded(parsed.value.page())) {
+            response.result = Err(error);
         }
         response
     }
 
-    /// A page was read; `next` is the token of the one after it. Returns whether it was the last.
-    pub(super) fn read(&mut self, next: Option<String>) -> bool {
-        self.page_failures = 0;
-        self.token = next;
-        let ended = self.token.is_none();
-        match &self.token {
-            Some(token) => self.seen.push(hash(token)),
-            None => self.seen.clear(),
+    /// Returns which bound is exceeded with a page of so many entries and this token.
+    fn exceeded(&self, (entries, next): (usize, Option<&str>)) -> Option<ApiError> {
+        if self.entries + entries > MAX_ENTRIES {
+            return Some(ApiError::endless(format_args!(
+                "it has more than {MAX_ENTRIES} entries"
+            )));
         }
+        let next = next?;
+        if self.seen.contains(&hash(next)) {
+            return Some(ApiError::endless(
+                "the page's nextToken is one of an earlier page",
+            ));
+        }
+        if self.seen.len() + 1 >= MAX_PAGES {
+            return Some(ApiError::endless(format_args!(
+                "it has more than {MAX_PAGES} pages"
+            )));
+        }
+        (entries == 0 && self.empty_pages + 1 >= MAX_EMPTY_PAGES)
+            .then(|| ApiError::endless(format_args!("{MAX_EMPTY_PAGES} pages in a row are empty")))
+    }
+
+    /// A page with so many entries was read; `next` is the token of the one after it. Returns how
+    /// long the request for that one waits; `None` after the last page.
+    pub(super) fn read(&mut self, entries: usize, next: Option<String>) -> Option<Duration> {
+        self.page_failures = 0;
+        let Some(next) = next else {
+            self.restart();
+            self.retries = Retries::default();
+            return None;
+        };
+        self.seen.insert(hash(&next));
+        self.token = Some(next);
+        self.entries += entries;
+        self.empty_pages = match entries {
+            0 => self.empty_pages + 1,
+            _ => 0,
+        };
         self.retries = Retries {
-            failures: if ended { 0 } else { self.retries.failures },
+            failures: self.retries.failures,
             ..Retries::default()
         };
-        ended
+        Some(match self.empty_pages > EMPTY_PAGES_AT_ONCE {
+            true => EMPTY_PAGE_PAUSE,
+            false => Duration::ZERO,
+        })
     }
 
     /// The next page is the first.
     pub(super) fn restart(&mut self) {
-        self.token = None;
-        self.seen.clear();
-        self.page_failures = 0;
+        *self = Self {
+            retries: self.retries,
+            again: self.again,
+            ..Self::default()
+        };
     }
 
     /// A page failed. A token can expire between two pages.
@@ -160,14 +206,40 @@ mod tests {
         let now = Instant::now();
         let mut pager = Pager::default();
         assert!(!refuses(&pager, "one", now));
-        assert!(!pager.read(Some("one".to_owned())));
-        assert!(!pager.read(Some("two".to_owned())));
+        assert!(pager.read(1, Some("one".to_owned())).is_some());
+        assert!(pager.read(1, Some("two".to_owned())).is_some());
         assert!(refuses(&pager, "one", now) && refuses(&pager, "two", now));
         assert!(!refuses(&pager, "three", now));
-        assert!(pager.read(None));
+        assert_eq!(pager.read(1, None), None);
         assert!(!refuses(&pager, "one", now));
-        pager.read(Some("one".to_owned()));
+        pager.read(1, Some("one".to_owned()));
         pager.restart();
         assert!(!refuses(&pager, "one", now));
+    }
+
+    /// How many pages with so many entries are read before the next one fails, and the longest
+    /// pause before one of them.
+    fn read_for_ever(entries: impl Fn(usize) -> usize) -> (usize, Duration) {
+        let mut pager = Pager::default();
+        let mut longest = Duration::ZERO;
+        for number in 0.. {
+            let token = format!("token-{number}");
+            if pager.exceeded((entries(number), Some(&token))).is_some() {
+                return (number, longest);
+            }
+            let pause = pager.read(entries(number), Some(token));
+            longest = longest.max(pause.expect("there is a token"));
+        }
+        unreachable!("the loop is endless")
+    }
+
+    #[test]
+    fn list_ends_at_its_bounds() {
+        assert_eq!(read_for_ever(|_| 1), (9_999, Duration::ZERO));
+        assert_eq!(read_for_ever(|_| 100), (2_000, Duration::ZERO));
+        assert_eq!(read_for_ever(|_| 0), (999, EMPTY_PAGE_PAUSE));
+        // Some empty pages in a row are normal.
+        let sparse = |number| usize::from(number % 11 == 0);
+        assert_eq!(read_for_ever(sparse), (9_999, Duration::ZERO));
     }
 }

@@ -23,7 +23,7 @@ use crate::model::{Image, ImageArn, Pipeline};
 use crate::snapshot::ImageName;
 
 impl Tracker {
-    /// Returns the response as a failed one where its page token repeats.
+    /// Returns the response as a failed one if it is a page of a list that exceeds the bounds of one.
     pub fn checked(&self, response: Response) -> Response {
         match self.pager(&response.call) {
             Some(pager) => pager.checked(response),
@@ -96,6 +96,10 @@ impl Tracker {
 
     fn handle_failure(&mut self, call: Call, error: &ApiError, half_read: bool) {
         let kind = error.about_operation();
+        // The failure of a list of the account has its own notice.
+        if error.endless && call.subject().is_some() {
+            self.c.notice(Notice::ListEndless(call.operation()));
+        }
         let (workflows, c) = (&mut self.workflows, &mut self.c);
         match call {
             Call::GetWorkflowStepExecution(id) => workflows.step_failed(id, error, c),
@@ -157,6 +161,7 @@ impl Tracker {
 
     fn executions_listed(&mut self, arn: &ImageArn, page: WorkflowPage, asked: Instant) {
         let (workflows, c) = (&mut self.workflows, &mut self.c);
+        let read = (page.entries.len(), page.next);
         for (id, execution) in page.entries {
             if c.assignment.leaves_execution(&id) {
                 workflows.images.leave_execution(arn);
@@ -172,7 +177,7 @@ impl Tracker {
         let executions = &workflows.executions;
         workflows
             .images
-            .executions_read(arn, page.next, asked, executions, c);
+            .executions_read(arn, read, asked, executions, c);
         workflows.polling(c).list_released(arn);
         workflows.images.expose(arn, c);
     }
@@ -183,7 +188,11 @@ impl Tracker {
             self.image_observed(image, ImageSource::List, owners);
         }
         let list = AccountList::Images;
-        if !self.discovery.page_read(list, page.next, &mut self.c) {
+        let count = page.entries.len();
+        if !self
+            .discovery
+            .page_read(list, count, page.next, &mut self.c)
+        {
             return;
         }
         let number = self.discovery.images.number;
@@ -207,6 +216,7 @@ impl Tracker {
     }
 
     fn pipelines_listed(&mut self, page: ListPage<Pipeline>, owners: &dyn Ownership) {
+        let count = page.entries.len();
         for pipeline in page.entries {
             if self.discovery.tally_pipeline(&pipeline) {
                 let arn = pipeline.arn.clone();
@@ -216,7 +226,10 @@ impl Tracker {
             }
         }
         let list = AccountList::Pipelines;
-        if !self.discovery.page_read(list, page.next, &mut self.c) {
+        if !self
+            .discovery
+            .page_read(list, count, page.next, &mut self.c)
+        {
             return;
         }
         let selected = self.discovery.pipelines_read();

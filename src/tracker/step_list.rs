@@ -107,17 +107,18 @@ impl StepList<'_> {
         let (id, now) = (self.id, self.c.now.instant);
         let call = Call::ListWorkflowStepExecutions(id);
         let shared = self.polling().shared_steps(id);
+        let count = returned.len();
         let Some(schedule) = self.workflows.executions.schedule_mut(id) else {
             return;
         };
         let listing = &mut schedule.listing;
         listing.returned.extend(returned);
-        if !listing.pager.read(next) {
+        if let Some(pause) = listing.pager.read(count, next) {
             // The steps of this page wait for the end of the List.
             let wanted = self.c.queue.remove(&call);
             listing.next = listing.next.into_iter().chain(wanted).reduce(Slot::or);
             let urgency = listing.next.map_or(Urgency::Running, |next| next.urgency);
-            self.c.queue.put(call, Slot::new(now, urgency));
+            self.c.queue.put(call, Slot::new(now + pause, urgency));
             return;
         }
         let returned = std::mem::take(&mut listing.returned);

@@ -22,6 +22,7 @@ mod discovery;
 mod doctor;
 mod economy;
 mod effective;
+mod endless;
 mod faults;
 mod finished;
 mod hostile;
