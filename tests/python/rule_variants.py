@@ -117,9 +117,9 @@ def seconds(duration):
     return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([hms])", duration))
 
 
-def variants(test, fors):
+def variants(test, rules):
     """Of a unit test: each variant's name, the sample at which it happens, and what it makes of a
-    series. `fors` is each alert's `for`."""
+    series. `rules` is each alert's rule."""
     looks = test.get("alert_rule_test", []) + test.get("promql_expr_test", [])
     yield "two replicas", 0, two_replicas
     if {look.get("alertname") for look in looks} & ABOUT_SCRAPES:
@@ -136,7 +136,7 @@ def variants(test, fors):
         key=lambda look: sample_at(test, look["eval_time"]),
     )
     looked = [sample_at(test, look["eval_time"]) for look in firing or looks]
-    before = min(pending(test, firing[0], fors), GAP) if firing else GAP
+    before = min(pending(test, firing[0], rules), GAP) if firing else GAP
     first, last = min(looked) - max(before - 1, 1), max(looked) - 1
     happens = [(first, restart), (last, restart)]
     if not any(series["series"].startswith(SINCE) for series in test["input_series"]):
@@ -147,9 +147,9 @@ def variants(test, fors):
         yield f"all gone at sample {last + 1}", last + 1, all_gone
 
 
-def varied(test, name, at, variant, fors):
+def varied(test, name, at, variant, rules):
     """The unit test in a variant, without what nobody could know in it: what happens while nobody
-    is scraped, and that a threshold is reached meanwhile. `fors` is each alert's `for`."""
+    is scraped, and the begin of an alert meanwhile. `rules` is each alert's rule."""
     kept = []
     blind = variant in (restart, other_instance)
     hidden = blind and changes(test, at)
@@ -160,12 +160,26 @@ def varied(test, name, at, variant, fors):
         made["alert_rule_test"] = [
             look
             for look in test["alert_rule_test"]
-            if not at <= sample_at(test, look["eval_time"]) < at + GAP + pending(test, look, fors)
-            or not (hidden or (look["exp_alerts"] and not pending(test, look, fors)))
+            if not at <= sample_at(test, look["eval_time"]) < at + GAP + pending(test, look, rules)
+            or not (hidden or (look["exp_alerts"] and not kept_firing(test, look, at, rules)))
         ]
     if variant is all_gone:
         made["alert_rule_test"] = silence(test, at)
     return made
+
+
+def kept_firing(test, look, at, rules):
+    """Whether the alerts of a look have fired before the gap, so that they fire in it. An alert with
+    a value keeps its last value in the gap, which is another one than the look expects."""
+    if "$value" in rules[look["alertname"]]["annotations"]["summary"]:
+        return False
+    fired = [
+        alert["exp_labels"]
+        for earlier in test["alert_rule_test"]
+        if earlier["alertname"] == look["alertname"] and sample_at(test, earlier["eval_time"]) < at
+        for alert in earlier["exp_alerts"]
+    ]
+    return all(alert["exp_labels"] in fired for alert in look["exp_alerts"])
 
 
 # For how many seconds an alert may go on for what nobody shows: the longest range of a rate, and a
@@ -194,6 +208,6 @@ def changes(test, at):
     return False
 
 
-def pending(test, look, fors):
+def pending(test, look, rules):
     """For how many samples an alert that begins anew is pending."""
-    return seconds(fors[look["alertname"]]) // seconds(test["interval"])
+    return seconds(rules[look["alertname"]].get("for", "0s")) // seconds(test["interval"])
