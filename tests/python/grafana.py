@@ -29,12 +29,14 @@ CHOICES = {
 
 # Where a table links an id to.
 PAGE_OF_AN_ID = "${status_page}/?q=${__value.text}"
+PAGE_OF_FAILURES = "${status_page}/?status=FAILED&image=${__data.fields.Image}"
 
 # What may find nothing in the demo, and why.
 MAY_BE_EMPTY = {
     "overview: Running step executions E": "attempts are reported of one step alone, which need not run",
     "overview: Failed step executions F": "attempts are reported of one step alone, which need not fail",
     "overview: Failed step executions G": "the demo has message_labels off",
+    "overview: Pipelines G": "every pipeline of the demo runs when it should",
     "workflow-step: Executions F": "attempts are reported of one step alone, which need not be",
     "workflow-step: Executions G": "attempts are reported of one step alone, which need not be",
     "workflow-step: Attempts A": "attempts are reported of one step alone, which need not be",

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -13,7 +14,10 @@ from grafana import (
     EACH_PANEL,
     FOLDER,
     PAGE_OF_AN_ID,
+    PAGE_OF_FAILURES,
+    chosen,
     everywhere,
+    interpolated,
     marks,
     overrides,
     panels,
@@ -192,6 +196,7 @@ def test_links_lead_to_runbooks_dashboards_and_the_status_page(board):
                 "${datasource}",
                 "${runbooks}/${__value.text}.md",
                 PAGE_OF_AN_ID,
+                PAGE_OF_FAILURES,
             ]
             assert url in known or url == ""
     assert "runbook" in seen
@@ -268,3 +273,32 @@ def test_query_that_drops_the_instance_drops_all_labels_that_differ_between_repl
         for _, target in queries(board):
             for left_out in re.findall(r"without \(([^)]*\binstance\b[^)]*)\)", target["expr"]):
                 assert {"instance", "pod", "container", "endpoint"} <= set(left_out.split(", "))
+
+
+MARKED_BUILD = """
+evaluation_interval: 30s
+tests:
+  - interval: 30s
+    input_series:
+      # Restarted at 20 minutes.
+      - series: 'imagebuilder_image_unresolved_failure{{instance="a", {build}}}'
+        values: '_x10 1x29 stale _x5 1x60'
+    promql_expr_test:
+      - {{expr: {expr}, eval_time: 5m, exp_samples: [{{labels: '{{{build}}}', value: 300000}}]}}
+      - {{expr: {expr}, eval_time: 10m}}
+      - {{expr: {expr}, eval_time: 25m}}
+      - {{expr: {expr}, eval_time: 40m}}
+"""
+
+
+def test_failed_build_is_marked_once_and_not_again_after_a_restart(tmp_path):
+    (mark,) = (mark for mark in marks(BOARDS["overview.json"]) if mark["name"] == "Failed builds")
+    assert mark["step"] == "5m"
+    build = 'account_id="111122223333", region="us-west-2", image="golden", image_version="1.0.0/1"'
+    expression = interpolated(mark["expr"], chosen(BOARDS["overview.json"]), 0)
+    file = tmp_path / "marks.yaml"
+    file.write_text(MARKED_BUILD.format(build=build, expr=json.dumps(expression)))
+    done = subprocess.run(
+        ["promtool", "test", "rules", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -58,7 +58,7 @@ class Marks(model.AnnotationQuery):
 
     def __init__(self, title, text, **known):
         super().__init__(**known)
-        # A step's end is exposed for hours, so a coarse step finds it too.
+        # A failure is exposed for hours, so a coarse step finds it too.
         self.more = {
             "titleFormat": title,
             "textFormat": text,
@@ -82,6 +82,23 @@ def failures(steps):
             # In milliseconds.
             expr=f"1000 * ({steps.of('_end_time_seconds')} > $__from / 1000"
             f" and on (step_execution_id) {steps.failed()})",
+        )
+    )
+
+
+def failed_builds(unresolved):
+    """Marks the time at which the failure of each build was first exposed, to five minutes."""
+    build = "account_id, region, image, image_version"
+    return Built(
+        Marks(
+            "{{image}}",
+            "build {{image_version}} failed",
+            name="Failed builds",
+            datasource=DATASOURCE,
+            icon_color="dark-red",
+            # In milliseconds. The range bridges a restart of the exporter.
+            expr=f"1000 * max by ({build}) (timestamp({unresolved}))"
+            f" unless on ({build}) last_over_time({unresolved}[1h] offset 5m)",
         )
     )
 

@@ -204,7 +204,6 @@ def lag():
         return within(quantile, BY_TARGET, about("poll_lag_seconds_bucket"))
 
     waits = about("rate_limit_wait_seconds_total")
-    discovered = about("discovery_last_success_timestamp_seconds")
     return [
         graph(
             "Poll lag",
@@ -235,8 +234,9 @@ def lag():
         ),
         graph(
             "Age of the last discovery pass",
-            "Time since the last successful discovery pass.",
-            [query(f"time() - max by ({BY_TARGET}) ({discovered})", NAMED)],
+            "Time since the last successful discovery pass, or since the exporter began to poll "
+            "the target if none has succeeded.",
+            [query(f"min by ({BY_TARGET}) ({about('discovery_age_seconds')})", NAMED)],
             "s",
             size=(8, 8),
             steps=[(None, "green"), (900, "red")],

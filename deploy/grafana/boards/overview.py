@@ -1,9 +1,9 @@
 """The overview: what runs, what failed, and the newest AVAILABLE build of each image."""
 
 from boards import overview_images, overview_steps
-from boards.board import board, choice, failures, window
+from boards.board import board, choice, failed_builds, failures, window
 from boards.choices import PLACE
-from boards.overview_images import MOVING, builds, builds_seen, of_pipelines
+from boards.overview_images import MOVING, UNRESOLVED, builds, builds_seen, of_pipelines
 from boards.overview_steps import STEPS
 from boards.panels import (
     NONE_IS_BETTER,
@@ -57,13 +57,10 @@ def at_a_glance():
             links=runbooks("ImageBuilderStepWaitingLong"),
         ),
         number(
-            "Failed steps",
-            "Number of step executions that FAILED and ended in the time range. Steps that a "
-            "retry of the build superseded do not count.",
-            at_least_zero(
-                f"count({STEPS.failed_in_range()} unless on (step_execution_id) "
-                f"{STEPS.superseded()})"
-            ),
+            "Unresolved failures",
+            "Number of failed step executions that neither a retry of the build nor a later "
+            "success has resolved.",
+            at_least_zero(f"count({STEPS.unresolved()})"),
             steps=NONE_IS_GOOD,
             links=runbooks("ImageBuilderStepFailed", "ImageBuilderStepFailedContinued"),
         ),
@@ -124,7 +121,7 @@ def exporter_health():
     data = f"imagebuilder_workflow_step_last_success_timestamp_seconds{{{REGIONS}}}"
     step = "target, region, step_execution_id"
     moving = f"max by ({step}) (imagebuilder_workflow_step_settled) == 0"
-    discovered = f"imagebuilder_exporter_discovery_last_success_timestamp_seconds{{{REGIONS}}}"
+    age = f"imagebuilder_exporter_discovery_age_seconds{{{REGIONS}}}"
     ages = [(None, "green"), (900, "red")]
     return [
         timeline(
@@ -139,8 +136,9 @@ def exporter_health():
         ),
         graph(
             "Age of the last discovery pass",
-            "Time since the last successful discovery pass.",
-            [query(f"time() - max by (target, region) ({discovered})", "{{target}} {{region}}")],
+            "Time since the last successful discovery pass, or since the exporter began to poll "
+            "the target if none has succeeded.",
+            [query(f"min by (target, region) ({age})", "{{target}} {{region}}")],
             "s",
             size=(8, 7),
             steps=ages,
@@ -182,10 +180,12 @@ def overview():
         ],
         [
             failures(STEPS),
+            failed_builds(UNRESOLVED),
         ],
         [
             ("Summary", at_a_glance()),
             ("Running steps", overview_steps.running()),
+            ("Unresolved failures", overview_steps.unresolved() + overview_images.unresolved()),
             ("Failures", overview_steps.failed() + overview_images.failed()),
             ("Alerts", overview_steps.alerts()),
             ("Images", overview_images.images()),

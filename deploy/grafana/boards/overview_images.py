@@ -1,7 +1,7 @@
 """Panels of the overview on images and pipelines."""
 
 from boards import queries
-from boards.choices import IMAGE_NAME, IMAGES, PLACE, WHERE, YES
+from boards.choices import EXECUTION, IMAGE_NAME, IMAGES, PLACE, WHERE, YES
 from boards.panels import (
     NEUTRAL,
     Column,
@@ -9,6 +9,7 @@ from boards.panels import (
     by_status,
     coloured,
     instant,
+    link,
     rows,
     runbooks,
 )
@@ -16,6 +17,10 @@ from boards.queries import IMAGE, PIPELINE, newest
 
 FAILED = 'status="FAILED"'
 MOVING = f'status!~"{queries.STILL}"'
+# The status page filters by image and status.
+FAILURES_ON_THE_PAGE = link(
+    "Status page", "${status_page}/?status=FAILED&image=${__data.fields.Image}"
+)
 RESULTS = coloured(
     "AVAILABLE", "BUILDING", "CANCELLED", "CREATING", "DISTRIBUTING", "FAILED", "TESTING"
 )
@@ -23,6 +28,9 @@ RESULTS = coloured(
 
 def image_series(name, *more):
     return f"imagebuilder_image_{name}{{{', '.join([IMAGES, *more])}}}"
+
+
+UNRESOLVED = image_series("unresolved_failure")
 
 
 def builds(matcher):
@@ -100,8 +108,8 @@ def pipelines():
     return [
         rows(
             "Pipelines",
-            "Last and next run of each pipeline. Not filtered by image. A next run in the past "
-            "was missed, or the service has not updated it yet.",
+            "Last and next run of each pipeline. Not filtered by image. Overdue is the delay of a "
+            "run that had not started at the last discovery pass.",
             [
                 of_pipelines("enabled"),
                 of_pipelines("consecutive_failures"),
@@ -109,6 +117,7 @@ def pipelines():
                 f"1000 * {of_pipelines('next_run_timestamp_seconds')}",
                 last_run,
                 newest(PIPELINE, "platform, schedule", pipeline_series("info")),
+                of_pipelines("run_overdue_seconds"),
             ],
             [
                 Column("pipeline", "Pipeline"),
@@ -123,6 +132,7 @@ def pipelines():
                 Column("status", "Last result", width=120, texts=RESULTS),
                 Column("C", "Last run", unit="dateTimeAsIso", width=170),
                 Column("D", "Next run", unit="dateTimeAsIso", width=170),
+                Column("G", "Overdue", "s", 100, [(None, "text"), (3600, "red")]),
                 Column("schedule", "Schedule"),
                 Column("platform", "Platform", width=100),
                 *WHERE,
@@ -134,6 +144,33 @@ def pipelines():
                 "ImageBuilderPipelineDisabled",
                 "ImageBuilderPipelineMissedRun",
             ),
+        ),
+    ]
+
+
+def unresolved():
+    return [
+        rows(
+            "Unresolved failures of builds",
+            "FAILED image builds that neither a retry nor a newer AVAILABLE build has resolved, "
+            "newest first. A build with a step execution is explained by that step, and has no "
+            "alert of its own.",
+            [
+                f"1000 * (max by ({IMAGE}) ({image_series('created_timestamp_seconds')})"
+                f" and on ({IMAGE}) {UNRESOLVED})",
+                newest(IMAGE, "failed_step, step_execution_id", UNRESOLVED),
+            ],
+            [
+                Column("A", "Created", unit="dateTimeAsIso", width=170),
+                IMAGE_NAME,
+                Column("image_version", "Build", width=90, links=(FAILURES_ON_THE_PAGE,)),
+                Column("failed_step", "Failed step"),
+                *WHERE,
+                EXECUTION,
+            ],
+            size=(24, 6),
+            sort=("Created", True),
+            links=runbooks("ImageBuilderImageFailed"),
         ),
     ]
 

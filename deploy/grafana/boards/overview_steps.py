@@ -30,8 +30,8 @@ def running():
         rows(
             "Running step executions",
             "RUNNING steps, nearest to their timeout first. Budgets are the limits in the "
-            "exporter's configuration. Data age is the time since the last successful poll. The "
-            "elapsed time grows with the clock, even if polls fail.",
+            "exporter's configuration. Data age is the time since the last successful poll. A "
+            "step is shown until no poll of it has succeeded for 15 minutes.",
             [
                 STEPS.elapsed(),
                 beside(STEPS.limit()),
@@ -85,6 +85,40 @@ def running():
                     size=(12, 8),
                 )
             )
+        ),
+    ]
+
+
+def unresolved():
+    failed = STEPS.unresolved()
+    return [
+        rows(
+            "Unresolved failures of steps",
+            "Step executions that failed for good, newest first, as far as neither a retry of the "
+            "build nor a later success has resolved that. These are the failures that alert. The "
+            "step execution links to its reason on the status page.",
+            [
+                f"1000 * ({STEPS.of('_end_time_seconds')} and on (step_execution_id) {failed})",
+                newest(
+                    "step_execution_id",
+                    "image_version, on_failure, cause",
+                    STEPS.series("_unresolved_failure"),
+                ),
+            ],
+            [
+                Column("A", "Ended", unit="dateTimeAsIso", width=170),
+                IMAGE_NAME,
+                Column("image_version", "Build", width=90),
+                Column("workflow", "Workflow"),
+                STEP_NAME,
+                Column("cause", "Cause", width=90),
+                Column("on_failure", "On failure", width=90),
+                *WHERE,
+                EXECUTION,
+            ],
+            size=(24, 7),
+            sort=("Ended", True),
+            links=runbooks("ImageBuilderStepFailed", "ImageBuilderStepTimeoutBreached"),
         ),
     ]
 

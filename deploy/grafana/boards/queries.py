@@ -75,6 +75,10 @@ class Steps:
     def failed_in_range(self, by=STEP):
         return f"({self.ended_in_range(by)} and on (step_execution_id) {self.failed()})"
 
+    def unresolved(self, name="_unresolved_failure"):
+        """Returns the steps with an unresolved failure, or an unresolved failure of their rollback."""
+        return f"max by (step_execution_id) ({self.series(name)})"
+
     def superseded(self):
         """Returns the steps of superseded workflow executions."""
         return (
@@ -83,8 +87,8 @@ class Steps:
         )
 
     def elapsed(self):
-        """Returns the elapsed time of running steps."""
-        return f"({self.of('_duration_seconds')} and on (step_execution_id) {self.running()})"
+        """Returns the elapsed time of running steps, while polls succeed."""
+        return self.of("_running_seconds")
 
     def used(self, limit="_timeout_seconds"):
         """Returns the part of the limit that running steps have used."""

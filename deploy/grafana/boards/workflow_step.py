@@ -1,7 +1,8 @@
 """The dashboard of a workflow and its steps: durations, failures, and the state of executions."""
 
-from boards.board import board, choice, failures, window
+from boards.board import board, choice, failed_builds, failures, window
 from boards.choices import DONE_OVER, EXECUTION, IMAGES, ON_THE_PAGE, PLACE, WHERE
+from boards.overview_images import UNRESOLVED
 from boards.panels import (
     NEAR_A_LIMIT,
     STATUS_COLOURS,
@@ -239,7 +240,8 @@ def durations():
         graph(
             "Elapsed time and limits",
             "Elapsed time of running executions, which restarts with the next execution, and the "
-            "smallest timeout and budget of the exposed ones.",
+            "smallest timeout and budget of the exposed ones. After 15 minutes without a "
+            "successful poll, the time is not shown.",
             [
                 query(
                     f"max by ({ROW}) ({STEPS.elapsed()})",
@@ -358,7 +360,7 @@ def workflow_step():
             choice("step", "Step", series % f', {IMAGES}, workflow=~"$workflow"', "step"),
             window(),
         ],
-        [failures(STEPS)],
+        [failures(STEPS), failed_builds(UNRESOLVED)],
         [
             ("Summary", in_figures()),
             ("States and executions", states()),
