@@ -10,6 +10,7 @@ mod step_files;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Checked, MISSING_FILE, Problem};
 use crate::finished::Finished;
-use crate::http::{self, Limits, Server};
+use crate::http::{self, Limits, Server, WebFile};
 use crate::self_metrics::ProcessMetrics;
 use crate::shard::Shard;
 use crate::status::Site;
@@ -44,6 +45,8 @@ pub struct AppSettings {
     pub listen_addresses: Vec<String>,
     pub site: Site,
     pub limits: Limits,
+    /// The web configuration file, if there is one.
+    pub web_config: Option<PathBuf>,
     /// Whether `POST /-/reload` is enabled.
     pub lifecycle: bool,
     pub environment: Lookup,
@@ -78,6 +81,7 @@ impl std::error::Error for StartError {}
 pub struct App {
     settings: AppSettings,
     read: reload::Read,
+    web: Option<Arc<WebFile>>,
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     hangup: Signal,
@@ -94,6 +98,7 @@ impl App {
         // First of all: without a handler, SIGHUP ends the process.
         let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let read = read(&settings.config, &settings.environment).await?;
+        let web = web_file(settings.web_config.clone(), settings.clock).await?;
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for address in &settings.listen_addresses {
@@ -109,6 +114,7 @@ impl App {
         Ok(Self {
             settings,
             read,
+            web,
             listeners,
             addresses,
             hangup,
@@ -118,6 +124,14 @@ impl App {
     /// Returns the bound addresses, in the order of the settings.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns `https` if the web configuration has TLS, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        match &self.web {
+            Some(web) if web.has_tls() => "https",
+            _ => "http",
+        }
     }
 
     /// Runs until `stop` ends, then drains.
@@ -141,6 +155,7 @@ impl App {
         let Self {
             settings,
             read,
+            web,
             listeners,
             hangup,
             ..
@@ -169,6 +184,7 @@ impl App {
             exporter: live.clone(),
             site: settings.site,
             limits: settings.limits,
+            web,
             clock: settings.clock,
             drain_timeout: DRAIN_TIMEOUT,
         };
@@ -248,6 +264,18 @@ pub async fn checked(source: &ConfigSource, environment: &Lookup) -> Result<Chec
 async fn read(source: &ConfigSource, environment: &Lookup) -> Result<reload::Read, StartError> {
     let read = reload::read(source, environment).await;
     read.map_err(|refused| StartError::Config(with_hint_to_run_without_file(refused.problems)))
+}
+
+/// Reads the web configuration on a separate thread, as a file system may not respond.
+async fn web_file(path: Option<PathBuf>, clock: Clock) -> Result<Option<Arc<WebFile>>, StartError> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let reading = tokio::task::spawn_blocking(move || WebFile::load(path, clock));
+    match reading.await {
+        Ok(web) => Ok(Some(Arc::new(web.map_err(StartError::Config)?))),
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    }
 }
 
 /// Adds to the error about a missing file how to run without one.

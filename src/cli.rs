@@ -146,8 +146,17 @@ pub struct DemoArgs {
 #[derive(Debug, Args)]
 pub struct CheckConfigArgs {
     /// Configuration files to check
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "web_config_file")]
     pub files: Vec<PathBuf>,
+
+    /// Web configuration file to check, with the certificates that it names
+    #[arg(
+        id = "web_config_file",
+        long = "web.config.file",
+        env = "IMAGEBUILDER_EXPORTER_WEB_CONFIG_FILE",
+        value_name = "FILE"
+    )]
+    pub web_config_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +228,16 @@ pub struct WebArgs {
         value_name = "URL"
     )]
     pub external_url: Option<ExternalUrl>,
+
+    /// Path of the web configuration file: TLS, passwords and headers, in the format of Prometheus's
+    /// exporter-toolkit
+    #[arg(
+        id = "web_config_file",
+        long = "web.config.file",
+        env = "IMAGEBUILDER_EXPORTER_WEB_CONFIG_FILE",
+        value_name = "FILE"
+    )]
+    pub config_file: Option<PathBuf>,
 
     /// Maximum number of requests at once, except those to /-/healthy and /-/ready; 0 for no limit
     #[arg(

@@ -12,6 +12,7 @@
 //! 3. `section`, `field`, `document` and `reading` read keys.
 //! 4. `tree`, `node`, `syntax` and `surrogates` parse YAML and name mistakes in it.
 //! 5. `effective` and `yaml` write a configuration.
+//! 6. `web` reads the web configuration file with the same parts.
 
 mod check;
 mod document;
@@ -38,6 +39,7 @@ mod syntax;
 mod target;
 mod tree;
 mod values;
+mod web;
 mod yaml;
 
 pub use check::check_config;
@@ -51,3 +53,7 @@ pub use problem::{MISSING_FILE, Problem};
 pub use read::{Checked, Origin, file_section, step_shape};
 pub use step_files::StepFiles;
 pub use target::PipelineSelector;
+pub use web::{
+    ClientAuth, HttpServerConfig, PasswordHash, Pem, TlsServerConfig, TlsVersion, Web, WebConfig,
+    WebRateLimit,
+};

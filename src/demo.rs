@@ -47,6 +47,7 @@ pub async fn run(
         listen_addresses: web.listen_addresses,
         site: site.clone(),
         limits: Limits::of_process(web.max_requests),
+        web_config: web.config_file,
         lifecycle: web.enable_lifecycle,
         environment: Arc::new(move |name| (name == SIMULATOR_URL).then(|| url.clone())),
         shard: Shard::default(),
@@ -56,9 +57,10 @@ pub async fn run(
     .await?;
     for address in app.addresses() {
         let address = reachable(*address);
-        announce(&format!("metrics: http://{address}{}", site.telemetry_path));
+        let url = format!("{}://{address}", app.scheme());
+        announce(&format!("metrics: {url}{}", site.telemetry_path));
         if site.has_page() {
-            announce(&format!("status page: http://{address}/"));
+            announce(&format!("status page: {url}/"));
         }
     }
     let (stop_simulator, mut stopped) = watch::channel(false);

@@ -12,12 +12,17 @@ mod listen;
 mod negotiation;
 mod origin;
 mod pages;
+mod passwords;
 mod response;
 mod routes;
 mod server;
+mod service;
 mod stream;
+mod tls;
+mod web;
 
 pub use exporter::{Exporter, Reload};
 pub use limits::{Limits, MAX_REQUESTS};
 pub use listen::bind;
 pub use server::Server;
+pub use web::WebFile;

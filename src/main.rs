@@ -73,7 +73,8 @@ async fn command(cli: Cli, stop: oneshot::Receiver<()>) -> Result<ExitCode, Fail
             // A thread of its own, as a file system may never respond.
             let checking = tokio::task::spawn_blocking(move || {
                 let mut out = std::io::stdout().lock();
-                let checked = config::check_config(&args.files, &variable, &mut out);
+                let web = args.web_config_file.as_deref();
+                let checked = config::check_config(&args.files, web, &variable, &mut out);
                 checked.and_then(|all_right| out.flush().map(|()| all_right))
             });
             return tokio::select! {
@@ -114,6 +115,7 @@ async fn exporter(args: RunArgs, stopped: impl Future<Output = ()>) -> Result<()
         config: args.config.into(),
         site: args.web.site(),
         limits: Limits::of_process(args.web.max_requests),
+        web_config: args.web.config_file,
         listen_addresses: args.web.listen_addresses,
         lifecycle: args.web.enable_lifecycle,
         environment: environment(),

@@ -272,6 +272,7 @@ fn serve_exporter(runtime: &Runtime, exporter: Arc<Program>) -> SocketAddr {
             external_url: None,
         },
         limits: Limits::default(),
+        web: None,
         clock: Clock::System,
         drain_timeout: Duration::ZERO,
     };

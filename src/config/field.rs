@@ -119,6 +119,20 @@ impl<'a> Field<'a> {
         self.path.rsplit_once('[').map_or("", |(list, _)| list)
     }
 
+    /// The same field with another value.
+    pub(super) fn with_value<'b>(&self, value: &'b Value) -> Field<'b>
+    where
+        'a: 'b,
+    {
+        Field {
+            value,
+            place: self.place,
+            key: self.key,
+            path: self.path.clone(),
+            reading: self.reading,
+        }
+    }
+
     /// Reads it without noting problems.
     pub(super) fn quietly<T>(&self, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Option<T> {
         read(&Field {

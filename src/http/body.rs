@@ -108,11 +108,11 @@ impl hyper::body::Body for Body {
 pub(super) struct Sending {
     body: Body,
     /// Ends when hyper drops the body.
-    _request: Option<Arc<Request>>,
+    _request: Arc<Request>,
 }
 
 impl Sending {
-    pub(super) fn new(body: Body, request: Option<Arc<Request>>) -> Self {
+    pub(super) fn new(body: Body, request: Arc<Request>) -> Self {
         Self {
             body,
             _request: request,

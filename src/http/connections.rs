@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -43,6 +43,8 @@ pub(super) struct Connection {
 pub(super) struct Activity {
     /// Whether a request is in progress.
     busy: bool,
+    /// Whether the limit counts the request.
+    limited: bool,
     /// The last progress of that request, or the time since when there is none.
     since: Instant,
     /// The number of requests so far.
@@ -72,6 +74,7 @@ impl Connections {
             clock: self.clock,
             activity: Mutex::new(Activity {
                 busy: false,
+                limited: false,
                 since: self.clock.now().instant,
                 requests: 0,
             }),
@@ -95,34 +98,22 @@ impl Connections {
         self.lock().by_id.len()
     }
 
-    /// Begins a request, unless there are too many. A response whose client has not read for some
-    /// time gives way.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        connection: &Arc<Connection>,
-        is_limited: bool,
-    ) -> Option<Request> {
+    /// Begins a request.
+    pub(super) fn begin(self: &Arc<Self>, connection: &Arc<Connection>) -> Request {
         let now = self.clock.now().instant;
         connection.update(|activity| {
-            activity.since = now;
-            activity.requests += 1;
+            *activity = Activity {
+                busy: true,
+                limited: false,
+                since: now,
+                requests: activity.requests + 1,
+            }
         });
-        let mut open = self.lock();
-        let max = self.limits.requests;
-        if is_limited && max > 0 && self.in_progress.load(Ordering::Relaxed) >= max {
-            let stalled = open.longest(|activity| {
-                activity.busy && activity.since + self.limits.stalled_after <= now
-            })?;
-            open.close(stalled);
-        }
-        if is_limited {
-            self.in_progress.fetch_add(1, Ordering::Relaxed);
-        }
-        connection.update(|activity| activity.busy = true);
-        Some(Request {
+        Request {
             connection: connection.clone(),
-            limited_by: is_limited.then(|| self.clone()),
-        })
+            connections: self.clone(),
+            is_limited: AtomicBool::new(false),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -213,18 +204,47 @@ impl Drop for Opened {
 #[derive(Debug)]
 pub(super) struct Request {
     connection: Arc<Connection>,
-    /// `None` if the limit does not count the request.
-    limited_by: Option<Arc<Connections>>,
+    connections: Arc<Connections>,
+    /// Whether the limit counts the request.
+    is_limited: AtomicBool,
+}
+
+impl Request {
+    /// Counts the request, unless there are too many. A response whose client has not read for some
+    /// time gives way.
+    pub(super) fn admit(&self) -> bool {
+        let connections = &self.connections;
+        let max = connections.limits.requests;
+        let now = connections.clock.now().instant;
+        let mut open = connections.lock();
+        if max > 0 && connections.in_progress.load(Ordering::Relaxed) >= max {
+            let stalled = open.longest(|activity| {
+                activity.limited && activity.since + connections.limits.stalled_after <= now
+            });
+            let Some(stalled) = stalled else {
+                return false;
+            };
+            open.close(stalled);
+        }
+        connections.in_progress.fetch_add(1, Ordering::Relaxed);
+        self.is_limited.store(true, Ordering::Relaxed);
+        self.connection.update(|activity| {
+            activity.limited = true;
+            activity.since = now;
+        });
+        true
+    }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        if let Some(connections) = &self.limited_by {
-            connections.in_progress.fetch_sub(1, Ordering::Relaxed);
+        if self.is_limited.load(Ordering::Relaxed) {
+            self.connections.in_progress.fetch_sub(1, Ordering::Relaxed);
         }
-        let now = self.connection.clock.now().instant;
+        let now = self.connections.clock.now().instant;
         self.connection.update(|activity| {
             activity.busy = false;
+            activity.limited = false;
             activity.since = now;
         });
     }
@@ -254,6 +274,12 @@ mod tests {
         ))
     }
 
+    /// Returns a request that is counted, if the limit allows it.
+    fn admitted(connections: &Arc<Connections>, connection: &Opened) -> Option<Request> {
+        let request = connections.begin(connection);
+        request.admit().then_some(request)
+    }
+
     /// Returns whether the connection must close.
     async fn is_closed(opened: &Opened) -> bool {
         tokio::time::timeout(Duration::ZERO, opened.must_close())
@@ -265,12 +291,12 @@ mod tests {
     async fn connection_that_has_been_idle_for_longest_is_closed_first() {
         let connections = connections(3, 0);
         let busy = connections.open();
-        let _request = connections.begin(&busy, true).unwrap();
+        let _request = admitted(&connections, &busy).unwrap();
         let used = connections.open();
         advance(Duration::from_secs(1)).await;
         let unused = connections.open();
         advance(Duration::from_secs(1)).await;
-        drop(connections.begin(&used, true).unwrap());
+        drop(admitted(&connections, &used).unwrap());
         let _fourth = connections.open();
         assert!(is_closed(&unused).await);
         let _fifth = connections.open();
@@ -283,7 +309,7 @@ mod tests {
     async fn among_requests_the_one_without_progress_gives_way_to_a_connection() {
         let connections = connections(2, 0);
         let (first, second) = (connections.open(), connections.open());
-        let _requests = [&first, &second].map(|one| connections.begin(one, true).unwrap());
+        let _requests = [&first, &second].map(|one| admitted(&connections, one).unwrap());
         advance(Duration::from_secs(1)).await;
         first.progressed();
         let _third = connections.open();
@@ -295,16 +321,15 @@ mod tests {
     async fn request_beyond_the_limit_is_refused_until_another_stalls() {
         let connections = connections(9, 1);
         let (first, second) = (connections.open(), connections.open());
-        let _request = connections.begin(&first, true).unwrap();
-        assert!(connections.begin(&second, true).is_none());
-        assert!(connections.begin(&second, false).is_some(), "a health path");
+        let _request = admitted(&connections, &first).unwrap();
+        assert!(admitted(&connections, &second).is_none());
         let almost = connections.limits.stalled_after - Duration::from_millis(1);
         advance(almost).await;
         first.progressed();
         advance(almost).await;
-        assert!(connections.begin(&second, true).is_none());
+        assert!(admitted(&connections, &second).is_none());
         advance(Duration::from_millis(1)).await;
-        assert!(connections.begin(&second, true).is_some());
+        assert!(admitted(&connections, &second).is_some());
         assert!(is_closed(&first).await);
     }
 
@@ -312,7 +337,7 @@ mod tests {
     async fn ended_request_makes_room_for_another() {
         let connections = connections(9, 1);
         let opened = connections.open();
-        drop(connections.begin(&opened, true).unwrap());
-        assert!(connections.begin(&opened, true).is_some());
+        drop(admitted(&connections, &opened).unwrap());
+        assert!(admitted(&connections, &opened).is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::{Request, Response, StatusCode};
 
 use super::body::Body;
@@ -11,13 +11,10 @@ use super::exporter::Exporter;
 use super::negotiation;
 use super::origin::{has_host, is_cross_site};
 use super::pages::{self, Pages};
-use super::response::{guard, set_encoding, text};
+use super::response::{set_encoding, text};
 use crate::exposition::{Exposition, FramePool, Frames};
 use crate::status::assets::Asset;
 use crate::status::{CONFIG_PATH, JSON_PATH, PAGE_PATH, Site};
-
-/// Seconds after which a client may repeat a request beyond the limit.
-const RETRY_SECONDS: &str = "5";
 
 #[derive(Clone, Copy)]
 enum Route {
@@ -61,24 +58,13 @@ impl<E: Exporter> Routes<E> {
         }
     }
 
-    /// Returns the response with the security headers.
-    pub(super) async fn respond<B>(
-        &self,
-        request: &Request<B>,
-        in_progress: &Arc<InProgress>,
-    ) -> Response<Body> {
-        let mut response = self.unguarded(request, in_progress).await;
-        guard(response.headers_mut());
-        response
-    }
-
     /// Returns whether the path of the request is a health path, which is not limited.
     pub(super) fn is_health<B>(&self, request: &Request<B>) -> bool {
         let route = self.route(request.uri().path());
         matches!(route, Some(Route::Healthy | Route::Ready))
     }
 
-    async fn unguarded<B>(
+    pub(super) async fn respond<B>(
         &self,
         request: &Request<B>,
         in_progress: &Arc<InProgress>,
@@ -179,18 +165,4 @@ impl<E: Exporter> Routes<E> {
             ),
         }
     }
-}
-
-/// Returns the response to a request beyond the limit.
-pub(super) fn refuse(max_requests: usize) -> Response<Body> {
-    let mut response = text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        &format!(
-            "{max_requests} requests are in progress, the limit of --web.max-requests; try again later"
-        ),
-    );
-    let headers = response.headers_mut();
-    headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
-    guard(headers);
-    response
 }

@@ -3,17 +3,21 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accept::Acceptor;
@@ -21,8 +25,11 @@ use super::body::Sending;
 use super::connections::{Connection, Connections, Opened};
 use super::exporter::Exporter;
 use super::limits::{Limits, MAX_HEAD};
-use super::routes::{Routes, refuse};
+use super::routes::Routes;
+use super::service::Service;
 use super::stream::Watched;
+use super::tls;
+use super::web::WebFile;
 use crate::clock::Clock;
 use crate::status::Site;
 
@@ -33,6 +40,8 @@ pub struct Server<E> {
     /// The paths of the metrics and the status page.
     pub site: Site,
     pub limits: Limits,
+    /// `None` for plain HTTP without passwords.
+    pub web: Option<Arc<WebFile>>,
     pub clock: Clock,
     /// Maximum time for responses in flight after the stop.
     pub drain_timeout: Duration,
@@ -50,9 +59,14 @@ impl<E: Exporter> Server<E> {
     /// Serves until `stop` ends. Then closes idle connections, completes the responses in flight
     /// within the drain timeout, and closes the remaining connections.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let routes = Arc::new(Routes::new(self.exporter, self.site));
         let connections = Arc::new(Connections::new(self.clock, self.limits));
+        let service = Arc::new(Service {
+            routes: Routes::new(self.exporter, self.site),
+            web: self.web,
+            connections: connections.clone(),
+        });
         let graceful = GracefulShutdown::new();
+        let (stopping, stopped) = watch::channel(false);
         // Connections are tasks of this set, so that none outlives it.
         let mut tasks = JoinSet::new();
         let mut acceptor = Acceptor::new(self.listeners, self.clock);
@@ -67,15 +81,18 @@ impl<E: Exporter> Server<E> {
             let opened = connections.open();
             // A closed connection keeps its file descriptor until its task has ended.
             while tasks.len() >= self.limits.connections && tasks.join_next().await.is_some() {}
-            let connection = connection(
+            let watcher = graceful.watcher();
+            tasks.spawn(serve(
+                service.clone(),
                 stream,
-                Arc::clone(&opened),
-                connections.clone(),
-                routes.clone(),
-            );
-            tasks.spawn(serve(graceful.watch(connection), opened, peer));
+                peer,
+                opened,
+                watcher,
+                stopped.clone(),
+            ));
         }
         drop(acceptor);
+        stopping.send_replace(true);
         let open = connections.count();
         let drained = tokio::time::timeout(self.drain_timeout, graceful.shutdown()).await;
         if drained.is_err() {
@@ -89,14 +106,46 @@ impl<E: Exporter> Server<E> {
 }
 
 /// Serves a connection to its end, or until it must close.
-async fn serve(
-    connection: impl Future<Output = hyper::Result<()>>,
-    opened: Opened,
+async fn serve<E: Exporter>(
+    service: Arc<Service<E>>,
+    stream: TcpStream,
     peer: SocketAddr,
+    opened: Opened,
+    watcher: Watcher,
+    mut stopped: watch::Receiver<bool>,
 ) {
+    // A scrape's last bytes shall not wait for the reader to acknowledge the ones before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+    }
+    let connection = Arc::clone(&opened);
+    let limits = service.connections.limits;
+    let serving = async {
+        let tls = service.tls().await;
+        let stream = Watched::new(stream, connection.clone(), limits);
+        let Some(tls) = tls else {
+            return watcher
+                .watch(http(service, connection, stream))
+                .await
+                .map_err(Closed::Http);
+        };
+        let stream = tokio::select! {
+            stream = tls::accept(tls, stream, limits.head_timeout) => stream.map_err(Closed::Tls)?,
+            // Nothing is in flight.
+            _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+        };
+        watcher
+            .watch(http(service, connection, stream))
+            .await
+            .map_err(Closed::Http)
+    };
     tokio::select! {
-        ended = connection => if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "connection closed before the response was complete");
+        ended = serving => match ended {
+            Ok(()) => {}
+            Err(Closed::Http(error)) => {
+                tracing::debug!(%peer, %error, "connection closed before the response was complete");
+            }
+            Err(Closed::Tls(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         },
         () = opened.must_close() => {
             tracing::debug!(%peer, "connection closed, because there are too many");
@@ -104,35 +153,28 @@ async fn serve(
     }
 }
 
-fn connection<E: Exporter>(
-    stream: TcpStream,
+/// Why a connection did not end well.
+enum Closed {
+    Http(hyper::Error),
+    Tls(io::Error),
+}
+
+fn http<E: Exporter, S: AsyncRead + AsyncWrite + Unpin>(
+    service: Arc<Service<E>>,
     connection: Arc<Connection>,
-    connections: Arc<Connections>,
-    routes: Arc<Routes<E>>,
+    stream: S,
 ) -> http1::Connection<
-    TokioIo<Watched>,
-    impl hyper::service::HttpService<
-        hyper::body::Incoming,
-        ResBody = Sending,
-        Error = Infallible,
-        Future: Send,
-    >,
+    TokioIo<S>,
+    impl hyper::service::HttpService<Incoming, ResBody = Sending, Error = Infallible, Future: Send>
+    + use<E, S>,
 > {
-    // A scrape's last bytes shall not wait for the reader to acknowledge the ones before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let stream = Watched::new(stream, connection.clone(), connections.limits);
     let service = service_fn(move |request| {
-        let is_limited = !routes.is_health(&request);
-        let begun = connections.begin(&connection, is_limited).map(Arc::new);
-        let (routes, max) = (routes.clone(), connections.limits.requests);
+        let service = service.clone();
+        let begun = Arc::new(service.connections.begin(&connection));
         async move {
-            let response = match &begun {
-                Some(begun) => routes.respond(&request, begun).await,
-                None => refuse(max),
-            };
-            Ok::<Response<Sending>, Infallible>(response.map(|body| Sending::new(body, begun)))
+            let response = service.respond(&request, &begun).await;
+            let response = response.map(|body| Sending::new(body, begun));
+            Ok::<Response<Sending>, Infallible>(response)
         }
     });
     http1::Builder::new()

@@ -50,6 +50,15 @@ impl Watched {
         }
     }
 
+    /// Returns the first byte, which can be read again.
+    pub(super) async fn first_byte(&self) -> io::Result<u8> {
+        let mut first = [0];
+        match self.stream.peek(&mut first).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(first[0]),
+        }
+    }
+
     /// Sets the deadline of the next read by what the connection does.
     fn update_reading(&mut self) {
         let (busy, requests) = self.connection.state();

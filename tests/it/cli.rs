@@ -67,7 +67,6 @@ async fn help_and_version_are_printed_on_standard_output() {
 async fn unknown_flag_is_bad_usage() {
     for arguments in [
         &["--no.such-flag"][..],
-        &["--web.config.file=web.yaml"],
         &["--aws.region=oregon"],
         &["--aws.region="],
         &["--aws.region=us-west-2,us-west-2"],

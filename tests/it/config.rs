@@ -276,7 +276,7 @@ fn a_file_is_checked_from_its_path() {
     fs::write(&latin1, b"# one\nname: \xc3\xa9t\xe9\n").unwrap();
     let mut out = Vec::new();
     let files = [&good, &missing, &latin1, &directory];
-    assert!(!check_config(&files, &env, &mut out).unwrap());
+    assert!(!check_config(&files, None, &env, &mut out).unwrap());
     let expected = format!(
         "{}: OK\n\
          {}:1:1: the file does not exist; create it, or correct the path\n\
@@ -300,7 +300,7 @@ fn warnings_of_a_file_come_before_its_ok() {
     )
     .unwrap();
     let mut out = Vec::new();
-    assert!(check_config(&[&file], &env, &mut out).unwrap());
+    assert!(check_config(&[&file], None, &env, &mut out).unwrap());
     let out = String::from_utf8(out).unwrap();
     let out: Vec<&str> = out.lines().collect();
     assert_eq!(out.len(), 2, "{out:?}");

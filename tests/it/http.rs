@@ -5,6 +5,7 @@ mod limits;
 mod program;
 mod running;
 mod stop;
+mod web;
 
 use std::io::Read;
 use std::sync::atomic::Ordering;

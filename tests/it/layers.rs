@@ -48,7 +48,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("family", &[]),
     ("finished", &["labels", "model", "snapshot"]),
     ("health", &["api", "clock", "model"]),
-    ("http", &["clock", "exposition", "model", "status"]),
+    (
+        "http",
+        &["clock", "config", "exposition", "model", "status"],
+    ),
     ("labels", &[]),
     ("logging", &["cli"]),
     ("pieces", &[]),

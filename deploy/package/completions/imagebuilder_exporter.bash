@@ -35,7 +35,7 @@ _imagebuilder_exporter() {
 
     case "${cmd}" in
         imagebuilder_exporter)
-            opts="-h -V --config.file --aws.region --shard.index --shard.total --web.listen-address --web.telemetry-path --web.external-url --web.max-requests --web.enable-lifecycle --log.level --log.format --help --version check-config doctor demo simulate"
+            opts="-h -V --config.file --aws.region --shard.index --shard.total --web.listen-address --web.telemetry-path --web.external-url --web.config.file --web.max-requests --web.enable-lifecycle --log.level --log.format --help --version check-config doctor demo simulate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -69,6 +69,10 @@ _imagebuilder_exporter() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --web.config.file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --web.max-requests)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -89,12 +93,16 @@ _imagebuilder_exporter() {
             return 0
             ;;
         imagebuilder_exporter__subcmd__check__subcmd__config)
-            opts="-h --help"
+            opts="-h --web.config.file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --web.config.file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -103,7 +111,7 @@ _imagebuilder_exporter() {
             return 0
             ;;
         imagebuilder_exporter__subcmd__demo)
-            opts="-h --web.listen-address --web.telemetry-path --web.external-url --web.max-requests --web.enable-lifecycle --log.level --log.format --help"
+            opts="-h --web.listen-address --web.telemetry-path --web.external-url --web.config.file --web.max-requests --web.enable-lifecycle --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -118,6 +126,10 @@ _imagebuilder_exporter() {
                     return 0
                     ;;
                 --web.external-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_imagebuilder_exporter_global_optspecs
-    string join \n config.file= aws.region= shard.index= shard.total= web.listen-address= web.telemetry-path= web.external-url= web.max-requests= web.enable-lifecycle log.level= log.format= h/help V/version
+    string join \n config.file= aws.region= shard.index= shard.total= web.listen-address= web.telemetry-path= web.external-url= web.config.file= web.max-requests= web.enable-lifecycle log.level= log.format= h/help V/version
 end
 
 function __fish_imagebuilder_exporter_needs_command
@@ -31,6 +31,7 @@ complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l web.listen-address -d 'Address to listen on; can be repeated. Port 0 selects a free port, which is logged' -r
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics' -r
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l web.external-url -d 'URL (http or https) of the exporter for absolute links. A reverse proxy must remove the path of this URL from requests' -r
+complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l web.config.file -d 'Path of the web configuration file: TLS, passwords and headers, in the format of Prometheus\'s exporter-toolkit' -r -F
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l web.max-requests -d 'Maximum number of requests at once, except those to /-/healthy and /-/ready; 0 for no limit' -r
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l log.level -d 'Minimum severity of log lines' -r -f -a "error\t''
 warn\t''
@@ -46,6 +47,7 @@ complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -f -a "doctor" -d 'Check a configuration against AWS: identity, permissions, expected calls and series'
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -f -a "demo" -d 'Run the exporter with a built-in simulator of Image Builder, without AWS account or network'
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -f -a "simulate" -d 'Run only the simulator, for boto3, the AWS CLI and tests'
+complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand check-config" -l web.config.file -d 'Web configuration file to check, with the certificates that it names' -r -F
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand check-config" -s h -l help -d 'Print help'
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand doctor" -l config.file -d 'Path of the configuration file' -r -F
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand doctor" -l aws.region -d 'Poll every pipeline and image of this region, with the default credentials and without a configuration file; can be repeated. A file at the default path is ignored' -r
@@ -60,6 +62,7 @@ complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcomm
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on; can be repeated. Port 0 selects a free port, which is logged' -r
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand demo" -l web.telemetry-path -d 'Path of the metrics' -r
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand demo" -l web.external-url -d 'URL (http or https) of the exporter for absolute links. A reverse proxy must remove the path of this URL from requests' -r
+complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand demo" -l web.config.file -d 'Path of the web configuration file: TLS, passwords and headers, in the format of Prometheus\'s exporter-toolkit' -r -F
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand demo" -l web.max-requests -d 'Maximum number of requests at once, except those to /-/healthy and /-/ready; 0 for no limit' -r
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_using_subcommand demo" -l log.level -d 'Minimum severity of log lines' -r -f -a "error\t''
 warn\t''

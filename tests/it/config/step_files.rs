@@ -109,7 +109,7 @@ steps.d/h.yaml:1:3: this byte is not UTF-8; save the file as UTF-8
 "
     );
     let mut out = Vec::new();
-    assert!(!check_config(&[files.path("config.yaml")], &env, &mut out).unwrap());
+    assert!(!check_config(&[files.path("config.yaml")], None, &env, &mut out).unwrap());
     let directory = files.path("").display().to_string();
     let out = String::from_utf8(out).unwrap().replace(&directory, "");
     assert_eq!(out, told(&files));

@@ -31,6 +31,7 @@ async fn all_listeners_are_served() {
         exporter: Arc::new(Program::with_steps(0)),
         site: site("/metrics"),
         limits: limits(),
+        web: None,
         clock: Clock::System,
         drain_timeout: LONG,
     };

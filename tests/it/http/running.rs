@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagebuilder_exporter::clock::Clock;
-use imagebuilder_exporter::http::{Limits, Server, bind};
+use imagebuilder_exporter::http::{Limits, Server, WebFile, bind};
 use imagebuilder_exporter::status::Site;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -38,6 +38,16 @@ impl Running {
         drain_timeout: Duration,
         limits: Limits,
     ) -> Self {
+        Self::start_guarded(program, path, drain_timeout, limits, None).await
+    }
+
+    pub async fn start_guarded(
+        program: Program,
+        path: &str,
+        drain_timeout: Duration,
+        limits: Limits,
+        web: Option<Arc<WebFile>>,
+    ) -> Self {
         let port = Port::free();
         let listeners = bind(&port.address.to_string()).await.unwrap();
         let program = Arc::new(program);
@@ -46,6 +56,7 @@ impl Running {
             exporter: program.clone(),
             site: site(path),
             limits,
+            web,
             clock: Clock::System,
             drain_timeout,
         };
