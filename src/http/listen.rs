@@ -9,6 +9,10 @@ use tokio::net::TcpListener;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// Size of a connection's send buffer in bytes. The system would let it grow to some megabytes, so that
+/// clients that do not read would use much memory, and would not be noticed.
+const SEND_BUFFER: usize = 256 * 1024;
+
 /// Listens on `:10850` (every interface, IPv6 and IPv4), `127.0.0.1:10850`, `[::1]:10850` or
 /// `localhost:10850` (every address of the name). Port 0 picks a free one, the same for all
 /// addresses of a name.
@@ -104,6 +108,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Windows it would let two processes have the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
+    // Connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

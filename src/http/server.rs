@@ -33,6 +33,9 @@ use super::web::WebFile;
 use crate::clock::Clock;
 use crate::status::Site;
 
+/// The part of the connections by which their limit is exceeded by those that are about to close.
+const CLOSING_PART: usize = 8;
+
 /// The server, bound and not yet running.
 pub struct Server<E> {
     pub listeners: Vec<TcpListener>,
@@ -79,8 +82,10 @@ impl<E: Exporter> Server<E> {
                 Some(_) = tasks.join_next() => continue,
             };
             let opened = connections.open();
-            // A closed connection keeps its file descriptor until its task has ended.
-            while tasks.len() >= self.limits.connections && tasks.join_next().await.is_some() {}
+            // A closed connection keeps its file descriptor until its task has ended. Some may be
+            // about to end, as waiting for each would delay the next connection.
+            let most = self.limits.connections + self.limits.connections / CLOSING_PART;
+            while tasks.len() >= most && tasks.join_next().await.is_some() {}
             let watcher = graceful.watcher();
             tasks.spawn(serve(
                 service.clone(),
