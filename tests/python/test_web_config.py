@@ -1,6 +1,7 @@
 """The web configuration file: TLS, passwords and headers, compared with an exporter of Prometheus that
 reads the same file; and Prometheus that scrapes with each of them."""
 
+import base64
 import contextlib
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from generations import THE_SYSTEMS
 from processes import clean_environment, free_port, listens, running_process, until
 from prometheus_server import running_prometheus
-from web_client import HASH, REFUSED, Authorities, ask
+from web_client import HASH, REFUSED, Authorities, ask, body
 
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key%s}\n"
 MUTUAL = TLS % ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
@@ -293,6 +294,35 @@ def test_changed_files_are_used_without_a_restart(authorities, web_file, tmp_pat
         assert ask(port, authorities.context(), password="right")[0] == 200
         assert log.read_text().count(failed) == 1
         assert HASH not in log.read_text()
+
+
+def test_secrets_are_never_shown(authorities, web_file, tmp_path):
+    key = (authorities.directory / "server.key").read_text()
+    text = json.dumps(
+        {
+            "tls_server_config": {
+                "cert": (authorities.directory / "server.pem").read_text(),
+                "key": key,
+            },
+            "basic_auth_users": {"someone": HASH},
+        }
+    )
+    context = authorities.context()
+    shown = []
+    with ours(web_file(text), tmp_path, "--log.level=trace") as port:
+        for password in ["right", "planted-password"]:
+            ask(port, context, password=password)
+        for path in ["/config", "/", "/api/v1/steps", "/metrics"]:
+            shown.append(body(port, context, path))
+        # Mistakes beside the secrets.
+        web_file(text.replace("someone", "some:one").replace("BEGIN", "BEGUN"))
+        failed = "web configuration reload failed"
+        log = tmp_path / "ours.log"
+        until("it is logged", lambda: ask(port, context) and failed in log.read_text())
+    shown.append(log.read_text())
+    credentials = base64.b64encode(b"someone:planted-password").decode()
+    secrets = [HASH, HASH[7:], "planted-password", credentials, *key.splitlines()[1:-1]]
+    assert not [secret for secret in secrets if any(secret in text for text in shown)]
 
 
 def test_prometheus_scrapes_with_certificate_and_password(authorities, web_file, tmp_path):

@@ -1,6 +1,7 @@
 """Certificates for a web configuration, and a client that presents them."""
 
 import base64
+import contextlib
 import http.client
 import ssl
 
@@ -53,6 +54,23 @@ class Authorities:
 
 def ask(port, context=None, password=None, path="/metrics", user="someone"):
     """The status of a response and its headers; REFUSED where TLS fails."""
+    try:
+        with _response(port, context, password, path, user) as response:
+            response.read()
+            return response.status, response.headers
+    except (ssl.SSLError, ConnectionError, http.client.BadStatusLine):
+        return REFUSED, {}
+
+
+def body(port, context, path):
+    """The text that a user with the right password gets."""
+    with _response(port, context, "right", path, "someone") as response:
+        assert response.status == 200
+        return response.read().decode()
+
+
+@contextlib.contextmanager
+def _response(port, context, password, path, user):
     headers = {}
     if password is not None:
         both = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -61,12 +79,6 @@ def ask(port, context=None, password=None, path="/metrics", user="someone"):
         connection = http.client.HTTPSConnection("localhost", port, timeout=60, context=context)
     else:
         connection = http.client.HTTPConnection("localhost", port, timeout=60)
-    try:
+    with contextlib.closing(connection):
         connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        response.read()
-        return response.status, response.headers
-    except (ssl.SSLError, ConnectionError, http.client.BadStatusLine):
-        return REFUSED, {}
-    finally:
-        connection.close()
+        yield connection.getresponse()
