@@ -4,8 +4,10 @@
 //! deflate stream, and their CRC-32 values combine to that of the whole text. [`Pieces`] are those of
 //! a chunk of records: `snapshot` stores them with the chunk, and `exposition` fills them.
 
+mod compressor;
 mod kept;
 mod member;
 
-pub use kept::Pieces;
+pub use compressor::{Compressor, CompressorPool};
+pub use kept::{Pieces, Stamp};
 pub use member::{Member, Piece};

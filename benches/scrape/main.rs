@@ -40,6 +40,11 @@ use program::Program;
 /// The most steps the `prometheus` crate is asked for; more take it too long.
 const PEER_STEPS: usize = 10_000;
 
+const GZIP: &str = "accept-encoding: gzip\r\n";
+
+/// The contender that scrapes after a poll of each running step.
+const POLLED: &str = "rendered gzip, polled";
+
 fn main() {
     let runtime = Runtime::new().expect("the runtime starts");
     println!("| steps | contender | bytes | median ms | x prebuilt | first byte ms |");
@@ -58,10 +63,14 @@ fn measure(runtime: &Runtime, steps: usize, rounds: usize) {
         Contender::over_http("prebuilt", serve_prebuilt(runtime, plain.clone()), ""),
         Contender::over_http("rendered", exporter, ""),
         Contender::over_http("prebuilt gzip", serve_prebuilt(runtime, packed), ""),
-        Contender::over_http("rendered gzip", exporter, "accept-encoding: gzip\r\n"),
+        Contender::over_http("rendered gzip", exporter, GZIP),
+        Contender::over_http(POLLED, exporter, GZIP),
     ];
     for round in 0..rounds {
         for contender in &mut contenders {
+            if contender.name == POLLED {
+                program.poll();
+            }
             let sample = contender.scrape();
             // The first warms caches and pools.
             if round > 0 {
@@ -70,11 +79,13 @@ fn measure(runtime: &Runtime, steps: usize, rounds: usize) {
         }
     }
     for (at, contender) in contenders.iter().enumerate() {
-        let limit = contenders[at / 2 * 2].median(|sample| sample.total);
+        let limit = if at < 2 { 0 } else { 2 };
+        let limit = contenders[limit].median(|sample| sample.total);
         contender.print(steps, limit);
     }
-    let limit = contenders[0].median(|sample| sample.total);
-    render_alone(steps, rounds, &program, limit);
+    let [limit, gzip_limit] = [0, 2].map(|at| contenders[at].median(|sample| sample.total));
+    render_alone(steps, rounds, &program, Encoding::Identity, limit);
+    render_alone(steps, rounds, &program, Encoding::Gzip, gzip_limit);
     if steps <= PEER_STEPS {
         gauge_vecs(steps, &plain, limit);
     }
@@ -160,21 +171,31 @@ fn millis(time: Duration) -> String {
 }
 
 /// Rendering into frames that nobody sends.
-fn render_alone(steps: usize, rounds: usize, program: &Program, limit: Duration) {
+fn render_alone(
+    steps: usize,
+    rounds: usize,
+    program: &Program,
+    encoding: Encoding,
+    limit: Duration,
+) {
     let pool = Arc::new(FramePool::default());
     let mut times = Vec::new();
     let mut bytes = 0;
     for _ in 0..rounds {
         let begun = Instant::now();
         bytes = 0;
-        each_frame(program.scrape(), Encoding::Identity, &pool, |frame| {
+        each_frame(program.scrape(), encoding, &pool, |frame| {
             bytes += black_box(frame).len();
         });
         times.push(begun.elapsed());
     }
     let time = median(times);
     println!(
-        "| {steps} | rendered, not sent | {bytes} | {} | {:.2} | |",
+        "| {steps} | rendered{}, not sent | {bytes} | {} | {:.2} | |",
+        match encoding {
+            Encoding::Identity => "",
+            Encoding::Gzip => " gzip",
+        },
         millis(time),
         time.as_secs_f64() / limit.as_secs_f64()
     );

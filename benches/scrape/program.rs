@@ -1,6 +1,7 @@
 //! The program behind the server: a snapshot of so many steps.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use imagebuilder_exporter::config::StatusFormat;
@@ -29,9 +30,10 @@ const STEPS: [(&str, &str); 7] = [
 
 const NOW: Timestamp = Timestamp::from_millis(1_788_981_143_418);
 
-/// A program that knows so many steps.
+/// A program that knows so many steps. Its time moves with each scrape.
 pub(crate) struct Program {
-    records: Records,
+    records: Mutex<Records>,
+    now: AtomicI64,
     metrics: Arc<PollerMetrics>,
     process: Arc<ProcessMetrics>,
 }
@@ -39,26 +41,48 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn with_steps(count: usize) -> Self {
         Self {
-            records: Records {
+            records: Mutex::new(Records {
                 steps: StepTable::new((0..count).map(record)),
                 ..Records::default()
-            },
+            }),
+            now: AtomicI64::new(NOW.millis() + 60_000),
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             process: Arc::new(ProcessMetrics::new(&[])),
         }
+    }
+
+    /// Polls all running steps, which still run.
+    pub(crate) fn poll(&self) {
+        let now = self.now();
+        let steps = &mut self.records().steps;
+        let running = steps.rows().records().iter();
+        let running = running.filter(|record| record.phase != Phase::Settled);
+        let ids: Vec<_> = running.map(|record| record.id).collect();
+        for id in ids {
+            steps.update(&id, |record| record.last_success = Some(now));
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now.load(Ordering::Relaxed))
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().expect("no holder panics")
     }
 }
 
 impl Exporter for Program {
     fn scrape(&self) -> Scrape {
+        self.now.fetch_add(1_009, Ordering::Relaxed);
         Scrape {
-            now: NOW.plus(Duration::from_secs(60)),
+            now: self.now(),
             status_format: StatusFormat::Stateset,
             message_labels: false,
             sources: vec![ScrapeSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                snapshot: self.records.snapshot(),
+                snapshot: self.records().snapshot(),
                 up: Some(true),
                 metrics: self.metrics.clone(),
             }],
@@ -73,13 +97,13 @@ impl Exporter for Program {
 
     fn status(&self) -> Known {
         Known {
-            now: NOW.plus(Duration::from_secs(60)),
+            now: self.now(),
             ready: true,
             shard: None,
             sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                snapshot: self.records.snapshot(),
+                snapshot: self.records().snapshot(),
                 health: HealthView::default(),
             }],
         }

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use crate::pieces::CompressorPool;
+
 /// Size in bytes from which on a frame is sent.
 pub const FRAME_SIZE: usize = 64 * 1024;
 
@@ -17,10 +19,11 @@ const SLACK: usize = 8 * 1024;
 /// Maximum number of idle frames, as many as one scrape uses at once.
 const KEPT: usize = 8;
 
-/// Buffers that are not in use.
+/// Buffers and compressors that are not in use.
 #[derive(Default)]
 pub struct FramePool {
     idle: Mutex<Vec<Vec<u8>>>,
+    pub(super) compressors: CompressorPool,
 }
 
 impl FramePool {

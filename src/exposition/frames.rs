@@ -25,7 +25,7 @@ pub struct Frames {
 #[derive(Debug)]
 enum Encoder {
     Plain,
-    Gzip(Box<Gzip>),
+    Gzip(Gzip),
     Ended,
 }
 
@@ -34,7 +34,7 @@ enum Encoder {
 pub enum Next {
     /// A frame that is not empty.
     Frame(Bytes),
-    /// Text was compressed, and there is nothing to send yet.
+    /// Text was compressed, and the frame is not full yet.
     Working,
     End,
 }
@@ -43,7 +43,7 @@ impl Frames {
     pub fn new(exposition: Exposition, encoding: Encoding, pool: Arc<FramePool>) -> Self {
         let encoder = match encoding {
             Encoding::Identity => Encoder::Plain,
-            Encoding::Gzip => Encoder::Gzip(Box::new(Gzip::new(pool.take(), pool.take()))),
+            Encoding::Gzip => Encoder::Gzip(Gzip::new(pool.clone())),
         };
         Self {
             exposition,

@@ -1,59 +1,92 @@
 //! The text as one gzip member: kept pieces, and what is compressed at the scrape.
 
-use super::buffers::{FRAME_SIZE, Frame};
+use std::sync::Arc;
+
+use super::buffers::{FRAME_SIZE, Frame, FramePool};
 use super::render::Exposition;
 use super::series::{ChunkSeries, RecordSeries};
 use super::sink::Sink;
-use crate::pieces::Member;
-
-/// Size in bytes from which on text is compressed.
-const TEXT_SIZE: usize = FRAME_SIZE / 2;
+use crate::pieces::{Compressor, Member, Piece, Stamp};
 
 /// A gzip member on its way.
 #[derive(Debug)]
 pub(super) struct Gzip {
     member: Member,
-    /// Text that is still to compress; it is not kept.
-    text: Frame,
-    stamp: Vec<u8>,
-    /// Whether a piece was made since the last call.
-    pub made: bool,
     /// The compressed bytes. The caller replaces a full frame by an empty one.
     pub out: Frame,
+    pool: Arc<FramePool>,
+    /// The number of pieces that were made.
+    pub made: usize,
 }
 
 impl Gzip {
-    pub(super) fn new(text: Frame, mut out: Frame) -> Self {
+    pub(super) fn new(pool: Arc<FramePool>) -> Self {
+        let mut out = pool.take();
         Self {
             member: Member::begin(&mut out.bytes),
-            text,
-            stamp: Vec::new(),
-            made: false,
             out,
+            pool,
+            made: 0,
         }
     }
 
-    /// Fills the frame with pieces that are kept, until there is text to compress: that of one piece,
-    /// or [`TEXT_SIZE`]. Returns `true` once the member is complete.
+    /// Fills the frame, and compresses at most about [`FRAME_SIZE`] bytes of text or one piece for it.
+    /// Returns `true` once the member is complete.
     pub(super) fn advance(&mut self, exposition: &mut Exposition) -> bool {
-        self.made = false;
-        let more = exposition.write_to(self);
-        self.compress_text();
+        let pool = self.pool.clone();
+        let mut work = Work {
+            text: pool.take(),
+            compressor: pool.compressors.take(),
+            stamp: Stamp::default(),
+            compressed: 0,
+            gzip: self,
+        };
+        let more = exposition.write_to(&mut work);
+        work.compress_text();
+        pool.compressors.put_back(work.compressor);
         if !more {
             self.member.end(&mut self.out.bytes);
         }
         !more
     }
+}
 
+/// What one call to [`Gzip::advance`] uses, so that a scrape that waits for its client holds none of it.
+#[derive(Debug)]
+struct Work<'a> {
+    gzip: &'a mut Gzip,
+    /// Text to compress.
+    text: Frame,
+    compressor: Compressor,
+    stamp: Stamp,
+    /// Size of the text that has been compressed, in bytes.
+    compressed: usize,
+}
+
+impl Work<'_> {
+    /// Compresses text that is not kept.
     fn compress_text(&mut self) {
-        self.member.text(&self.text.bytes, &mut self.out.bytes);
-        self.text.bytes.clear();
+        let (text, out) = (&mut self.text.bytes, &mut self.gzip.out.bytes);
+        self.gzip.member.text(text, &mut self.compressor, out);
+        self.compressed += text.len();
+        text.clear();
+    }
+
+    fn make<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>) -> Piece {
+        let text = &mut self.text.bytes;
+        chunk.write(&mut 0, text, usize::MAX);
+        let piece = Piece::new(text, &mut self.compressor);
+        self.compressed += text.len();
+        self.gzip.made += 1;
+        text.clear();
+        piece
     }
 }
 
-impl Sink for Gzip {
+impl Sink for Work<'_> {
     fn is_full(&self) -> bool {
-        self.made || self.text.bytes.len() >= TEXT_SIZE || self.out.bytes.len() >= FRAME_SIZE
+        self.compressed + self.text.bytes.len() >= FRAME_SIZE
+            || self.gzip.out.bytes.len() >= FRAME_SIZE
     }
 
     fn text(&mut self) -> &mut Vec<u8> {
@@ -65,17 +98,15 @@ impl Sink for Gzip {
             return false;
         }
         self.compress_text();
-        self.stamp.clear();
-        chunk.write_stamp(&mut self.stamp);
-        let pieces = chunk.chunk.pieces();
-        let piece = pieces.get(chunk.number, &self.stamp, || {
-            self.made = true;
-            chunk.write(&mut 0, &mut self.text.bytes, usize::MAX);
-            let piece = self.member.make(&self.text.bytes, &mut self.out.bytes);
-            self.text.bytes.clear();
-            piece
-        });
-        self.member.join(&piece, &mut self.out.bytes);
+        chunk.stamp(&mut self.stamp);
+        let mut kept = chunk.chunk.pieces().lock();
+        if let Some(piece) = kept.get(chunk.number, &self.stamp) {
+            self.gzip.member.join(piece, &mut self.gzip.out.bytes);
+            return true;
+        }
+        let piece = self.make(chunk);
+        self.gzip.member.join(&piece, &mut self.gzip.out.bytes);
+        kept.put(chunk.number, &self.stamp, piece);
         true
     }
 }

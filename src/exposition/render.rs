@@ -1,5 +1,7 @@
 //! Renders the metric table in pieces: each call continues where the previous one stopped.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use prometheus::proto::MetricFamily;
 
 use super::families::{self, Entry, Series};
@@ -10,6 +12,7 @@ use super::series::{ChunkSeries, Context, RecordSeries, SeriesWriter, SnapshotSe
 use super::sink::{PlainText, Sink};
 use super::steps::StepSeries;
 use super::text::{self, Format, SampleValue};
+use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
 use crate::snapshot::{Chunks, Phase};
@@ -237,6 +240,7 @@ impl Exposition {
             status_format: self.scrape.status_format,
             target,
             source_labels,
+            hash: context_hash(self.scrape.status_format, source_labels),
         }
     }
 
@@ -257,4 +261,12 @@ impl Exposition {
         }
         true
     }
+}
+
+/// Identifies what the series of a source depend on besides their records and the time.
+fn context_hash(status_format: StatusFormat, source_labels: &LabelText) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (status_format as u8).hash(&mut hasher);
+    source_labels.hash(&mut hasher);
+    hasher.finish()
 }

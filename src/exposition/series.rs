@@ -6,6 +6,7 @@ use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
+use crate::pieces::Stamp;
 use crate::snapshot::{Chunk, Chunks, Snapshot};
 
 /// Ends a record in a stamp. Neither a name nor a value has this byte, because they are UTF-8.
@@ -31,6 +32,8 @@ pub(super) struct Context<'a> {
     pub target: &'a str,
     /// `target` and `region`.
     pub source_labels: &'a LabelText,
+    /// A hash of all of these but the time.
+    pub hash: u64,
 }
 
 /// Writes series of one family for one target and region.
@@ -151,15 +154,14 @@ impl<S: RecordSeries> ChunkSeries<'_, S> {
         true
     }
 
-    /// Writes all that the text depends on and that can change while the chunk has the same pieces.
-    /// The text of a still chunk depends on the options and the target alone.
-    pub(super) fn write_stamp(&self, out: &mut Vec<u8>) {
-        out.push(self.context.status_format as u8);
-        out.extend_from_slice(self.context.source_labels.as_str().as_bytes());
+    /// Sets the stamp of the text. That of a still chunk has no values.
+    pub(super) fn stamp(&self, stamp: &mut Stamp) {
+        stamp.context = self.context.hash;
+        stamp.values.clear();
         if !self.chunk.is_moving() {
             return;
         }
-        let mut writer = self.writer(out, true);
+        let mut writer = self.writer(&mut stamp.values, true);
         for record in self.chunk.records() {
             self.series.write(&mut writer, record);
             writer.out.push(END_OF_RECORD);

@@ -1,53 +1,65 @@
 //! The pieces that are kept for a chunk of records.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::member::Piece;
 
 /// The pieces of a chunk of records, at most one for each metric family.
+///
+/// Scrapes at the same time wait for each other, so that only one of them makes a piece.
 #[derive(Debug, Default)]
-pub struct Pieces {
-    /// By the number of the family.
-    kept: Mutex<Vec<Option<Kept>>>,
+pub struct Pieces(Mutex<Kept>);
+
+/// The pieces, by the number of the family.
+#[derive(Debug, Default)]
+pub struct Kept(Vec<Option<Stamped>>);
+
+/// What a text depends on and what can change while its piece exists.
+#[derive(Debug, Default)]
+pub struct Stamp {
+    /// A hash of what is the same for all records.
+    pub context: u64,
+    pub values: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct Kept {
-    stamp: Box<[u8]>,
-    piece: Arc<Piece>,
+struct Stamped {
+    context: u64,
+    values: Box<[u8]>,
+    piece: Piece,
 }
 
 impl Pieces {
-    /// Returns the kept piece of a family, or makes and keeps it.
-    ///
-    /// `stamp` holds all that the text depends on and that can change while these pieces exist. A
-    /// piece with another stamp is replaced. Scrapes at the same time wait for each other, so that
-    /// only one of them makes the piece.
-    pub fn get(&self, family: usize, stamp: &[u8], make: impl FnOnce() -> Piece) -> Arc<Piece> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() <= family {
-            kept.resize_with(family + 1, || None);
+    pub fn lock(&self) -> MutexGuard<'_, Kept> {
+        // No code under the lock panics between two changes.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Returns the piece of a family if it has this stamp.
+    pub fn get(&self, family: usize, stamp: &Stamp) -> Option<&Piece> {
+        let stamped = self.0.get(family)?.as_ref()?;
+        let is_current = stamped.context == stamp.context && *stamped.values == *stamp.values;
+        is_current.then_some(&stamped.piece)
+    }
+
+    /// Keeps the piece of a family in place of the one before.
+    pub fn put(&mut self, family: usize, stamp: &Stamp, piece: Piece) {
+        if self.0.len() <= family {
+            self.0.resize_with(family + 1, || None);
         }
-        if let Some(kept) = &kept[family]
-            && *kept.stamp == *stamp
-        {
-            return kept.piece.clone();
-        }
-        let piece = Arc::new(make());
-        kept[family] = Some(Kept {
-            stamp: stamp.into(),
-            piece: piece.clone(),
+        self.0[family] = Some(Stamped {
+            context: stamp.context,
+            values: stamp.values.as_slice().into(),
+            piece,
         });
-        piece
     }
 
     /// Returns the memory that the pieces and their stamps take, in bytes.
     pub fn size(&self) -> usize {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = kept.iter().flatten();
-        let bytes: usize = each
-            .map(|kept| kept.stamp.len() + size_of::<Piece>() + kept.piece.size())
-            .sum();
-        bytes + kept.capacity() * size_of::<Option<Kept>>()
+        let stamped = self.0.iter().flatten();
+        let bytes = stamped.map(|one| one.values.len() + one.piece.size());
+        bytes.sum::<usize>() + self.0.capacity() * size_of::<Option<Stamped>>()
     }
 }

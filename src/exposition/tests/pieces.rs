@@ -179,16 +179,14 @@ fn put_all<R: Record>(table: &mut Table<R>, changed: &Table<R>) {
 
 /// Returns the compressed text, and the number of pieces that were made for it.
 fn packed(scrape: Scrape, format: Format) -> (Vec<u8>, usize) {
-    let pool = Arc::new(FramePool::default());
     let mut exposition = Exposition::new(scrape, format);
-    let mut gzip = Gzip::new(pool.take(), pool.take());
-    let (mut out, mut made) = (Vec::new(), 0);
+    let mut gzip = Gzip::new(Arc::default());
+    let mut out = Vec::new();
     loop {
         let ended = gzip.advance(&mut exposition);
-        made += usize::from(gzip.made);
         out.append(&mut gzip.out.bytes);
         if ended {
-            return (out, made);
+            return (out, gzip.made);
         }
     }
 }
@@ -232,13 +230,41 @@ fn busy() -> World {
     world
 }
 
+/// The number of families that have pieces for each step.
+fn step_families() -> usize {
+    let families = (0..).map_while(families::entry);
+    let of_steps = families.filter(|entry| matches!(entry.series, families::Series::Step(_)));
+    // Without messages.
+    of_steps.count() - 1
+}
+
+#[test]
+fn scrapes_at_the_same_time_make_each_piece_once() {
+    let scrape = busy().scrape();
+    let pool = Arc::<FramePool>::default();
+    let mut scrapes: Vec<_> = (0..50)
+        .map(|_| {
+            let exposition = Exposition::new(scrape.clone(), Format::Text);
+            (exposition, Gzip::new(pool.clone()))
+        })
+        .collect();
+    let mut made = 0;
+    while !scrapes.is_empty() {
+        scrapes.retain_mut(|(exposition, gzip)| {
+            gzip.out.bytes.clear();
+            let ended = gzip.advance(exposition);
+            made += if ended { gzip.made } else { 0 };
+            !ended
+        });
+    }
+    assert_eq!(made, 6 * step_families() + 2);
+}
+
 #[test]
 fn only_pieces_whose_values_changed_are_made_again() {
     let mut world = busy();
-    let families = (0..).map_while(families::entry);
-    let of_steps = families.filter(|entry| matches!(entry.series, families::Series::Step(_)));
-    let of_steps = of_steps.count() - 1;
-    // Without messages; and two about finished steps.
+    let of_steps = step_families();
+    // The two are about finished steps.
     assert_eq!(world.pieces_made(), 6 * of_steps + 2);
     assert_eq!(world.pieces_made(), 0, "no change");
 
@@ -278,6 +304,6 @@ fn pieces_take_at_most_500_bytes_a_step() {
     packed(scrape.clone(), Format::Text);
     let records = scrape.sources[0].snapshot.steps.records();
     let chunks = (0..).map_while(|number| records.chunk(number));
-    let size: usize = chunks.map(|chunk| chunk.pieces().size()).sum();
+    let size: usize = chunks.map(|chunk| chunk.pieces().lock().size()).sum();
     assert!((100_000..500_000).contains(&size), "{size} bytes");
 }
