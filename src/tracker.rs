@@ -42,6 +42,7 @@ mod pager;
 mod pipelines;
 mod polling;
 mod queue;
+mod recovery;
 mod responses;
 mod retention;
 mod retry;

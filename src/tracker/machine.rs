@@ -19,6 +19,7 @@ use super::pace::{Jitter, Pace};
 use super::page_size::PageSize;
 use super::pipelines::{ImageNames, Pipelines};
 use super::queue::Queue;
+use super::recovery::Recovery;
 use super::retention::{Expiring, Retention};
 use super::workflows::Workflows;
 use crate::api::{Call, Operation};
@@ -35,6 +36,7 @@ pub struct Tracker {
     pub(super) pipelines: Pipelines,
     pub(super) names: ImageNames,
     pub(super) page_size: PageSize,
+    pub(super) recovery: Recovery,
     /// Resources that the configuration names and the service does not know, and since when.
     pub(super) unknown: Arc<BTreeMap<String, Timestamp>>,
 }
@@ -62,6 +64,7 @@ impl Tracker {
             pipelines: Pipelines::default(),
             names: ImageNames::default(),
             page_size: PageSize::default(),
+            recovery: Recovery::default(),
             unknown: Arc::default(),
         };
         tracker.apply_assignment(owners);

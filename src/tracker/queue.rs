@@ -122,6 +122,14 @@ impl Queue {
         self.put(call, slot);
     }
 
+    /// Makes a call that waits no later than `due`.
+    pub(super) fn not_after(&mut self, call: &Call, due: Instant) {
+        if let Some(slot) = self.slots.get(call).filter(|slot| slot.due > due) {
+            let slot = Slot { due, ..*slot };
+            self.put(call.clone(), slot);
+        }
+    }
+
     /// As [`Self::no_later`], except that nothing changes while the call is in flight.
     pub(super) fn request(&mut self, call: Call, slot: Slot) {
         if !self.in_flight(&call) {
@@ -195,6 +203,11 @@ impl Queue {
     #[cfg(test)]
     pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
         self.slots.keys()
+    }
+
+    /// Returns the number of calls that wait.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
     }
 
     pub(super) fn is_waiting(&self, call: &Call) -> bool {

@@ -58,8 +58,15 @@ impl Tracker {
             return std::mem::take(&mut self.c.changes);
         }
         match result {
-            Ok(parsed) => self.handle_success(parsed.value, asked, owners),
-            Err(error) => self.handle_failure(call.clone(), &error, page.token.is_some()),
+            Ok(parsed) => {
+                self.handle_success(parsed.value, asked, owners);
+                self.recovery.succeeded(&call, &mut self.c);
+            }
+            Err(error) => {
+                self.handle_failure(call.clone(), &error, page.token.is_some());
+                let kind = error.about_operation();
+                self.recovery.failed(&call, kind, &self.c.queue);
+            }
         }
         self.handle_signals();
         self.evict();

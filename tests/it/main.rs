@@ -35,6 +35,7 @@ mod metrics;
 mod oracle;
 mod process;
 mod ready;
+mod recovery;
 mod regions;
 mod reload;
 mod shards;

@@ -1,0 +1,61 @@
+//! Ends the backoff of all calls when a success shows that an outage is over.
+//!
+//! Each call has its own backoff, which grows to minutes in an outage. The first success after the
+//! outage ends the backoff of the others, so that all values are current within two intervals.
+//!
+//! A call that fails alone keeps its backoff. So a success ends a backoff only if its operation, or
+//! the target as a whole, has had no success for two intervals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::queue::Queue;
+use crate::api::{Call, ErrorKind, Operation};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    /// The calls that wait after a failure, unless the failure is about their resource.
+    failed: BTreeMap<Operation, BTreeSet<Call>>,
+    succeeded: BTreeMap<Operation, Instant>,
+}
+
+impl Recovery {
+    /// Records the failure of a call. It is scheduled again already, if at all.
+    pub(super) fn failed(&mut self, call: &Call, kind: ErrorKind, queue: &Queue) {
+        let calls = self.failed.entry(call.operation()).or_default();
+        match kind {
+            ErrorKind::Client | ErrorKind::Forbidden => calls.remove(call),
+            _ => calls.insert(call.clone()),
+        };
+        // Some may be about resources that are no longer tracked.
+        if calls.len() > queue.len() {
+            calls.retain(|call| queue.is_pending(call));
+        }
+    }
+
+    /// Records the success of a call. Schedules the calls whose outage ended with it within an
+    /// interval, each at a random time.
+    pub(super) fn succeeded(&mut self, call: &Call, c: &mut Context) {
+        let (operation, now) = (call.operation(), c.now.instant);
+        let outage = c.pace.interval * 2;
+        let is_first = |last: Option<Instant>| last.is_none_or(|last| now >= last + outage);
+        let of_target = is_first(self.succeeded.values().max().copied());
+        let of_operation = is_first(self.succeeded.insert(operation, now));
+        if let Some(calls) = self.failed.get_mut(&operation) {
+            calls.remove(call);
+        }
+        let over: Vec<Operation> = match (of_target, of_operation) {
+            (true, _) => self.failed.keys().copied().collect(),
+            (false, true) => vec![operation],
+            (false, false) => return,
+        };
+        let calls = over.iter().filter_map(|over| self.failed.remove(over));
+        for call in calls.flatten() {
+            let due = now + c.jitter.below(c.pace.interval);
+            c.queue.not_after(&call, due);
+        }
+    }
+}
