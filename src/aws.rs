@@ -11,8 +11,10 @@ mod error;
 mod processes;
 mod proxy;
 mod response;
+mod secrets;
 mod shapes;
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
@@ -22,10 +24,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_imagebuilder::Client;
+use aws_sdk_imagebuilder::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::http::Response;
 use date::DateListener;
 pub use processes::end_credential_processes;
 pub use proxy::BadProxy;
+use secrets::Secrets;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -51,6 +56,7 @@ pub struct Aws {
     credentials: Option<SharedCredentialsProvider>,
     /// Replaces the regions' own endpoints for all services, STS included.
     endpoint_url: Option<String>,
+    secrets: Secrets,
 }
 
 impl Default for Aws {
@@ -59,6 +65,7 @@ impl Default for Aws {
             http_client: proxy::client(None),
             credentials: None,
             endpoint_url: None,
+            secrets: Secrets::default(),
         }
     }
 }
@@ -69,6 +76,7 @@ impl Aws {
     pub fn of_environment(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadProxy> {
         Ok(Self {
             http_client: proxy::client(proxy::from_environment(environment)?),
+            secrets: Secrets::of_environment(environment),
             ..Self::default()
         })
     }
@@ -123,8 +131,9 @@ impl Aws {
         clock: ServiceClock,
     ) -> BuiltClient {
         let shared = self.shared_config(target, region).await;
+        let fixed = self.credentials.clone();
         let credentials =
-            credentials::provider(target, &shared, self.credentials.clone(), request_timeout).await;
+            credentials::provider(target, &shared, fixed, request_timeout, &self.secrets).await;
         let cache = IdentityCache::lazy()
             .buffer_time(RENEWAL_MARGIN)
             .load_timeout(request_timeout)
@@ -142,6 +151,7 @@ impl Aws {
         BuiltClient {
             client: Client::from_conf(config.build()),
             access,
+            secrets: self.secrets.clone(),
         }
     }
 
@@ -167,6 +177,17 @@ struct BuiltClient {
     client: Client,
     /// Configures clients of other services with the same credentials.
     access: SdkConfig,
+    secrets: Secrets,
+}
+
+impl BuiltClient {
+    /// Returns the kind and the text of a failed call, without credentials.
+    fn classify<E>(&self, failure: &SdkError<E, Response>) -> ApiError
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        error::classify(failure, &self.secrets)
+    }
 }
 
 /// Calls the Image Builder API of one account and region through the SDK.
@@ -192,10 +213,11 @@ impl AwsImageBuilder {
     pub fn caller(&self) -> ApiFuture<Caller> {
         let built = self.clone().built_client();
         Box::pin(async move {
-            let sts = aws_sdk_sts::Client::new(&built.await?.access);
+            let built = built.await?;
+            let sts = aws_sdk_sts::Client::new(&built.access);
             let output = match sts.get_caller_identity().send().await {
                 Ok(output) => output,
-                Err(failure) => return Err(error::classify(&failure)),
+                Err(failure) => return Err(built.classify(&failure)),
             };
             match (output.account, output.arn) {
                 (Some(account), Some(arn)) => Ok(Parsed::from(Caller { account, arn })),
@@ -205,10 +227,6 @@ impl AwsImageBuilder {
                 )),
             }
         })
-    }
-
-    async fn client(self) -> Result<Client, ApiError> {
-        Ok(self.built_client().await?.client)
     }
 
     async fn built_client(mut self) -> Result<BuiltClient, ApiError> {
@@ -230,23 +248,25 @@ impl AwsImageBuilder {
 impl ImageBuilder for AwsImageBuilder {
     fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
         let failure_details = self.failure_details;
-        let client = self.clone().client();
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let call = client.await?.get_workflow_step_execution();
+            let built = built.await?;
+            let call = built.client.get_workflow_step_execution();
             match call.step_execution_id(id.to_string()).send().await {
                 Ok(output) => response::step_execution(output, id, failure_details),
-                Err(failure) => Err(error::classify(&failure)),
+                Err(failure) => Err(built.classify(&failure)),
             }
         })
     }
 
     fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
-        let client = self.clone().client();
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let call = client.await?.get_workflow_execution();
+            let built = built.await?;
+            let call = built.client.get_workflow_execution();
             match call.workflow_execution_id(id.to_string()).send().await {
                 Ok(output) => response::workflow_execution(output, id),
-                Err(failure) => Err(error::classify(&failure)),
+                Err(failure) => Err(built.classify(&failure)),
             }
         })
     }
@@ -257,74 +277,79 @@ impl ImageBuilder for AwsImageBuilder {
         page: Page,
     ) -> ApiFuture<StepPage> {
         let failure_details = self.failure_details;
-        let client = self.clone().client();
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let call = client
-                .await?
+            let built = built.await?;
+            let call = built
+                .client
                 .list_workflow_step_executions()
                 .workflow_execution_id(id.to_string())
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
                 Ok(output) => response::step_page(output, id, failure_details),
-                Err(failure) => Err(error::classify(&failure)),
+                Err(failure) => Err(built.classify(&failure)),
             }
         })
     }
 
     fn list_workflow_executions(&self, image: ImageArn, page: Page) -> ApiFuture<WorkflowPage> {
-        let client = self.clone().client();
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let call = client
-                .await?
+            let built = built.await?;
+            let call = built
+                .client
                 .list_workflow_executions()
                 .image_build_version_arn(image.as_str())
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
                 Ok(output) => response::workflow_page(output, &image),
-                Err(failure) => Err(error::classify(&failure)),
+                Err(failure) => Err(built.classify(&failure)),
             }
         })
     }
 
     fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
-        let client = self.clone().client();
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let call = client
-                .await?
+            let built = built.await?;
+            let call = built
+                .client
                 .list_image_build_versions()
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
                 Ok(output) => Ok(response::image_page(output)),
-                Err(failure) => Err(error::classify(&failure)),
+                Err(failure) => Err(built.classify(&failure)),
             }
         })
     }
 
     fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>> {
-        let client = self.clone().client();
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let call = client
-                .await?
+            let built = built.await?;
+            let call = built
+                .client
                 .list_image_pipelines()
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
                 Ok(output) => Ok(response::pipeline_page(output)),
-                Err(failure) => Err(error::classify(&failure)),
+                Err(failure) => Err(built.classify(&failure)),
             }
         })
     }
 
     fn get_image(&self, image: ImageArn) -> ApiFuture<Image> {
-        let client = self.clone().client();
+        let built = self.clone().built_client();
         Box::pin(async move {
-            let call = client.await?.get_image();
+            let built = built.await?;
+            let call = built.client.get_image();
             match call.image_build_version_arn(image.as_str()).send().await {
                 Ok(output) => response::image(output, &image),
-                Err(failure) => Err(error::classify(&failure)),
+                Err(failure) => Err(built.classify(&failure)),
             }
         })
     }

@@ -10,15 +10,26 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cli::{LogFormat, LogLevel};
 
+/// Modules of the AWS SDK that read settings and log ignored ones.
+const SETTINGS: [&str; 4] = [
+    "aws_config::default_provider",
+    "aws_config::provider_config",
+    "aws_runtime::env_config",
+    "aws_smithy_http_client::client::tls",
+];
+
 /// Returns a subscriber that writes to standard error.
 ///
-/// Libraries log only warnings: at finer levels, the AWS SDK logs complete responses, whose `inputs`
-/// and `outputs` can hold secrets.
+/// Libraries log only warnings, and only about settings: at finer levels, the AWS SDK logs complete
+/// responses, whose `inputs` and `outputs` can hold secrets. It also logs each failed attempt, which
+/// the exporter counts and logs once, without credentials.
 pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send + Sync {
     let own = LevelFilter::from(level);
+    let of_libraries = own.min(LevelFilter::WARN);
     let filter = Targets::new()
         .with_target(env!("CARGO_CRATE_NAME"), own)
-        .with_default(own.min(LevelFilter::WARN));
+        .with_targets(SETTINGS.map(|module| (module, of_libraries)))
+        .with_default(LevelFilter::OFF);
     // The module a line comes from would be called `target`, which is the name of a configured
     // target here.
     let (logfmt, json) = match format {

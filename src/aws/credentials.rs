@@ -2,7 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::processes::end_older_than;
+use super::secrets::Secrets;
 use crate::clock::Clock;
 use crate::config::Target;
 
@@ -35,6 +37,7 @@ pub(super) async fn provider(
     shared: &SdkConfig,
     fixed: Option<SharedCredentialsProvider>,
     request_timeout: Duration,
+    secrets: &Secrets,
 ) -> SharedCredentialsProvider {
     let patience = patience(request_timeout);
     let (name, base) = match (&target.profile, fixed) {
@@ -57,7 +60,7 @@ pub(super) async fn provider(
         None => patience,
     };
     let base = SharedCredentialsProvider::new(Aside::new(base));
-    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, base_patience));
+    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, base_patience, secrets));
     let Some(role) = &target.assume_role else {
         return base;
     };
@@ -72,6 +75,7 @@ pub(super) async fn provider(
         format!("assuming role {}", role.role_arn),
         SharedCredentialsProvider::new(assumed),
         patience,
+        secrets,
     ))
 }
 
@@ -111,6 +115,8 @@ struct Aside {
     provider: SharedCredentialsProvider,
     /// The only load in progress: at most one thread is blocked, and one process runs.
     loading: Mutex<Option<JoinHandle<CredentialsResult>>>,
+    /// Whether it was logged that a load does not end.
+    logged: Arc<AtomicBool>,
 }
 
 impl Aside {
@@ -118,15 +124,16 @@ impl Aside {
         Self {
             provider,
             loading: Mutex::default(),
+            logged: Arc::default(),
         }
     }
 
     async fn credentials(&self) -> CredentialsResult {
         let mut loading = self.loading.lock().await;
         let thread = loading.get_or_insert_with(|| {
-            let provider = self.provider.clone();
+            let (provider, logged) = (self.provider.clone(), self.logged.clone());
             let runtime = Handle::current();
-            tokio::task::spawn_blocking(move || runtime.block_on(load(provider)))
+            tokio::task::spawn_blocking(move || runtime.block_on(load(provider, &logged)))
         });
         let loaded = thread.await;
         *loading = None;
@@ -138,7 +145,7 @@ impl Aside {
 }
 
 /// Loads credentials, and ends a process that does not respond in time.
-async fn load(provider: SharedCredentialsProvider) -> CredentialsResult {
+async fn load(provider: SharedCredentialsProvider, logged: &AtomicBool) -> CredentialsResult {
     let loading = provider.provide_credentials();
     let Ok(result) = tokio::time::timeout(LONGEST_LOAD, loading).await else {
         // It began a little later than the waiting for it.
@@ -148,9 +155,12 @@ async fn load(provider: SharedCredentialsProvider) -> CredentialsResult {
         };
         let error = format!("no credentials within {LONGEST_LOAD:?}{what}");
         // The poller logs the first failure of a kind alone, which came before this one.
-        warn!("{error}");
+        if !logged.swap(true, Ordering::Relaxed) {
+            warn!("{error}");
+        }
         return Err(CredentialsError::provider_error(error));
     };
+    logged.store(false, Ordering::Relaxed);
     result
 }
 
@@ -174,15 +184,23 @@ struct ChainStep {
     name: String,
     provider: SharedCredentialsProvider,
     patience: Duration,
+    /// Holds the credentials that this step has loaded.
+    secrets: Secrets,
     failed: std::sync::Mutex<Option<(Instant, String)>>,
 }
 
 impl ChainStep {
-    fn new(name: String, provider: SharedCredentialsProvider, patience: Duration) -> Self {
+    fn new(
+        name: String,
+        provider: SharedCredentialsProvider,
+        patience: Duration,
+        secrets: &Secrets,
+    ) -> Self {
         Self {
             name,
             provider,
             patience,
+            secrets: secrets.clone(),
             failed: std::sync::Mutex::new(None),
         }
     }
@@ -193,7 +211,10 @@ impl ChainStep {
         }
         let loading = self.provider.provide_credentials();
         let failure = match tokio::time::timeout(self.patience, loading).await {
-            Ok(Ok(credentials)) => return Ok(credentials),
+            Ok(Ok(credentials)) => {
+                self.secrets.add_credentials(&credentials);
+                return Ok(credentials);
+            }
             Ok(Err(failure)) => chain_text(&failure),
             Err(_) => format!("no response within {:?}", self.patience),
         };

@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::http::Response;
 
 use super::body::BodyTooLong;
 use super::credentials::chain_text;
+use super::secrets::Secrets;
 use crate::api::{ApiError, ErrorKind};
 
 /// Error codes for throttling in AWS services, with any status. Status 429 always means throttling.
@@ -79,16 +80,19 @@ const RESOURCE_CODES: [&str; 7] = [
     "ResourceNotFoundException",
 ];
 
-/// Returns the kind and the text of a failed call.
-pub(super) fn classify<E>(failure: &SdkError<E, Response>) -> ApiError
+/// Returns the kind and the text of a failed call. The text has passed `secrets`, which masks
+/// credentials: all errors of the API are made here.
+pub(super) fn classify<E>(failure: &SdkError<E, Response>, secrets: &Secrets) -> ApiError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
+    let error = |kind, text: String| ApiError::new(kind, secrets.masked(&text));
     match failure {
         SdkError::ServiceError(context) => error_response(
             context.raw().status().as_u16(),
             context.err(),
             context.err(),
+            secrets,
         ),
         SdkError::ResponseError(context) => {
             let kind = if has_cause::<std::io::Error>(failure) || has_cause::<hyper::Error>(failure)
@@ -98,13 +102,11 @@ where
                 ErrorKind::Parse
             };
             let status = context.raw().status().as_u16();
-            ApiError::new(kind, format!("HTTP {status}: {}", chain_text(failure)))
+            error(kind, format!("HTTP {status}: {}", chain_text(failure)))
         }
-        SdkError::TimeoutError(_) => ApiError::new(ErrorKind::Timeout, chain_text(failure)),
-        _ if has_cause::<BodyTooLong>(failure) => {
-            ApiError::new(ErrorKind::Parse, chain_text(failure))
-        }
-        _ => ApiError::new(kind_without_response(failure), chain_text(failure)),
+        SdkError::TimeoutError(_) => error(ErrorKind::Timeout, chain_text(failure)),
+        _ if has_cause::<BodyTooLong>(failure) => error(ErrorKind::Parse, chain_text(failure)),
+        _ => error(kind_without_response(failure), chain_text(failure)),
     }
 }
 
@@ -113,6 +115,7 @@ fn error_response(
     status: u16,
     metadata: &impl ProvideErrorMetadata,
     error: &(dyn Error + 'static),
+    secrets: &Secrets,
 ) -> ApiError {
     let code = metadata.code();
     let is_one_of = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
@@ -143,7 +146,7 @@ fn error_response(
     ApiError {
         caller_refused,
         untyped: code.is_none(),
-        ..ApiError::new(kind, message)
+        ..ApiError::new(kind, secrets.masked(&message))
     }
 }
 
@@ -175,7 +178,7 @@ mod tests {
 
     fn error_of(status: u16, code: &str) -> ApiError {
         let metadata = ErrorMetadata::builder().code(code).message("m").build();
-        error_response(status, &metadata, &metadata)
+        error_response(status, &metadata, &metadata, &Secrets::default())
     }
 
     #[test]

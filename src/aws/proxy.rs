@@ -13,7 +13,7 @@ use hyper::Uri;
 use super::body;
 
 /// Variables that the AWS CLI and most programs read; the first that is set counts.
-const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
+pub(super) const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// An invalid proxy in the environment. The value may contain a password, so the message omits it.

@@ -1,5 +1,6 @@
 //! Where credentials come from, and what is told when they don't come.
 
+mod masked;
 mod process;
 
 use imagebuilder_exporter::simulator::Effect;
