@@ -8,11 +8,13 @@ import subprocess
 
 import pytest
 
-from processes import clean_environment
+from processes import clean_environment, output_of
 
 SID = pathlib.Path(os.environ.get("IMAGEBUILDER_TESTS_SID", "/nonexistent"))
-NO_SID = "there is nothing of Debian sid here: tests/setup could not fetch it"
-NEEDS_SID = pytest.mark.skipif(not (SID / "bin").is_dir(), reason=NO_SID)
+NEEDS_SID = pytest.mark.skipif(
+    not (SID / "bin").is_dir(),
+    reason="there is nothing of Debian sid here: tests/setup could not fetch it",
+)
 
 
 class Generation:
@@ -22,30 +24,25 @@ class Generation:
         path = os.environ["PATH"]
         self.environment = {"PATH": f"{directory}:{path}" if directory else path}
 
+    def output_of(self, *command, **options):
+        return output_of(*command, env=clean_environment(**self.environment), **options)
+
     def version(self, program):
         """Major and minor version; nothing where there is no such program."""
         try:
-            said = subprocess.run(
-                [program, "--version"],
-                env=clean_environment(**self.environment),
-                capture_output=True,
-                text=True,
-                check=True,
-            )
+            said = self.output_of(program, "--version", stderr=subprocess.STDOUT)
         except OSError:
             return ""
-        # Some say it on standard error.
-        return re.search(r"version (\d+\.\d+)", said.stdout + said.stderr)[1]
+        return re.search(r"version (\d+\.\d+)", said)[1]
 
 
 THE_SYSTEMS = Generation()
 SIDS = Generation(SID / "bin")
+AVAILABLE = [THE_SYSTEMS, SIDS] if (SID / "bin").is_dir() else [THE_SYSTEMS]
 
 
 def each_generation(program):
     """A parameter for each, named by the version of that program."""
-    sids = f"{program}-{SIDS.version(program)}" if (SID / "bin").is_dir() else f"{program}-of-sid"
-    return [
-        pytest.param(THE_SYSTEMS, id=f"{program}-{THE_SYSTEMS.version(program)}"),
-        pytest.param(SIDS, id=sids, marks=NEEDS_SID),
-    ]
+    here = [pytest.param(one, id=f"{program}-{one.version(program)}") for one in AVAILABLE]
+    missing = pytest.param(SIDS, id=f"{program}-of-sid", marks=NEEDS_SID)
+    return here if SIDS in AVAILABLE else [*here, missing]

@@ -62,8 +62,9 @@ def end(process):
 
 def output_of(*command, **options):
     """What a command writes to standard output; it has to end with 0."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    said = done.stdout + done.stderr
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    done = subprocess.run(command, text=True, check=False, **options)
+    said = done.stdout + (done.stderr or "")
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{said}"
     return done.stdout
 

@@ -71,6 +71,8 @@ def running_prometheus(generation, address, configuration, directory):
     with running_process(command, log, more=generation.environment, cwd=directory):
         server = Prometheus(address)
         until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
-        scrapes = "min(count_over_time(up[1m])) >= 5"
+        # A job that was never scraped has no `up`.
+        jobs = f"count(count by (job) (up)) == {configuration.count('job_name:')}"
+        scrapes = f"min(count_over_time(up[1m])) >= 5 and {jobs}"
         until("five scrapes of each target", lambda: server.query(scrapes))
         yield server

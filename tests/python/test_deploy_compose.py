@@ -73,10 +73,9 @@ def test_exporter_plays_the_demo(services):
     assert (exporter["build"], exporter["command"]) == ("../..", ["demo"])
 
 
-def test_promtool_accepts_the_configuration_with_its_rules(folder):
-    assert "rules found" in output_of(
-        "promtool", "check", "config", str(folder / "prometheus.yaml")
-    )
+def test_promtool_accepts_the_configuration_with_its_rules(generation, folder):
+    file = str(folder / "prometheus.yaml")
+    assert "rules found" in generation.output_of("promtool", "check", "config", file)
 
 
 def test_path_to_the_rules_is_the_same_in_the_container(folder, services):
@@ -96,8 +95,9 @@ def test_rules_are_the_complete_set(folder):
     assert rule_files == ["../prometheus/rules.yaml"]
 
 
-def test_amtool_accepts_the_configuration_of_alertmanager(folder):
-    assert "SUCCESS" in output_of("amtool", "check-config", str(folder / "alertmanager.yaml"))
+def test_amtool_accepts_the_configuration_of_alertmanager(generation, folder):
+    file = str(folder / "alertmanager.yaml")
+    assert "SUCCESS" in generation.output_of("amtool", "check-config", file)
 
 
 def test_data_source_of_grafana_is_the_prometheus_beside_it(folder):

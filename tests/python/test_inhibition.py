@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from conftest import ROOT
-from processes import free_port, get, output_of, running_process, until
+from generations import each_generation
+from processes import free_port, get, running_process, until
 from prometheus_server import NEEDS_ALERTMANAGER
 
 CONFIGURATION = ROOT / "deploy" / "compose" / "alertmanager.yaml"
@@ -60,7 +61,7 @@ HEARD = {
 
 
 @pytest.fixture
-def alertmanager(tmp_path):
+def alertmanager(generation, tmp_path):
     """The address of one that has all these alerts."""
     address = f"127.0.0.1:{free_port()}"
     command = [
@@ -70,15 +71,18 @@ def alertmanager(tmp_path):
         "--cluster.listen-address=",
         f"--web.listen-address={address}",
     ]
-    with running_process(command, tmp_path / "log", cwd=tmp_path):
+    more = generation.environment
+    with running_process(command, tmp_path / "log", more=more, cwd=tmp_path):
         until("Alertmanager to be ready", lambda: get(f"http://{address}/-/ready"))
         for labels in [*FIRING, *SILENT.values(), *HEARD.values()]:
             pairs = [f'{name}="{value}"' for name, value in labels.items()]
-            output_of("amtool", f"--alertmanager.url=http://{address}", "alert", "add", *pairs)
+            amtool = ["amtool", f"--alertmanager.url=http://{address}"]
+            generation.output_of(*amtool, "alert", "add", *pairs)
         yield address
 
 
 @NEEDS_ALERTMANAGER
+@pytest.mark.parametrize("generation", each_generation("amtool"))
 def test_one_cause_is_notified_once_and_inhibits_no_other(alertmanager):
     def inhibited():
         body, _ = get(f"http://{alertmanager}/api/v2/alerts")

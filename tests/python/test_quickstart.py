@@ -11,10 +11,10 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import ROOT, SCENARIOS
+from generations import AVAILABLE
 from processes import end, get, until
-from prometheus_server import NEEDS_ALERTMANAGER
+from prometheus_server import NEEDS_ALERTMANAGER, Prometheus
 from quickstart import Quickstart
-from test_prometheus import Prometheus
 
 STEP = "imagebuilder_workflow_step"
 ALERT = re.compile(
@@ -28,8 +28,8 @@ SOON = 600
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """One that ends with the first critical alert, out of a copy of what is shipped, and one that
-    stays; beside each other, as each takes a minute."""
+    """One that ends with the first critical alert, out of a copy of what is shipped, for each
+    generation, and one that stays; beside each other, as each takes a minute."""
     directory = tmp_path_factory.mktemp("quickstart")
     copy = directory / "with blanks [and more]"
     for file in ["quickstart", "compose/alertmanager.yaml", "prometheus/rules.yaml"]:
@@ -38,16 +38,21 @@ def both(tmp_path_factory):
     within = f"--within={SOON}"
     with contextlib.ExitStack() as running:
         script = copy / "deploy" / "quickstart"
-        ends = Quickstart(directory / "ends", "--once", within, script=script)
-        running.callback(end, ends.process)
+        ends = {}
+        for one in AVAILABLE:
+            name = str(len(ends))
+            ends[one] = Quickstart(
+                directory / name, "--once", within, script=script, **one.environment
+            )
+            running.callback(end, ends[one].process)
         stays = Quickstart(directory / "stays", within)
         running.callback(end, stays.process)
         yield ends, stays
 
 
 @NEEDS_ALERTMANAGER
-def test_first_alerts_fire_and_no_process_remains(both):
-    ends, _ = both
+def test_first_alerts_fire_and_no_process_remains(generation, both):
+    ends = both[0][generation]
     assert ends.ends(SOON) == 0, ends.said()
     alerts = ALERT.findall(ends.said())
     assert (

@@ -4,16 +4,15 @@ does one that scrapes the demo."""
 
 import os
 import re
-import subprocess
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
 
 from conftest import ROOT, SCENARIOS
-from generations import each_generation
-from processes import clean_environment, free_port, get, listens, running_process, until
-from prometheus_server import Prometheus, refusal
+from processes import free_port, get, listens, running_process, until
+from prometheus_server import refusal, running_prometheus
 from rule_variants import expanded, seconds, varied, variants
 
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
@@ -43,27 +42,14 @@ NAMED = {
 # This one tells of how many.
 COUNTED = {"ImageBuilderStepNeverSeen"}
 
+# Promtool takes one test after the other, and minutes for some files.
+PARTS = os.cpu_count() or 1
 
-EACH_UNIT_TEST = pytest.mark.parametrize(
-    "generation, file",
-    [
-        pytest.param(*each.values, file, id=f"{each.id}: {file.stem}", marks=each.marks)
-        for each in each_generation("promtool")
-        for file in UNIT_TESTS
-    ],
-)
+EACH_UNIT_TEST = pytest.mark.parametrize("file", UNIT_TESTS, ids=lambda file: file.stem)
 
 
 def promtool(generation, *arguments):
-    done = subprocess.run(
-        ["promtool", *map(str, arguments)],
-        cwd=ROOT,
-        env=clean_environment(**generation.environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    generation.output_of("promtool", *map(str, arguments))
 
 
 def unit_tests(file):
@@ -104,10 +90,16 @@ def test_unit_tests_hold_with_replicas_restarts_and_moves(generation, file, tmp_
     rules.write_text(
         yaml.safe_dump({"groups": [group for group in GROUPS if group["name"] in used]})
     )
-    suite |= {"rule_files": [str(rules)], "tests": found}
-    variant_file = tmp_path / "variants.yaml"
-    variant_file.write_text(yaml.safe_dump(suite, sort_keys=False))
-    promtool(generation, "test", "rules", variant_file)
+    suite["rule_files"] = [str(rules)]
+
+    def hold(part):
+        variant_file = tmp_path / f"variants-{part}.yaml"
+        tests = {"tests": found[part::PARTS]}
+        variant_file.write_text(yaml.safe_dump(suite | tests, sort_keys=False))
+        promtool(generation, "test", "rules", variant_file)
+
+    with ThreadPoolExecutor() as parts:
+        list(parts.map(hold, range(min(PARTS, len(found)))))
 
 
 def test_rules_are_well_formed(generation):
@@ -238,18 +230,13 @@ scrape_configs:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory):
-    """A Prometheus with the shipped rules that has scraped two replicas, which follow by discovery
-    what the simulator plays."""
-    directory = tmp_path_factory.mktemp("rules")
+def replicas(tmp_path_factory):
+    """The addresses of two replicas, which follow by discovery what the simulator plays."""
+    directory = tmp_path_factory.mktemp("replicas")
     binary = os.environ["IMAGEBUILDER_EXPORTER_BIN"]
-    simulator, one, two, itself = (f"127.0.0.1:{free_port()}" for _ in range(4))
+    simulator, one, two = (f"127.0.0.1:{free_port()}" for _ in range(3))
     config = directory / "exporter.yaml"
     config.write_text(EXPORTER_CONFIGURATION.format(url=f"http://{simulator}"))
-    prometheus_config = directory / "prometheus.yaml"
-    prometheus_config.write_text(
-        PROMETHEUS_CONFIGURATION.format(rules=RULES, one=one, two=two, itself=itself)
-    )
     simulate = [
         binary,
         "simulate",
@@ -260,12 +247,6 @@ def prometheus(tmp_path_factory):
     # Credentials that mean nothing, which the simulator asks for all the same.
     credentials = ["env", "AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=secret"]
     follow = [*credentials, binary, f"--config.file={config}"]
-    scrape = [
-        "prometheus",
-        f"--config.file={prometheus_config}",
-        f"--storage.tsdb.path={directory / 'data'}",
-        f"--web.listen-address={itself}",
-    ]
     with running_process(simulate, directory / "simulator.log"):
         until("the simulator to listen", lambda: listens(simulator))
         with (
@@ -274,17 +255,20 @@ def prometheus(tmp_path_factory):
         ):
             for replica in (one, two):
                 until(f"{replica} to be ready", lambda at=replica: get(f"http://{at}/-/ready"))
-            with running_process(scrape, directory / "prometheus.log", cwd=directory):
-                yield evaluating(itself)
+            yield one, two
 
 
-def evaluating(address):
-    """The Prometheus there, once it has evaluated its rules some times."""
-    server = Prometheus(address)
-    until("Prometheus to be ready", lambda: get(f"{server.url}/-/ready"))
-    evaluations = "min(prometheus_rule_group_iterations_total) >= 5"
-    until("the rules to be evaluated", lambda: server.query(evaluations))
-    return server
+@pytest.fixture(scope="module")
+def prometheus(generation, replicas, tmp_path_factory):
+    """A Prometheus that has evaluated the shipped rules on both replicas some times."""
+    one, two = replicas
+    itself = f"127.0.0.1:{free_port()}"
+    configuration = PROMETHEUS_CONFIGURATION.format(rules=RULES, one=one, two=two, itself=itself)
+    directory = tmp_path_factory.mktemp("rules")
+    with running_prometheus(generation, itself, configuration, directory) as server:
+        evaluations = "min(prometheus_rule_group_iterations_total) >= 5"
+        until("the rules to be evaluated", lambda: server.query(evaluations))
+        yield server
 
 
 def evaluated(prometheus):
