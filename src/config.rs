@@ -6,7 +6,7 @@
 //! Data flows one way: text -> `tree` -> `section` with the rules of each key -> [`Config`] ->
 //! `effective` -> `yaml`. In reading order:
 //!
-//! 1. `read` reads a file; `check` is the command `check-config`.
+//! 1. `read` reads a file, within the bounds of `source_file`; `check` is the command `check-config`.
 //! 2. `keys` declares every key; `target`, `names`, `labels`, `files`, `lists` and `values` define the
 //!    values of keys. `limits` makes the warnings.
 //! 3. `section`, `field`, `document` and `reading` read keys.
@@ -31,6 +31,7 @@ mod read;
 mod reading;
 mod section;
 pub mod shape;
+mod source_file;
 mod step_files;
 mod substitution;
 mod suggestion;

@@ -1,5 +1,9 @@
 //! Reads and reloads the configuration.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, info, warn};
 
 use super::live::Live;
@@ -9,6 +13,12 @@ use super::step_files::{Reread, StepFilesWatch};
 use crate::clock::Clock;
 use crate::config::{Checked, Config, Origin, Problem};
 
+/// Most time that a reload may read files. A file system that does not respond must not block later
+/// reloads.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most reads at once. One that its reload has given up holds a thread until the file system responds.
+const MAX_READS: usize = 4;
+
 /// A configuration that was read and checked, with its source text.
 pub(super) struct Read {
     pub origin: Origin,
@@ -17,8 +27,18 @@ pub(super) struct Read {
 
 /// Reads the configuration on a separate thread, so that a file system that hangs blocks nothing else.
 pub(super) async fn read(source: &ConfigSource, environment: &Lookup) -> Result<Read, Refused> {
+    read_with(source, environment, None).await
+}
+
+/// As [`read`]; the permit is held until the read has ended, even if nothing waits for it.
+async fn read_with(
+    source: &ConfigSource,
+    environment: &Lookup,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Result<Read, Refused> {
     let (source, environment) = (source.clone(), environment.clone());
     let reading = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
         let origin = match source {
             ConfigSource::File(path) => Origin::load(&path).map_err(|problem| Refused {
                 origin: None,
@@ -41,6 +61,36 @@ pub(super) async fn read(source: &ConfigSource, environment: &Lookup) -> Result<
     }
 }
 
+/// As [`read`], if it ends in time.
+async fn read_in_time(
+    source: &ConfigSource,
+    environment: &Lookup,
+    reads: &Arc<Semaphore>,
+) -> Result<Read, Refused> {
+    let refused = |message| Refused {
+        origin: None,
+        problems: vec![Problem {
+            file: source.name(),
+            line: 1,
+            column: 1,
+            message,
+        }],
+    };
+    let Ok(permit) = reads.clone().try_acquire_owned() else {
+        return Err(refused(format!(
+            "{MAX_READS} earlier reads still wait for the file system; check the file system"
+        )));
+    };
+    let reading = read_with(source, environment, Some(permit));
+    match tokio::time::timeout(RELOAD_TIMEOUT, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(refused(format!(
+            "the file and its step files were not read within {} s; check the file system",
+            RELOAD_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
 /// A configuration that is invalid or cannot be read.
 pub(super) struct Refused {
     /// `None` when the file cannot be read.
@@ -53,6 +103,8 @@ pub(super) struct Configuration {
     source: ConfigSource,
     environment: Lookup,
     clock: Clock,
+    /// Permits to read files for a reload.
+    reads: Arc<Semaphore>,
     origin: Origin,
     step_files: StepFilesWatch,
     /// Whether the last reload of the file failed.
@@ -79,6 +131,7 @@ impl Configuration {
             source,
             environment,
             clock,
+            reads: Arc::new(Semaphore::new(MAX_READS)),
             origin,
             reload_failed: false,
             step_files_invalid: false,
@@ -93,7 +146,7 @@ impl Configuration {
         live: &Live,
         pollers: &mut Pollers,
     ) -> Result<(), String> {
-        match read(&self.source, &self.environment).await {
+        match read_in_time(&self.source, &self.environment, &self.reads).await {
             Ok(Read { origin, checked }) => {
                 self.origin = origin.clone();
                 let targets = checked.config.targets.len();
@@ -184,4 +237,44 @@ fn log_warnings(warnings: &[Problem]) {
 pub(super) fn lines(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// An environment that responds when the sender is dropped.
+    fn stalled(until: Receiver<()>) -> Lookup {
+        let until = Mutex::new(until);
+        Arc::new(move |_| until.lock().unwrap().recv().err().map(|_| "eu".to_owned()))
+    }
+
+    fn source() -> ConfigSource {
+        ConfigSource::Text {
+            name: "test.yaml",
+            text: "targets: [{name: '${NAME}', regions: [us-west-2], images: ['*']}]",
+        }
+    }
+
+    #[tokio::test]
+    async fn read_that_hangs_is_given_up_and_a_later_one_succeeds() {
+        let (hold, until) = channel();
+        let environment = stalled(until);
+        let reads = Arc::new(Semaphore::new(1));
+        let (source, early) = (source(), Duration::from_millis(20));
+        let read = read_in_time(&source, &environment, &reads);
+        // The deadline itself is too long for a test.
+        assert!(tokio::time::timeout(early, read).await.is_err());
+        let refused = read_in_time(&source, &environment, &reads).await.err();
+        let message = refused.unwrap().problems.remove(0).message;
+        assert!(message.contains("earlier reads still wait"), "{message}");
+        drop(hold);
+        // The read that was given up has ended.
+        drop(reads.acquire().await);
+        let read = read_in_time(&source, &environment, &reads).await;
+        assert_eq!(read.ok().unwrap().checked.config.targets[0].name, "eu");
+    }
 }

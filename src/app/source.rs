@@ -20,6 +20,17 @@ pub enum ConfigSource {
     Regions(Vec<String>),
 }
 
+impl ConfigSource {
+    /// Returns the name of the source in messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text { name, .. } => (*name).to_owned(),
+            Self::Regions(_) => "--aws.region".to_owned(),
+        }
+    }
+}
+
 impl From<ConfigArgs> for ConfigSource {
     fn from(args: ConfigArgs) -> Self {
         match args.aws_regions.is_empty() {

@@ -37,7 +37,7 @@ impl<'a> Field<'a> {
         'a: 'b,
     {
         let plain = |c: char| c.is_alphanumeric() || "_-.<".contains(c);
-        let name = match !name.is_empty() && name.chars().all(plain) {
+        let name = match (1..=80).contains(&name.len()) && name.chars().all(plain) {
             true => name.to_owned(),
             false => quoted(name),
         };

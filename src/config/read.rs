@@ -9,10 +9,11 @@ use super::field::Field;
 use super::keys::{Config, LISTED_STEP, POLLING_INTERVAL};
 use super::limits;
 use super::node::Value;
-use super::problem::{Problem, unreadable};
+use super::problem::Problem;
 use super::reading::{Place, Reading};
 use super::section::{Kind, Settings, mapping};
 use super::shape::{Section, Shape};
+use super::source_file;
 use super::step_files::StepFiles;
 
 /// A configuration without mistakes.
@@ -36,16 +37,16 @@ impl Origin {
     /// Takes the content of the file at the path, or returns why it cannot be read.
     pub fn load(path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
-        match std::fs::read(path) {
+        match source_file::content(path) {
             Ok(bytes) => Ok(Self {
                 name,
                 bytes: bytes.into(),
             }),
-            Err(error) => Err(Problem {
+            Err(message) => Err(Problem {
                 file: name,
                 line: 1,
                 column: 1,
-                message: unreadable(&error),
+                message,
             }),
         }
     }

@@ -10,6 +10,11 @@ use super::problem::Problem;
 use super::shape::Section;
 use super::step_files::{Gathering, Pattern, StepFile, StepFiles};
 
+/// Most problems that are returned. Of more, the rest is counted.
+const MAX_PROBLEMS: usize = 100;
+/// Most characters of a message: a file can have names of any length.
+const MAX_MESSAGE: usize = 1_000;
+
 /// A place in one of the files of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
@@ -31,6 +36,8 @@ pub(super) struct Reading<'e> {
     /// The names of the files read so far.
     files: RefCell<Vec<String>>,
     problems: RefCell<Vec<(Place, String)>>,
+    /// How many problems after these were dropped, and the place of the first.
+    dropped: RefCell<Option<(Place, usize)>>,
     step_files: RefCell<Gathering>,
 }
 
@@ -47,6 +54,7 @@ impl<'e> Reading<'e> {
             seen: RefCell::default(),
             files: RefCell::default(),
             problems: RefCell::default(),
+            dropped: RefCell::default(),
             step_files: RefCell::default(),
         }
     }
@@ -86,7 +94,30 @@ impl<'e> Reading<'e> {
                 }
             };
         }
+        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+            message.truncate(end);
+            message += "...";
+        }
         self.problems.borrow_mut().push((place, message));
+        // Rarely, as it sorts.
+        if self.problems.borrow().len() >= 10 * MAX_PROBLEMS {
+            self.drop_last_problems();
+        }
+    }
+
+    /// Sorts the problems by their places, and keeps the first.
+    fn drop_last_problems(&self) {
+        let mut problems = self.problems.borrow_mut();
+        problems.sort_by_key(|(place, _)| *place);
+        let kept = problems.len().min(MAX_PROBLEMS);
+        let rest = problems.split_off(kept);
+        let Some((place, _)) = rest.first() else {
+            return;
+        };
+        let mut dropped = self.dropped.borrow_mut();
+        let (first, count) = dropped.get_or_insert((*place, 0));
+        *first = (*place).min(*first);
+        *count += rest.len();
     }
 
     /// Returns the step files that a pattern names, or why they cannot be found.
@@ -99,10 +130,14 @@ impl<'e> Reading<'e> {
         self.problems.borrow().is_empty()
     }
 
-    /// Returns all problems, file by file, each in its own order; and the step files that were read.
+    /// Returns the problems, file by file, each in its own order; and the step files that were read. Of
+    /// more than [`MAX_PROBLEMS`], a last one has the number of the others.
     pub(super) fn done(self) -> (Vec<Problem>, StepFiles) {
+        self.drop_last_problems();
         let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|(place, _)| *place);
+        if let Some((place, count)) = self.dropped.into_inner() {
+            problems.push((place, format!("... and {count} more")));
+        }
         let files = self.files.into_inner();
         let problem = |(Place { file, at }, message)| Problem {
             file: files[file].clone(),
@@ -112,5 +147,42 @@ impl<'e> Reading<'e> {
         };
         let problems = problems.into_iter().map(problem).collect();
         (problems, self.step_files.into_inner().done())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn problems(text: &str) -> Vec<String> {
+        let read = Config::read("f", text, &|_| None);
+        let problems = read.unwrap_err();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn first_problems_are_returned_and_the_others_are_counted() {
+        let head = "targets:\n- name: a\n  regions: [us-west-2]\n  step_executions:\n";
+        let with = |count| problems(&(head.to_owned() + &"  - nothing\n".repeat(count)));
+        assert_eq!(with(MAX_PROBLEMS).len(), MAX_PROBLEMS);
+        let all = with(100_000);
+        assert_eq!(all.len(), MAX_PROBLEMS + 1);
+        assert!(all[99].starts_with("f:104:5: targets[0].step_executions[99]"));
+        assert_eq!(all[100], "f:105:5: ... and 99900 more");
+    }
+
+    #[test]
+    fn message_about_an_endless_name_is_short() {
+        let endless = "a".repeat(1 << 20);
+        for text in [
+            format!("{endless}: 1"),
+            format!("targets: [{{{endless}: {{b: 1}}}}]"),
+            format!("targets: [{{name: '${{{endless}}}'}}]"),
+        ] {
+            for problem in problems(&text) {
+                assert!(problem.len() < MAX_MESSAGE + 20, "{} bytes", problem.len());
+            }
+        }
     }
 }

@@ -5,8 +5,11 @@ pub(super) fn nearest<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    // Far longer names, which take long to compare, are not similar.
+    let length = written.chars().count();
     names
         .into_iter()
+        .filter(|name| length <= 2 * name.len())
         .map(|name| (distance(&written.to_lowercase(), name), name))
         .filter(|(distance, name)| *distance <= name.len().div_ceil(3))
         .min_by_key(|(distance, _)| *distance)

@@ -50,6 +50,27 @@ pub(super) fn fault(text: &str, at: Position, open: &[Opened]) -> SyntaxFault {
     })
 }
 
+/// Returns the bracket that is nested more than `deepest` levels deep, where the parser stopped at one.
+///
+/// The parser has a limit of its own. It reaches this limit before it reports the first bracket, as it
+/// looks for the end of what may be a key.
+pub(super) fn nested_too_deeply(text: &str, at: Position, deepest: usize) -> Option<Position> {
+    let rest = Stop::new(text, at).rest;
+    if !rest.starts_with(['[', '{']) {
+        return None;
+    }
+    let mut depth: usize = 0;
+    let mut brackets = text.match_indices(['[', '{', ']', '}']);
+    let (offset, _) = brackets.find(|(offset, bracket)| {
+        depth = match *bracket {
+            "[" | "{" => depth + 1,
+            _ => depth.saturating_sub(1),
+        };
+        depth > deepest || *offset > text.len() - rest.len()
+    })?;
+    (depth > deepest).then(|| Position::behind(&text[..offset]))
+}
+
 /// Finds the first character that YAML does not allow.
 pub(super) fn control_character(text: &str) -> Option<SyntaxFault> {
     let refused = |c: char| {

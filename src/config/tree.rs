@@ -10,8 +10,8 @@ use super::syntax::{self, Opened, SyntaxFault};
 
 /// The prefix of YAML's own tags: `!!str` is `tag:yaml.org,2002:str`.
 const CORE_SCHEMA: &str = "tag:yaml.org,2002:";
-/// Deeper nesting is refused, so that code may walk the tree by recursion.
-const DEEPEST: usize = 128;
+/// Deeper nesting is refused, so that code may walk the tree by recursion. The keys need seven levels.
+const DEEPEST: usize = 64;
 /// How many times more nodes there may be after aliases are replaced.
 const MOST_REPETITION: usize = 100;
 
@@ -79,7 +79,11 @@ impl Builder {
         for event in Parser::new_from_str(&masked.text) {
             let (event, span) = event.map_err(|error| {
                 let open: Vec<_> = self.open.iter().skip(1).map(|open| open.opened).collect();
-                syntax::fault(text, position(error.marker()), &open)
+                let at = position(error.marker());
+                match syntax::nested_too_deeply(text, at, DEEPEST) {
+                    Some(at) => too_deep(at),
+                    None => syntax::fault(text, at, &open),
+                }
             })?;
             let at = position(&span.start);
             let opened = Opened {
@@ -312,16 +316,17 @@ mod tests {
         let lists = |depth| "[".repeat(depth) + &"]".repeat(depth);
         root(&lists(DEEPEST));
         let too_deep =
-            "1:129: lists and mappings are nested more than 128 levels deep; remove levels";
+            "1:65: lists and mappings are nested more than 64 levels deep; remove levels";
         assert_eq!(fault(&lists(DEEPEST + 1)), too_deep);
-        assert!(fault("a: &a [*a]").contains("nested more than 128"));
+        assert!(fault("a: &a [*a]").contains("nested more than 64"));
         let mut chain = format!("- &a0 {}\n", lists(DEEPEST / 2));
         for n in 1..10_000 {
             chain += &format!("- &a{n} [*a{}]\n", n - 1);
         }
-        assert!(fault(&chain).starts_with("65:9: lists and mappings are nested"));
-        for deep in ["[", "{a: ", "- ", "? "] {
-            assert!(Tree::read(&deep.repeat(100_000)).root.is_none(), "{deep}");
+        assert!(fault(&chain).starts_with("33:9: lists and mappings are nested"));
+        for deep in ["[", "{a: ", "- ", "? ", "[\n", "[{a: "] {
+            let fault = fault(&deep.repeat(100_000));
+            assert!(fault.contains("nested more than 64"), "{deep}: {fault}");
         }
     }
 

@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("aws", &["api", "clock", "config", "model"]),
     ("cli", &["http", "model", "shard", "simulator", "status"]),
     ("clock", &["model"]),
-    ("config", &["labels", "model"]),
+    ("config", &["clock", "labels", "model"]),
     (
         "doctor",
         &[

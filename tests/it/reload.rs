@@ -339,3 +339,22 @@ fn checked(scrape: &Scrape) -> usize {
     assert_eq!(shown.len(), if even { 1 } else { 6 }, "{number}");
     number.parse().unwrap()
 }
+
+#[tokio::test]
+async fn file_replaced_by_a_silent_pipe_fails_the_reload_and_later_ones_work() {
+    let simulated = Simulated::start(scenario()).await;
+    let config = simulated.config(&["First"]);
+    let exporter = start(&config).await;
+    let path = exporter.files.path("config.yaml");
+    std::fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    exporter.signal("HUP");
+    let given_up = ["level=error", "configuration reload failed", "within 10 s"];
+    exporter.until_line(&given_up).await;
+    exporter.until_value(SUCCESSFUL, 0.0).await;
+    assert_eq!(steps(&exporter.scrape().await), ["First"]);
+    std::fs::remove_file(&path).unwrap();
+    reload(&exporter, &config).await;
+    exporter.until_value(SUCCESSFUL, 1.0).await;
+}
