@@ -51,8 +51,10 @@ impl FailureReview<'_> {
             }
             _ => {}
         }
-        for arn in self.c.failures.undecided.clone() {
-            self.review_image(&arn);
+        if self.c.failures.complete {
+            for arn in self.c.failures.undecided.clone() {
+                self.review_image(&arn);
+            }
         }
     }
 
