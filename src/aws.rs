@@ -150,6 +150,7 @@ impl Aws {
         }
         BuiltClient {
             client: Client::from_conf(config.build()),
+            region: region.to_owned(),
             access,
             secrets: self.secrets.clone(),
         }
@@ -175,6 +176,7 @@ impl Aws {
 #[derive(Clone, Debug)]
 struct BuiltClient {
     client: Client,
+    region: String,
     /// Configures clients of other services with the same credentials.
     access: SdkConfig,
     secrets: Secrets,
@@ -320,7 +322,7 @@ impl ImageBuilder for AwsImageBuilder {
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
-                Ok(output) => Ok(response::image_page(output)),
+                Ok(output) => Ok(response::image_page(output, &built.region)),
                 Err(failure) => Err(built.classify(&failure)),
             }
         })
@@ -336,7 +338,7 @@ impl ImageBuilder for AwsImageBuilder {
                 .max_results(page.size.into())
                 .set_next_token(page.token);
             match call.send().await {
-                Ok(output) => Ok(response::pipeline_page(output)),
+                Ok(output) => Ok(response::pipeline_page(output, &built.region)),
                 Err(failure) => Err(built.classify(&failure)),
             }
         })

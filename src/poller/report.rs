@@ -34,6 +34,8 @@ pub(super) struct Reporter {
     logged_executions_denied: bool,
     /// Operations whose lists of one execution or image do not end, each logged once.
     logged_endless: Vec<Operation>,
+    /// Members of responses that could not be parsed, each logged once.
+    logged_unparsable: Vec<(Operation, &'static str)>,
     /// Failures of discovery that were logged and have not ended.
     logged_failed_passes: Vec<(Operation, ErrorKind)>,
     /// Selectors that match nothing; each was logged.
@@ -48,6 +50,7 @@ impl Reporter {
             logged_down: Vec::new(),
             logged_executions_denied: false,
             logged_endless: Vec::new(),
+            logged_unparsable: Vec::new(),
             logged_failed_passes: Vec::new(),
             logged_unmatched: HashSet::new(),
         }
@@ -71,8 +74,19 @@ impl Reporter {
         let took = sent.then(|| at.instant - response.asked);
         let metrics = &tools.metrics;
         metrics.request(operation, kind.map_or(Ok(()), Err), took);
-        for field in response.unparsable() {
+        for &field in response.unparsable() {
             tools.process.unparsable_field(field);
+            if !self.logged_unparsable.contains(&(operation, field)) {
+                self.logged_unparsable.push((operation, field));
+                log!(
+                    self,
+                    warn,
+                    operation = operation.as_str(),
+                    field = field,
+                    "a member of a response is invalid and counts as missing; \
+                     an entry whose arn is invalid or of another region is left out"
+                );
+            }
         }
         if let Some(failure) = failure {
             log!(

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::identifier::{is_account_id, is_arn_name, is_number, is_partition, is_semantic_version};
+use super::identifier::{
+    is_account_id, is_arn_name, is_number, is_partition, is_semantic_version, partition_of,
+};
 
 /// An image build version: `arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +30,11 @@ impl ImageArn {
 
     pub fn region(&self) -> &str {
         region(&self.arn)
+    }
+
+    /// Returns whether the ARN is of this region, and of the partition of this region.
+    pub fn is_of_region(&self, region: &str) -> bool {
+        is_of_region(&self.arn, region)
     }
 
     /// Returns the owner: twelve digits, a name such as `aws` for an image that Amazon manages, or
@@ -79,6 +86,11 @@ impl PipelineArn {
 
     pub fn region(&self) -> &str {
         region(&self.arn)
+    }
+
+    /// Returns whether the ARN is of this region, and of the partition of this region.
+    pub fn is_of_region(&self, region: &str) -> bool {
+        is_of_region(&self.arn, region)
     }
 
     /// Returns the owner: twelve digits.
@@ -220,6 +232,11 @@ fn region(arn: &str) -> &str {
     arn.split(':').nth(3).unwrap_or_default()
 }
 
+fn is_of_region(arn: &str, expected: &str) -> bool {
+    let partition = arn.split(':').nth(1);
+    region(arn) == expected && partition_of(expected).is_none_or(|of| partition == Some(of))
+}
+
 /// Returns whether the text is an account, a name of Amazon such as `aws-marketplace`, or
 /// `third-party`.
 fn is_owner(text: &str) -> bool {
@@ -321,5 +338,26 @@ mod tests {
             WorkflowArn::parse("arn:aws:imagebuilder:us-west-2:aws:workflow/other/x/1.0.3/1"),
             None
         );
+    }
+
+    #[test]
+    fn arn_is_of_one_region_and_its_partition() {
+        let of = |partition: &str, region: &str, polled: &str| {
+            let arn =
+                format!("arn:{partition}:imagebuilder:{region}:111122223333:image-pipeline/golden");
+            PipelineArn::parse(&arn).is_some_and(|arn| arn.is_of_region(polled))
+        };
+        for (partition, region) in [
+            ("aws", "us-west-2"),
+            ("aws-cn", "cn-north-1"),
+            ("aws-us-gov", "us-gov-west-1"),
+            ("aws-iso-b", "us-isob-east-1"),
+            ("aws-of-tomorrow", "moon-north-1"),
+        ] {
+            assert!(of(partition, region, region), "{partition} {region}");
+        }
+        assert!(!of("aws", "us-east-1", "us-west-2"));
+        assert!(!of("aws-cn", "us-west-2", "us-west-2"));
+        assert!(!of("aws", "us-gov-west-1", "us-gov-west-1"));
     }
 }

@@ -79,6 +79,29 @@ pub(crate) fn is_partition(text: &str) -> bool {
     })
 }
 
+/// Returns the partition of a region; `None` for a region of a partition that is not known here.
+pub(crate) fn partition_of(region: &str) -> Option<&'static str> {
+    const SPECIAL: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    const COMMERCIAL: [&str; 9] = [
+        "us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-",
+    ];
+    let special = SPECIAL.into_iter();
+    let special = special.filter(|(prefix, _)| region.starts_with(prefix));
+    let commercial = COMMERCIAL.into_iter();
+    let commercial = commercial.filter(|prefix| region.starts_with(prefix));
+    { special.map(|(_, partition)| partition) }
+        .chain(commercial.map(|_| "aws"))
+        .next()
+}
+
 /// Returns whether STS accepts the text as `RoleSessionName`: 2 to 64 of `[\w+=,.@-]`.
 pub fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len()) && text.chars().all(|c| is_word(c) || "+=,.@-".contains(c))

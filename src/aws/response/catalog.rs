@@ -21,12 +21,17 @@ use crate::model::{
 /// Regions and accounts of one image that are kept: a distribution has a few dozen at most.
 const MAX_REGIONS: usize = 200;
 
-/// Parses a page of images. Entries without a status or a valid ARN are left out.
-pub(in crate::aws) fn image_page(output: ListImageBuildVersionsOutput) -> Parsed<ListPage<Image>> {
+/// Parses a page of images. Entries without a status or a valid ARN of this region are left out: the
+/// labels of two images do not differ by region.
+pub(in crate::aws) fn image_page(
+    output: ListImageBuildVersionsOutput,
+    region: &str,
+) -> Parsed<ListPage<Image>> {
+    let of_region = |arn: &str| ImageArn::parse(arn).filter(|arn| arn.is_of_region(region));
     let mut members = Members::default();
     let mut images = Vec::new();
     for summary in output.image_summary_list.unwrap_or_default() {
-        let Some(arn) = members.read("arn", summary.arn(), ImageArn::parse) else {
+        let Some(arn) = members.read("arn", summary.arn(), of_region) else {
             continue;
         };
         let Some(status) = status(summary.state()) else {
@@ -91,14 +96,16 @@ pub(in crate::aws) fn image(
     Ok(members.parsed(value))
 }
 
-/// Parses a page of pipelines. Entries without a valid ARN are left out.
+/// Parses a page of pipelines. Entries without a valid ARN of this region are left out.
 pub(in crate::aws) fn pipeline_page(
     output: ListImagePipelinesOutput,
+    region: &str,
 ) -> Parsed<ListPage<Pipeline>> {
+    let of_region = |arn: &str| PipelineArn::parse(arn).filter(|arn| arn.is_of_region(region));
     let mut members = Members::default();
     let mut pipelines = Vec::new();
     for pipeline in output.image_pipeline_list.unwrap_or_default() {
-        let Some(arn) = members.read("arn", pipeline.arn(), PipelineArn::parse) else {
+        let Some(arn) = members.read("arn", pipeline.arn(), of_region) else {
             continue;
         };
         let schedule = pipeline.schedule();
@@ -252,6 +259,42 @@ mod tests {
         ] {
             assert_eq!(read(invalid), None, "{invalid}");
         }
+    }
+
+    #[test]
+    fn image_or_pipeline_of_another_region_or_partition_is_left_out() {
+        let arn = |partition: &str, region: &str, resource: &str| {
+            format!("arn:{partition}:imagebuilder:{region}:111122223333:{resource}")
+        };
+        let all = |resource: &str| {
+            [
+                ("aws", "us-west-2"),
+                ("aws", "eu-west-1"),
+                ("aws-cn", "us-west-2"),
+            ]
+            .map(|(partition, region)| arn(partition, region, resource))
+        };
+        let summary = |arn: String| {
+            let state = ImageState::builder().status(types::ImageStatus::Available);
+            let summary = types::ImageSummary::builder().arn(arn);
+            summary.state(state.build()).build()
+        };
+        let summaries = all("image/golden/1.0.0/1").map(summary).into();
+        let output = ListImageBuildVersionsOutput::builder();
+        let output = output.set_image_summary_list(Some(summaries)).build();
+        let images = image_page(output, "us-west-2");
+        assert_eq!(images.value.entries.len(), 1);
+        assert_eq!(images.value.entries[0].arn.region(), "us-west-2");
+        assert_eq!(images.unparsable, ["arn", "arn"]);
+        let pipelines = all("image-pipeline/golden");
+        let pipelines = pipelines.map(|arn| ImagePipeline::builder().arn(arn).build());
+        let output = ListImagePipelinesOutput::builder();
+        let output = output
+            .set_image_pipeline_list(Some(pipelines.into()))
+            .build();
+        let pipelines = pipeline_page(output, "us-west-2");
+        assert_eq!(pipelines.value.entries.len(), 1);
+        assert_eq!(pipelines.unparsable, ["arn", "arn"]);
     }
 
     fn ami(region: &str, id: &str, status: Option<types::ImageStatus>) -> types::Ami {
