@@ -1,5 +1,6 @@
 //! Builds all parts of the exporter, and binds, runs, reloads and drains it.
 
+mod auto_reload;
 mod live;
 mod pollers;
 mod reload;
@@ -42,6 +43,8 @@ const READY_AFTER: Duration = Duration::from_secs(120);
 /// Settings from the command line and the environment.
 pub struct AppSettings {
     pub config: ConfigSource,
+    /// Whether the configuration file is reloaded when it changes.
+    pub auto_reload: bool,
     pub listen_addresses: Vec<String>,
     pub site: Site,
     pub limits: Limits,
@@ -160,8 +163,13 @@ impl App {
             hangup,
             ..
         } = self;
-        let (configuration, config) =
-            Configuration::new(read, settings.config, settings.environment, settings.clock);
+        let (configuration, config) = Configuration::new(
+            read,
+            settings.config,
+            settings.environment,
+            settings.clock,
+            settings.auto_reload,
+        );
         let started = settings.clock.now();
         let process = Arc::new(ProcessMetrics::new(&crate::api::PARSED_MEMBERS));
         process.config_reloaded(true, started.time);
@@ -212,7 +220,7 @@ struct Running {
 }
 
 impl Running {
-    /// Handles reload requests, SIGHUP and changed step files, until `stop` ends.
+    /// Handles reload requests, SIGHUP and changed files, until `stop` ends.
     async fn until(&mut self, stop: impl Future<Output = ()>) {
         let Self {
             configuration,
@@ -242,9 +250,9 @@ impl Running {
                         let _ = answer.send(outcome);
                     }
                 },
-                reread = configuration.step_files_changed() => tokio::select! {
+                change = configuration.changed() => tokio::select! {
                     () = &mut stop => break,
-                    () = configuration.apply_step_files(reread, live, pollers) => {}
+                    () = configuration.apply_change(change, live, pollers) => {}
                 },
                 () = pollers.watch() => {}
             }

@@ -91,6 +91,13 @@ pub struct RunArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
 
+    /// Reload the configuration file when its content has changed, which is checked every 30 seconds
+    #[arg(
+        long = "config.enable-auto-reload",
+        env = "IMAGEBUILDER_EXPORTER_CONFIG_ENABLE_AUTO_RELOAD"
+    )]
+    pub enable_auto_reload: bool,
+
     #[command(flatten)]
     pub shard: ShardArgs,
 

@@ -40,6 +40,7 @@ pub async fn run(
     let aws = Aws::simulated(url.clone(), credentials);
     let site = web.site();
     let app = App::bind(AppSettings {
+        auto_reload: false,
         config: ConfigSource::Text {
             name: "config/demo.yaml",
             text: include_str!("../config/demo.yaml"),

@@ -113,6 +113,7 @@ async fn exporter(args: RunArgs, stopped: impl Future<Output = ()>) -> Result<()
     let mut stopped = std::pin::pin!(stopped);
     let app = App::bind(AppSettings {
         config: args.config.into(),
+        auto_reload: args.enable_auto_reload,
         site: args.web.site(),
         limits: Limits::of_process(args.web.max_requests),
         web_config: args.web.config_file,

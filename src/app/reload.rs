@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, info, warn};
 
+use super::auto_reload::{Attempt, AutoReload};
 use super::live::Live;
 use super::pollers::Pollers;
 use super::source::{ConfigSource, Lookup};
 use super::step_files::{Reread, StepFilesWatch};
 use crate::clock::Clock;
-use crate::config::{Checked, Config, Origin, Problem};
+use crate::config::{Checked, Config, Origin, Problem, StepFiles};
 
 /// Most time that a reload may read files. A file system that does not respond must not block later
 /// reloads.
@@ -41,17 +42,17 @@ async fn read_with(
         let _permit = permit;
         let origin = match source {
             ConfigSource::File(path) => Origin::load(&path).map_err(|problem| Refused {
-                origin: None,
                 problems: vec![problem],
+                read: None,
             })?,
             ConfigSource::Text { name, text } => Origin::text(name, text),
             ConfigSource::Regions(regions) => Origin::everything_in(&regions),
         };
         match origin.read(&*environment) {
             Ok(checked) => Ok(Read { origin, checked }),
-            Err(problems) => Err(Refused {
-                origin: Some(origin),
-                problems,
+            Err(invalid) => Err(Refused {
+                problems: invalid.problems,
+                read: Some((origin, invalid.step_files)),
             }),
         }
     });
@@ -68,7 +69,7 @@ async fn read_in_time(
     reads: &Arc<Semaphore>,
 ) -> Result<Read, Refused> {
     let refused = |message| Refused {
-        origin: None,
+        read: None,
         problems: vec![Problem {
             file: source.name(),
             line: 1,
@@ -93,9 +94,15 @@ async fn read_in_time(
 
 /// A configuration that is invalid or cannot be read.
 pub(super) struct Refused {
-    /// `None` when the file cannot be read.
-    origin: Option<Origin>,
+    /// The file and its step files; `None` when the file cannot be read.
+    read: Option<(Origin, StepFiles)>,
     pub problems: Vec<Problem>,
+}
+
+/// What has changed without a request to reload it.
+pub(super) enum Change {
+    File,
+    StepFiles(Box<Reread>),
 }
 
 /// The effective configuration, and what is needed to reload it.
@@ -107,6 +114,8 @@ pub(super) struct Configuration {
     reads: Arc<Semaphore>,
     origin: Origin,
     step_files: StepFilesWatch,
+    /// `None` unless the file is reloaded when it changes.
+    auto_reload: Option<AutoReload>,
     /// Whether the last reload of the file failed.
     reload_failed: bool,
     /// Whether the current step files are invalid.
@@ -122,10 +131,21 @@ impl Configuration {
         source: ConfigSource,
         environment: Lookup,
         clock: Clock,
+        auto_reload: bool,
     ) -> (Self, Config) {
         let Read { origin, checked } = read;
         log_warnings(&checked.warnings);
         let watched = (origin.clone(), checked.step_files);
+        let auto_reload = match &source {
+            ConfigSource::File(path) if auto_reload => {
+                let attempt = Attempt {
+                    file: Ok(origin.clone()),
+                    step_files: None,
+                };
+                Some(AutoReload::start(path.clone(), attempt))
+            }
+            _ => None,
+        };
         let configuration = Self {
             step_files: StepFilesWatch::start(watched.0, watched.1, environment.clone()),
             source,
@@ -133,6 +153,7 @@ impl Configuration {
             clock,
             reads: Arc::new(Semaphore::new(MAX_READS)),
             origin,
+            auto_reload,
             reload_failed: false,
             step_files_invalid: false,
             logged: Vec::new(),
@@ -148,6 +169,7 @@ impl Configuration {
     ) -> Result<(), String> {
         match read_in_time(&self.source, &self.environment, &self.reads).await {
             Ok(Read { origin, checked }) => {
+                self.attempted(Ok(origin.clone()), None);
                 self.origin = origin.clone();
                 let targets = checked.config.targets.len();
                 let step_files = checked.step_files.clone();
@@ -159,9 +181,15 @@ impl Configuration {
                 self.publish_success(live);
                 Ok(())
             }
-            Err(Refused { origin, problems }) => {
+            Err(Refused { read, problems }) => {
+                let (file, step_files) = match (read, problems.first()) {
+                    (None, Some(problem)) => (Err(problem.clone()), None),
+                    (None, None) => (Ok(self.origin.clone()), None),
+                    (Some((origin, step_files)), _) => (Ok(origin), Some(step_files)),
+                };
                 // The file is unchanged, so the step files are invalid, and a change of these fixes it.
-                let same = origin.is_some_and(|origin| origin == self.origin);
+                let same = file.as_ref() == Ok(&self.origin);
+                self.attempted(file, step_files);
                 self.reload_failed = !same;
                 if same {
                     self.step_files_invalid = true;
@@ -178,18 +206,43 @@ impl Configuration {
         }
     }
 
-    /// Waits until the step files of the effective configuration change.
-    pub(super) async fn step_files_changed(&mut self) -> Reread {
-        self.step_files.changed().await
+    fn attempted(&self, file: Result<Origin, Problem>, step_files: Option<StepFiles>) {
+        if let Some(auto_reload) = &self.auto_reload {
+            auto_reload.attempted(Attempt { file, step_files });
+        }
     }
 
-    /// Applies changed step files and nothing else. Invalid ones change nothing and are reported.
-    pub(super) async fn apply_step_files(
+    /// Waits until the step files of the effective configuration change, or the file itself if it is to
+    /// be reloaded then.
+    pub(super) async fn changed(&mut self) -> Change {
+        let file = async {
+            match &mut self.auto_reload {
+                Some(auto_reload) => auto_reload.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reread = self.step_files.changed() => Change::StepFiles(Box::new(reread)),
+            () = file => Change::File,
+        }
+    }
+
+    /// Applies a change. An invalid one changes nothing and is reported.
+    pub(super) async fn apply_change(
         &mut self,
-        reread: Reread,
+        change: Change,
         live: &Live,
         pollers: &mut Pollers,
     ) {
+        match change {
+            // A failure is logged.
+            Change::File => drop(self.reload(live, pollers).await),
+            Change::StepFiles(reread) => self.apply_step_files(*reread, live, pollers).await,
+        }
+    }
+
+    /// Applies changed step files and nothing else. Invalid ones change nothing and are reported.
+    async fn apply_step_files(&mut self, reread: Reread, live: &Live, pollers: &mut Pollers) {
         match reread.read {
             Ok(checked) => {
                 let targets = checked.config.targets.iter();

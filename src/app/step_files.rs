@@ -133,6 +133,7 @@ async fn check(effective: Effective, rereads: &mpsc::Sender<Reread>, environment
         if found == last && (doubted || found != applied) {
             let (origin, environment) = (origin.clone(), environment.clone());
             let read = aside(move || origin.read(&*environment)).await;
+            let read = read.map_err(|invalid| invalid.problems);
             doubted = false;
             applied = match &read {
                 Ok(checked) => checked.step_files.clone(),

@@ -26,6 +26,14 @@ pub struct Checked {
     pub step_files: StepFiles,
 }
 
+/// Why a configuration cannot be used.
+#[derive(Clone, Debug)]
+pub struct Invalid {
+    pub problems: Vec<Problem>,
+    /// The step files as they were read, up to the problems.
+    pub step_files: StepFiles,
+}
+
 /// The text of a configuration, which can be read again when the step files that it names changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -51,6 +59,11 @@ impl Origin {
         }
     }
 
+    /// Returns whether the path is that of a pipe, whose content can be read once.
+    pub fn is_pipe(path: &Path) -> bool {
+        source_file::is_pipe(path)
+    }
+
     /// Takes the text as the content of a file of that name.
     pub fn text(name: &str, text: &str) -> Self {
         Self {
@@ -67,9 +80,12 @@ impl Origin {
         Self::text("--aws.region", &text)
     }
 
-    /// Reads the text and the step files that it names, or returns all of their problems, in their
-    /// order. `env` returns the values of `${VAR}`.
-    pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Vec<Problem>> {
+    /// Reads the text and the step files that it names. `env` returns the values of `${VAR}`.
+    ///
+    /// # Errors
+    ///
+    /// All problems, in their order.
+    pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Checked, Invalid> {
         let reading = Reading::new(env, self.folder(), Config::SECTION);
         let bytes = Ok(self.bytes.to_vec());
         let config = document(&reading, self.name.clone(), bytes, |top| {
@@ -78,7 +94,11 @@ impl Origin {
             Some(config)
         });
         let Some(config) = config else {
-            return Err(reading.done().0);
+            let (problems, step_files) = reading.done();
+            return Err(Invalid {
+                problems,
+                step_files,
+            });
         };
         let (warnings, step_files) = reading.done();
         Ok(Checked {
@@ -154,7 +174,7 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Checked, Vec<Problem>> {
         let origin = Origin::load(path).map_err(|problem| vec![problem])?;
-        origin.read(env)
+        origin.read(env).map_err(|invalid| invalid.problems)
     }
 
     /// Reads a text, as [`Origin::read`] does.
@@ -163,6 +183,7 @@ impl Config {
         text: &str,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Checked, Vec<Problem>> {
-        Origin::text(file_name, text).read(env)
+        let read = Origin::text(file_name, text).read(env);
+        read.map_err(|invalid| invalid.problems)
     }
 }

@@ -27,6 +27,11 @@ pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
     read(path, PIPE_TIMEOUT).unwrap_or_else(|error| Err(unreadable(&error)))
 }
 
+/// Returns whether the path is that of a pipe.
+pub(super) fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
 fn read(path: &Path, timeout: Duration) -> io::Result<Result<Vec<u8>, String>> {
     // A pipe that blocks would wait here for its writer, without a limit.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;

@@ -358,3 +358,25 @@ async fn file_replaced_by_a_silent_pipe_fails_the_reload_and_later_ones_work() {
     reload(&exporter, &config).await;
     exporter.until_value(SUCCESSFUL, 1.0).await;
 }
+
+#[tokio::test]
+async fn changed_file_is_reloaded_by_itself_and_a_broken_one_is_reported_once() {
+    let simulated = Simulated::start(scenario()).await;
+    let setup = Setup::exporter(&simulated.config(&["First"]));
+    let exporter = setup.arg("--config.enable-auto-reload").start().await;
+    exporter.until_ready().await;
+    exporter.write_config("targets: []\n");
+    exporter.until_value(SUCCESSFUL, 0.0).await;
+    assert_eq!(steps(&exporter.scrape().await), ["First"]);
+    exporter.write_config(&simulated.config(&["First", "Second"]));
+    exporter.until_value(SUCCESSFUL, 1.0).await;
+    exporter
+        .until("both are shown", |scrape| {
+            steps(scrape) == ["First", "Second"]
+        })
+        .await;
+    assert_eq!(
+        exporter.count_log(&["level=error", "configuration reload failed"]),
+        1
+    );
+}

@@ -35,7 +35,7 @@ _imagebuilder_exporter() {
 
     case "${cmd}" in
         imagebuilder_exporter)
-            opts="-h -V --config.file --aws.region --shard.index --shard.total --web.listen-address --web.telemetry-path --web.external-url --web.config.file --web.max-requests --web.enable-lifecycle --log.level --log.format --help --version check-config doctor demo simulate"
+            opts="-h -V --config.file --aws.region --config.enable-auto-reload --shard.index --shard.total --web.listen-address --web.telemetry-path --web.external-url --web.config.file --web.max-requests --web.enable-lifecycle --log.level --log.format --help --version check-config doctor demo simulate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

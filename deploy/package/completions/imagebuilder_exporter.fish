@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_imagebuilder_exporter_global_optspecs
-    string join \n config.file= aws.region= shard.index= shard.total= web.listen-address= web.telemetry-path= web.external-url= web.config.file= web.max-requests= web.enable-lifecycle log.level= log.format= h/help V/version
+    string join \n config.file= aws.region= config.enable-auto-reload shard.index= shard.total= web.listen-address= web.telemetry-path= web.external-url= web.config.file= web.max-requests= web.enable-lifecycle log.level= log.format= h/help V/version
 end
 
 function __fish_imagebuilder_exporter_needs_command
@@ -40,6 +40,7 @@ debug\t''
 trace\t''"
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l log.format -d 'Format of log lines on standard error' -r -f -a "logfmt\t''
 json\t''"
+complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l config.enable-auto-reload -d 'Reload the configuration file when its content has changed, which is checked every 30 seconds'
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -l web.enable-lifecycle -d 'Enable POST /-/reload'
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imagebuilder_exporter -n "__fish_imagebuilder_exporter_needs_command" -s V -l version -d 'Print version'

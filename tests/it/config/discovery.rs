@@ -151,7 +151,7 @@ fn two_targets_may_have_the_same_globs() {
 fn regions_of_the_command_line_are_one_target_that_follows_everything() {
     let regions = ["us-west-2".to_owned(), "eu-west-1".to_owned()];
     let read = Origin::everything_in(&regions).read(&|_| None);
-    let checked = read.unwrap_or_else(|problems| panic!("{}", lines(&problems)));
+    let checked = read.unwrap_or_else(|invalid| panic!("{}", lines(&invalid.problems)));
     let same = accepted(
         "targets: [{name: default, regions: [us-west-2, eu-west-1], pipelines: ['*'], images: ['*']}]",
     );
