@@ -3,8 +3,9 @@
 //! Each call has its own backoff, which grows to minutes in an outage. The first success after the
 //! outage ends the backoff of the others, so that all values are current within two intervals.
 //!
-//! A call that fails alone keeps its backoff. So a success ends a backoff only if its operation, or
-//! the target as a whole, has had no success for two intervals.
+//! A call that fails alone keeps its backoff. So a success ends a backoff only after two intervals
+//! without one: of its operation if the same call failed before, or of the target if its operation
+//! failed before. Without a failure, few successes only show that few calls are made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,9 +45,9 @@ impl Recovery {
         let is_first = |last: Option<Instant>| last.is_none_or(|last| now >= last + outage);
         let of_target = is_first(self.succeeded.values().max().copied());
         let of_operation = is_first(self.succeeded.insert(operation, now));
-        if let Some(calls) = self.failed.get_mut(&operation) {
-            calls.remove(call);
-        }
+        let calls = self.failed.entry(operation).or_default();
+        let of_target = of_target && !calls.is_empty();
+        let of_operation = calls.remove(call) && of_operation;
         let over: Vec<Operation> = match (of_target, of_operation) {
             (true, _) => self.failed.keys().copied().collect(),
             (false, true) => vec![operation],
