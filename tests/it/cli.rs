@@ -84,7 +84,7 @@ async fn unknown_flag_is_bad_usage() {
         &["--web.max-requests=many"],
         &["--web.external-url=localhost"],
         &["--web.external-url=https://localhost/?page=1"],
-        &["--config.enable-auto-reload"],
+        &["--config.enable-auto-reload=often"],
         &["doctor", "config.yaml"],
         &["doctor", "--aws.region=oregon"],
         &["doctor", "--aws.region=us-west-2,us-west-2"],
