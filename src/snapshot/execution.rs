@@ -120,6 +120,13 @@ impl WorkflowRecord {
         record
     }
 
+    /// Returns what determines the labels of its series.
+    fn labels(&self) -> impl PartialEq + '_ {
+        let observed = self.observed.as_ref();
+        let observed = observed.map(|observed| (&observed.identity, &observed.details));
+        (self.id, &self.own_labels, &self.info_labels, observed)
+    }
+
     /// Returns [`WorkflowObservation::duration_millis`], or `None` without a response.
     pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
         self.observed.as_ref()?.duration_millis(now)
@@ -161,15 +168,7 @@ impl Record for WorkflowRecord {
     }
 
     fn has_labels_of(&self, before: &Self) -> bool {
-        self.id == before.id
-            && self.own_labels == before.own_labels
-            && self.info_labels == before.info_labels
-            && match (&self.observed, &before.observed) {
-                (Some(observed), Some(before)) => {
-                    observed.identity == before.identity && observed.details == before.details
-                }
-                (observed, before) => observed.is_none() && before.is_none(),
-            }
+        self.labels() == before.labels()
     }
 }
 

@@ -191,6 +191,13 @@ impl StepRecord {
         }
     }
 
+    /// Returns what determines the labels of its series.
+    fn labels(&self) -> impl PartialEq + '_ {
+        let observed = self.observed.as_ref();
+        let observed = observed.map(|observed| (&observed.subject, &observed.definition));
+        (self.id, &self.own_labels, &self.info_labels, observed)
+    }
+
     /// Whether the last poll succeeded; `false` before the first.
     pub fn last_poll_success(&self) -> bool {
         self.last_success.is_some() && self.failing.is_none()
@@ -298,15 +305,7 @@ impl Record for StepRecord {
     }
 
     fn has_labels_of(&self, before: &Self) -> bool {
-        self.id == before.id
-            && self.own_labels == before.own_labels
-            && self.info_labels == before.info_labels
-            && match (&self.observed, &before.observed) {
-                (Some(observed), Some(before)) => {
-                    observed.subject == before.subject && observed.definition == before.definition
-                }
-                (observed, before) => observed.is_none() && before.is_none(),
-            }
+        self.labels() == before.labels()
     }
 }
 

@@ -28,7 +28,7 @@ def test_vmalert_accepts_the_rules():
 
 @pytest.fixture(scope="module")
 def victoria(demo, tmp_path_factory):
-    """What answers queries, and what tells of the rules; both have Prometheus's API."""
+    """The addresses of VictoriaMetrics and vmalert: queries, and the state of the rules."""
     until("the demo to be ready", lambda: get(demo.replace("/metrics", "/-/ready")))
     directory = tmp_path_factory.mktemp("victoriametrics")
     scrapes = directory / "scrapes.yaml"

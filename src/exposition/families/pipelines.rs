@@ -45,7 +45,7 @@ pub(super) static FAMILIES: &[Row] = &[
     pipeline(
         "imagebuilder_pipeline_run_overdue_seconds",
         &[],
-        "Time from the scheduled next run of an enabled pipeline to the last discovery pass, in seconds; absent unless the run had not started by then.",
+        "Time from the scheduled next run of an enabled pipeline to the last discovery pass, in seconds; exposed while that pass found the run due and not started.",
         ObjectSeries::Value(|pipeline, _| pipeline.overdue_millis().map(SampleValue::Millis)),
     ),
     pipeline(

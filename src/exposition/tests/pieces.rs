@@ -177,6 +177,30 @@ fn put_all<R: Record>(table: &mut Table<R>, changed: &Table<R>) {
     }
 }
 
+/// A reload changes labels, and an attempt that fails otherwise changes those of the failure.
+#[test]
+fn labels_that_change_while_a_step_moves_are_compressed_anew() {
+    let label = |value: &str| LabelText::new([("team", value)]);
+    let changes: [fn(&mut StepRecord, LabelText); 3] = [
+        |record, labels| record.own_labels = labels,
+        |record, labels| record.info_labels = labels,
+        |record, labels| {
+            record.unresolved = Some(Arc::new(Unresolved {
+                failure: Some(labels.clone()),
+                rollback: Some(labels),
+            }));
+        },
+    ];
+    for change in changes {
+        let mut world = World::new(3);
+        for value in ["platform", "web"] {
+            let labels = label(value);
+            { &mut world.records.steps }.update(&id(0), |record| change(record, labels));
+            world.compare(Format::Text);
+        }
+    }
+}
+
 /// Returns the compressed text, and the number of pieces that were made for it.
 fn packed(scrape: Scrape, format: Format) -> (Vec<u8>, usize) {
     let mut exposition = Exposition::new(scrape, format);
