@@ -73,6 +73,9 @@ impl<T> From<T> for Parsed<T> {
 /// A call is one attempt. It neither takes a token of the rate limiter nor has a deadline: both are
 /// the caller's task.
 pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
+    /// Loads credentials again for later calls, if they were refused or may have changed.
+    fn renew_credentials(&self) {}
+
     fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution>;
 
     fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution>;

@@ -5,34 +5,30 @@
 //! so that the caller can take one token for it and count it.
 
 mod body;
+mod client;
+mod credential_process;
 mod credentials;
 mod date;
 mod error;
 mod processes;
+mod profiles;
 mod proxy;
+mod renewal;
 mod response;
 mod secrets;
 mod shapes;
+mod threads;
 
-use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::identity::IdentityCache;
-use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_imagebuilder::Client;
-use aws_sdk_imagebuilder::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::http::Response;
-use date::DateListener;
+use client::{BuiltClient, ClientSettings, Settings};
 pub use processes::end_credential_processes;
 pub use proxy::BadProxy;
+use renewal::Renewal;
 use secrets::Secrets;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::api::{
@@ -45,28 +41,18 @@ use crate::model::{
     WorkflowExecutionId,
 };
 
-/// Credentials are renewed so long before they expire. It is longer than a call may take.
-const RENEWAL_MARGIN: Duration = Duration::from_secs(120);
-
 /// Settings that all clients of the process share.
 #[derive(Clone, Debug)]
-pub struct Aws {
-    http_client: SharedHttpClient,
-    /// Replaces the SDK's default chain for targets without a profile.
-    credentials: Option<SharedCredentialsProvider>,
-    /// Replaces the regions' own endpoints for all services, STS included.
-    endpoint_url: Option<String>,
-    secrets: Secrets,
-}
+pub struct Aws(Settings);
 
 impl Default for Aws {
     fn default() -> Self {
-        Self {
+        Self(Settings {
             http_client: proxy::client(None),
             credentials: None,
             endpoint_url: None,
             secrets: Secrets::default(),
-        }
+        })
     }
 }
 
@@ -74,11 +60,11 @@ impl Aws {
     /// Returns the settings of the environment: calls over HTTPS go through the proxy that
     /// `HTTPS_PROXY` and `NO_PROXY` select, if any.
     pub fn of_environment(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadProxy> {
-        Ok(Self {
+        Ok(Self(Settings {
             http_client: proxy::client(proxy::from_environment(environment)?),
             secrets: Secrets::of_environment(environment),
-            ..Self::default()
-        })
+            ..Self::default().0
+        }))
     }
 
     /// Returns settings for the simulator, with fixed credentials in place of the default chain.
@@ -86,11 +72,11 @@ impl Aws {
     /// The simulator accepts any credentials, and roles are assumed there too. A target's
     /// `endpoint_url` applies to Image Builder alone.
     pub fn simulated(url: String, credentials: Credentials) -> Self {
-        Self {
+        Self(Settings {
             credentials: Some(SharedCredentialsProvider::new(credentials)),
             endpoint_url: Some(url),
-            ..Self::default()
-        }
+            ..Self::default().0
+        })
     }
 
     /// Returns a client for one region of a target.
@@ -109,12 +95,16 @@ impl Aws {
         clock: ServiceClock,
     ) -> AwsImageBuilder {
         let request_timeout = polling.request_timeout;
-        let (built, client) = watch::channel(None);
-        let (aws, target, region) = (self.clone(), target.clone(), region.to_owned());
-        let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
-            let building = aws.build(&target, &region, request_timeout, clock);
-            built.send_replace(Some(runtime.block_on(building)));
+        let settings = Arc::new(ClientSettings {
+            shared: self.0.clone(),
+            target: target.clone(),
+            region: region.to_owned(),
+            request_timeout,
+            clock,
+        });
+        let client = Renewal::start(move |renewal, present: Option<BuiltClient>| {
+            let (settings, renewal) = (settings.clone(), renewal.clone());
+            Box::pin(async move { settings.build(&renewal, present).await })
         });
         AwsImageBuilder {
             client,
@@ -122,81 +112,12 @@ impl Aws {
             failure_details: polling.failure_details,
         }
     }
-
-    async fn build(
-        &self,
-        target: &Target,
-        region: &str,
-        request_timeout: Duration,
-        clock: ServiceClock,
-    ) -> BuiltClient {
-        let shared = self.shared_config(target, region).await;
-        let fixed = self.credentials.clone();
-        let credentials =
-            credentials::provider(target, &shared, fixed, request_timeout, &self.secrets).await;
-        let cache = IdentityCache::lazy()
-            .buffer_time(RENEWAL_MARGIN)
-            .load_timeout(request_timeout)
-            .build();
-        let access = shared
-            .into_builder()
-            .credentials_provider(credentials)
-            .identity_cache(cache)
-            .build();
-        let mut config =
-            aws_sdk_imagebuilder::config::Builder::from(&access).interceptor(DateListener(clock));
-        if let Some(url) = &target.endpoint_url {
-            config = config.endpoint_url(url);
-        }
-        BuiltClient {
-            client: Client::from_conf(config.build()),
-            region: region.to_owned(),
-            access,
-            secrets: self.secrets.clone(),
-        }
-    }
-
-    /// Returns the settings that the client and the calls for its credentials share.
-    async fn shared_config(&self, target: &Target, region: &str) -> SdkConfig {
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(Region::new(region.to_owned()))
-            .http_client(self.http_client.clone())
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(profile) = &target.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(url) = &self.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        loader.load().await
-    }
-}
-
-#[derive(Clone, Debug)]
-struct BuiltClient {
-    client: Client,
-    region: String,
-    /// Configures clients of other services with the same credentials.
-    access: SdkConfig,
-    secrets: Secrets,
-}
-
-impl BuiltClient {
-    /// Returns the kind and the text of a failed call, without credentials.
-    fn classify<E>(&self, failure: &SdkError<E, Response>) -> ApiError
-    where
-        E: ProvideErrorMetadata + Error + 'static,
-    {
-        error::classify(failure, &self.secrets)
-    }
 }
 
 /// Calls the Image Builder API of one account and region through the SDK.
 #[derive(Clone, Debug)]
 pub struct AwsImageBuilder {
-    /// `None` until it is built.
-    client: watch::Receiver<Option<BuiltClient>>,
+    client: Arc<Renewal<BuiltClient>>,
     /// The longest time that a call waits for the client.
     patience: Duration,
     /// Whether `outputs` of steps may be read.
@@ -207,7 +128,7 @@ impl AwsImageBuilder {
     /// Waits until the client is built, at most until `until`. Without it, the first calls spend
     /// part of their timeout on this.
     pub async fn wait_until_built(&self, until: Instant) {
-        let mut client = self.client.clone();
+        let mut client = self.client.built();
         let _ = tokio::time::timeout_at(until, client.wait_for(Option::is_some)).await;
     }
 
@@ -231,8 +152,9 @@ impl AwsImageBuilder {
         })
     }
 
-    async fn built_client(mut self) -> Result<BuiltClient, ApiError> {
-        let built = self.client.wait_for(Option::is_some);
+    async fn built_client(self) -> Result<BuiltClient, ApiError> {
+        let mut client = self.client.built();
+        let built = client.wait_for(Option::is_some);
         let built = tokio::time::timeout(self.patience, built).await;
         let built = built.ok().and_then(|built| built.ok()?.clone());
         built.ok_or_else(|| {
@@ -248,6 +170,10 @@ impl AwsImageBuilder {
 }
 
 impl ImageBuilder for AwsImageBuilder {
+    fn renew_credentials(&self) {
+        self.client.renew();
+    }
+
     fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
         let failure_details = self.failure_details;
         let built = self.clone().built_client();

@@ -156,7 +156,10 @@ impl Pollers {
             None => Arc::new(PollerMetrics::new(&target.name, &assignment.region)),
         };
         let api: Arc<dyn ImageBuilder> = match kept {
-            Some(tools) if same_client => tools.api.clone(),
+            Some(tools) if same_client => {
+                tools.api.renew_credentials();
+                tools.api.clone()
+            }
             _ => {
                 let clock = metrics.service_clock().clone();
                 let client = self.aws.client(target, &assignment.region, polling, clock);

@@ -7,22 +7,30 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{
     ProvideCredentials, Result as CredentialsResult, SharedCredentialsProvider, future,
 };
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 use tracing::warn;
 
 use super::processes::end_older_than;
+use super::profiles::SharedFiles;
+use super::renewal::{Load, Loads};
 use super::secrets::Secrets;
+use super::threads;
 use crate::clock::Clock;
 use crate::config::Target;
 
@@ -30,75 +38,104 @@ use crate::config::Target;
 /// would call STS as often as it polls.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// Returns the credentials provider of a target: the default chain, `fixed` credentials or its
-/// profile, and above them the role that it assumes.
-pub(super) async fn provider(
-    target: &Target,
-    shared: &SdkConfig,
-    fixed: Option<SharedCredentialsProvider>,
-    request_timeout: Duration,
-    secrets: &Secrets,
-) -> SharedCredentialsProvider {
-    let patience = patience(request_timeout);
-    let (name, base) = match (&target.profile, fixed) {
-        (Some(profile), _) => (
-            format!("profile {profile:?}"),
-            Some(from_profile(profile, shared)),
-        ),
-        (None, Some(fixed)) => ("fixed credentials".to_owned(), Some(fixed)),
-        (None, None) => (
-            "the default credentials chain".to_owned(),
-            shared.credentials_provider(),
-        ),
-    };
-    let base =
-        base.expect("the loader always sets a provider, the default chain where none is named");
-    // The role waits for what it is assumed with, and must not lose patience first: then it would
-    // be named for the failure of the step below it.
-    let base_patience = match &target.assume_role {
-        Some(_) => patience.mul_f64(0.75),
-        None => patience,
-    };
-    let base = SharedCredentialsProvider::new(Aside::new(base));
-    let base = SharedCredentialsProvider::new(ChainStep::new(name, base, base_patience, secrets));
-    let Some(role) = &target.assume_role else {
-        return base;
-    };
-    let mut builder = AssumeRoleProvider::builder(&role.role_arn)
-        .configure(shared)
-        .session_name(&role.session_name);
-    if let Some(external_id) = &role.external_id {
-        builder = builder.external_id(external_id);
+/// What the credentials of one target and region come from.
+pub(super) struct Sources<'a> {
+    pub target: &'a Target,
+    /// Settings of the calls for credentials.
+    pub shared: &'a SdkConfig,
+    pub files: &'a SharedFiles,
+    /// Replace the default chain.
+    pub fixed: Option<SharedCredentialsProvider>,
+    pub request_timeout: Duration,
+    pub secrets: &'a Secrets,
+    pub loads: &'a Loads,
+    /// Whether the SDK logs what it ignores in the files.
+    pub is_logged: bool,
+}
+
+impl Sources<'_> {
+    /// Returns the credentials provider of the target: the default chain, the fixed credentials or its
+    /// profile, and above them the role that it assumes.
+    pub(super) async fn provider(self) -> SharedCredentialsProvider {
+        let patience = patience(self.request_timeout);
+        let profile = self.target.profile.as_deref();
+        let (name, base) = match (profile, self.fixed.clone()) {
+            (Some(profile), _) => (format!("profile {profile:?}"), self.profile(profile)),
+            (None, Some(fixed)) => ("fixed credentials".to_owned(), fixed),
+            (None, None) => (
+                "the default credentials chain".to_owned(),
+                self.default_chain(),
+            ),
+        };
+        // The role waits for what it is assumed with, and must not lose patience first: then it would
+        // be named for the failure of the step below it.
+        let base_patience = match &self.target.assume_role {
+            Some(_) => patience.mul_f64(0.75),
+            None => patience,
+        };
+        let base = Aside::new(base, self.loads, self.is_logged);
+        let base = SharedCredentialsProvider::new(base);
+        let base = ChainStep::new(name, base, base_patience, self.secrets);
+        let base = SharedCredentialsProvider::new(base);
+        let Some(role) = &self.target.assume_role else {
+            return base;
+        };
+        let mut builder = AssumeRoleProvider::builder(&role.role_arn)
+            .configure(self.shared)
+            .session_name(&role.session_name);
+        if let Some(external_id) = &role.external_id {
+            builder = builder.external_id(external_id);
+        }
+        let assumed = builder.build_from_provider(base).await;
+        SharedCredentialsProvider::new(ChainStep::new(
+            format!("assuming role {}", role.role_arn),
+            SharedCredentialsProvider::new(assumed),
+            patience,
+            self.secrets,
+        ))
     }
-    let assumed = builder.build_from_provider(base).await;
-    SharedCredentialsProvider::new(ChainStep::new(
-        format!("assuming role {}", role.role_arn),
-        SharedCredentialsProvider::new(assumed),
-        patience,
-        secrets,
-    ))
+
+    /// Returns the provider of a profile alone. The default chain prefers credentials in the
+    /// environment, which may be of another account.
+    fn profile(&self, name: &str) -> SharedCredentialsProvider {
+        let config = self.provider_config();
+        SharedCredentialsProvider::new(self.files.provider(Some(name), &config))
+    }
+
+    /// Returns the SDK's default chain, with the profiles of [`SharedFiles`].
+    fn default_chain(&self) -> SharedCredentialsProvider {
+        let config = self.provider_config();
+        let environment = EnvironmentVariableCredentialsProvider::new();
+        let profile = self.files.provider(None, &config);
+        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config);
+        let container = EcsCredentialsProvider::builder().configure(&config);
+        let instance = ImdsCredentialsProvider::builder().configure(&config);
+        let chain = CredentialsProviderChain::first_try("Environment", environment)
+            .or_else("Profile", profile)
+            .or_else("WebIdentityToken", web_identity.build())
+            .or_else("EcsContainer", container.build())
+            .or_else("Ec2InstanceMetadata", instance.build());
+        SharedCredentialsProvider::new(chain)
+    }
+
+    fn provider_config(&self) -> ProviderConfig {
+        let mut config = ProviderConfig::without_region()
+            .with_region(self.shared.region().cloned())
+            .with_behavior_version(self.shared.behavior_version())
+            .with_use_fips(self.shared.use_fips())
+            .with_use_dual_stack(self.shared.use_dual_stack())
+            .with_retry_config(RetryConfig::disabled());
+        if let Some(client) = self.shared.http_client() {
+            config = config.with_http_client(client);
+        }
+        config
+    }
 }
 
 /// Returns the timeout for credentials. It is shorter than the request's, so that the failure is
 /// classified as one of the credentials.
 pub(super) fn patience(request_timeout: Duration) -> Duration {
     request_timeout.mul_f64(0.8)
-}
-
-/// Returns the provider of a profile alone. The default chain prefers credentials in the
-/// environment, which may be of another account.
-fn from_profile(name: &str, shared: &SdkConfig) -> SharedCredentialsProvider {
-    let mut config = ProviderConfig::without_region()
-        .with_region(shared.region().cloned())
-        .with_behavior_version(shared.behavior_version())
-        .with_retry_config(RetryConfig::disabled());
-    if let Some(client) = shared.http_client() {
-        config = config.with_http_client(client);
-    }
-    let profile = ProfileFileCredentialsProvider::builder()
-        .configure(&config)
-        .profile_name(name);
-    SharedCredentialsProvider::new(profile.build())
 }
 
 /// Timeout for loading credentials, for example by a process. It is longer than a call waits: a later
@@ -114,39 +151,68 @@ const LONGEST_LOAD: Duration = Duration::from_secs(60);
 struct Aside {
     provider: SharedCredentialsProvider,
     /// The only load in progress: at most one thread is blocked, and one process runs.
-    loading: Mutex<Option<JoinHandle<CredentialsResult>>>,
+    loading: Mutex<Option<Loading>>,
+    loads: Loads,
+    /// Whether the SDK logs what it ignores in the shared configuration files.
+    is_logged: bool,
     /// Whether it was logged that a load does not end.
     logged: Arc<AtomicBool>,
 }
 
+/// A load in progress, or its result that no call has used.
+struct Loading {
+    result: oneshot::Receiver<CredentialsResult>,
+    _begun: Load,
+}
+
 impl Aside {
-    fn new(provider: SharedCredentialsProvider) -> Self {
+    fn new(provider: SharedCredentialsProvider, loads: &Loads, is_logged: bool) -> Self {
         Self {
             provider,
             loading: Mutex::default(),
+            loads: loads.clone(),
+            is_logged,
             logged: Arc::default(),
         }
     }
 
     async fn credentials(&self) -> CredentialsResult {
         let mut loading = self.loading.lock().await;
-        let thread = loading.get_or_insert_with(|| {
-            let (provider, logged) = (self.provider.clone(), self.logged.clone());
-            let runtime = Handle::current();
-            tokio::task::spawn_blocking(move || runtime.block_on(load(provider, &logged)))
+        let present = loading.get_or_insert_with(|| {
+            let provider = self.provider.clone();
+            let (is_logged, logged) = (self.is_logged, self.logged.clone());
+            let (begun, runtime) = (self.loads.begin(), Handle::current());
+            let result = threads::start("credentials", move || {
+                let _begun = begun;
+                runtime.block_on(load(provider, is_logged, &logged))
+            });
+            Loading {
+                result,
+                _begun: self.loads.begin(),
+            }
         });
-        let loaded = thread.await;
+        let loaded = (&mut present.result).await;
         *loading = None;
-        match loaded {
-            Ok(result) => result,
-            Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-        }
+        loaded.unwrap_or_else(|_| {
+            let error = "credentials cannot be loaded: no thread";
+            Err(CredentialsError::provider_error(error))
+        })
     }
 }
 
 /// Loads credentials, and ends a process that does not respond in time.
-async fn load(provider: SharedCredentialsProvider, logged: &AtomicBool) -> CredentialsResult {
-    let loading = provider.provide_credentials();
+async fn load(
+    provider: SharedCredentialsProvider,
+    is_logged: bool,
+    logged: &AtomicBool,
+) -> CredentialsResult {
+    let loading = async {
+        let loading = provider.provide_credentials();
+        match is_logged {
+            true => loading.await,
+            false => loading.with_subscriber(NoSubscriber::default()).await,
+        }
+    };
     let Ok(result) = tokio::time::timeout(LONGEST_LOAD, loading).await else {
         // It began a little later than the waiting for it.
         let what = match end_older_than(LONGEST_LOAD - Duration::from_secs(5)) {

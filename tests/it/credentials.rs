@@ -1,7 +1,9 @@
 //! Where credentials come from, and what is told when they don't come.
 
+mod bodies;
 mod masked;
 mod process;
+mod rotated;
 
 use imagebuilder_exporter::simulator::Effect;
 

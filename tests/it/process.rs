@@ -1,6 +1,7 @@
 //! What the tests of the whole program stand on.
 
 mod client;
+mod endless;
 mod exporter;
 mod files;
 mod port;
@@ -10,6 +11,7 @@ mod simulated;
 use std::time::Duration;
 
 pub use client::{Client, Response, parse};
+pub use endless::Endless;
 pub use exporter::{Ended, Exporter, Setup};
 pub use files::Files;
 pub use port::Port;

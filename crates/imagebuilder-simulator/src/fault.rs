@@ -19,6 +19,7 @@ pub struct Fault {
     operation: GlobMatcher,
     id: GlobMatcher,
     region: GlobMatcher,
+    access_key: GlobMatcher,
     from: Duration,
     until: Option<Duration>,
     times: Option<u32>,
@@ -59,6 +60,7 @@ impl Fault {
             operation: glob(operation)?,
             id: glob("*")?,
             region: glob("*")?,
+            access_key: glob("*")?,
             from: Duration::ZERO,
             until: None,
             times: None,
@@ -89,6 +91,18 @@ impl Fault {
     pub fn region(self, region: &str) -> Result<Self, String> {
         Ok(Self {
             region: glob(region)?,
+            ..self
+        })
+    }
+
+    /// Restricts the fault to callers whose access key matches this glob.
+    ///
+    /// # Errors
+    ///
+    /// `access_key` is no glob.
+    pub fn access_key(self, access_key: &str) -> Result<Self, String> {
+        Ok(Self {
+            access_key: glob(access_key)?,
             ..self
         })
     }
@@ -130,6 +144,7 @@ pub(crate) struct Call<'a> {
     pub(crate) operation: &'a str,
     pub(crate) id: &'a str,
     pub(crate) region: &'a str,
+    pub(crate) access_key: &'a str,
 }
 
 /// The rules of a running simulator; clones share them.
@@ -176,6 +191,7 @@ impl Faults {
             let matches = fault.operation.is_match(call.operation)
                 && fault.id.is_match(call.id)
                 && fault.region.is_match(call.region)
+                && fault.access_key.is_match(call.access_key)
                 && fault.from <= since
                 && fault.until.is_none_or(|until| since < until)
                 && fault.times != Some(0);
@@ -212,6 +228,7 @@ mod tests {
         operation: "GetWorkflowStepExecution",
         id: "step-1",
         region: "us-west-2",
+        access_key: "AKIDEXAMPLE",
     };
 
     fn meets(faults: &Faults, call: Call<'_>, seconds: u64) -> bool {
@@ -233,6 +250,15 @@ mod tests {
             },
             0
         ));
+    }
+
+    #[test]
+    fn fault_meets_only_callers_its_glob_matches() {
+        let fault = Fault::on("*", Effect::Reset).unwrap();
+        let faults = Faults::new(1, vec![fault.access_key("AKIDOLD*").unwrap()]);
+        assert!(!meets(&faults, CALL, 0));
+        let access_key = "AKIDOLDKEY";
+        assert!(meets(&faults, Call { access_key, ..CALL }, 0));
     }
 
     #[test]

@@ -89,10 +89,13 @@ impl Service {
             Err(wrong) => return Reply::Response(response::error(&wrong, &request_id)),
         };
         let parameters = Parameters::read(operation, head.uri.query().unwrap_or_default(), &body);
+        let of_scope =
+            |part: fn(&Scope) -> &String| scope.as_ref().map(part).cloned().unwrap_or_default();
         let call = LoggedCall {
             operation: operation.name(),
             id: parameters.id().to_owned(),
-            region: scope.as_ref().map_or("", |scope| &scope.region).to_owned(),
+            region: of_scope(|scope| &scope.region),
+            access_key: of_scope(|scope| &scope.access_key),
             at: now,
         };
         let _running = self.calls.begin(&call);
@@ -142,6 +145,7 @@ impl Service {
             operation: call.operation,
             id: &call.id,
             region: &call.region,
+            access_key: &call.access_key,
         };
         match self.faults.meet(known, Duration::from_millis(since)) {
             Some((effect, latency)) => {
@@ -164,6 +168,7 @@ impl Service {
             operation: question.operation(),
             id: question.id().to_owned(),
             region: scope.region.clone(),
+            access_key: scope.access_key.clone(),
             at: now,
         };
         let _running = self.calls.begin(&call);

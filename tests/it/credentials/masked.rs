@@ -88,7 +88,7 @@ async fn error_of_a_credential_process_shows_no_credentials() {
     let setup = setup
         .env("AWS_CONFIG_FILE", shared.to_str().unwrap())
         .env("PATH", "/usr/bin:/bin");
-    is_masked(setup.start().await, "external process exited").await;
+    is_masked(setup.start().await, "credential_process failed").await;
 }
 
 #[tokio::test]

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{ANSWERED, scenario, with};
 use crate::process::{Exporter, Setup, Simulated};
 
+const CREDENTIALS: &str =
+    r#"{"Version": 1, "AccessKeyId": "AKIDOFPROFILE", "SecretAccessKey": "s"}"#;
+
 /// An exporter whose profile has this script for its process, which writes a line to `started` first.
 async fn exporter(simulated: &Simulated, script: &str) -> (Exporter, std::path::PathBuf) {
     // A call waits for less time than the process takes.
@@ -31,8 +34,7 @@ fn ids(started: &std::path::Path) -> Vec<String> {
 #[tokio::test]
 async fn late_result_of_a_process_is_used_and_it_is_the_only_one() {
     let simulated = Simulated::start(scenario()).await;
-    let credentials = r#"{"Version": 1, "AccessKeyId": "AKIDOFPROFILE", "SecretAccessKey": "s"}"#;
-    let script = format!("sleep 5; echo '{credentials}'");
+    let script = format!("sleep 5; echo '{CREDENTIALS}'");
     let (exporter, started) = exporter(&simulated, &script).await;
     exporter.until_over(ANSWERED, 0.0).await;
     assert_eq!(ids(&started).len(), 1);
@@ -71,6 +73,56 @@ async fn hanging_process_is_ended_with_its_children() {
             "no credentials within 60s; a credential_process was ended",
         ])
         .await;
+}
+
+#[tokio::test]
+async fn process_that_prints_without_end_is_ended() {
+    let simulated = Simulated::start(scenario()).await;
+    let endless = "trap '' PIPE; while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done 2>&-";
+    let (exporter, started) = exporter(&simulated, endless).await;
+    exporter
+        .until_line(&[
+            "polling failed",
+            "credential_process printed more than 65536 bytes, and was ended",
+        ])
+        .await;
+    is_gone(&ids(&started)[0], Duration::from_secs(90)).await;
+}
+
+#[tokio::test]
+async fn long_standard_error_does_not_stop_a_process() {
+    let simulated = Simulated::start(scenario()).await;
+    let script = format!("head -c 1000000 /dev/zero >&2; echo '{CREDENTIALS}'");
+    let (exporter, _) = exporter(&simulated, &script).await;
+    exporter.until_over(ANSWERED, 0.0).await;
+}
+
+#[tokio::test]
+async fn each_profile_that_leads_to_a_process_uses_it() {
+    let role = "role_arn = arn:aws:iam::111122223333:role/short";
+    let process = format!("credential_process = echo '{CREDENTIALS}'");
+    for (key, profiles) in [
+        (
+            "profile: role",
+            format!("[profile role]\n{role}\nsource_profile = base\n[profile base]\n{process}\n"),
+        ),
+        (
+            "profile: role",
+            format!("[profile role]\n{role}\nsource_profile = role\n{process}\n"),
+        ),
+        ("labels: {team: a}", format!("[default]\n{process}\n")),
+    ] {
+        let simulated = Simulated::start(scenario()).await;
+        let setup = Setup::exporter(&with(&simulated, key)).without_credentials();
+        let shared = setup.files.write("aws-config", &profiles);
+        let setup = setup
+            .env("AWS_CONFIG_FILE", shared.to_str().unwrap())
+            .env("AWS_ENDPOINT_URL_STS", &simulated.url)
+            .env("PATH", "/usr/bin:/bin");
+        setup.start().await.until_over(ANSWERED, 0.0).await;
+        let log = simulated.calls.log();
+        assert_eq!(log[0].access_key, "AKIDOFPROFILE", "{profiles}");
+    }
 }
 
 /// Waits until a process has ended.

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use imagebuilder_exporter::simulator::Effect;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::{config, start, target, target_in};
-use crate::process::Simulated;
+use crate::process::{Endless, Simulated};
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
 #[tokio::test]
@@ -54,18 +52,6 @@ async fn member_of_a_wrong_type_costs_its_own_value_alone() {
     assert!(scrape.values(failed).iter().all(|count| *count == 0.0));
 }
 
-/// Sends this head and then a body without end, until the client hangs up.
-async fn endless(mut client: TcpStream, head: &'static str) {
-    let mut request = [0; 4_096];
-    let _ = client.read(&mut request).await;
-    let mut sent = client.write_all(head.as_bytes()).await;
-    // A chunk of 64 KiB, which is part of a body with a length as well.
-    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
-    while sent.is_ok() {
-        sent = client.write_all(&chunk).await;
-    }
-}
-
 #[tokio::test]
 async fn body_without_end_is_cut_and_counted_as_parse_error() {
     for head in [
@@ -73,15 +59,9 @@ async fn body_without_end_is_cut_and_counted_as_parse_error() {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1073741824\r\n\r\n",
         "HTTP/1.1 500 Oops\r\ncontent-type: application/json\r\ncontent-length: 1073741824\r\n\r\n",
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let service = tokio::spawn(async move {
-            loop {
-                let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(endless(client, head));
-            }
-        });
-        let target = target_in("us-west-2", &url, "main", &["images: ['*']"]);
+        let service = Endless::start(head).await;
+        let url = &service.url;
+        let target = target_in("us-west-2", url, "main", &["images: ['*']"]);
         let exporter = start(&config(&[target])).await;
         let cut = "imagebuilder_exporter_api_requests_total{\
                    operation=\"ListImageBuildVersions\",result=\"parse_error\"}";
@@ -101,6 +81,5 @@ async fn body_without_end_is_cut_and_counted_as_parse_error() {
                     .any(|line| has(&failed, line) || has(&down, line))
             })
             .await;
-        service.abort();
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct FaultScript {
     pub(crate) operation: Option<String>,
     pub(crate) id: Option<String>,
     pub(crate) region: Option<String>,
+    pub(crate) access_key: Option<String>,
     /// Real time since the simulator's start.
     pub(crate) from: Span,
     #[serde(rename = "for")]
@@ -60,6 +61,7 @@ impl FaultScript {
         let fault = Fault::on(&glob(&self.operation), self.effect()?)?
             .id(&glob(&self.id))?
             .region(&glob(&self.region))?
+            .access_key(&glob(&self.access_key))?
             .window(real(self.from)?, self.length.map(real).transpose()?)
             .probability(probability)
             .latency(real(self.latency.unwrap_or_default())?);

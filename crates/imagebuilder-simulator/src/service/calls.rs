@@ -23,6 +23,8 @@ pub struct LoggedCall {
     pub id: String,
     /// The region that the request was signed for.
     pub region: String,
+    /// The access key that signed the request.
+    pub access_key: String,
     /// When the call came, by the service's clock.
     pub at: Timestamp,
 }

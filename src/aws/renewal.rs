@@ -1,0 +1,174 @@
+//! Builds the client of one target and region, and builds it again when its credentials are refused.
+//!
+//! The SDK reads the shared configuration files once for a client, and keeps credentials without an
+//! expiration for ever. So only a new client uses keys that were rotated in these files. The module
+//! decides when to build; its caller says what.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+
+use super::threads;
+use crate::api::{ApiError, ErrorKind};
+use crate::clock::Clock;
+
+/// The shortest time between two renewals of a client whose credentials are refused.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Counts loads of credentials that have not ended, of all clients of one target and region. Each may
+/// block a thread, or a later call uses its result.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Loads(Arc<AtomicUsize>);
+
+/// A load that counts as long as the value lives.
+pub(super) struct Load(Loads);
+
+impl Loads {
+    pub(super) fn begin(&self) -> Load {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Load(self.clone())
+    }
+
+    fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A client that is being built; `None` if the present one is up to date.
+pub(super) type Building<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
+
+/// Builds a client. It gets the present client if that may stay.
+type Build<T> = dyn Fn(&Arc<Renewal<T>>, Option<T>) -> Building<T> + Send + Sync;
+
+/// See the module.
+pub(super) struct Renewal<T> {
+    build: Box<Build<T>>,
+    built: watch::Sender<Option<T>>,
+    pub(super) loads: Loads,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the last renewal began.
+    renewed: Option<Instant>,
+    is_building: bool,
+    /// The credentials of the present client were refused, or could not be loaded.
+    is_refused: bool,
+}
+
+impl<T: Clone + Send + Sync + 'static> Renewal<T> {
+    /// Starts to build the first client.
+    pub(super) fn start(
+        build: impl Fn(&Arc<Self>, Option<T>) -> Building<T> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let renewal = Arc::new(Self {
+            build: Box::new(build),
+            built: watch::Sender::new(None),
+            loads: Loads::default(),
+            state: Mutex::default(),
+        });
+        renewal.build(None);
+        renewal
+    }
+
+    /// The present client; `None` until the first one is built.
+    pub(super) fn built(&self) -> watch::Receiver<Option<T>> {
+        self.built.subscribe()
+    }
+
+    /// Returns whether this is the first build.
+    pub(super) fn is_first(&self) -> bool {
+        self.built.borrow().is_none()
+    }
+
+    /// Records the error of a call. Builds the client again if its credentials were refused, at most
+    /// once in [`RENEWAL_INTERVAL`].
+    pub(super) fn failed(self: &Arc<Self>, error: &ApiError) {
+        if !error.caller_refused && error.kind != ErrorKind::Credentials {
+            return;
+        }
+        let is_due = {
+            let mut state = self.state();
+            state.is_refused = true;
+            { state.renewed }.is_none_or(|renewed| renewed.elapsed() >= RENEWAL_INTERVAL)
+        };
+        if is_due {
+            self.renew();
+        }
+    }
+
+    /// Builds the client again if its credentials were refused, or if what it was built from has
+    /// changed. A load or a build that has not ended may never end: no second one joins it.
+    pub(super) fn renew(self: &Arc<Self>) {
+        let (is_building, is_refused) = {
+            let state = self.state();
+            (state.is_building, state.is_refused)
+        };
+        if is_building || self.loads.any() {
+            return;
+        }
+        let present = self.built.borrow().clone();
+        self.build(present.filter(|_| !is_refused));
+    }
+
+    /// Builds the client on a thread of its own, because a file system may never respond.
+    fn build(self: &Arc<Self>, present: Option<T>) {
+        *self.state() = State {
+            renewed: (!self.is_first()).then(|| Clock::System.now().instant),
+            is_building: true,
+            is_refused: false,
+        };
+        let ended = Ended(Arc::downgrade(self));
+        let building = (self.build)(self, present);
+        let (renewal, runtime) = (self.clone(), Handle::current());
+        threads::start("aws-client", move || {
+            let _ended = ended;
+            // The first build has logged what the SDK ignores in the files.
+            let client = match renewal.is_first() {
+                true => runtime.block_on(building),
+                false => runtime.block_on(building.with_subscriber(NoSubscriber::default())),
+            };
+            if let Some(client) = client {
+                renewal.built.send_replace(Some(client));
+            }
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Marks the end of a build, however it ends.
+struct Ended<T>(Weak<Renewal<T>>);
+
+impl<T> Drop for Ended<T> {
+    fn drop(&mut self) {
+        if let Some(renewal) = self.0.upgrade() {
+            let state = renewal.state.lock();
+            state.unwrap_or_else(PoisonError::into_inner).is_building = false;
+        }
+    }
+}
+
+impl<T> fmt::Debug for Renewal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renewal").finish_non_exhaustive()
+    }
+}
