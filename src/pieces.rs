@@ -4,8 +4,10 @@
 //! deflate stream, and their CRC-32 values combine to that of the whole text. [`Pieces`] are those of
 //! a chunk of records: `snapshot` stores them with the chunk, and `exposition` fills them.
 
+mod codes;
 mod compressor;
 mod kept;
+mod lines;
 mod member;
 
 pub use compressor::{Compressor, CompressorPool};

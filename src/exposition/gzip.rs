@@ -75,7 +75,11 @@ impl Work<'_> {
     fn make<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>) -> Piece {
         let text = &mut self.text.bytes;
         chunk.write(&mut 0, text, usize::MAX);
-        let piece = Piece::new(text, &mut self.compressor);
+        let make = match chunk.chunk.is_moving() {
+            true => Piece::of_lines,
+            false => Piece::new,
+        };
+        let piece = make(text, &mut self.compressor);
         self.compressed += text.len();
         self.gzip.made += 1;
         text.clear();

@@ -24,9 +24,21 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// Compresses a text that will stay as it is.
     pub fn new(text: &[u8], compressor: &mut Compressor) -> Self {
         let mut deflated = Vec::with_capacity(text.len() / 8);
         compressor.compress(text, &mut deflated);
+        Self::of(text, deflated)
+    }
+
+    /// Compresses a text that will soon change.
+    pub fn of_lines(text: &[u8], compressor: &mut Compressor) -> Self {
+        let mut deflated = Vec::with_capacity(text.len() / 8);
+        compressor.compress_lines(text, &mut deflated);
+        Self::of(text, deflated)
+    }
+
+    fn of(text: &[u8], deflated: Vec<u8>) -> Self {
         Self {
             deflated: deflated.into(),
             crc: crc32(0, text),
