@@ -10,6 +10,7 @@ mod credential_process;
 mod credentials;
 mod date;
 mod error;
+mod names;
 mod processes;
 mod profiles;
 mod proxy;
@@ -25,6 +26,8 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use client::{BuiltClient, ClientSettings, Settings};
+pub use names::Lookup;
+use names::Names;
 pub use processes::end_credential_processes;
 pub use proxy::BadProxy;
 use renewal::Renewal;
@@ -48,7 +51,7 @@ pub struct Aws(Settings);
 impl Default for Aws {
     fn default() -> Self {
         Self(Settings {
-            http_client: proxy::client(None),
+            http_client: proxy::client(None, Names::default()),
             credentials: None,
             endpoint_url: None,
             secrets: Secrets::default(),
@@ -60,8 +63,9 @@ impl Aws {
     /// Returns the settings of the environment: calls over HTTPS go through the proxy that
     /// `HTTPS_PROXY` and `NO_PROXY` select, if any.
     pub fn of_environment(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadProxy> {
+        let proxy = proxy::from_environment(environment)?;
         Ok(Self(Settings {
-            http_client: proxy::client(proxy::from_environment(environment)?),
+            http_client: proxy::client(proxy, Names::default()),
             secrets: Secrets::of_environment(environment),
             ..Self::default().0
         }))
@@ -76,6 +80,14 @@ impl Aws {
             credentials: Some(SharedCredentialsProvider::new(credentials)),
             endpoint_url: Some(url),
             ..Self::default().0
+        })
+    }
+
+    /// Returns the same settings with another way to look up names, and without a proxy.
+    pub fn with_lookup(self, lookup: Arc<Lookup>) -> Self {
+        Self(Settings {
+            http_client: proxy::client(None, Names::new(lookup)),
+            ..self.0
         })
     }
 

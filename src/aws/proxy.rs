@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use hyper::Uri;
 
 use super::body;
+use super::names::Names;
 
 /// Variables that the AWS CLI and most programs read; the first that is set counts.
 pub(super) const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
@@ -79,7 +80,7 @@ fn config(proxy: &str) -> Option<ProxyConfig> {
 }
 
 /// Returns the HTTP client for all calls.
-pub(super) fn client(proxy: Option<ProxyConfig>) -> SharedHttpClient {
+pub(super) fn client(proxy: Option<ProxyConfig>, names: Names) -> SharedHttpClient {
     body::checked(
         Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector =
@@ -89,7 +90,7 @@ pub(super) fn client(proxy: Option<ProxyConfig>) -> SharedHttpClient {
             if let Some(components) = components {
                 connector.set_sleep_impl(components.sleep_impl());
             }
-            connector.build()
+            connector.build_with_resolver(names.clone())
         }),
     )
 }

@@ -32,6 +32,7 @@ mod lifecycle;
 mod lists;
 mod logs;
 mod metrics;
+mod names;
 mod oracle;
 mod process;
 mod ready;
