@@ -20,6 +20,7 @@ mod effective;
 mod endpoint;
 mod field;
 mod files;
+mod indicator;
 mod keys;
 mod labels;
 mod limits;

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::problem::unreadable;
 use crate::clock::Clock;
 
-/// Most bytes of a configuration file: more than a million listed steps.
+/// Most bytes of a configuration file.
 const MAX_FILE: u64 = 64 << 20;
 /// Most time until a pipe is written completely and closed. Shells write `<(...)` at once.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 //! reads the pairs with another character in place of their backslashes, which moves nothing.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use saphyr_parser::ScalarStyle;
 
@@ -13,18 +14,18 @@ pub(super) const PAIR: usize = 12;
 /// A text without escaped surrogate pairs.
 pub(super) struct Masked<'t> {
     pub text: Cow<'t, str>,
-    /// Replaces the backslashes of pairs.
-    mask: char,
+    /// Replaces the backslashes of pairs; `None` if the text has every private character.
+    mask: Option<char>,
 }
 
 impl<'t> Masked<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let mut private = '\u{f0000}'..='\u{ffffd}';
-        let mask = private.find(|mask| !text.contains(*mask));
+        let mask = unused(text);
         let mut masked = Self {
             text: text.into(),
-            mask: mask.unwrap_or('\u{f0000}'),
+            mask,
         };
+        let Some(mask) = mask else { return masked };
         let pairs = text.match_indices("\\u").map(|(at, _)| at);
         // After an odd number of backslashes, the next one is a character.
         let is_escape = |at: &usize| {
@@ -37,7 +38,7 @@ impl<'t> Masked<'t> {
             if at >= copied && pair(&text[at..]).is_some() {
                 copy += &text[copied..at];
                 copied = at + PAIR;
-                copy += &text[at..copied].replace('\\', masked.mask.encode_utf8(&mut [0; 4]));
+                copy += &text[at..copied].replace('\\', mask.encode_utf8(&mut [0; 4]));
             }
         }
         if copied > 0 {
@@ -48,10 +49,10 @@ impl<'t> Masked<'t> {
 
     /// Returns the text of a scalar, with the characters of its pairs if it has escapes.
     pub(super) fn unmasked<'s>(&self, scalar: &'s str, style: ScalarStyle) -> Cow<'s, str> {
-        if !scalar.contains(self.mask) {
+        let Some(mask) = self.mask.filter(|mask| scalar.contains(*mask)) else {
             return scalar.into();
-        }
-        let masked = scalar.replace(self.mask, "\\");
+        };
+        let masked = scalar.replace(mask, "\\");
         if style != ScalarStyle::DoubleQuoted {
             return masked.into();
         }
@@ -59,7 +60,7 @@ impl<'t> Masked<'t> {
         let mut rest = scalar;
         while let Some(c) = rest.chars().next() {
             let escaped: String = rest.chars().take(PAIR).collect();
-            match pair(&escaped.replace(self.mask, "\\")).filter(|_| c == self.mask) {
+            match pair(&escaped.replace(mask, "\\")).filter(|_| c == mask) {
                 Some(character) => {
                     text.push(character);
                     rest = &rest[escaped.len()..];
@@ -72,6 +73,14 @@ impl<'t> Masked<'t> {
         }
         text.into()
     }
+}
+
+/// Returns a private character that the text does not have. The text is read once: it may have many of
+/// them.
+fn unused(text: &str) -> Option<char> {
+    let mut private = '\u{f0000}'..='\u{ffffd}';
+    let used: HashSet<char> = text.chars().filter(|c| private.contains(c)).collect();
+    private.find(|c| !used.contains(c))
 }
 
 /// Returns the character of an escaped pair at the beginning of the text.
@@ -126,6 +135,18 @@ mod tests {
             );
             assert_eq!(decoded(text, ScalarStyle::Plain), text);
         }
+    }
+
+    #[test]
+    fn text_with_many_private_characters_is_read_once_and_stays() {
+        let private: String = ('\u{f0000}'..='\u{ffffc}').collect();
+        let pair = r"\ud83d\ude80";
+        let text = private.repeat(100) + pair;
+        let read = decoded(&text, ScalarStyle::DoubleQuoted);
+        assert!(read.ends_with('🚀') && read.len() == text.len() - pair.len() + 4);
+        // None is left to replace a backslash.
+        let text = private + "\u{ffffd}" + pair;
+        assert_eq!(decoded(&text, ScalarStyle::DoubleQuoted), text);
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
+use super::indicator;
 use super::node::{Node, Position, Value};
 use super::surrogates::Masked;
 use super::syntax::{self, Opened, SyntaxFault};
@@ -12,8 +13,8 @@ use super::syntax::{self, Opened, SyntaxFault};
 const CORE_SCHEMA: &str = "tag:yaml.org,2002:";
 /// Deeper nesting is refused, so that code may walk the tree by recursion. The keys need seven levels.
 const DEEPEST: usize = 64;
-/// How many times more nodes there may be after aliases are replaced.
-const MOST_REPETITION: usize = 100;
+/// Most nodes of a file, with aliases replaced by what they repeat. One takes up to 700 bytes.
+const MOST_NODES: usize = 500_000;
 
 /// What a text holds.
 #[derive(Debug)]
@@ -28,10 +29,10 @@ impl Tree {
     pub(super) fn read(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut builder = Builder::default();
-        let fault = match syntax::control_character(text) {
-            Some(fault) => Some(fault),
-            None => builder.read(text).err(),
-        };
+        let fault = syntax::control_character(text);
+        // Before the parser reads the text: it keeps all of a list in brackets until its end.
+        let fault = fault.or_else(|| indicator::at(text, MOST_NODES).map(too_many));
+        let fault = fault.or_else(|| builder.read(text).err());
         let empty = || Node {
             at: Position::START,
             value: Value::Null,
@@ -68,8 +69,8 @@ struct Builder {
     anchors: HashMap<usize, (Value, Extent)>,
     /// The first document, once it is read.
     root: Option<Node>,
-    /// Nodes as written.
-    written: usize,
+    /// How many nodes there are, with aliases replaced.
+    nodes: usize,
 }
 
 impl Builder {
@@ -98,15 +99,16 @@ impl Builder {
                     }
                     self.open(opened, at, anchor, own_tag(tag.as_deref()));
                 }
-                Event::SequenceEnd | Event::MappingEnd => self.close(),
+                Event::SequenceEnd | Event::MappingEnd => self.close()?,
                 Event::Scalar(text, style, anchor, tag) => {
                     let at = self.key().filter(|_| span.is_empty()).unwrap_or(at);
                     let value = scalar(&masked.unmasked(&text, style), style, tag.as_deref());
-                    self.add(at, value, anchor, Extent { depth: 0, nodes: 1 });
+                    self.add(at, value, anchor, Extent { depth: 0, nodes: 1 })?;
                 }
                 Event::Alias(anchor) => match self.anchors.get(&anchor) {
                     Some((value, extent)) if self.open.len() + extent.depth <= DEEPEST + 1 => {
-                        self.add(at, value.clone(), 0, *extent);
+                        let (value, extent) = (value.clone(), *extent);
+                        self.add(at, value, 0, extent)?;
                     }
                     // An incomplete one would contain itself.
                     _ => return Err(too_deep(at)),
@@ -129,8 +131,10 @@ impl Builder {
         });
     }
 
-    fn close(&mut self) {
-        let Some(open) = self.open.pop() else { return };
+    fn close(&mut self) -> Result<(), SyntaxFault> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
         let value = match open.tag {
             Some(tag) => Value::Tagged(tag),
             None if open.opened.mapping => Value::Mapping(pairs(open.nodes)),
@@ -140,12 +144,23 @@ impl Builder {
             depth: open.extent.depth + 1,
             nodes: open.extent.nodes.saturating_add(1),
         };
-        self.add(open.at, value, open.anchor, extent);
+        // The nodes in it were counted before.
+        self.nodes -= open.extent.nodes;
+        self.add(open.at, value, open.anchor, extent)
     }
 
     /// Adds a node to what is open.
-    fn add(&mut self, at: Position, value: Value, anchor: usize, extent: Extent) {
-        self.written += 1;
+    fn add(
+        &mut self,
+        at: Position,
+        value: Value,
+        anchor: usize,
+        extent: Extent,
+    ) -> Result<(), SyntaxFault> {
+        self.nodes = self.nodes.saturating_add(extent.nodes);
+        if self.nodes > MOST_NODES {
+            return Err(too_many(at));
+        }
         if anchor > 0 {
             self.anchors.insert(anchor, (value.clone(), extent));
         }
@@ -154,6 +169,7 @@ impl Builder {
             open.extent.nodes = open.extent.nodes.saturating_add(extent.nodes);
             open.nodes.push(Node { at, value });
         }
+        Ok(())
     }
 
     fn end_document(&mut self) -> Result<(), SyntaxFault> {
@@ -163,10 +179,6 @@ impl Builder {
         if self.root.is_some() {
             let message = "a second document begins here; write only one document";
             return Err(SyntaxFault::new(document.at, message));
-        }
-        if document.extent.nodes > self.written.saturating_mul(MOST_REPETITION) {
-            let message = "aliases (*name) repeat too much of the file; write the values instead";
-            return Err(SyntaxFault::new(Position::START, message));
         }
         self.root = document.nodes.into_iter().next();
         Ok(())
@@ -185,6 +197,13 @@ fn position(marker: &Marker) -> Position {
         line: marker.line().max(1),
         column: marker.col() + 1,
     }
+}
+
+fn too_many(at: Position) -> SyntaxFault {
+    let message = format!(
+        "the file has more than {MOST_NODES} values up to here, with those that aliases (*name) repeat; select pipelines or images in place of single steps, or remove aliases"
+    );
+    SyntaxFault::new(at, message)
 }
 
 fn too_deep(at: Position) -> SyntaxFault {

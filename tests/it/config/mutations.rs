@@ -1,8 +1,15 @@
 //! Whatever a text holds, it is read or refused, and what is told of it has a place.
 
+use std::process::Command;
+
+use imagebuilder_exporter::config::Problem;
 use proptest::prelude::*;
 
 use super::{lines, read};
+use crate::process::Files;
+
+const TOO_MANY: &str = "the file has more than 500000 values up to here, with those that aliases \
+    (*name) repeat; select pipelines or images in place of single steps, or remove aliases";
 
 /// A change to a text: what stands at a place is cut, doubled or replaced by something YAML minds.
 fn mutated(text: &str, changes: &[(usize, usize, u8)]) -> String {
@@ -90,8 +97,38 @@ fn aliases_that_multiply_are_refused() {
         text += &format!("a{n}: &a{n} [{list}]\n");
     }
     let problems = read(&text).unwrap_err();
-    assert_eq!(
-        lines(&problems),
-        "file.yaml:1:1: aliases (*name) repeat too much of the file; write the values instead\n"
-    );
+    assert_eq!(lines(&problems), format!("file.yaml:6:25: {TOO_MANY}\n"));
+}
+
+#[test]
+fn file_with_too_many_values_is_refused_at_the_first_of_them() {
+    let list = |count: usize| format!("[{}]", "a,".repeat(count));
+    let least = |problems: Vec<Problem>| lines(&problems[..1]);
+    // The list itself is a value too.
+    let problems = read(&list(499_999)).unwrap_err();
+    assert!(least(problems).starts_with("file.yaml:1:1: the file must be a mapping"));
+    for (text, place) in [
+        (list(30_000_000), "1:1000001"),
+        (list(500_000), "1:1000001"),
+        ("- a\n".repeat(500_000), "1:1"),
+        ("- a\n".repeat(500_001), "500001:1"),
+        ("a: b\n".repeat(250_001), "250001:1"),
+    ] {
+        let problems = read(&text).unwrap_err();
+        assert_eq!(least(problems), format!("file.yaml:{place}: {TOO_MANY}\n"));
+    }
+}
+
+/// The parser would need gigabytes for it.
+#[test]
+fn long_list_in_brackets_is_refused_within_little_memory() {
+    let files = Files::new();
+    let file = files.write("list.yaml", &format!("[{}]", "a,".repeat(30 << 20)));
+    let limited = "ulimit -v 1000000 && exec \"$0\" check-config \"$1\"";
+    let program = env!("CARGO_BIN_EXE_imagebuilder_exporter");
+    let command = [limited, program, file.to_str().unwrap()];
+    let checked = Command::new("sh").arg("-c").args(command).output().unwrap();
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.contains(TOO_MANY), "{said}");
+    assert_eq!(checked.status.code(), Some(1));
 }
