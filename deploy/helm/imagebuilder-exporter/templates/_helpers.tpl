@@ -47,6 +47,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- max (int .Values.shards) (int .Values.replicaCount) -}}
 {{- end }}
 
+{{/* Scheme of the exporter's port. */}}
+{{- define "imagebuilder-exporter.scheme" -}}
+{{- default (empty .Values.web.configExistingSecretName | ternary "http" "https") .Values.web.scheme -}}
+{{- end }}
+
+{{/* A probe with the scheme of the exporter's port. Takes the root and the probe. */}}
+{{- define "imagebuilder-exporter.probe" -}}
+{{- $probe := index . 1 | deepCopy -}}
+{{- if and $probe.httpGet (eq (include "imagebuilder-exporter.scheme" (index . 0)) "https") -}}
+{{- $_ := set $probe "httpGet" (merge $probe.httpGet (dict "scheme" "HTTPS")) -}}
+{{- end -}}
+{{- toYaml $probe -}}
+{{- end }}
+
 {{/* "true" if an object of the Prometheus Operator is created. Takes the root and the value `enabled`. */}}
 {{- define "imagebuilder-exporter.monitored" -}}
 {{- $root := index . 0 -}}
@@ -73,6 +87,11 @@ volumes:
     configMap:
       name: {{ default (include "imagebuilder-exporter.fullname" .) .Values.configExistingConfigMapName }}
     {{- end }}
+  {{- with .Values.web.configExistingSecretName }}
+  - name: web
+    secret:
+      secretName: {{ . }}
+  {{- end }}
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -101,6 +120,11 @@ volumeMounts:
   - name: config
     mountPath: /etc/imagebuilder_exporter
     readOnly: true
+  {{- if .Values.web.configExistingSecretName }}
+  - name: web
+    mountPath: /etc/imagebuilder_exporter_web
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
