@@ -4,6 +4,7 @@
 //! [`Exporter`] provides the data. `app` binds the sockets ([`bind`]) and signals the stop.
 
 mod accept;
+mod batch;
 mod body;
 mod connections;
 mod exporter;

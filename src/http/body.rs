@@ -12,6 +12,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use hyper::body::{Frame, SizeHint};
 
+use super::batch::Batch;
 use super::connections::Request;
 use crate::exposition::{FRAME_SIZE, Frames, Next};
 
@@ -22,7 +23,45 @@ pub(super) enum Body {
     /// Sent with its length.
     Packed(Packed),
     /// Sent in chunks until the last frame.
-    Scrape(Box<Frames>),
+    Scrape(Box<Scraped>),
+}
+
+/// The frames of a scrape, which are sent in batches.
+#[derive(Debug)]
+pub(super) struct Scraped {
+    frames: Frames,
+    /// The frames that wait to be sent with others.
+    batch: Batch,
+    has_begun: bool,
+}
+
+impl Scraped {
+    pub(super) fn new(frames: Frames) -> Self {
+        Self {
+            frames,
+            batch: Batch::default(),
+            has_begun: false,
+        }
+    }
+
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+        // The first frame is sent at once.
+        while !self.batch.is_full() && (self.has_begun || self.batch.is_empty()) {
+            match self.frames.advance() {
+                Next::Frame(bytes) => self.batch.push(bytes),
+                Next::End => break,
+                // Compression takes long for little output: let other tasks run, and the
+                // connection send its buffer.
+                Next::Working => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.has_begun = true;
+        let batch = std::mem::take(&mut self.batch);
+        Poll::Ready((!batch.is_empty()).then_some(batch))
+    }
 }
 
 /// A text that is decompressed while it is sent.
@@ -58,13 +97,13 @@ impl<T: Into<Bytes>> From<T> for Body {
 }
 
 impl hyper::body::Body for Body {
-    type Data = Bytes;
+    type Data = Batch;
     type Error = Infallible;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Batch>, Infallible>>> {
         let this = self.get_mut();
         if this.is_end_stream() {
             return Poll::Ready(None);
@@ -72,18 +111,12 @@ impl hyper::body::Body for Body {
         let piece = match this {
             Self::Text(text) => text.split_to(text.len().min(FRAME_SIZE)),
             Self::Packed(packed) => packed.next(),
-            Self::Scrape(frames) => match frames.advance() {
-                Next::Frame(bytes) => bytes,
-                Next::End => return Poll::Ready(None),
-                // Compression takes long for little output: let other tasks run, and the
-                // connection send its buffer.
-                Next::Working => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-            },
+            Self::Scrape(scraped) => {
+                let batch = scraped.poll_batch(cx);
+                return batch.map(|batch| batch.map(|batch| Ok(Frame::data(batch))));
+            }
         };
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -121,13 +154,13 @@ impl Sending {
 }
 
 impl hyper::body::Body for Sending {
-    type Data = Bytes;
+    type Data = Batch;
     type Error = Infallible;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Batch>, Infallible>>> {
         Pin::new(&mut self.get_mut().body).poll_frame(cx)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::{Request, Response, StatusCode};
 
-use super::body::Body;
+use super::body::{Body, Scraped};
 use super::connections::Request as InProgress;
 use super::exporter::Exporter;
 use super::negotiation;
@@ -119,7 +119,7 @@ impl<E: Exporter> Routes<E> {
         let encoding = negotiation::encoding(request.headers());
         let exposition = Exposition::new(self.exporter.scrape(), format);
         let frames = Frames::new(exposition, encoding, self.frames.clone());
-        let mut response = Response::new(Body::Scrape(Box::new(frames)));
+        let mut response = Response::new(Body::Scrape(Box::new(Scraped::new(frames))));
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
