@@ -25,8 +25,8 @@ mod docs;
 #[cfg(test)]
 mod tests;
 
-pub use buffers::{FRAME_SIZE, FramePool};
-pub use frames::{Encoding, Frames, Next};
+pub use buffers::{FRAME_SIZE, FramePool, Next};
+pub use frames::{Encoding, Frames};
 pub use render::Exposition;
 pub use scrape::{Scrape, ScrapeSource};
 pub use text::Format;

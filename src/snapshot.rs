@@ -7,6 +7,7 @@
 mod chunk;
 mod chunks;
 mod execution;
+mod group;
 mod image;
 mod known;
 mod pipeline;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 pub use chunk::{Chunk, Record};
 pub use chunks::Chunks;
 pub use execution::{StepResults, WorkflowObservation, WorkflowRecord};
+pub use group::Group;
 pub use image::{AvailableBuild, FailureRecord, ImageName, ImageNameRecord, ImageRecord};
 pub use pipeline::PipelineRecord;
 pub use selector::{SelectorKind, SelectorRecord};

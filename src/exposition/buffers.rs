@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::pieces::CompressorPool;
+use super::text::Format;
+use crate::pieces::{CompressorPool, Pieces};
 
 /// Size in bytes from which on a frame is sent.
 pub const FRAME_SIZE: usize = 64 * 1024;
@@ -19,11 +20,23 @@ const SLACK: usize = 8 * 1024;
 /// Maximum number of idle frames, as many as one scrape uses at once.
 const KEPT: usize = 8;
 
-/// Buffers and compressors that are not in use.
+/// The result of one bounded piece of work.
+#[derive(Debug)]
+pub enum Next {
+    /// A frame that is not empty.
+    Frame(Bytes),
+    /// Text was compressed, and the frame is not full yet.
+    Working,
+    End,
+}
+
+/// What scrapes share: buffers and compressors that are not in use, and the comments of the families.
 #[derive(Default)]
 pub struct FramePool {
     idle: Mutex<Vec<Vec<u8>>>,
     pub(super) compressors: CompressorPool,
+    text_comments: Pieces,
+    open_metrics_comments: Pieces,
 }
 
 impl FramePool {
@@ -36,6 +49,13 @@ impl FramePool {
         Frame {
             bytes: idle.unwrap_or_else(|| Vec::with_capacity(FRAME_SIZE + SLACK)),
             pool: self.clone(),
+        }
+    }
+
+    pub(super) fn comments(&self, format: Format) -> &Pieces {
+        match format {
+            Format::Text => &self.text_comments,
+            Format::OpenMetrics => &self.open_metrics_comments,
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::buffers::{FRAME_SIZE, FramePool};
+use super::buffers::{FRAME_SIZE, FramePool, Next};
 use super::gzip::Gzip;
 use super::render::Exposition;
 
@@ -25,25 +23,15 @@ pub struct Frames {
 #[derive(Debug)]
 enum Encoder {
     Plain,
-    Gzip(Gzip),
+    Gzip(Box<Gzip>),
     Ended,
-}
-
-/// The result of one bounded piece of work.
-#[derive(Debug)]
-pub enum Next {
-    /// A frame that is not empty.
-    Frame(Bytes),
-    /// Text was compressed, and the frame is not full yet.
-    Working,
-    End,
 }
 
 impl Frames {
     pub fn new(exposition: Exposition, encoding: Encoding, pool: Arc<FramePool>) -> Self {
         let encoder = match encoding {
             Encoding::Identity => Encoder::Plain,
-            Encoding::Gzip => Encoder::Gzip(Gzip::new(pool.clone())),
+            Encoding::Gzip => Encoder::Gzip(Box::new(Gzip::new(pool.clone()))),
         };
         Self {
             exposition,
@@ -65,18 +53,7 @@ impl Frames {
                 }
                 Next::Frame(frame.into_bytes())
             }
-            Encoder::Gzip(gzip) => {
-                let ended = gzip.advance(&mut self.exposition);
-                let full = gzip.out.bytes.len() >= FRAME_SIZE;
-                if !ended && !full {
-                    return Next::Working;
-                }
-                let frame = std::mem::replace(&mut gzip.out, self.pool.take());
-                if ended {
-                    self.encoder = Encoder::Ended;
-                }
-                Next::Frame(frame.into_bytes())
-            }
+            Encoder::Gzip(gzip) => gzip.next(&mut self.exposition),
             Encoder::Ended => Next::End,
         }
     }

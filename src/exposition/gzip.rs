@@ -2,19 +2,33 @@
 
 use std::sync::Arc;
 
-use super::buffers::{FRAME_SIZE, Frame, FramePool};
+use bytes::Bytes;
+
+use super::buffers::{FRAME_SIZE, Frame, FramePool, Next};
 use super::render::Exposition;
-use super::series::{ChunkSeries, RecordSeries};
+use super::series::{ChunkSeries, GroupSeries, RecordSeries};
 use super::sink::Sink;
+use super::text::{self, Format};
+use crate::family::Family;
 use crate::pieces::{Compressor, Member, Piece, Stamp};
+
+/// Size in bytes from which on bytes are not copied to be sent together with others.
+const LARGE: usize = 4 * 1024;
+
+/// How many times faster lines are compressed quickly than well, at least.
+const QUICKER: usize = 4;
 
 /// A gzip member on its way.
 #[derive(Debug)]
 pub(super) struct Gzip {
     member: Member,
-    /// The compressed bytes. The caller replaces a full frame by an empty one.
-    pub out: Frame,
     pool: Arc<FramePool>,
+    /// The compressed bytes that are not sent yet.
+    out: Frame,
+    /// A joined piece to be sent after them.
+    joined: Option<Bytes>,
+    stamp: Stamp,
+    has_ended: bool,
     /// The number of pieces that were made.
     pub made: usize,
 }
@@ -24,20 +38,36 @@ impl Gzip {
         let mut out = pool.take();
         Self {
             member: Member::begin(&mut out.bytes),
-            out,
             pool,
+            out,
+            joined: None,
+            stamp: Stamp::default(),
+            has_ended: false,
             made: 0,
         }
     }
 
-    /// Fills the frame, and compresses at most about [`FRAME_SIZE`] bytes of text or one piece for it.
-    /// Returns `true` once the member is complete.
-    pub(super) fn advance(&mut self, exposition: &mut Exposition) -> bool {
+    /// Fills a frame, and compresses for as long as [`FRAME_SIZE`] bytes of text or one piece take.
+    pub(super) fn next(&mut self, exposition: &mut Exposition) -> Next {
+        if let Some(joined) = self.joined.take() {
+            return Next::Frame(joined);
+        }
+        if self.has_ended {
+            return Next::End;
+        }
+        self.fill(exposition);
+        let is_full = self.out.bytes.len() >= FRAME_SIZE;
+        if is_full || self.has_ended || self.joined.is_some() && !self.out.bytes.is_empty() {
+            return Next::Frame(self.take_out());
+        }
+        self.joined.take().map_or(Next::Working, Next::Frame)
+    }
+
+    fn fill(&mut self, exposition: &mut Exposition) {
         let pool = self.pool.clone();
         let mut work = Work {
             text: pool.take(),
             compressor: pool.compressors.take(),
-            stamp: Stamp::default(),
             compressed: 0,
             gzip: self,
         };
@@ -45,21 +75,34 @@ impl Gzip {
         work.compress_text();
         pool.compressors.put_back(work.compressor);
         if !more {
+            self.has_ended = true;
             self.member.end(&mut self.out.bytes);
         }
-        !more
+    }
+
+    /// Takes the bytes to be sent. A frame for few bytes would be as much memory as for many.
+    fn take_out(&mut self) -> Bytes {
+        if self.out.bytes.len() >= LARGE {
+            return std::mem::replace(&mut self.out, self.pool.take()).into_bytes();
+        }
+        let bytes = Bytes::copy_from_slice(&self.out.bytes);
+        self.out.bytes.clear();
+        bytes
+    }
+
+    fn join(&mut self, piece: &Piece) {
+        self.member.join(piece, &mut self.out.bytes);
     }
 }
 
-/// What one call to [`Gzip::advance`] uses, so that a scrape that waits for its client holds none of it.
+/// What one call to [`Gzip::fill`] uses, so that a scrape that waits for its client holds none of it.
 #[derive(Debug)]
 struct Work<'a> {
     gzip: &'a mut Gzip,
     /// Text to compress.
     text: Frame,
     compressor: Compressor,
-    stamp: Stamp,
-    /// Size of the text that has been compressed, in bytes.
+    /// Size of the text that has been compressed, in bytes. Text that is compressed quickly counts less.
     compressed: usize,
 }
 
@@ -68,22 +111,22 @@ impl Work<'_> {
     fn compress_text(&mut self) {
         let (text, out) = (&mut self.text.bytes, &mut self.gzip.out.bytes);
         self.gzip.member.text(text, &mut self.compressor, out);
-        self.compressed += text.len();
+        self.compressed += text.len() / QUICKER;
         text.clear();
     }
 
-    fn make<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>) -> Piece {
+    fn make<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, piece: &mut Piece) {
         let text = &mut self.text.bytes;
         chunk.write(&mut 0, text, usize::MAX);
-        let make = match chunk.chunk.is_moving() {
-            true => Piece::of_lines,
-            false => Piece::new,
-        };
-        let piece = make(text, &mut self.compressor);
-        self.compressed += text.len();
+        if chunk.chunk.is_moving() {
+            piece.make_quickly(text, &mut self.compressor);
+            self.compressed += text.len() / QUICKER;
+        } else {
+            piece.make(text, &mut self.compressor);
+            self.compressed += text.len();
+        }
         self.gzip.made += 1;
         text.clear();
-        piece
     }
 }
 
@@ -91,10 +134,56 @@ impl Sink for Work<'_> {
     fn is_full(&self) -> bool {
         self.compressed + self.text.bytes.len() >= FRAME_SIZE
             || self.gzip.out.bytes.len() >= FRAME_SIZE
+            || self.gzip.joined.is_some()
     }
 
     fn text(&mut self) -> &mut Vec<u8> {
         &mut self.text.bytes
+    }
+
+    fn comments(&mut self, number: usize, family: &Family, format: Format) {
+        self.compress_text();
+        let pool = self.gzip.pool.clone();
+        let mut kept = pool.comments(format).lock();
+        let stamp = Stamp::default();
+        if kept.get(number, &stamp).is_none() {
+            text::comments(&mut self.text.bytes, family, format);
+            let piece = kept.make(number, &stamp);
+            piece.make(&self.text.bytes, &mut self.compressor);
+            self.text.bytes.clear();
+        }
+        if let Some(piece) = kept.get(number, &stamp) {
+            self.gzip.join(piece);
+        }
+    }
+
+    /// Takes the joined piece of a still group, or joins those of its chunks if all are there.
+    fn group<S: RecordSeries>(&mut self, series: &GroupSeries<'_, S>) -> bool {
+        if series.group.is_moving() || self.is_full() {
+            return false;
+        }
+        let stamp = Stamp {
+            context: series.context.hash,
+            values: Vec::new(),
+        };
+        let mut kept = series.group.joined().lock();
+        if kept.get(series.number, &stamp).is_none() {
+            let Some(joined) = joined(series, &stamp) else {
+                return false;
+            };
+            *kept.make(series.number, &stamp) = joined;
+        }
+        let Some(piece) = kept.get(series.number, &stamp) else {
+            return false;
+        };
+        self.compress_text();
+        if piece.size() < LARGE {
+            self.gzip.join(piece);
+        } else {
+            self.gzip.member.add(piece);
+            self.gzip.joined = Some(piece.bytes());
+        }
+        true
     }
 
     fn chunk<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, _: &mut usize) -> bool {
@@ -102,15 +191,28 @@ impl Sink for Work<'_> {
             return false;
         }
         self.compress_text();
-        chunk.stamp(&mut self.stamp);
+        let mut stamp = std::mem::take(&mut self.gzip.stamp);
+        chunk.stamp(&mut stamp);
         let mut kept = chunk.chunk.pieces().lock();
-        if let Some(piece) = kept.get(chunk.number, &self.stamp) {
-            self.gzip.member.join(piece, &mut self.gzip.out.bytes);
-            return true;
+        if kept.get(chunk.number, &stamp).is_none() {
+            self.make(chunk, kept.make(chunk.number, &stamp));
         }
-        let piece = self.make(chunk);
-        self.gzip.member.join(&piece, &mut self.gzip.out.bytes);
-        kept.put(chunk.number, &self.stamp, piece);
+        if let Some(piece) = kept.get(chunk.number, &stamp) {
+            self.gzip.join(piece);
+        }
+        self.gzip.stamp = stamp;
         true
     }
+}
+
+/// Joins the pieces of the chunks of a group; `None` if one of them is not made.
+fn joined<S: RecordSeries>(series: &GroupSeries<'_, S>, stamp: &Stamp) -> Option<Piece> {
+    // Each scrape locks chunks in this order.
+    let chunks = series.group.chunks();
+    let mut kept: Vec<_> = chunks.map(|chunk| chunk.pieces().lock()).collect();
+    let parts = kept.iter_mut();
+    let parts: Option<Vec<_>> = parts
+        .map(|kept| kept.get_mut(series.number, stamp))
+        .collect();
+    Some(Piece::join(&mut parts?))
 }

@@ -8,7 +8,7 @@ use super::families::{self, Entry, Series};
 use super::finished::{FinishedSteps, WriteFinished};
 use super::objects::SelectorMatches;
 use super::scrape::{Scrape, ScrapeSource};
-use super::series::{ChunkSeries, Context, RecordSeries, SeriesWriter, SnapshotSeries};
+use super::series::{Context, GroupSeries, RecordSeries, SeriesWriter, SnapshotSeries};
 use super::sink::{PlainText, Sink};
 use super::steps::StepSeries;
 use super::text::{self, Format, SampleValue};
@@ -38,7 +38,8 @@ struct Cursor {
     begun: bool,
     /// A source, or a gathered family.
     source: usize,
-    /// A chunk of the source's records.
+    /// A group of the source's records.
+    group: usize,
     chunk: usize,
     /// A record of the chunk, or a metric of the gathered family.
     row: usize,
@@ -54,6 +55,7 @@ impl Cursor {
 
     fn next_source(&mut self) {
         self.source += 1;
+        self.group = 0;
         self.chunk = 0;
         self.row = 0;
     }
@@ -67,20 +69,26 @@ impl Cursor {
         records: &Chunks<S::Record>,
         sink: &mut impl Sink,
     ) -> bool {
-        while let Some(chunk) = records.chunk(self.chunk) {
-            let number = self.family;
-            let chunk = ChunkSeries {
+        while let Some(group) = records.group(self.group) {
+            let group = GroupSeries {
                 family,
-                number,
+                number: self.family,
                 context,
                 series,
-                chunk,
+                group,
             };
-            if !sink.chunk(&chunk, &mut self.row) {
-                return false;
+            let begun = self.chunk > 0 || self.row > 0;
+            if begun || !sink.group(&group) {
+                while let Some(chunk) = group.chunk(self.chunk) {
+                    if !sink.chunk(&chunk, &mut self.row) {
+                        return false;
+                    }
+                    self.chunk += 1;
+                    self.row = 0;
+                }
             }
-            self.chunk += 1;
-            self.row = 0;
+            self.group += 1;
+            self.chunk = 0;
         }
         true
     }
@@ -133,7 +141,7 @@ impl Exposition {
                 continue;
             }
             if !self.at.begun {
-                text::comments(sink.text(), entry.family, self.format);
+                sink.comments(self.at.family, entry.family, self.format);
                 self.at.begun = true;
             }
             if !self.write_series(entry, sink) {

@@ -7,7 +7,7 @@ use crate::family::Family;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::pieces::Stamp;
-use crate::snapshot::{Chunk, Chunks, Snapshot};
+use crate::snapshot::{Chunk, Chunks, Group, Snapshot};
 
 /// Ends a record in a stamp. Neither a name nor a value has this byte, because they are UTF-8.
 const END_OF_RECORD: u8 = 0xff;
@@ -125,6 +125,30 @@ impl SeriesWriter<'_> {
             text::end_labels(self.out);
         }
         text::value(self.out, value);
+    }
+}
+
+/// The series that a family has for a group of chunks.
+#[derive(Debug)]
+pub(super) struct GroupSeries<'a, S: RecordSeries> {
+    pub family: &'static Family,
+    /// The number of the family.
+    pub number: usize,
+    pub context: Context<'a>,
+    pub series: &'a S,
+    pub group: &'a Group<S::Record>,
+}
+
+impl<'a, S: RecordSeries> GroupSeries<'a, S> {
+    /// The series of the chunk of this number; `None` after the last.
+    pub(super) fn chunk(&self, number: usize) -> Option<ChunkSeries<'a, S>> {
+        Some(ChunkSeries {
+            family: self.family,
+            number: self.number,
+            context: self.context,
+            series: self.series,
+            chunk: self.group.chunk(number)?,
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Where a scrape is written: as plain text, or to another representation of it.
 
-use super::series::{ChunkSeries, RecordSeries};
+use super::series::{ChunkSeries, GroupSeries, RecordSeries};
+use super::text::{self, Format};
+use crate::family::Family;
 
 /// Takes the text of a scrape in order.
 pub(super) trait Sink {
@@ -9,6 +11,16 @@ pub(super) trait Sink {
 
     /// The output for text that is written at each scrape.
     fn text(&mut self) -> &mut Vec<u8>;
+
+    /// Writes the comments of the family with this number.
+    fn comments(&mut self, _number: usize, family: &Family, format: Format) {
+        text::comments(self.text(), family, format);
+    }
+
+    /// Writes all series of a group at once if it can, and returns whether it has.
+    fn group<S: RecordSeries>(&mut self, _group: &GroupSeries<'_, S>) -> bool {
+        false
+    }
 
     /// Writes the series of a chunk from `row` on, and sets `row` to the first record that had no
     /// room. Returns whether all are written.

@@ -1,10 +1,10 @@
-//! The pieces that are kept for a chunk of records.
+//! The pieces that are kept for some records.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::member::Piece;
 
-/// The pieces of a chunk of records, at most one for each metric family.
+/// The pieces of a chunk or of a group of chunks, at most one for each metric family.
 ///
 /// Scrapes at the same time wait for each other, so that only one of them makes a piece.
 #[derive(Debug, Default)]
@@ -15,17 +15,16 @@ pub struct Pieces(Mutex<Kept>);
 pub struct Kept(Vec<Option<Stamped>>);
 
 /// What a text depends on and what can change while its piece exists.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     /// A hash of what is the same for all records.
     pub context: u64,
     pub values: Vec<u8>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Stamped {
-    context: u64,
-    values: Box<[u8]>,
+    stamp: Stamp,
     piece: Piece,
 }
 
@@ -40,26 +39,31 @@ impl Kept {
     /// Returns the piece of a family if it has this stamp.
     pub fn get(&self, family: usize, stamp: &Stamp) -> Option<&Piece> {
         let stamped = self.0.get(family)?.as_ref()?;
-        let is_current = stamped.context == stamp.context && *stamped.values == *stamp.values;
-        is_current.then_some(&stamped.piece)
+        (stamped.stamp == *stamp).then_some(&stamped.piece)
     }
 
-    /// Keeps the piece of a family in place of the one before.
-    pub fn put(&mut self, family: usize, stamp: &Stamp, piece: Piece) {
+    /// Returns the same to change it without another text.
+    pub fn get_mut(&mut self, family: usize, stamp: &Stamp) -> Option<&mut Piece> {
+        let stamped = self.0.get_mut(family)?.as_mut()?;
+        (stamped.stamp == *stamp).then_some(&mut stamped.piece)
+    }
+
+    /// Gives the piece of a family this stamp, and returns it for the caller to make it.
+    pub fn make(&mut self, family: usize, stamp: &Stamp) -> &mut Piece {
         if self.0.len() <= family {
             self.0.resize_with(family + 1, || None);
         }
-        self.0[family] = Some(Stamped {
-            context: stamp.context,
-            values: stamp.values.as_slice().into(),
-            piece,
-        });
+        let stamped = self.0[family].get_or_insert_default();
+        // Reuses the memory of the values before.
+        stamped.stamp.values.clone_from(&stamp.values);
+        stamped.stamp.context = stamp.context;
+        &mut stamped.piece
     }
 
     /// Returns the memory that the pieces and their stamps take, in bytes.
     pub fn size(&self) -> usize {
         let stamped = self.0.iter().flatten();
-        let bytes = stamped.map(|one| one.values.len() + one.piece.size());
+        let bytes = stamped.map(|one| one.stamp.values.capacity() + one.piece.size());
         bytes.sum::<usize>() + self.0.capacity() * size_of::<Option<Stamped>>()
     }
 }

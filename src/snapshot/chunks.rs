@@ -1,6 +1,7 @@
 //! The records of one kind: the moving ones and the still ones, each in a sequence of its own.
 
 use super::chunk::{Chunk, Record};
+use super::group::Group;
 use super::sequence::Sequence;
 
 /// The place of a record.
@@ -29,16 +30,23 @@ impl<R> Default for Chunks<R> {
 
 impl<R> Chunks<R> {
     pub fn iter(&self) -> impl Iterator<Item = &R> {
-        let chunks = self.moving.chunks().chain(self.still.chunks());
+        let chunks = self.groups().flat_map(Group::chunks);
         chunks.flat_map(Chunk::records)
     }
 
-    /// The chunk of this number, counted from 0; `None` after the last.
-    pub fn chunk(&self, number: usize) -> Option<&Chunk<R>> {
-        match number.checked_sub(self.moving.chunk_count()) {
-            None => self.moving.chunk(number),
-            Some(number) => self.still.chunk(number),
-        }
+    pub fn groups(&self) -> impl Iterator<Item = &Group<R>> {
+        let groups = self.moving.groups().iter().chain(self.still.groups());
+        groups.map(|group| &**group)
+    }
+
+    /// The group of this number, counted from 0; `None` after the last.
+    pub fn group(&self, number: usize) -> Option<&Group<R>> {
+        let moving = self.moving.groups();
+        let group = match number.checked_sub(moving.len()) {
+            None => moving.get(number),
+            Some(number) => self.still.groups().get(number),
+        };
+        Some(group?)
     }
 
     pub fn len(&self) -> usize {

@@ -5,17 +5,13 @@
 
 use std::sync::Arc;
 
-use super::chunk::{CHUNK, Chunk, Record};
-
-/// Chunks a group: a change copies one pointer each.
-const GROUP: usize = 128;
-
-type Group<R> = Vec<Arc<Chunk<R>>>;
+use super::chunk::Record;
+use super::group::{GROUP, Group};
 
 /// Records in the order of their slots, all of them moving or all of them still.
 #[derive(Clone, Debug)]
 pub(super) struct Sequence<R> {
-    /// Each group and each chunk is full but the last, which is not empty.
+    /// Each is full but the last, which is not empty.
     groups: Vec<Arc<Group<R>>>,
     len: usize,
 }
@@ -30,19 +26,8 @@ impl<R> Default for Sequence<R> {
 }
 
 impl<R> Sequence<R> {
-    pub(super) fn chunks(&self) -> impl Iterator<Item = &Chunk<R>> {
-        let groups = self.groups.iter();
-        groups.flat_map(|group| group.iter().map(|chunk| &**chunk))
-    }
-
-    /// The chunk of this number, counted from 0; `None` after the last.
-    pub(super) fn chunk(&self, number: usize) -> Option<&Chunk<R>> {
-        let chunk = self.groups.get(number / GROUP)?.get(number % GROUP)?;
-        Some(chunk)
-    }
-
-    pub(super) fn chunk_count(&self) -> usize {
-        self.len.div_ceil(CHUNK)
+    pub(super) fn groups(&self) -> &[Arc<Group<R>>] {
+        &self.groups
     }
 
     pub(super) fn len(&self) -> usize {
@@ -50,41 +35,31 @@ impl<R> Sequence<R> {
     }
 
     pub(super) fn get(&self, slot: usize) -> Option<&R> {
-        self.chunk(slot / CHUNK)?.records().get(slot % CHUNK)
+        self.groups.get(slot / GROUP)?.get(slot % GROUP)
     }
 }
 
 impl<R: Record> Sequence<R> {
     pub(super) fn push(&mut self, record: R) {
-        if self.len.is_multiple_of(CHUNK * GROUP) {
+        if self.len.is_multiple_of(GROUP) {
             self.groups.push(Arc::default());
         }
-        let starts_chunk = self.len.is_multiple_of(CHUNK);
         if let Some(group) = self.groups.last_mut() {
-            let group = Arc::make_mut(group);
-            match group.last_mut() {
-                Some(chunk) if !starts_chunk => Arc::make_mut(chunk).push(record),
-                _ => group.push(Arc::new(Chunk::new(record))),
-            }
+            Arc::make_mut(group).push(record);
             self.len += 1;
         }
     }
 
     /// Puts `record` in place of the one at this slot, which is returned.
     pub(super) fn replace(&mut self, slot: usize, record: R) -> Option<R> {
-        let group = self.groups.get_mut(slot / CHUNK / GROUP)?;
-        let chunk = Arc::make_mut(group).get_mut(slot / CHUNK % GROUP)?;
-        Arc::make_mut(chunk).replace(slot % CHUNK, record)
+        let group = self.groups.get_mut(slot / GROUP)?;
+        Arc::make_mut(group).replace(slot % GROUP, record)
     }
 
     pub(super) fn pop(&mut self) -> Option<R> {
         let group = Arc::make_mut(self.groups.last_mut()?);
-        let chunk = Arc::make_mut(group.last_mut()?);
-        let record = chunk.pop()?;
+        let record = group.pop()?;
         self.len -= 1;
-        if chunk.records().is_empty() {
-            group.pop();
-        }
         if group.is_empty() {
             self.groups.pop();
         }

@@ -150,6 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::chunk::CHUNK;
+    use super::super::group::Group;
     use super::*;
 
     /// For some chunks, so that they are filled and emptied again.
@@ -228,8 +229,9 @@ mod tests {
                 prop_assert_eq!(snapshot.len(), expected.len());
                 prop_assert_eq!(snapshot.is_empty(), expected.is_empty());
                 prop_assert_eq!(&sorted(snapshot), expected);
-                let (moving, still): (Vec<_>, Vec<_>) = (0..)
-                    .map_while(|at| snapshot.chunk(at))
+                let groups = (0..).map_while(|at| snapshot.group(at));
+                let (moving, still): (Vec<_>, Vec<_>) = groups
+                    .flat_map(Group::chunks)
                     .partition(|chunk| chunk.is_moving());
                 for chunks in [moving, still] {
                     for (at, chunk) in chunks.iter().enumerate() {

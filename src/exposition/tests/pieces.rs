@@ -1,10 +1,12 @@
 //! The compressed text of scrapes that share pieces.
 
+use bytes::Bytes;
+
 use super::super::gzip::Gzip;
 use super::properties::{some_answer, some_status, some_text, without_process};
 use super::*;
 use crate::finished::Finished;
-use crate::snapshot::{Record, Table, WorkflowRecord};
+use crate::snapshot::{Group, Record, Table, WorkflowRecord};
 
 /// For some chunks of moving and of still records.
 const STEPS: usize = 300;
@@ -203,14 +205,23 @@ fn labels_that_change_while_a_step_moves_are_compressed_anew() {
 
 /// Returns the compressed text, and the number of pieces that were made for it.
 fn packed(scrape: Scrape, format: Format) -> (Vec<u8>, usize) {
+    let (frames, made) = frames(scrape, format);
+    (frames.concat(), made)
+}
+
+/// Returns the same in the frames that are sent.
+fn frames(scrape: Scrape, format: Format) -> (Vec<Bytes>, usize) {
     let mut exposition = Exposition::new(scrape, format);
     let mut gzip = Gzip::new(Arc::default());
-    let mut out = Vec::new();
+    let mut frames = Vec::new();
     loop {
-        let ended = gzip.advance(&mut exposition);
-        out.append(&mut gzip.out.bytes);
-        if ended {
-            return (out, gzip.made);
+        match gzip.next(&mut exposition) {
+            Next::Frame(bytes) => {
+                assert!(!bytes.is_empty());
+                frames.push(bytes);
+            }
+            Next::Working => {}
+            Next::End => return (frames, gzip.made),
         }
     }
 }
@@ -275,10 +286,9 @@ fn scrapes_at_the_same_time_make_each_piece_once() {
     let mut made = 0;
     while !scrapes.is_empty() {
         scrapes.retain_mut(|(exposition, gzip)| {
-            gzip.out.bytes.clear();
-            let ended = gzip.advance(exposition);
-            made += if ended { gzip.made } else { 0 };
-            !ended
+            let has_ended = matches!(gzip.next(exposition), Next::End);
+            made += if has_ended { gzip.made } else { 0 };
+            !has_ended
         });
     }
     assert_eq!(made, 6 * step_families() + 2);
@@ -318,6 +328,40 @@ fn only_pieces_whose_values_changed_are_made_again() {
 }
 
 #[test]
+fn settled_steps_are_sent_from_the_memory_of_their_pieces() {
+    let mut world = World::new(0);
+    let settled = |end| answer(StepStatus::Completed, Some(after(end)));
+    for at in 0..2_000 {
+        world.polled(at, settled(9_000), Phase::Settled);
+    }
+    // The first scrape makes the pieces of chunks, and the second one joins them.
+    world.compare(Format::Text);
+    world.compare(Format::OpenMetrics);
+    let shared = |one: &[Bytes], other: &[Bytes]| {
+        let places: HashSet<_> = one.iter().map(|bytes| bytes.as_ptr()).collect();
+        let shared = other
+            .iter()
+            .filter(|bytes| places.contains(&bytes.as_ptr()));
+        shared.map(Bytes::len).sum::<usize>()
+    };
+    let frames = |world: &World| frames(world.scrape(), Format::Text).0;
+    let before = frames(&world);
+    let size: usize = before.iter().map(Bytes::len).sum();
+    assert!(shared(&before, &frames(&world)) > size * 9 / 10);
+
+    world.polled(0, settled(8_000), Phase::Settled);
+    world.compare(Format::Text);
+    world.compare(Format::Text);
+    let after = frames(&world);
+    let kept = shared(&before, &after);
+    assert!(
+        (size / 3..size * 2 / 3).contains(&kept),
+        "one of two groups"
+    );
+    assert!(shared(&after, &frames(&world)) > size * 9 / 10);
+}
+
+#[test]
 fn pieces_take_at_most_500_bytes_a_step() {
     let records = (0..1_000).map(|at| StepRecord {
         id: scattered_id(at),
@@ -327,7 +371,7 @@ fn pieces_take_at_most_500_bytes_a_step() {
     let scrape = scrape(records, after(10_000));
     packed(scrape.clone(), Format::Text);
     let records = scrape.sources[0].snapshot.steps.records();
-    let chunks = (0..).map_while(|number| records.chunk(number));
+    let chunks = records.groups().flat_map(Group::chunks);
     let size: usize = chunks.map(|chunk| chunk.pieces().lock().size()).sum();
     assert!((100_000..500_000).contains(&size), "{size} bytes");
 }
