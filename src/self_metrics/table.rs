@@ -63,7 +63,7 @@ pub(super) const UNPARSABLE_FIELDS: Family = Family {
     help: "Number of response members that could not be parsed and were ignored, by member name.",
 };
 
-/// Every family that [`ProcessMetrics::gather`] and [`PollerMetrics::gather`] can return.
+/// Every family that `ProcessMetrics::gather` and `PollerMetrics::gather` can return.
 pub static FAMILIES: &[Family] = &[
     BUILD_INFO,
     RELOAD_SUCCESSFUL,
