@@ -99,6 +99,17 @@ impl ApiError {
         }
     }
 
+    /// Returns whether the error is about the time of the signature: the machine's clock is off.
+    pub fn is_about_time(&self) -> bool {
+        let parts = [
+            "RequestExpired",
+            "Signature expired",
+            "Signature not yet current",
+            "RequestTimeTooSkewed",
+        ];
+        parts.iter().any(|part| self.message.contains(part))
+    }
+
     /// Returns the kind of error for the operation. A rejected caller counts as missing
     /// credentials, which say nothing about the operation.
     pub fn about_operation(&self) -> ErrorKind {

@@ -100,7 +100,9 @@ impl<T: Clone + Send + Sync + 'static> Renewal<T> {
     /// Records the error of a call. Builds the client again if its credentials were refused, at most
     /// once in [`RENEWAL_INTERVAL`].
     pub(super) fn failed(self: &Arc<Self>, error: &ApiError) {
-        if !error.caller_refused && error.kind != ErrorKind::Credentials {
+        // A new client would not know how far the clock is off.
+        let is_about_keys = error.about_operation() == ErrorKind::Credentials;
+        if !is_about_keys || error.is_about_time() {
             return;
         }
         let is_due = {

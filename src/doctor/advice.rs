@@ -91,7 +91,7 @@ pub(super) fn about_credentials(
     base: Option<&Result<Caller, ApiError>>,
 ) -> Vec<String> {
     let message = &error.message;
-    if is_about_time(message) {
+    if error.is_about_time() {
         return vec![format!(
             "this machine's clock is off by more than {} minutes; synchronize it and run doctor again",
             SKEW_REFUSED.as_secs() / 60
@@ -222,22 +222,11 @@ pub(super) fn about_failure(error: &ApiError, target: &Target, region: &str) -> 
         ErrorKind::Throttled => {
             "other clients use this API in the account: lower the request rate, or request a higher quota".to_owned()
         }
-        ErrorKind::Forbidden if is_about_time(&error.message) => {
+        ErrorKind::Forbidden if error.is_about_time() => {
             "this machine's clock is off: synchronize it".to_owned()
         }
         ErrorKind::Forbidden => REJECTED.to_owned(),
     }
-}
-
-/// Returns whether the error is about the time of the signature: the machine's clock is off.
-fn is_about_time(message: &str) -> bool {
-    let codes = [
-        "RequestExpired",
-        "Signature expired",
-        "Signature not yet current",
-        "RequestTimeTooSkewed",
-    ];
-    says_one_of(message, &codes)
 }
 
 fn says_one_of(message: &str, parts: &[&str]) -> bool {
