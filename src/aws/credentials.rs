@@ -194,7 +194,7 @@ impl Aside {
         let loaded = (&mut present.result).await;
         *loading = None;
         loaded.unwrap_or_else(|_| {
-            let error = "credentials cannot be loaded: no thread";
+            let error = "the load of credentials ended without a result";
             Err(CredentialsError::provider_error(error))
         })
     }

@@ -83,7 +83,7 @@ impl Names {
         };
         match ended.ok().and_then(|ended| ended.clone()) {
             Some(ended) => ended.addresses,
-            None => Err(format!("no thread for the lookup of {name:?}")),
+            None => Err(format!("the lookup of {name:?} ended without a result")),
         }
     }
 

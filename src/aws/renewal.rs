@@ -81,7 +81,10 @@ impl<T: Clone + Send + Sync + 'static> Renewal<T> {
             build: Box::new(build),
             built: watch::Sender::new(None),
             loads: Loads::default(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                is_building: true,
+                ..State::default()
+            }),
         });
         renewal.build(None);
         renewal
@@ -118,24 +121,25 @@ impl<T: Clone + Send + Sync + 'static> Renewal<T> {
     /// Builds the client again if its credentials were refused, or if what it was built from has
     /// changed. A load or a build that has not ended may never end: no second one joins it.
     pub(super) fn renew(self: &Arc<Self>) {
-        let (is_building, is_refused) = {
-            let state = self.state();
-            (state.is_building, state.is_refused)
-        };
-        if is_building || self.loads.any() {
-            return;
-        }
         let present = self.built.borrow().clone();
+        let is_refused = {
+            let mut state = self.state();
+            if state.is_building || self.loads.any() {
+                return;
+            }
+            let is_refused = state.is_refused;
+            *state = State {
+                renewed: Some(Clock::System.now().instant),
+                is_building: true,
+                is_refused: false,
+            };
+            is_refused
+        };
         self.build(present.filter(|_| !is_refused));
     }
 
     /// Builds the client on a thread of its own, because a file system may never respond.
     fn build(self: &Arc<Self>, present: Option<T>) {
-        *self.state() = State {
-            renewed: (!self.is_first()).then(|| Clock::System.now().instant),
-            is_building: true,
-            is_refused: false,
-        };
         let ended = Ended(Arc::downgrade(self));
         let building = (self.build)(self, present);
         let (renewal, runtime) = (self.clone(), Handle::current());
@@ -172,5 +176,81 @@ impl<T> Drop for Ended<T> {
 impl<T> fmt::Debug for Renewal<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Renewal").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> ApiError {
+        ApiError {
+            caller_refused: true,
+            ..ApiError::new(ErrorKind::Forbidden, "UnrecognizedClientException")
+        }
+    }
+
+    /// A renewal whose clients are the numbers of their builds.
+    fn numbered() -> (Arc<Renewal<usize>>, Arc<AtomicUsize>) {
+        let builds = Arc::<AtomicUsize>::default();
+        let counted = builds.clone();
+        let renewal = Renewal::start(move |_, present: Option<usize>| {
+            let number = counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move { present.is_none().then_some(number) })
+        });
+        (renewal, builds)
+    }
+
+    /// Waits for the end of a build. Returns the present client.
+    async fn client(renewal: &Renewal<usize>) -> usize {
+        while renewal.state().is_building {
+            tokio::task::yield_now().await;
+        }
+        renewal.built.borrow().expect("it is built")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_is_built_again_once_in_an_interval_while_it_is_refused() {
+        let (renewal, builds) = numbered();
+        assert_eq!(client(&renewal).await, 0);
+        for _ in 0..10 {
+            renewal.failed(&refused());
+        }
+        assert_eq!(client(&renewal).await, 1);
+        renewal.failed(&refused());
+        assert_eq!(client(&renewal).await, 1);
+        tokio::time::advance(RENEWAL_INTERVAL).await;
+        renewal.failed(&refused());
+        assert_eq!(client(&renewal).await, 2);
+        assert_eq!(builds.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_client_is_built_while_a_load_has_not_ended_or_for_another_error() {
+        let (renewal, builds) = numbered();
+        client(&renewal).await;
+        let load = renewal.loads.begin();
+        renewal.failed(&refused());
+        renewal.renew();
+        drop(load);
+        renewal.failed(&ApiError::new(ErrorKind::Forbidden, "AccessDenied"));
+        renewal.failed(&ApiError::new(ErrorKind::Network, "Connection refused"));
+        let late = "SignatureDoesNotMatch: Signature expired";
+        renewal.failed(&ApiError::new(ErrorKind::Credentials, late));
+        assert_eq!(builds.load(Ordering::Relaxed), 1);
+        renewal.failed(&ApiError::new(ErrorKind::Credentials, "no credentials"));
+        assert_eq!(client(&renewal).await, 1);
+    }
+
+    #[tokio::test]
+    async fn reload_keeps_a_client_that_is_up_to_date_and_was_not_refused() {
+        let (renewal, builds) = numbered();
+        client(&renewal).await;
+        renewal.renew();
+        assert_eq!(client(&renewal).await, 0);
+        assert_eq!(builds.load(Ordering::Relaxed), 2);
+        renewal.failed(&refused());
+        renewal.renew();
+        assert_eq!(client(&renewal).await, 2);
     }
 }
