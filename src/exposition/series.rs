@@ -167,6 +167,24 @@ impl<S: RecordSeries> ChunkSeries<'_, S> {
     /// Writes the series of the records from `row` on, until `out` holds `enough` bytes. Returns
     /// whether all are written.
     pub(super) fn write(&self, row: &mut usize, out: &mut Vec<u8>, enough: usize) -> bool {
+        // Many families have no series for most records, and reading these takes longer than writing.
+        let pieces = self.chunk.pieces();
+        let variant = self.context.status_format as usize;
+        if self.chunk.is_moving() {
+            return self.write_records(row, out, enough);
+        }
+        if pieces.has_no_text(self.number, variant) {
+            return true;
+        }
+        let (begin, before) = (*row, out.len());
+        let is_complete = self.write_records(row, out, enough);
+        if is_complete && begin == 0 && out.len() == before {
+            pieces.set_no_text(self.number, variant);
+        }
+        is_complete
+    }
+
+    fn write_records(&self, row: &mut usize, out: &mut Vec<u8>, enough: usize) -> bool {
         let mut writer = self.writer(out, false);
         for record in &self.chunk.records()[*row..] {
             if writer.out.len() >= enough {

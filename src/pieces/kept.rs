@@ -1,5 +1,6 @@
 //! The pieces that are kept for some records.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::member::Piece;
@@ -8,7 +9,13 @@ use super::member::Piece;
 ///
 /// Scrapes at the same time wait for each other, so that only one of them makes a piece.
 #[derive(Debug, Default)]
-pub struct Pieces(Mutex<Kept>);
+pub struct Pieces {
+    kept: Mutex<Kept>,
+    without_text: [AtomicU64; VARIANTS],
+}
+
+/// The number of variants that a text can have.
+const VARIANTS: usize = 2;
 
 /// The pieces, by the number of the family.
 #[derive(Debug, Default)]
@@ -31,8 +38,24 @@ struct Stamped {
 impl Pieces {
     pub fn lock(&self) -> MutexGuard<'_, Kept> {
         // No code under the lock panics between two changes.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether a family is known to have no text in this variant.
+    pub fn has_no_text(&self, family: usize, variant: usize) -> bool {
+        let families = self.without_text[variant].load(Ordering::Relaxed);
+        families & bit(family) != 0
+    }
+
+    /// Remembers that a family has no text in this variant.
+    pub fn set_no_text(&self, family: usize, variant: usize) {
+        self.without_text[variant].fetch_or(bit(family), Ordering::Relaxed);
+    }
+}
+
+/// The bit of a family; 0 if there is none for it.
+fn bit(family: usize) -> u64 {
+    1_u64.checked_shl(family as u32).unwrap_or(0)
 }
 
 impl Kept {
