@@ -1,5 +1,6 @@
 //! Renders records and compares the exposition text.
 
+mod allocations;
 mod discovery;
 mod finished;
 mod format;
