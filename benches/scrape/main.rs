@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench scrape` prints a table for 100, 10 000 and 100 000 steps, a tenth of them
 //! RUNNING. Contenders take turns, so that what else the machine does hits them alike; figures are
-//! medians. The client reads into one small buffer and keeps nothing, in a thread of its own.
+//! medians. The client reads into one small buffer and keeps nothing, in a thread of its own. An
+//! argument selects a number of steps.
 
 #![expect(
     clippy::disallowed_methods,
@@ -29,7 +30,7 @@ use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::exposition::{
     Encoding, Exposition, Format, FramePool, Frames, Next, Scrape,
 };
-use imagebuilder_exporter::http::{Exporter, Limits, Server, bind};
+use imagebuilder_exporter::http::{Exporter, Limits, MAX_REQUESTS, Server, bind};
 use imagebuilder_exporter::status::Site;
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
@@ -40,6 +41,9 @@ use program::Program;
 /// The most steps the `prometheus` crate is asked for; more take it too long.
 const PEER_STEPS: usize = 10_000;
 
+/// The number of scrapes that begin together: as many as may be in progress.
+const AT_ONCE: usize = MAX_REQUESTS;
+
 const GZIP: &str = "accept-encoding: gzip\r\n";
 
 /// The contender that scrapes after a poll of each running step.
@@ -49,7 +53,11 @@ fn main() {
     let runtime = Runtime::new().expect("the runtime starts");
     println!("| steps | contender | bytes | median ms | x prebuilt | first byte ms |");
     println!("| --- | --- | --- | --- | --- | --- |");
+    let selected: Option<usize> = std::env::args().find_map(|argument| argument.parse().ok());
     for (steps, rounds) in [(100, 301), (10_000, 61), (100_000, 11)] {
+        if selected.is_some_and(|selected| selected != steps) {
+            continue;
+        }
         measure(&runtime, steps, rounds);
     }
 }
@@ -84,6 +92,9 @@ fn measure(runtime: &Runtime, steps: usize, rounds: usize) {
         contender.print(steps, limit);
     }
     let [limit, gzip_limit] = [0, 2].map(|at| contenders[at].median(|sample| sample.total));
+    for contender in &contenders[2..4] {
+        at_once(steps, contender, &program, gzip_limit);
+    }
     render_alone(steps, rounds, &program, Encoding::Identity, limit);
     render_alone(steps, rounds, &program, Encoding::Gzip, gzip_limit);
     if steps <= PEER_STEPS {
@@ -168,6 +179,26 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn millis(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64() * 1e3)
+}
+
+/// Many scrapes that begin together.
+fn at_once(steps: usize, contender: &Contender, program: &Program, limit: Duration) {
+    let scrape_all = || {
+        let begun = Instant::now();
+        std::thread::scope(|threads| {
+            for _ in 0..AT_ONCE {
+                threads.spawn(|| contender.scrape());
+            }
+        });
+        begun.elapsed()
+    };
+    let time = median((0..7).map(|_| program.hold(scrape_all)).collect());
+    println!(
+        "| {steps} | {}, {AT_ONCE} at once | | {} | {:.2} | |",
+        contender.name,
+        millis(time),
+        time.as_secs_f64() / limit.as_secs_f64()
+    );
 }
 
 /// Rendering into frames that nobody sends.

@@ -1,6 +1,6 @@
 //! The program behind the server: a snapshot of so many steps.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -30,10 +30,11 @@ const STEPS: [(&str, &str); 7] = [
 
 const NOW: Timestamp = Timestamp::from_millis(1_788_981_143_418);
 
-/// A program that knows so many steps. Its time moves with each scrape.
+/// A program that knows so many steps. Its time moves with each scrape, unless it is held.
 pub(crate) struct Program {
     records: Mutex<Records>,
     now: AtomicI64,
+    is_held: AtomicBool,
     metrics: Arc<PollerMetrics>,
     process: Arc<ProcessMetrics>,
 }
@@ -46,6 +47,7 @@ impl Program {
                 ..Records::default()
             }),
             now: AtomicI64::new(NOW.millis() + 60_000),
+            is_held: AtomicBool::new(false),
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             process: Arc::new(ProcessMetrics::new(&[])),
         }
@@ -63,6 +65,15 @@ impl Program {
         }
     }
 
+    /// Lets some scrapes have the same time, like those that begin together.
+    pub(crate) fn hold<T>(&self, scrapes: impl FnOnce() -> T) -> T {
+        self.now.fetch_add(1_009, Ordering::Relaxed);
+        self.is_held.store(true, Ordering::Relaxed);
+        let result = scrapes();
+        self.is_held.store(false, Ordering::Relaxed);
+        result
+    }
+
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now.load(Ordering::Relaxed))
     }
@@ -74,7 +85,9 @@ impl Program {
 
 impl Exporter for Program {
     fn scrape(&self) -> Scrape {
-        self.now.fetch_add(1_009, Ordering::Relaxed);
+        if !self.is_held.load(Ordering::Relaxed) {
+            self.now.fetch_add(1_009, Ordering::Relaxed);
+        }
         Scrape {
             now: self.now(),
             status_format: StatusFormat::Stateset,

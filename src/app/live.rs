@@ -110,7 +110,7 @@ impl Exporter for Live {
         };
         let metrics = &view.config.metrics;
         Scrape {
-            now: now.time,
+            now: Scrape::time_at(now.time),
             status_format: metrics.status_format,
             message_labels: metrics.message_labels,
             sources: view.polled.iter().map(source).collect(),

@@ -8,6 +8,9 @@ use crate::model::Timestamp;
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::snapshot::Snapshot;
 
+/// Scrapes that begin within so many milliseconds have the same time, and so the same text to compress.
+const MOMENT: i64 = 10;
+
 /// The data of all targets at one moment, for one scrape.
 #[derive(Clone, Debug)]
 pub struct Scrape {
@@ -21,6 +24,14 @@ pub struct Scrape {
     pub process: Arc<ProcessMetrics>,
 }
 
+impl Scrape {
+    /// Returns the time of a scrape that begins at `now`: the same for scrapes that begin together.
+    pub fn time_at(now: Timestamp) -> Timestamp {
+        let millis = now.millis();
+        Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(MOMENT)))
+    }
+}
+
 /// The data of one target in one region.
 #[derive(Clone, Debug)]
 pub struct ScrapeSource {
@@ -30,4 +41,23 @@ pub struct ScrapeSource {
     /// The value of `target_up`; `None` before the first call has ended.
     pub up: Option<bool>,
     pub metrics: Arc<PollerMetrics>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scrapes_that_begin_together_have_the_same_time() {
+        for (now, expected) in [
+            (1_788_981_143_410, 1_788_981_143_410),
+            (1_788_981_143_419, 1_788_981_143_410),
+            (1_788_981_143_420, 1_788_981_143_420),
+            (-1, -10),
+            (i64::MIN, i64::MIN),
+        ] {
+            let time = Scrape::time_at(Timestamp::from_millis(now));
+            assert_eq!(time.millis(), expected);
+        }
+    }
 }
