@@ -54,7 +54,7 @@ mod tests {
             (1_788_981_143_419, 1_788_981_143_410),
             (1_788_981_143_420, 1_788_981_143_420),
             (-1, -10),
-            (i64::MIN, i64::MIN),
+            (i64::MIN, i64::MIN + 1),
         ] {
             let time = Scrape::time_at(Timestamp::from_millis(now));
             assert_eq!(time.millis(), expected);

@@ -1,40 +1,51 @@
 //! Points in time, in the formats of the service and of HTTP.
 
+use std::fmt;
+use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 /// Unix time in milliseconds, the precision of the service's times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+///
+/// An optional one takes no more memory: the number is that from the least `i64` on, which is no time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
+
+/// What zero is as a time.
+const LEAST: u64 = i64::MIN.cast_unsigned();
 
 impl Timestamp {
+    /// Takes the least number for the one after it.
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        match NonZeroU64::new(millis.cast_unsigned() ^ LEAST) {
+            Some(number) => Self(number),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     pub const fn millis(self) -> i64 {
-        self.0
+        (self.0.get() ^ LEAST).cast_signed()
     }
 
     /// Parses ISO 8601 as the service writes it, such as `2026-09-09T19:12:23.418Z`, with or without
     /// an offset. `None` for other text.
     pub fn parse(text: &str) -> Option<Self> {
         let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
-        time.to_millis().ok().map(Self)
+        time.to_millis().ok().map(Self::from_millis)
     }
 
     /// Parses the time of an HTTP header, such as `Wed, 09 Sep 2026 19:12:23 GMT`. `None` for other
     /// text.
     pub fn parse_http(text: &str) -> Option<Self> {
         let time = DateTime::from_str(text, Format::HttpDate).ok()?;
-        time.to_millis().ok().map(Self)
+        time.to_millis().ok().map(Self::from_millis)
     }
 
     /// Formats the time for an HTTP header, without fractions of a second.
     pub fn to_http(self) -> String {
-        let second = DateTime::from_secs(self.0.div_euclid(1_000));
+        let second = DateTime::from_secs(self.millis().div_euclid(1_000));
         // What has no such date is as far off as it can be.
         second.fmt(Format::HttpDate).unwrap_or_default()
     }
@@ -42,42 +53,56 @@ impl Timestamp {
     /// Formats the time as RFC 3339 in UTC, such as `2026-09-09T19:12:23.418Z`. `None` unless the
     /// year has four digits.
     pub fn rfc3339(self) -> Option<String> {
-        let time = DateTime::from_millis(self.0).fmt(Format::DateTime).ok()?;
+        let time = DateTime::from_millis(self.millis())
+            .fmt(Format::DateTime)
+            .ok()?;
         (time.as_bytes().get(4) == Some(&b'-')).then_some(time)
     }
 
     /// Formats the time as the service does: ISO 8601 in UTC, always with milliseconds.
     pub fn iso8601(self) -> String {
-        let second = DateTime::from_secs(self.0.div_euclid(1_000));
+        let second = DateTime::from_secs(self.millis().div_euclid(1_000));
         // What has no such date is as far off as it can be.
         let second = second.fmt(Format::DateTime).unwrap_or_default();
-        let millis = self.0.rem_euclid(1_000);
+        let millis = self.millis().rem_euclid(1_000);
         format!("{}.{millis:03}Z", second.trim_end_matches('Z'))
     }
 
     /// Returns `self - earlier` in milliseconds; negative if `earlier` is the later time.
     pub const fn millis_since(self, earlier: Self) -> i64 {
-        self.0.saturating_sub(earlier.0)
+        self.millis().saturating_sub(earlier.millis())
     }
 
     pub const fn plus_millis(self, millis: i64) -> Self {
-        Self(self.0.saturating_add(millis))
+        Self::from_millis(self.millis().saturating_add(millis))
     }
 
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add_unsigned(duration.as_millis() as u64))
+        Self::from_millis(
+            self.millis()
+                .saturating_add_unsigned(duration.as_millis() as u64),
+        )
     }
 
     pub fn minus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub_unsigned(duration.as_millis() as u64))
+        Self::from_millis(
+            self.millis()
+                .saturating_sub_unsigned(duration.as_millis() as u64),
+        )
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.millis()).finish()
     }
 }
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => Self(since.as_millis() as i64),
-            Err(before) => Self(-(before.duration().as_millis() as i64)),
+            Ok(since) => Self::from_millis(since.as_millis() as i64),
+            Err(before) => Self::from_millis(-(before.duration().as_millis() as i64)),
         }
     }
 }
@@ -94,6 +119,16 @@ mod tests {
             Timestamp::parse("2026-09-09T21:12:23.418+02:00"),
             Some(time)
         );
+    }
+
+    #[test]
+    fn times_are_ordered_and_an_optional_one_takes_no_more_memory() {
+        let numbers = [i64::MIN + 1, -1, 0, 1, i64::MAX];
+        let times = numbers.map(Timestamp::from_millis);
+        assert!(times.is_sorted());
+        assert_eq!(times.map(Timestamp::millis), numbers);
+        assert_eq!(Timestamp::from_millis(i64::MIN), times[0]);
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<i64>());
     }
 
     #[test]
