@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -140,16 +140,18 @@ impl App {
     /// Runs until `stop` ends, then drains.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stop_server, stopped) = watch::channel(false);
-        let (mut running, server) = self.start(stopped).await;
-        running.until(stop).await;
+        let (mut running, mut server) = self.start(stopped).await;
+        tokio::select! {
+            () = running.until(stop) => {}
+            // The server ends by itself only with a panic.
+            ended = &mut server => propagate(ended),
+        }
         info!("stopping");
         // Fails the reload requests that still wait.
         drop(running.reloads);
         stop_server.send_replace(true);
         running.pollers.stop().await;
-        if let Err(failure) = server.await {
-            std::panic::resume_unwind(failure.into_panic());
-        }
+        propagate(server.await);
         info!("stopped");
     }
 
@@ -257,6 +259,13 @@ impl Running {
                 () = pollers.watch() => {}
             }
         }
+    }
+}
+
+/// Panics if the task did.
+fn propagate(ended: Result<(), JoinError>) {
+    if let Err(failure) = ended {
+        std::panic::resume_unwind(failure.into_panic());
     }
 }
 

@@ -71,6 +71,11 @@ impl Aws {
         }))
     }
 
+    /// Returns the text without credentials that the process has loaded.
+    pub fn masked(&self, text: &str) -> String {
+        self.0.secrets.masked(text)
+    }
+
     /// Returns settings for the simulator, with fixed credentials in place of the default chain.
     ///
     /// The simulator accepts any credentials, and roles are assumed there too. A target's

@@ -2,6 +2,9 @@
 //!
 //! Records also since when, the newest error and the denied operations, for the status page.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +26,8 @@ pub struct Health {
     judged: Option<(bool, Timestamp)>,
     last_success: Option<Timestamp>,
     newest_fault: Option<FailedCall>,
+    /// When a defect of the exporter stopped the polls, if no call has succeeded since.
+    panicked: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +71,8 @@ pub struct HealthView {
     pub newest_fault: Option<FailedCall>,
     /// Whether the operation of that call has succeeded since.
     pub recovered: bool,
+    /// When a defect of the exporter stopped the polls, if no call has succeeded since.
+    pub panicked: Option<Timestamp>,
     pub denied: Vec<Denial>,
     /// Resources that the configuration names and the service does not know, with the time at
     /// which that was noticed.
@@ -81,7 +88,10 @@ impl Health {
     pub fn record(&mut self, operation: Operation, result: Result<(), &ApiError>, at: Now) {
         let newest = &mut self.newest[operation as usize];
         match result {
-            Ok(()) => self.last_success = Some(at.time),
+            Ok(()) => {
+                self.last_success = Some(at.time);
+                self.panicked = None;
+            }
             Err(error) if error.kind == ErrorKind::Throttled => {
                 if let Some(outcome) = newest {
                     outcome.called = at.instant;
@@ -107,6 +117,14 @@ impl Health {
         });
     }
 
+    /// Records that a defect of the exporter stopped the polls. The target is down until a call succeeds.
+    pub fn panicked(&mut self, at: Now) {
+        self.panicked = Some(at.time);
+        if self.judged.is_none_or(|(up, _)| up) {
+            self.judged = Some((false, at.time));
+        }
+    }
+
     /// Returns [`Self::is_up`], and records the time at which it changed.
     pub fn judge(&mut self, now: Now, interval: Duration) -> Option<bool> {
         let up = self.is_up(now.instant, interval);
@@ -122,8 +140,11 @@ impl Health {
     ///
     /// It is `false` if every operation called in the last five polling intervals failed on
     /// credentials, network or server errors. If none was called in that time, the operations
-    /// called last decide.
+    /// called last decide. After a panic it is `false` until a call succeeds.
     pub fn is_up(&self, now: Instant, interval: Duration) -> Option<bool> {
+        if self.panicked.is_some() {
+            return Some(false);
+        }
         let outcomes = || self.newest.iter().flatten();
         let last = outcomes().map(|outcome| outcome.called).max()?;
         let since = |outcome: &&LastCall| now.duration_since(outcome.called) <= interval * WINDOW;
@@ -144,6 +165,11 @@ impl Health {
     /// Returns when a call last succeeded.
     pub fn last_success(&self) -> Option<Timestamp> {
         self.last_success
+    }
+
+    /// Returns when a defect of the exporter stopped the polls, if no call has succeeded since.
+    pub fn panicked_at(&self) -> Option<Timestamp> {
+        self.panicked
     }
 
     /// Returns the newest failed call, at any age.
@@ -188,175 +214,5 @@ fn is_fault(kind: ErrorKind) -> bool {
         | ErrorKind::Parse
         | ErrorKind::Credentials => true,
         ErrorKind::Client | ErrorKind::Throttled => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STEP: Operation = Operation::GetWorkflowStepExecution;
-    const WORKFLOW: Operation = Operation::GetWorkflowExecution;
-    const INTERVAL: Duration = Duration::from_secs(30);
-
-    #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
-    fn start() -> Now {
-        Now {
-            instant: Instant::now(),
-            time: Timestamp::from_millis(0),
-        }
-    }
-
-    fn error(kind: ErrorKind) -> ApiError {
-        ApiError::new(kind, "it went wrong")
-    }
-
-    #[test]
-    fn health_is_unknown_before_the_first_result_and_throttling_does_not_count() {
-        let now = start();
-        let mut health = Health::default();
-        assert_eq!(health.is_up(now.instant, INTERVAL), None);
-        health.record(STEP, Err(&error(ErrorKind::Throttled)), now);
-        assert_eq!(health.is_up(now.instant, INTERVAL), None);
-    }
-
-    #[test]
-    fn every_error_counts_except_throttling_and_an_unknown_step() {
-        let now = start();
-        for kind in ErrorKind::ALL {
-            let mut health = Health::default();
-            health.record(STEP, Ok(()), now);
-            health.record(STEP, Err(&error(kind)), now);
-            let expected = matches!(kind, ErrorKind::Throttled | ErrorKind::Client);
-            assert_eq!(
-                health.is_up(now.instant, INTERVAL),
-                Some(expected),
-                "{kind:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn one_operation_that_works_keeps_the_target_up_for_five_intervals() {
-        let now = start();
-        let mut health = Health::default();
-        health.record(STEP, Ok(()), now);
-        health.record(
-            WORKFLOW,
-            Err(&error(ErrorKind::Forbidden)),
-            now.plus(INTERVAL),
-        );
-        assert_eq!(
-            health.is_up(now.plus(INTERVAL * 5).instant, INTERVAL),
-            Some(true)
-        );
-        let later = now.plus(INTERVAL * 5 + Duration::from_secs(1));
-        assert_eq!(health.is_up(later.instant, INTERVAL), Some(false));
-    }
-
-    #[test]
-    fn last_result_of_an_operation_counts_while_it_is_throttled() {
-        let now = start();
-        let mut health = Health::default();
-        health.record(STEP, Ok(()), now);
-        health.record(
-            STEP,
-            Err(&error(ErrorKind::Throttled)),
-            now.plus(INTERVAL * 9),
-        );
-        health.record(
-            WORKFLOW,
-            Err(&error(ErrorKind::Forbidden)),
-            now.plus(INTERVAL * 10),
-        );
-        assert_eq!(
-            health.is_up(now.plus(INTERVAL * 10).instant, INTERVAL),
-            Some(true)
-        );
-    }
-
-    #[test]
-    fn last_called_operation_decides_when_calls_have_stopped() {
-        let now = start();
-        let mut health = Health::default();
-        health.record(STEP, Err(&error(ErrorKind::Network)), now);
-        health.record(WORKFLOW, Ok(()), now.plus(INTERVAL));
-        assert_eq!(
-            health.is_up(now.plus(INTERVAL * 100).instant, INTERVAL),
-            Some(true)
-        );
-        health.record(
-            STEP,
-            Err(&error(ErrorKind::Network)),
-            now.plus(INTERVAL * 2),
-        );
-        assert_eq!(
-            health.is_up(now.plus(INTERVAL * 100).instant, INTERVAL),
-            Some(false)
-        );
-    }
-
-    #[test]
-    fn target_is_up_or_down_since_the_first_such_result() {
-        let now = start();
-        let mut health = Health::default();
-        let mut record = |result: Result<(), &ApiError>, at: Now| {
-            health.record(STEP, result, at);
-            let up = health.judge(at, INTERVAL);
-            health.since(up)
-        };
-        let fault = error(ErrorKind::Network);
-        assert_eq!(record(Ok(()), now), Some(now.time));
-        assert_eq!(record(Ok(()), now.plus(INTERVAL)), Some(now.time));
-        let down = now.plus(INTERVAL * 2);
-        assert_eq!(record(Err(&fault), down), Some(down.time));
-        assert_eq!(record(Err(&fault), now.plus(INTERVAL * 3)), Some(down.time));
-        assert_eq!(health.last_success(), Some(now.plus(INTERVAL).time));
-        let newest = health.newest_fault().unwrap();
-        assert_eq!(
-            (newest.at, &*newest.message),
-            (now.plus(INTERVAL * 3).time, "it went wrong")
-        );
-        assert_eq!(health.since(Some(true)), None);
-    }
-
-    #[test]
-    fn target_recovers_when_the_failed_operation_succeeds() {
-        let now = start();
-        let mut health = Health::default();
-        assert!(!health.has_recovered());
-        health.record(STEP, Err(&error(ErrorKind::Timeout)), now);
-        health.record(WORKFLOW, Ok(()), now);
-        assert!(!health.has_recovered());
-        health.record(STEP, Err(&error(ErrorKind::Throttled)), now);
-        assert!(!health.has_recovered());
-        health.record(STEP, Ok(()), now);
-        assert!(health.has_recovered());
-        health.record(STEP, Err(&error(ErrorKind::Timeout)), now);
-        assert!(!health.has_recovered());
-    }
-
-    #[test]
-    fn operation_is_denied_from_the_first_refusal_until_it_succeeds() {
-        let now = start();
-        let mut health = Health::default();
-        let refused = ApiError {
-            caller_refused: true,
-            ..error(ErrorKind::Forbidden)
-        };
-        health.record(STEP, Err(&refused), now);
-        assert_eq!(health.denied(&[], now), []);
-        let later = now.plus(INTERVAL);
-        health.record(WORKFLOW, Err(&error(ErrorKind::Forbidden)), now);
-        health.record(WORKFLOW, Err(&error(ErrorKind::Forbidden)), later);
-        let denial = Denial {
-            operation: WORKFLOW,
-            since: now.time,
-            again: Some(later.time),
-        };
-        assert_eq!(health.denied(&[(WORKFLOW, later.instant)], now), [denial]);
-        assert_eq!(health.denied(&[], now)[0].again, None);
-        health.record(WORKFLOW, Ok(()), later);
-        assert_eq!(health.denied(&[], now), []);
     }
 }

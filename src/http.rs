@@ -7,6 +7,7 @@ mod accept;
 mod batch;
 mod body;
 mod connections;
+mod contained;
 mod exporter;
 mod limits;
 mod listen;

@@ -58,6 +58,19 @@ pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send 
         .with(json.with_filter(filter))
 }
 
+/// Logs each panic of the process in one line, with its place. `mask` removes credentials from a message.
+pub fn log_panics(mask: impl Fn(&str) -> String + Send + Sync + 'static) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(
+            place,
+            error = mask(message),
+            "panic, a defect of the exporter"
+        );
+    }));
+}
+
 /// Escapes, within the strings of a line of JSON, what JSON may leave as it is, but what ends a line
 /// for some readers and steers some terminals: the service's texts are untrusted.
 struct Escaped<W>(W);

@@ -7,6 +7,7 @@
 )]
 
 use std::io::{ErrorKind, Write};
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -39,16 +40,15 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, signals: &Signals) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Runtime::new()?;
+    // A thread can be blocked by a name server or a file system that never responds. Dropping the
+    // runtime would wait for that thread, also after a panic, and shutting it down in the background
+    // would make the thread panic. So the runtime is never dropped.
+    let runtime = ManuallyDrop::new(tokio::runtime::Runtime::new()?);
     let hangup = match cli.command {
         None | Some(Command::Demo(_)) => Hangup::Reloads,
         _ => Hangup::Stops,
     };
     let outcome = runtime.block_on(signals.run(hangup, |stop| command(cli, stop)));
-    // A thread can be blocked by a name server or a file system that never responds. Dropping the
-    // runtime would wait for that thread, and shutting it down in the background would make the
-    // thread panic. So the runtime is leaked.
-    std::mem::forget(runtime);
     end_credential_processes();
     // A second signal ends the command at once.
     outcome?.unwrap_or(Ok(ExitCode::SUCCESS))
@@ -110,6 +110,9 @@ fn exit_code(all_right: std::io::Result<bool>) -> Result<ExitCode, Failure> {
 }
 
 async fn exporter(args: RunArgs, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
+    let aws = Aws::of_environment(&variable)?;
+    let secrets = aws.clone();
+    logging::log_panics(move |message| secrets.masked(message));
     let mut stopped = std::pin::pin!(stopped);
     let app = App::bind(AppSettings {
         config: args.config.into(),
@@ -121,7 +124,7 @@ async fn exporter(args: RunArgs, stopped: impl Future<Output = ()>) -> Result<()
         lifecycle: args.web.enable_lifecycle,
         environment: environment(),
         shard: args.shard.shard()?,
-        aws: Aws::of_environment(&variable)?,
+        aws,
         clock: Clock::System,
     });
     tokio::select! {

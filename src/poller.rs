@@ -4,6 +4,7 @@
 //! lines, counters. It decides nothing that a plain function can decide; those are in
 //! [`crate::tracker`]. Run by `app`, one for each target and region.
 
+mod contained;
 mod limiter;
 mod news;
 mod ownership;
@@ -109,9 +110,8 @@ impl Poller {
         &self.published
     }
 
-    /// Polls until `stop` turns true or its sender is gone. `attempted` turns true when the first
-    /// attempt for every step has ended, well or not.
-    pub async fn run(
+    /// Does what [`Self::run`] says, and panics where that contains the panic.
+    async fn poll(
         mut self,
         mut stop: watch::Receiver<bool>,
         attempted: watch::Sender<bool>,

@@ -23,8 +23,8 @@ use crate::labels::names::*;
 use crate::model::Timestamp;
 pub use table::FAMILIES;
 use table::{
-    API_REQUEST_DURATION, API_REQUESTS, BUILD_INFO, POLL_LAG, RATE_LIMIT_WAIT, RELOAD_SUCCESSFUL,
-    RELOAD_TIMESTAMP, SHARDS, UNPARSABLE_FIELDS,
+    API_REQUEST_DURATION, API_REQUESTS, BUILD_INFO, PANICS, POLL_LAG, RATE_LIMIT_WAIT,
+    RELOAD_SUCCESSFUL, RELOAD_TIMESTAMP, SHARDS, UNPARSABLE_FIELDS,
 };
 
 /// The reason why registering a metric cannot fail.
@@ -52,11 +52,32 @@ pub struct ProcessMetrics {
     reload_timestamp: Gauge,
     shards: GaugeVec,
     unparsable_fields: IntCounterVec,
+    panics: IntCounterVec,
+}
+
+/// A part of the exporter that contains its panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subsystem {
+    /// The polls of one target in one region.
+    Poller,
+    /// The response to one request.
+    Http,
+}
+
+impl Subsystem {
+    pub const ALL: [Self; 2] = [Self::Poller, Self::Http];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Poller => "poller",
+            Self::Http => "http",
+        }
+    }
 }
 
 impl ProcessMetrics {
-    /// Creates the metrics. The counters of `unparsable_fields` start at 0, so that `increase()`
-    /// counts the first occurrence.
+    /// Creates the metrics. The counters of `unparsable_fields` and of panics start at 0, so that
+    /// `increase()` counts the first occurrence.
     pub fn new(unparsable_fields: &[&'static str]) -> Self {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
@@ -78,6 +99,10 @@ impl ProcessMetrics {
         for field in unparsable_fields {
             fields.with_label_values(&[field]);
         }
+        let panics = valid(IntCounterVec::new(opts(&PANICS), PANICS.labels));
+        for subsystem in Subsystem::ALL {
+            panics.with_label_values(&[subsystem.as_str()]);
+        }
         Self {
             reload_successful: register(
                 &registry,
@@ -89,6 +114,7 @@ impl ProcessMetrics {
                 valid(GaugeVec::new(opts(&SHARDS), SHARDS.labels)),
             ),
             unparsable_fields: register(&registry, fields),
+            panics: register(&registry, panics),
             registry,
         }
     }
@@ -110,6 +136,16 @@ impl ProcessMetrics {
     /// Counts a response member that could not be parsed. `field` is its name in the service model.
     pub fn unparsable_field(&self, field: &'static str) {
         self.unparsable_fields.with_label_values(&[field]).inc();
+    }
+
+    /// Counts a panic that was contained.
+    pub fn panicked(&self, subsystem: Subsystem) {
+        self.panics.with_label_values(&[subsystem.as_str()]).inc();
+    }
+
+    /// Returns the number of panics that were contained.
+    pub fn panics(&self, subsystem: Subsystem) -> u64 {
+        self.panics.with_label_values(&[subsystem.as_str()]).get()
     }
 
     pub fn gather(&self) -> Vec<MetricFamily> {

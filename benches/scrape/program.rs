@@ -104,6 +104,8 @@ impl Exporter for Program {
         }
     }
 
+    fn panicked(&self) {}
+
     fn config(&self) -> String {
         String::new()
     }

@@ -12,7 +12,7 @@ use crate::exposition::{Scrape, ScrapeSource};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
 use crate::poller::{Published, RateLimiter};
-use crate::self_metrics::{PollerMetrics, ProcessMetrics};
+use crate::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
 use crate::shard::Shard;
 use crate::status::{self, Known};
 
@@ -146,6 +146,10 @@ impl Exporter for Live {
 
     fn ready(&self) -> bool {
         self.is_ready()
+    }
+
+    fn panicked(&self) {
+        self.process.panicked(Subsystem::Http);
     }
 
     fn reload(&self) -> Option<Reload> {

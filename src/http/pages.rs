@@ -122,6 +122,7 @@ impl<E: Exporter> Pages<E> {
             }
         });
         let Ok(body) = rendering.await else {
+            self.exporter.panicked();
             return text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the response could not be rendered; see the log",

@@ -101,6 +101,15 @@ impl<E: Exporter> Routes<E> {
         }
     }
 
+    /// Counts a panic, and returns the response to its request.
+    pub(super) fn after_panic(&self) -> Response<Body> {
+        self.exporter.panicked();
+        text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "a defect of the exporter prevented the response; see the log",
+        )
+    }
+
     fn route(&self, path: &str) -> Option<Route> {
         match path {
             "/-/healthy" => Some(Route::Healthy),

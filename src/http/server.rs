@@ -18,7 +18,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::accept::Acceptor;
 use super::body::Sending;
@@ -63,6 +63,13 @@ impl<E: Exporter> Server<E> {
     /// within the drain timeout, and closes the remaining connections.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let connections = Arc::new(Connections::new(self.clock, self.limits));
+        let exporter = self.exporter.clone();
+        // A panic in the middle of a body can only end its connection.
+        let count_panic = |ended: &Result<(), JoinError>| {
+            if ended.is_err() {
+                exporter.panicked();
+            }
+        };
         let service = Arc::new(Service {
             routes: Routes::new(self.exporter, self.site),
             web: self.web,
@@ -79,13 +86,20 @@ impl<E: Exporter> Server<E> {
                 biased;
                 () = &mut stop => break,
                 accepted = acceptor.accept(|| connections.close_longest_idle()) => accepted,
-                Some(_) = tasks.join_next() => continue,
+                Some(ended) = tasks.join_next() => {
+                    count_panic(&ended);
+                    continue;
+                }
             };
             let opened = connections.open();
             // A closed connection keeps its file descriptor until its task has ended. Some may be
             // about to end, as waiting for each would delay the next connection.
             let most = self.limits.connections + self.limits.connections / CLOSING_PART;
-            while tasks.len() >= most && tasks.join_next().await.is_some() {}
+            while tasks.len() >= most
+                && let Some(ended) = tasks.join_next().await
+            {
+                count_panic(&ended);
+            }
             let watcher = graceful.watcher();
             tasks.spawn(serve(
                 service.clone(),

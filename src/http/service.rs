@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 
 use super::body::Body;
 use super::connections::{Connections, Request as InProgress};
+use super::contained::contained;
 use super::exporter::Exporter;
 use super::response::{guard, text};
 use super::routes::Routes;
@@ -39,7 +40,8 @@ impl<E: Exporter> Service<E> {
             Some(file) => Some((file, file.current().await)),
             None => None,
         };
-        let mut response = self.unguarded(request, in_progress, &web).await;
+        let response = contained(self.unguarded(request, in_progress, &web)).await;
+        let mut response = response.unwrap_or_else(|| self.routes.after_panic());
         guard(response.headers_mut());
         if let Some((_, web)) = &web {
             set_headers(web, response.headers_mut());

@@ -49,6 +49,7 @@ names! {
     TARGET_REGION = "target_region",
     TYPE = "type",
     FIELD = "field",
+    SUBSYSTEM = "subsystem",
     KIND = "kind",
     OPERATION = "operation",
     REVISION = "revision",

@@ -78,6 +78,24 @@ impl Claims {
         }
     }
 
+    /// `rank` has and wants nothing any longer: what it has passes to the first of those who want it.
+    pub fn release_all(&self, rank: usize) {
+        let mut held = self.lock();
+        held.retain(|_, one| {
+            one.wanted_by.remove(&rank);
+            if one.by != rank {
+                return true;
+            }
+            let Some(first) = one.wanted_by.pop_first() else {
+                return false;
+            };
+            one.by = first;
+            true
+        });
+        drop(held);
+        self.tell();
+    }
+
     /// Whether `rank` has it, and nobody before it wants it.
     pub fn keeps(&self, claim: &Resource, rank: usize) -> bool {
         let held = self.lock();
@@ -167,6 +185,25 @@ mod tests {
         claims.release(&claim(), 1);
         claims.release(&claim(), 0);
         assert!(claims.keeps(&claim(), 2));
+    }
+
+    #[test]
+    fn all_that_one_has_and_wants_is_released_at_once() {
+        let claims = Claims::default();
+        let arn = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/silver";
+        let silver = Resource::Pipeline(PipelineArn::parse(arn).unwrap());
+        assert!(claims.claim(&claim(), 1));
+        assert!(!claims.claim(&claim(), 2));
+        assert!(claims.claim(&silver, 2));
+        assert!(!claims.claim(&silver, 1));
+        let news = claims.news();
+        claims.release_all(1);
+        assert!(news.has_changed().unwrap());
+        assert!(claims.keeps(&claim(), 2));
+        assert!(claims.keeps(&silver, 2));
+        claims.release_all(2);
+        assert!(claims.claim(&claim(), 1));
+        assert!(claims.claim(&silver, 1));
     }
 
     #[test]

@@ -25,6 +25,7 @@ impl Publication {
             last_success: self.health.last_success(),
             newest_fault: self.health.newest_fault().cloned(),
             recovered: self.health.has_recovered(),
+            panicked: self.health.panicked_at(),
             denied: self.health.denied(&self.snapshot.denied_until, now),
             unknown: self.snapshot.unknown.clone(),
             behind: self.snapshot.behind(now.instant),

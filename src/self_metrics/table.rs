@@ -63,6 +63,14 @@ pub(super) const UNPARSABLE_FIELDS: Family = Family {
     help: "Number of response members that could not be parsed and were ignored, by member name.",
 };
 
+pub(super) const PANICS: Family = Family {
+    name: "imagebuilder_exporter_panics_total",
+    metric_type: MetricType::Counter,
+    identity: &[],
+    labels: &[SUBSYSTEM],
+    help: "Number of panics in a part of the exporter: the polls of one target in one region, or the response to one request.",
+};
+
 /// Every family that `ProcessMetrics::gather` and `PollerMetrics::gather` can return.
 pub static FAMILIES: &[Family] = &[
     BUILD_INFO,
@@ -74,6 +82,7 @@ pub static FAMILIES: &[Family] = &[
     RATE_LIMIT_WAIT,
     POLL_LAG,
     UNPARSABLE_FIELDS,
+    PANICS,
     process(
         "process_cpu_seconds_total",
         MetricType::Counter,

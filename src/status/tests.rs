@@ -199,6 +199,7 @@ fn troubled() -> HealthView {
             message: "connection <refused>".into(),
         }),
         recovered: false,
+        panicked: None,
         denied: vec![
             Denial {
                 operation: Operation::ListWorkflowExecutions,

@@ -213,3 +213,17 @@ async fn reload_ends_although_its_client_has_gone() {
     running.program.reload_may_end.notify_one();
     within(running.program.reload_ended.notified()).await;
 }
+
+#[tokio::test]
+async fn panic_fails_its_request_alone_and_is_counted() {
+    let running = Running::start(Program::with_steps(1)).await;
+    running.program.broken.store(true, Ordering::Relaxed);
+    for path in ["/metrics", "/", "/api/v1/steps"] {
+        let answer = running.request(&format!("GET {path}"), "").await;
+        assert_eq!(answer.status, 500, "{path}");
+        assert!(answer.text().contains("see the log"), "{}", answer.text());
+    }
+    assert_eq!(running.program.panics.load(Ordering::Relaxed), 3);
+    running.program.broken.store(false, Ordering::Relaxed);
+    assert_eq!(running.request("GET /metrics", "").await.status, 200);
+}

@@ -34,6 +34,7 @@ mod logs;
 mod metrics;
 mod names;
 mod oracle;
+mod panics;
 mod process;
 mod ready;
 mod recovery;

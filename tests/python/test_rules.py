@@ -367,6 +367,7 @@ MAY_BE_EMPTY = {
     "ImageBuilderDataOld": ALL_IS_WELL,
     "ImageBuilderStepNeverSeen": ALL_IS_WELL,
     "ImageBuilderConfigReloadFailed": ALL_IS_WELL,
+    "ImageBuilderExporterPanicked": ALL_IS_WELL,
     "ImageBuilderRateLimitStarving": ALL_IS_WELL,
     "ImageBuilderClockSkew": ALL_IS_WELL,
 }

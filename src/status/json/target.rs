@@ -23,6 +23,8 @@ pub(super) struct TargetEntry<'a> {
     last_success_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_fault: Option<FaultEntry<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    panic_time: Option<String>,
     denied: Vec<DeniedEntry>,
     unknown: Vec<UnknownEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +89,7 @@ impl<'a> TargetEntry<'a> {
             since: health.since.and_then(Timestamp::rfc3339),
             last_success_time: health.last_success.and_then(Timestamp::rfc3339),
             newest_fault: health.newest_fault.as_ref().map(fault),
+            panic_time: health.panicked.and_then(Timestamp::rfc3339),
             denied: health.denied.iter().map(denied).collect(),
             unknown: unknown.collect(),
             discovery_last_success_time: source.snapshot.discovered.and_then(Timestamp::rfc3339),

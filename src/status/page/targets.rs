@@ -117,6 +117,12 @@ fn facts(source: &StatusSource, now: Timestamp) -> Markup {
 
 fn troubles(health: &HealthView, now: Timestamp) -> Markup {
     html! {
+        @if let Some(at) = health.panicked {
+            p.trouble {
+                "A defect of the exporter stopped the polls " (since(at, now))
+                " ago; they start again by themselves. The log has the error."
+            }
+        }
         @if let Some(fault) = recent_fault(health, now) { p.trouble { (failed(fault, health.recovered, now)) } }
         @for denied in &health.denied { p.trouble { (denied_since(denied, now)) } }
         @if let Some(first) = health.unknown.values().min() {

@@ -109,6 +109,20 @@ fn error_is_displayed_while_the_target_is_down_and_only_once() {
 }
 
 #[test]
+fn panic_is_displayed_until_a_call_succeeds() {
+    let panicked = HealthView {
+        up: Some(false),
+        panicked: Some(ago(5)),
+        ..well()
+    };
+    let text = text_of(&page_with(panicked));
+    assert!(
+        text.contains("A defect of the exporter stopped the polls 5s ago"),
+        "{text}"
+    );
+}
+
+#[test]
 fn target_has_the_numbers_of_its_active_and_unseen_steps() {
     let steps = |active: usize, unseen: usize| {
         let mut records = TargetRecords::default();

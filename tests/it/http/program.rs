@@ -1,6 +1,6 @@
 //! A program behind the server, which a test makes up.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use imagebuilder_exporter::config::StatusFormat;
@@ -20,6 +20,9 @@ use super::LONG;
 pub struct Program {
     records: Records,
     pub ready: AtomicBool,
+    /// Whether scrapes and pages panic.
+    pub broken: AtomicBool,
+    pub panics: AtomicUsize,
     /// The result of a reload; `None` where reloading is off.
     reload: Option<Result<(), String>>,
     /// Lets a reload end.
@@ -55,6 +58,8 @@ impl Program {
                 ..Records::default()
             },
             ready: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            panics: AtomicUsize::new(0),
             reload: None,
             reload_may_end: Arc::new(Notify::new()),
             reload_ended: Arc::new(Notify::new()),
@@ -85,6 +90,10 @@ impl Program {
         self.pages.lock().unwrap().most
     }
 
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
     fn render_page(&self) {
         let mut pages = self.pages.lock().unwrap();
         pages.now += 1;
@@ -96,6 +105,7 @@ impl Program {
 
 impl Exporter for Program {
     fn scrape(&self) -> Scrape {
+        assert!(!self.is_broken(), "as the test says");
         Scrape {
             now: Timestamp::from_millis(1_000),
             status_format: StatusFormat::Stateset,
@@ -116,7 +126,12 @@ impl Exporter for Program {
         "polling:\n  interval: 30s\n".to_owned()
     }
 
+    fn panicked(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn status(&self) -> Known {
+        assert!(!self.is_broken(), "as the test says");
         self.render_page();
         Known {
             now: Timestamp::from_millis(1_000),

@@ -11,7 +11,7 @@ use imagebuilder_exporter::config::{Config, RateLimit};
 use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
-use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
 use imagebuilder_exporter::simulator::{Scenario, World};
 use imagebuilder_exporter::tracker::Assignment;
 use proptest::prelude::*;
@@ -61,6 +61,7 @@ fn scenario() -> String {
 struct Fleet {
     api: Arc<WorldApi>,
     clock: Clock,
+    process: Arc<ProcessMetrics>,
     running: JoinSet<Poller>,
     published: Vec<(String, Arc<Published>)>,
     stop: watch::Sender<bool>,
@@ -71,6 +72,7 @@ impl Fleet {
         Self {
             api: api.clone(),
             clock,
+            process: Arc::new(ProcessMetrics::new(&PARSED_MEMBERS)),
             running: JoinSet::new(),
             published: Vec::new(),
             stop: watch::Sender::new(false),
@@ -127,7 +129,7 @@ impl Fleet {
             limiter: Arc::new(RateLimiter::new(limit, self.clock.now().instant)),
             clock: self.clock,
             metrics: Arc::new(PollerMetrics::new("t", "us-west-2")),
-            process: Arc::new(ProcessMetrics::new(&PARSED_MEMBERS)),
+            process: self.process.clone(),
             finished: Arc::new(Finished::new(EPOCH, &counting)),
             claims: Arc::default(),
             seed: 7,
@@ -136,6 +138,7 @@ impl Fleet {
 
     /// What each resource is exposed as, and by which targets.
     fn exposed(&self) -> BTreeMap<String, Vec<String>> {
+        assert_eq!(self.process.panics(Subsystem::Poller), 0);
         let mut exposed: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (target, published) in &self.published {
             let snapshot = published.get().snapshot;

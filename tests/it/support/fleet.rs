@@ -10,7 +10,7 @@ use imagebuilder_exporter::config::{Config, RateLimit};
 use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::{StepExecutionId, StepStatus};
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
-use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
 use imagebuilder_exporter::tracker::Assignment;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -48,6 +48,7 @@ impl Shows for Arc<Published> {
 pub struct Fleet {
     pub accounts: Vec<BusyAccount>,
     pub published: Vec<Arc<Published>>,
+    process: Arc<ProcessMetrics>,
     finished: Arc<Finished>,
     limiters: Vec<Arc<RateLimiter>>,
     /// Dropped, it ends the pollers.
@@ -91,6 +92,7 @@ impl Fleet {
             accounts: Vec::new(),
             published: Vec::new(),
             finished: finished.clone(),
+            process: process.clone(),
             limiters: Vec::new(),
             stop,
             tasks: Vec::new(),
@@ -143,8 +145,9 @@ impl Fleet {
         }
     }
 
-    /// Ends the pollers. One that panicked does so here.
+    /// Ends the pollers, of which none may have panicked.
     pub async fn stop(self) {
+        assert_eq!(self.process.panics(Subsystem::Poller), 0);
         self.stop.send_replace(true);
         for task in self.tasks {
             task.await.expect("the poller does not panic");

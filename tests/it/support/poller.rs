@@ -10,7 +10,7 @@ use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource
 use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Poller, Published, RateLimiter, Tools};
-use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
+use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
 use imagebuilder_exporter::snapshot::Failing;
 use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
@@ -32,6 +32,7 @@ pub struct Polling {
     stop: watch::Sender<bool>,
     attempted: watch::Receiver<bool>,
     task: JoinHandle<Poller>,
+    may_panic: bool,
 }
 
 impl Polling {
@@ -80,6 +81,15 @@ impl Polling {
             finished,
             stop,
             attempted,
+            may_panic: false,
+        }
+    }
+
+    /// Takes a panic of the poller as it comes.
+    pub fn that_may_panic(self) -> Self {
+        Self {
+            may_panic: true,
+            ..self
         }
     }
 
@@ -103,6 +113,11 @@ impl Polling {
         tokio::time::sleep_until(self.started + Duration::from_secs_f64(seconds)).await;
     }
 
+    /// Lets so many seconds pass.
+    pub async fn pass(&self, seconds: f64) {
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    }
+
     pub fn all_attempted(&self) -> bool {
         *self.attempted.borrow()
     }
@@ -121,6 +136,9 @@ impl Polling {
 
     /// What a scrape shows now.
     pub fn metrics(&self) -> String {
+        if !self.may_panic {
+            assert_eq!(self.process.panics(Subsystem::Poller), 0);
+        }
         let now = self.clock.now();
         let interval = self.config.polling.interval;
         let published = self.published.get();

@@ -45,6 +45,8 @@ pub enum Reply<T> {
     Late(f64, T),
     /// No answer, ever.
     Silence,
+    /// A defect of the exporter.
+    Panic,
 }
 
 #[derive(Debug)]
@@ -181,6 +183,7 @@ impl Script {
                     Ok(Parsed::from(value))
                 }
                 Reply::Silence => std::future::pending().await,
+                Reply::Panic => panic!("as the script says"),
             }
         })
     }
