@@ -19,7 +19,9 @@ use imagebuilder_exporter::model::{
     Image, ImageArn, ImageStatus, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
     WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
-use imagebuilder_exporter::snapshot::{ImageRecord, Phase, Records, StepRecord, WorkflowRecord};
+use imagebuilder_exporter::snapshot::{
+    ImageRecord, Phase, Records, SeriesUsage, StepRecord, WorkflowRecord,
+};
 use imagebuilder_exporter::status::{Known, Query, Site, Status, StatusSource, json, page};
 
 const STEPS: [&str; 7] = [
@@ -81,6 +83,7 @@ fn known(steps: usize) -> Known {
         now: NOW,
         ready: true,
         shard: None,
+        series: SeriesUsage::default(),
         sources: vec![StatusSource {
             target: Arc::from("production"),
             region: Arc::from(REGION),

@@ -12,6 +12,7 @@ mod families;
 mod finished;
 mod frames;
 mod gzip;
+mod limit;
 mod objects;
 mod render;
 mod scrape;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use buffers::{FRAME_SIZE, FramePool, Next};
 pub use frames::{Encoding, Frames};
+pub use limit::{LimitedRecords, series_usage};
 pub use render::Exposition;
 pub use scrape::{Scrape, ScrapeSource};
 pub use text::Format;

@@ -134,7 +134,11 @@ impl Finished {
                 let shown_from = now.plus(self.warmup);
                 let buckets = self.bounds.len();
                 let durations = || Arc::new(Durations::new(shown_from, buckets));
-                (shown_from, EXPECTED.contains(status).then(durations))
+                Begun {
+                    now,
+                    shown_from,
+                    durations: EXPECTED.contains(status).then(durations),
+                }
             })
         };
         for status in &EXPECTED {
@@ -153,6 +157,7 @@ impl Finished {
             return;
         };
         series.count += 1;
+        series.changed_at = now;
         if let (Some(durations), Some(start), Some(end)) =
             (&mut series.durations, observed.start, observed.end)
         {
@@ -181,6 +186,13 @@ impl Finished {
     }
 }
 
+/// What a new series begins with.
+struct Begun {
+    now: Timestamp,
+    shown_from: Timestamp,
+    durations: Option<Arc<Durations>>,
+}
+
 impl Inner {
     /// Returns the key of the series of a step and status. Creates the series, and adds the target to
     /// its owners, if necessary.
@@ -190,7 +202,7 @@ impl Inner {
         status: &StepStatus,
         target: &str,
         target_labels: &LabelText,
-        begin: impl FnOnce() -> (Timestamp, Option<Arc<Durations>>),
+        begin: impl FnOnce() -> Begun,
     ) -> LabelText {
         let mut labels = [
             observed.subject.identity.as_str(),
@@ -198,6 +210,7 @@ impl Inner {
             target_labels.as_str(),
         ]
         .concat();
+        let step_size = labels.len();
         push_label(&mut labels, names::STATUS, status.as_str());
         let labels = LabelText::from_escaped(labels);
         match self.rows.get(&labels) {
@@ -209,14 +222,16 @@ impl Inner {
                 self.rows.put(series);
             }
             None => {
-                let (shown_from, durations) = begin();
+                let begun = begin();
                 self.rows.put(FinishedSeries {
                     labels: labels.clone(),
                     target_labels: target_labels.clone(),
                     owners: Arc::from([Arc::from(target)]),
-                    shown_from,
+                    step_size,
+                    shown_from: begun.shown_from,
                     count: 0,
-                    durations,
+                    changed_at: begun.now,
+                    durations: begun.durations,
                 });
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use imagebuilder_exporter::config::StatusFormat;
-use imagebuilder_exporter::exposition::{Scrape, ScrapeSource};
+use imagebuilder_exporter::exposition::{Scrape, ScrapeSource, series_usage};
 use imagebuilder_exporter::finished::FinishedSnapshot;
 use imagebuilder_exporter::health::HealthView;
 use imagebuilder_exporter::http::{Exporter, Reload};
@@ -14,7 +14,7 @@ use imagebuilder_exporter::model::{
     ImageArn, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
 };
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
-use imagebuilder_exporter::snapshot::{Phase, Records, StepRecord, StepTable};
+use imagebuilder_exporter::snapshot::{Phase, Records, SeriesUsage, StepRecord, StepTable};
 use imagebuilder_exporter::status::{self, Known};
 
 /// The managed build workflow.
@@ -88,7 +88,7 @@ impl Exporter for Program {
         if !self.is_held.load(Ordering::Relaxed) {
             self.now.fetch_add(1_009, Ordering::Relaxed);
         }
-        Scrape {
+        let mut scrape = Scrape {
             now: self.now(),
             status_format: StatusFormat::Stateset,
             message_labels: false,
@@ -101,7 +101,11 @@ impl Exporter for Program {
             }],
             finished: FinishedSnapshot::default(),
             process: self.process.clone(),
-        }
+            series: SeriesUsage::default(),
+        };
+        // Counts the series, as the exporter does at each scrape.
+        scrape.series = series_usage(&scrape, 0);
+        scrape
     }
 
     fn panicked(&self) {}
@@ -115,6 +119,7 @@ impl Exporter for Program {
             now: self.now(),
             ready: true,
             shard: None,
+            series: SeriesUsage::default(),
             sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),

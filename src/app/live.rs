@@ -2,18 +2,20 @@
 //! half-applied configuration.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::config::Config;
-use crate::exposition::{Scrape, ScrapeSource};
+use crate::exposition::{LimitedRecords, Scrape, ScrapeSource, series_usage};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
 use crate::poller::{Published, RateLimiter};
 use crate::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
 use crate::shard::Shard;
+use crate::snapshot::SeriesUsage;
 use crate::status::{self, Known};
 
 /// The effective configuration and the pollers that it has.
@@ -35,6 +37,37 @@ pub(super) struct Polled {
     pub limiter: Arc<RateLimiter>,
 }
 
+impl View {
+    fn series_limit(&self) -> u64 {
+        self.config.metrics.series_limit.into()
+    }
+
+    /// Returns a scrape with all series.
+    fn scrape(&self, process: &Arc<ProcessMetrics>, now: Now) -> Scrape {
+        let source = |polled: &Polled| {
+            let published = polled.published.get();
+            let interval = self.config.polling.interval;
+            ScrapeSource {
+                target: polled.target.clone(),
+                region: polled.region.clone(),
+                up: published.health.is_up(now.instant, interval),
+                snapshot: published.snapshot,
+                metrics: polled.metrics.clone(),
+            }
+        };
+        let metrics = &self.config.metrics;
+        Scrape {
+            now: Scrape::time_at(now.time),
+            status_format: metrics.status_format,
+            message_labels: metrics.message_labels,
+            sources: self.polled.iter().map(source).collect(),
+            finished: self.finished.snapshot(),
+            process: process.clone(),
+            series: SeriesUsage::default(),
+        }
+    }
+}
+
 /// Receives the result of a reload.
 type ReloadAnswer = oneshot::Sender<Result<(), String>>;
 
@@ -51,6 +84,10 @@ pub(super) struct Live {
     process: Arc<ProcessMetrics>,
     view: RwLock<Arc<View>>,
     ready: AtomicBool,
+    /// The records of scrapes from which the limit keeps others out.
+    limited: Mutex<LimitedRecords>,
+    /// Whether the limit kept series out of the last scrape.
+    is_limited: AtomicBool,
     /// `None` when reload over HTTP is disabled.
     reload: Option<mpsc::Sender<ReloadRequest>>,
 }
@@ -67,6 +104,8 @@ impl Live {
             process,
             view: RwLock::new(Arc::new(view)),
             ready: AtomicBool::new(false),
+            limited: Mutex::default(),
+            is_limited: AtomicBool::new(false),
             reload,
         }
     }
@@ -87,6 +126,32 @@ impl Live {
         self.ready.store(true, Ordering::Relaxed);
     }
 
+    /// Logs when the limit begins and ends to keep series out of scrapes.
+    fn log_limit(&self, usage: SeriesUsage) {
+        let SeriesUsage {
+            exposed,
+            dropped,
+            limit,
+        } = usage;
+        let is_limited = dropped > 0;
+        if self.is_limited.swap(is_limited, Ordering::Relaxed) == is_limited {
+            return;
+        }
+        if is_limited {
+            warn!(
+                limit,
+                exposed,
+                dropped,
+                "metrics.series_limit keeps resources out of /metrics; raise it, or track fewer resources"
+            );
+        } else {
+            info!(
+                limit,
+                exposed, "metrics.series_limit no longer keeps resources out of /metrics"
+            );
+        }
+    }
+
     fn view(&self) -> Arc<View> {
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         view.clone()
@@ -96,27 +161,14 @@ impl Live {
 impl Exporter for Live {
     fn scrape(&self) -> Scrape {
         let view = self.view();
-        let now = self.clock.now();
-        let source = |polled: &Polled| {
-            let published = polled.published.get();
-            let interval = view.config.polling.interval;
-            ScrapeSource {
-                target: polled.target.clone(),
-                region: polled.region.clone(),
-                up: published.health.is_up(now.instant, interval),
-                snapshot: published.snapshot,
-                metrics: polled.metrics.clone(),
-            }
-        };
-        let metrics = &view.config.metrics;
-        Scrape {
-            now: Scrape::time_at(now.time),
-            status_format: metrics.status_format,
-            message_labels: metrics.message_labels,
-            sources: view.polled.iter().map(source).collect(),
-            finished: view.finished.snapshot(),
-            process: self.process.clone(),
+        let mut scrape = view.scrape(&self.process, self.clock.now());
+        {
+            // No code under the lock panics between two changes.
+            let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+            limited.apply(&mut scrape, view.series_limit());
         }
+        self.log_limit(scrape.series);
+        scrape
     }
 
     fn config(&self) -> String {
@@ -141,6 +193,7 @@ impl Exporter for Live {
             ready: self.is_ready(),
             shard: (!view.shard.is_all()).then(|| (view.shard.index(), view.shard.total())),
             sources: view.polled.iter().map(source).collect(),
+            series: series_usage(&view.scrape(&self.process, now), view.series_limit()),
         }
     }
 

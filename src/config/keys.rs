@@ -103,8 +103,21 @@ section! {
         /// Exposes `imagebuilder_workflow_step_message_info` with `message` of the service, which is
         /// free text from components and other services.
         message_labels: bool = SWITCH, Default("false");
+        /// Maximum number of series of resources and finished steps in a scrape, over all targets and
+        /// regions. Beyond it, whole resources are kept out of `/metrics`, settled and oldest ones
+        /// first. `0`: no limit.
+        series_limit: u32 = SERIES_LIMIT, Default("2000000");
     }
 }
+
+const SERIES_LIMIT: Single<u32> = Single {
+    read: |field| count(field, 0, u32::MAX),
+    write: |count| Yaml::Plain(count.to_string()),
+    shape: || Shape::Count {
+        least: 0,
+        most: u32::MAX,
+    },
+};
 
 /// Which series expose a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

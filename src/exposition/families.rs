@@ -12,6 +12,7 @@ mod row;
 mod steps;
 mod workflows;
 
+use super::steps::StepSeries;
 use crate::family::Family;
 use crate::self_metrics;
 
@@ -23,6 +24,13 @@ pub(super) use row::Series;
 pub(super) struct Entry {
     pub family: &'static Family,
     pub series: &'static Series,
+}
+
+impl Entry {
+    /// Whether the family is exposed, with or without messages.
+    pub(super) fn is_exposed(&self, message_labels: bool) -> bool {
+        message_labels || !matches!(self.series, Series::Step(StepSeries::Message))
+    }
 }
 
 /// The tables in the order of the text.

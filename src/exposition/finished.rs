@@ -43,7 +43,7 @@ pub(super) fn write_durations(
     let mut count = 0;
     for (bound, below) in bounds.chain([f64::INFINITY]).zip(durations.cumulative()) {
         writer.begin_with("_bucket", &[&series.labels]);
-        text::le(writer.out, bound);
+        writer.write(|out| text::le(out, bound));
         writer.end(SampleValue::Count(below));
         count = below;
     }

@@ -3,7 +3,7 @@
 //! `families` declares the families and the functions that return their values.
 
 use super::series::{RecordSeries, SeriesWriter, SnapshotSeries};
-use super::text::{self, SampleValue};
+use super::text::SampleValue;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::snapshot::{
@@ -101,7 +101,7 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
             Self::Info(details) => {
                 if let Some(details) = details(record) {
                     writer.begin(&identity);
-                    text::label(writer.out, names::TARGET, writer.context.target);
+                    writer.label(names::TARGET, writer.context.target);
                     for labels in details {
                         writer.push(labels);
                     }
@@ -123,7 +123,7 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
                         ("skipped", results.skipped),
                     ] {
                         writer.begin(&identity);
-                        text::label(writer.out, names::RESULT, result);
+                        writer.label(names::RESULT, result);
                         writer.end(SampleValue::Count(count.into()));
                     }
                 }

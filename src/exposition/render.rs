@@ -8,9 +8,8 @@ use super::families::{self, Entry, Series};
 use super::finished::{FinishedSteps, WriteFinished};
 use super::objects::SelectorMatches;
 use super::scrape::{Scrape, ScrapeSource};
-use super::series::{Context, GroupSeries, RecordSeries, SeriesWriter, SnapshotSeries};
+use super::series::{Context, GroupSeries, Mode, RecordSeries, SeriesWriter, SnapshotSeries};
 use super::sink::{PlainText, Sink};
-use super::steps::StepSeries;
 use super::text::{self, Format, SampleValue};
 use crate::config::StatusFormat;
 use crate::family::Family;
@@ -132,11 +131,7 @@ impl Exposition {
             if sink.is_full() {
                 return true;
             }
-            let wanted = match entry.series {
-                Series::Step(StepSeries::Message) => self.scrape.message_labels,
-                _ => true,
-            };
-            if !wanted {
+            if !entry.is_exposed(self.scrape.message_labels) {
                 self.at.next_family();
                 continue;
             }
@@ -175,11 +170,16 @@ impl Exposition {
             Series::TrackedSteps => self.write_sources(family, sink.text(), |source, writer| {
                 for phase in Phase::ALL {
                     writer.begin(&[writer.context.source_labels]);
-                    text::label(writer.out, names::STATE, phase.as_str());
+                    writer.label(names::STATE, phase.as_str());
                     let steps = source.snapshot.steps.in_phase(phase);
                     writer.end(SampleValue::Count(steps as u64));
                 }
             }),
+            Series::Usage(value) => {
+                let value = SampleValue::Count(value(&self.scrape.series));
+                text::sample_without_labels(sink.text(), family, value);
+                true
+            }
             Series::Gathered => self.write_gathered(family, sink),
         }
     }
@@ -234,7 +234,8 @@ impl Exposition {
             let mut writer = SeriesWriter {
                 family,
                 context: self.context(&source.target, labels),
-                is_stamp: false,
+                mode: Mode::Text,
+                samples: 0,
                 out,
             };
             write(source, &mut writer);

@@ -6,7 +6,7 @@ use crate::config::StatusFormat;
 use crate::finished::FinishedSnapshot;
 use crate::model::Timestamp;
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{SeriesUsage, Snapshot};
 
 /// Scrapes that begin within so many milliseconds have the same time, and so the same text to compress.
 const MOMENT: i64 = 10;
@@ -22,6 +22,8 @@ pub struct Scrape {
     pub sources: Vec<ScrapeSource>,
     pub finished: FinishedSnapshot,
     pub process: Arc<ProcessMetrics>,
+    /// The series of the sources and of finished steps.
+    pub series: SeriesUsage,
 }
 
 impl Scrape {

@@ -41,9 +41,20 @@ pub(super) struct Context<'a> {
 pub(super) struct SeriesWriter<'a> {
     pub family: &'static Family,
     pub context: Context<'a>,
-    /// Whether names and labels of records are omitted. A stamp has the rest.
-    pub is_stamp: bool,
+    pub mode: Mode,
+    /// The number of samples.
+    pub samples: usize,
     pub out: &'a mut Vec<u8>,
+}
+
+/// What a [`SeriesWriter`] writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Text,
+    /// Without names and labels of records. A stamp has the rest.
+    Stamp,
+    /// Nothing: it counts the samples.
+    Count,
 }
 
 impl SeriesWriter<'_> {
@@ -55,7 +66,7 @@ impl SeriesWriter<'_> {
         current: Option<&str>,
         identity: impl Fn(&mut Self),
     ) {
-        if self.is_stamp {
+        if self.mode == Mode::Stamp {
             if let Some(current) = current {
                 self.out.push(b'=');
                 self.out.extend_from_slice(current.as_bytes());
@@ -63,8 +74,12 @@ impl SeriesWriter<'_> {
             return;
         }
         let place = current.and_then(|current| known.iter().position(|s| *s == current));
+        let has_stateset = self.context.status_format == StatusFormat::Stateset;
+        if has_stateset {
+            self.samples += known.len();
+        }
         let start = self.out.len();
-        if self.context.status_format == StatusFormat::Stateset {
+        if has_stateset && self.mode == Mode::Text {
             identity(self);
             self.out.extend_from_slice(b"status=\"");
             let end = self.out.len();
@@ -84,7 +99,7 @@ impl SeriesWriter<'_> {
             && (place.is_none() || self.context.status_format == StatusFormat::Sparse)
         {
             identity(self);
-            text::label(self.out, names::STATUS, current);
+            self.label(names::STATUS, current);
             self.end(SampleValue::Flag(true));
         }
     }
@@ -96,7 +111,7 @@ impl SeriesWriter<'_> {
 
     /// Begins a sample whose name is that of the family and a suffix.
     pub(super) fn begin_with(&mut self, suffix: &str, labels: &[&LabelText]) {
-        if self.is_stamp {
+        if self.mode != Mode::Text {
             return;
         }
         self.out.extend_from_slice(self.family.name.as_bytes());
@@ -109,22 +124,35 @@ impl SeriesWriter<'_> {
 
     /// Writes labels that were escaped beforehand.
     pub(super) fn push(&mut self, labels: &LabelText) {
-        if !self.is_stamp {
+        if self.mode == Mode::Text {
             self.push_changing(labels);
         }
     }
 
     /// Writes labels that can change while `Record::has_labels_of` holds, so a stamp has them.
     pub(super) fn push_changing(&mut self, labels: &LabelText) {
-        self.out.extend_from_slice(labels.as_str().as_bytes());
+        self.write(|out| out.extend_from_slice(labels.as_str().as_bytes()));
+    }
+
+    /// Writes a label, unless its value is empty.
+    pub(super) fn label(&mut self, name: &str, value: &str) {
+        self.write(|out| text::label(out, name, value));
+    }
+
+    /// Writes what `write` appends, unless samples are only counted.
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.mode != Mode::Count {
+            write(self.out);
+        }
     }
 
     /// Ends a sample with its value.
     pub(super) fn end(&mut self, value: SampleValue) {
-        if !self.is_stamp {
+        self.samples += 1;
+        if self.mode == Mode::Text {
             text::end_labels(self.out);
         }
-        text::value(self.out, value);
+        self.write(|out| text::value(out, value));
     }
 }
 
@@ -185,7 +213,7 @@ impl<S: RecordSeries> ChunkSeries<'_, S> {
     }
 
     fn write_records(&self, row: &mut usize, out: &mut Vec<u8>, enough: usize) -> bool {
-        let mut writer = self.writer(out, false);
+        let mut writer = self.writer(out, Mode::Text);
         for record in &self.chunk.records()[*row..] {
             if writer.out.len() >= enough {
                 return false;
@@ -203,18 +231,19 @@ impl<S: RecordSeries> ChunkSeries<'_, S> {
         if !self.chunk.is_moving() {
             return;
         }
-        let mut writer = self.writer(&mut stamp.values, true);
+        let mut writer = self.writer(&mut stamp.values, Mode::Stamp);
         for record in self.chunk.records() {
             self.series.write(&mut writer, record);
             writer.out.push(END_OF_RECORD);
         }
     }
 
-    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, is_stamp: bool) -> SeriesWriter<'a> {
+    fn writer<'a>(&'a self, out: &'a mut Vec<u8>, mode: Mode) -> SeriesWriter<'a> {
         SeriesWriter {
             family: self.family,
             context: self.context,
-            is_stamp,
+            mode,
+            samples: 0,
             out,
         }
     }

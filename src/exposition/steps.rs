@@ -2,7 +2,7 @@
 //!
 //! `families` declares the families and the functions that return their values.
 
-use super::series::{RecordSeries, SeriesWriter, SnapshotSeries};
+use super::series::{Mode, RecordSeries, SeriesWriter, SnapshotSeries};
 use super::text::{self, SampleValue};
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
@@ -76,7 +76,7 @@ fn poll(writer: &mut SeriesWriter<'_>, record: &StepRecord, value: Option<Sample
 
 fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     identity(writer, record, observed);
-    text::label(writer.out, names::TARGET, writer.context.target);
+    writer.label(names::TARGET, writer.context.target);
     writer.push(&observed.definition.details);
     writer.push(&observed.subject.details);
     writer.push(&record.info_labels);
@@ -86,7 +86,7 @@ fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observati
 fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
     if let Some(message) = observed.reason() {
         identity(writer, record, observed);
-        text::free_text_label(writer.out, names::MESSAGE, message);
+        writer.write(|out| text::free_text_label(out, names::MESSAGE, message));
         writer.end(SampleValue::Flag(true));
     }
 }
@@ -98,7 +98,7 @@ fn identity(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Obser
 }
 
 fn step(writer: &mut SeriesWriter<'_>, record: &StepRecord) {
-    if !writer.is_stamp {
+    if writer.mode == Mode::Text {
         writer.out.extend_from_slice(b"step_execution_id=\"step-");
         writer.out.extend_from_slice(record.id.uuid_bytes());
         writer.out.extend_from_slice(b"\",");

@@ -4,6 +4,7 @@ mod allocations;
 mod discovery;
 mod finished;
 mod format;
+mod limit;
 mod pieces;
 mod properties;
 mod steps;
@@ -26,7 +27,9 @@ use crate::model::{
     WorkflowArn,
 };
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
-use crate::snapshot::{Observation, Phase, Records, Snapshot, StepRecord, StepTable, Unresolved};
+use crate::snapshot::{
+    Observation, Phase, Records, SeriesUsage, Snapshot, StepRecord, StepTable, Unresolved,
+};
 
 const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
 const IDENTITY: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
@@ -123,6 +126,7 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
         }],
         finished: FinishedSnapshot::default(),
         process: Arc::new(ProcessMetrics::new(&[])),
+        series: SeriesUsage::default(),
     }
 }
 

@@ -123,6 +123,13 @@ pub(super) fn value(out: &mut Vec<u8>, value: SampleValue) {
     out.push(b'\n');
 }
 
+/// Writes the only sample of a family without labels.
+pub(super) fn sample_without_labels(out: &mut Vec<u8>, family: &Family, value: SampleValue) {
+    out.extend_from_slice(family.name.as_bytes());
+    out.push(b' ');
+    self::value(out, value);
+}
+
 /// Writes a metric of the `prometheus` crate for one set of labels.
 pub(super) fn gathered(out: &mut Vec<u8>, family: &Family, metric: &Metric) {
     let value = match family.metric_type {

@@ -19,12 +19,26 @@ pub struct FinishedSeries {
     pub(super) target_labels: LabelText,
     /// The names of the targets that have seen such a step.
     pub(super) owners: Arc<[Arc<str>]>,
+    /// The size of the labels before `status`, which all statuses of the step share.
+    pub(super) step_size: usize,
     pub(super) shown_from: Timestamp,
     pub(super) count: u64,
+    /// When it was created, or last counted an execution.
+    pub(super) changed_at: Timestamp,
     pub(super) durations: Option<Arc<Durations>>,
 }
 
 impl FinishedSeries {
+    /// The labels that the series of all statuses of a step share, escaped.
+    pub fn step(&self) -> &str {
+        &self.labels.as_str()[..self.step_size]
+    }
+
+    /// When it was created, or last counted an execution.
+    pub fn changed_at(&self) -> Timestamp {
+        self.changed_at
+    }
+
     /// The counter's value in a scrape at `now`.
     pub fn count(&self, now: Timestamp) -> u64 {
         if now < self.shown_from { 0 } else { self.count }

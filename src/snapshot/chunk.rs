@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::series_count::SeriesCount;
 use crate::pieces::Pieces;
 
 /// Maximum number of records in a chunk: few enough that copying and compressing one costs little.
@@ -38,6 +39,8 @@ pub struct Chunk<R> {
     is_moving: bool,
     /// Versions of the chunk share them as long as the labels are the same.
     pieces: Arc<Pieces>,
+    /// Only this version of the chunk has it.
+    series_count: SeriesCount,
 }
 
 impl<R> Chunk<R> {
@@ -54,6 +57,16 @@ impl<R> Chunk<R> {
     pub fn pieces(&self) -> &Pieces {
         &self.pieces
     }
+
+    /// The number of its series, which is kept if they cannot change.
+    ///
+    /// `settings` identifies what the number depends on besides the records and the time.
+    pub fn series_count(&self, settings: u32, count: impl FnOnce(&[R]) -> u32) -> u32 {
+        match self.is_moving {
+            true => count(&self.records),
+            false => self.series_count.get(settings, || count(&self.records)),
+        }
+    }
 }
 
 impl<R: Record> Chunk<R> {
@@ -62,22 +75,26 @@ impl<R: Record> Chunk<R> {
             is_moving: record.is_moving(),
             records: vec![record],
             pieces: Arc::default(),
+            series_count: SeriesCount::default(),
         }
     }
 
     pub(super) fn push(&mut self, record: R) {
         self.pieces = Arc::default();
+        self.series_count = SeriesCount::default();
         self.records.push(record);
     }
 
     pub(super) fn pop(&mut self) -> Option<R> {
         self.pieces = Arc::default();
+        self.series_count = SeriesCount::default();
         self.records.pop()
     }
 
     /// Puts `record` in place of the one at this index, which is returned.
     pub(super) fn replace(&mut self, at: usize, record: R) -> Option<R> {
         let place = self.records.get_mut(at)?;
+        self.series_count = SeriesCount::default();
         if !self.is_moving || !record.has_labels_of(place) {
             self.pieces = Arc::default();
         }

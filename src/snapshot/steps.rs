@@ -122,6 +122,15 @@ impl StepSnapshot {
         self.records.iter()
     }
 
+    /// Returns the same numbers of records in each phase with these records.
+    #[must_use]
+    pub fn with_records(&self, records: Chunks<StepRecord>) -> Self {
+        Self {
+            records,
+            by_phase: self.by_phase,
+        }
+    }
+
     /// The records, for a scrape that goes through them chunk by chunk.
     pub fn records(&self) -> &Chunks<StepRecord> {
         &self.records

@@ -37,6 +37,7 @@ struct Document<'a> {
     page: usize,
     pages: usize,
     executions_matched: usize,
+    series: SeriesEntry,
     /// The query of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -44,6 +45,14 @@ struct Document<'a> {
     images: Vec<ImageEntry<'a>>,
     executions: Vec<WorkflowExecutionEntry<'a>>,
     steps: Vec<StepExecutionEntry<'a>>,
+}
+
+/// How many series `/metrics` has, and how many the limit keeps out of it. A limit of 0 is none.
+#[derive(Serialize)]
+struct SeriesEntry {
+    exposed: u64,
+    dropped: u64,
+    limit: u64,
 }
 
 /// The index of this shard and the number of shards.
@@ -66,6 +75,11 @@ impl<'a> Document<'a> {
             page: query.page,
             pages: status.pages,
             executions_matched: status.matched,
+            series: SeriesEntry {
+                exposed: known.series.exposed,
+                dropped: known.series.dropped,
+                limit: known.series.limit,
+            },
             next: (query.page < status.pages).then(|| query.address(query.page + 1)),
             targets: known.sources.iter().map(TargetEntry::of).collect(),
             images: status.builds.iter().filter_map(ImageEntry::of).collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::health::HealthView;
 use crate::model::Timestamp;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{SeriesUsage, Snapshot};
 
 /// The data of all targets at one moment.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Known {
     /// The zero-based index of this shard and the number of shards, if there are several.
     pub shard: Option<(u32, u32)>,
     pub sources: Vec<StatusSource>,
+    /// How many series `/metrics` has, and how many the limit keeps out of it.
+    pub series: SeriesUsage,
 }
 
 /// The data of one target in one region.

@@ -24,7 +24,7 @@ use crate::model::{
     Image, ImageArn, ImageFailure, ImageStatus, OnFailure, StepExecution, StepStatus, Timestamp,
     WorkflowArn, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
-use crate::snapshot::{ImageRecord, Phase, Records, StepRecord, WorkflowRecord};
+use crate::snapshot::{ImageRecord, Phase, Records, SeriesUsage, StepRecord, WorkflowRecord};
 
 const REGION: &str = "us-west-2";
 const NOW: i64 = 1_788_981_143_418;
@@ -129,6 +129,7 @@ fn known<const N: usize>(targets: [(&str, TargetRecords); N]) -> Known {
         now: Timestamp::from_millis(NOW),
         ready: true,
         shard: None,
+        series: SeriesUsage::default(),
         sources: targets
             .iter()
             .map(|(target, records)| records.source(target))

@@ -1,5 +1,6 @@
 //! What is shown of steps in every state, as the text that Prometheus reads.
 
+mod limit;
 mod options;
 mod timeout;
 

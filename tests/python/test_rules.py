@@ -368,6 +368,7 @@ MAY_BE_EMPTY = {
     "ImageBuilderStepNeverSeen": ALL_IS_WELL,
     "ImageBuilderConfigReloadFailed": ALL_IS_WELL,
     "ImageBuilderExporterPanicked": ALL_IS_WELL,
+    "ImageBuilderSeriesDropped": ALL_IS_WELL,
     "ImageBuilderRateLimitStarving": ALL_IS_WELL,
     "ImageBuilderClockSkew": ALL_IS_WELL,
 }

@@ -266,7 +266,7 @@ def tracked():
                 "gone (the service no longer knows them).",
                 [query(f"sum by (state) ({one(about('tracked_steps'))})", "{{state}}")],
                 "none",
-                size=(8, 8),
+                size=(6, 8),
                 links=runbooks("ImageBuilderStepNeverSeen"),
             )
         ),
@@ -280,7 +280,19 @@ def tracked():
                 )
             ],
             "none",
-            size=(8, 8),
+            size=(6, 8),
+        ),
+        graph(
+            "Series",
+            "Series of resources and finished steps of each exporter, and those that "
+            "metrics.series_limit keeps out of its metrics.",
+            [
+                query(about("series", chosen=PROCESS), "{{instance}}"),
+                query(about("series_dropped", chosen=PROCESS), "{{instance}} kept out"),
+            ],
+            "none",
+            size=(6, 8),
+            links=runbooks("ImageBuilderSeriesDropped"),
         ),
         rows(
             "Matches of selectors",
@@ -294,7 +306,7 @@ def tracked():
                 Column("selector", "Selector"),
                 Column("A", "Matches", "none", 90, [(None, "orange"), (1, "green")]),
             ],
-            size=(8, 8),
+            size=(6, 8),
             sort=("Matches", False),
         ),
     ]

@@ -68,6 +68,7 @@ metrics:
   - 12h
   tag_labels: []
   message_labels: false
+  series_limit: 2000000
 targets:
 - name: all
   regions:
@@ -278,6 +279,7 @@ prop_compose! {
         duration_buckets in prop::collection::btree_set(durations(), 1..5),
         tag_labels in vec("\\PC{1,9}", 0..3),
         message_labels: bool,
+        series_limit: u32,
     ) -> Metrics {
         let tags = tag_labels.into_iter().map(TagLabel::of);
         Metrics {
@@ -288,6 +290,7 @@ prop_compose! {
             duration_buckets: duration_buckets.into_iter().collect(),
             tag_labels: once(tags.collect(), |tag| tag.label.clone()),
             message_labels,
+            series_limit,
         }
     }
 }

@@ -54,6 +54,33 @@ pub(super) static FAMILIES: &[Row] = &[
         "Number of tracked steps by state: pending (never observed), active (polled), settled (final), or gone (unknown to the service).",
         Series::TrackedSteps,
     ),
+    (
+        Family::gauge(
+            "imagebuilder_exporter_series",
+            &[],
+            &[],
+            "Number of series of resources and finished steps in this scrape; the exporter's own series are not included.",
+        ),
+        Series::Usage(|usage| usage.exposed),
+    ),
+    (
+        Family::gauge(
+            "imagebuilder_exporter_series_limit",
+            &[],
+            &[],
+            "Maximum number of series of resources and finished steps in a scrape, from the exporter's configuration; 0 without a limit.",
+        ),
+        Series::Usage(|usage| usage.limit),
+    ),
+    (
+        Family::gauge(
+            "imagebuilder_exporter_series_dropped",
+            &[],
+            &[],
+            "Number of series of resources and finished steps that the limit keeps out of this scrape.",
+        ),
+        Series::Usage(|usage| usage.dropped),
+    ),
 ];
 
 const fn source(

@@ -7,7 +7,7 @@ use super::super::steps::StepSeries;
 use super::super::text::SampleValue;
 use crate::family::Family;
 use crate::model::Timestamp;
-use crate::snapshot::{ImageNameRecord, ImageRecord, PipelineRecord, WorkflowRecord};
+use crate::snapshot::{ImageNameRecord, ImageRecord, PipelineRecord, SeriesUsage, WorkflowRecord};
 
 pub(super) type Row = (Family, Series);
 
@@ -31,6 +31,8 @@ pub(in crate::exposition) enum Series {
     Source(fn(&ScrapeSource, Timestamp) -> Option<SampleValue>),
     /// One series for each target, region and phase of steps.
     TrackedSteps,
+    /// One series about the series of the scrape, without labels.
+    Usage(fn(&SeriesUsage) -> u64),
     /// Series that `self_metrics` gathers under the name of the family.
     Gathered,
 }

@@ -221,7 +221,7 @@ fn labels_that_change_while_a_step_moves_are_compressed_anew() {
 }
 
 /// Returns the compressed text, and the number of pieces that were made for it.
-fn packed(scrape: Scrape, format: Format) -> (Vec<u8>, usize) {
+pub(super) fn packed(scrape: Scrape, format: Format) -> (Vec<u8>, usize) {
     let (frames, made) = frames(scrape, format);
     (frames.concat(), made)
 }

@@ -65,7 +65,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn some_scrape()(
+    pub(super) fn some_scrape()(
         answers in proptest::collection::vec(proptest::option::of(some_answer()), 0..12),
         own in some_text(),
         phase in proptest::sample::select(&Phase::ALL[..]),
@@ -110,15 +110,16 @@ prop_compose! {
             sources: (0..targets).map(source).collect(),
             finished: finished::counted(&own, &text, counted).snapshot(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),
+            series: SeriesUsage::default(),
         }
     }
 }
 
 /// Names and values, unescaped.
-type Labels = Vec<(String, String)>;
+pub(super) type Labels = Vec<(String, String)>;
 
 /// A sample taken apart by what the formats say: its name, labels and value.
-fn parsed(line: &str) -> Option<(String, Labels, f64)> {
+pub(super) fn parsed(line: &str) -> Option<(String, Labels, f64)> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);
     let mut labels = Vec::new();

@@ -8,7 +8,7 @@ use super::super::time::Span;
 use super::parts::{badge, excerpt, fact, nothing, since, time, with_sub};
 use crate::health::{Denial, FailedCall, HealthView};
 use crate::model::Timestamp;
-use crate::snapshot::Phase;
+use crate::snapshot::{Phase, SeriesUsage};
 
 /// More healthy targets than this are folded.
 const UNFOLDED: usize = 8;
@@ -36,11 +36,25 @@ pub(super) fn targets(status: &Status<'_>) -> Markup {
                     "it shows only its own part of the targets and regions."
                 }))
             }
+            (dropped_series(status.known.series))
             (list("targets troubled", &troubled, now))
             @if well.len() > UNFOLDED {
                 details id="targets-up" { summary { (well.len()) " targets are up" } (up) }
             } @else {
                 (up)
+            }
+        }
+    }
+}
+
+/// Reports series that the limit keeps out of the metrics.
+fn dropped_series(usage: SeriesUsage) -> Markup {
+    html! {
+        @if usage.dropped > 0 {
+            p.trouble id="dropped-series" {
+                "The limit of " (usage.limit) " series is reached: " (usage.dropped)
+                " series are kept out of the metrics, those of settled and oldest resources first. "
+                "Raise " code { "metrics.series_limit" } ", or track fewer resources."
             }
         }
     }

@@ -44,6 +44,7 @@ fn shipped_file_has_every_key_and_its_default() {
         "counter_warmup: 2m",
         "duration_buckets: [15s, 30s, 1m, 2m, 5m, 10m, 20m, 30m, 1h, 2h, 4h, 12h]",
         "message_labels: false",
+        "series_limit: 2000000",
         "requests_per_second: 5, burst: 10",
     ] {
         assert!(text.contains(default), "{default}");

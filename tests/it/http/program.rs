@@ -11,7 +11,7 @@ use imagebuilder_exporter::http::{Exporter, Reload};
 use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{StepExecution, StepStatus, Timestamp};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
-use imagebuilder_exporter::snapshot::{Records, StepRecord, StepTable};
+use imagebuilder_exporter::snapshot::{Records, SeriesUsage, StepRecord, StepTable};
 use imagebuilder_exporter::status::{self, Known};
 use tokio::sync::Notify;
 
@@ -119,6 +119,7 @@ impl Exporter for Program {
             }],
             finished: FinishedSnapshot::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
+            series: SeriesUsage::default(),
         }
     }
 
@@ -137,6 +138,7 @@ impl Exporter for Program {
             now: Timestamp::from_millis(1_000),
             ready: self.ready(),
             shard: None,
+            series: SeriesUsage::default(),
             sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),

@@ -11,7 +11,7 @@ use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
-use imagebuilder_exporter::snapshot::Failing;
+use imagebuilder_exporter::snapshot::{Failing, SeriesUsage};
 use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -155,6 +155,7 @@ impl Polling {
             }],
             finished: self.finished.snapshot(),
             process: self.process.clone(),
+            series: SeriesUsage::default(),
         };
         let mut text = Vec::new();
         let mut exposition = Exposition::new(scrape, Format::Text);
