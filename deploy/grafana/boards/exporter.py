@@ -314,6 +314,7 @@ def tracked():
 
 def resources():
     unparsable = about("unparsable_fields_total", chosen=PROCESS)
+    panics = about("panics_total", chosen=PROCESS)
 
     def process(name, unit, title, description, expression=None, links=()):
         series = f"{name}{{{PROCESS}}}"
@@ -354,7 +355,17 @@ def resources():
                 )
             ],
             "ops",
-            size=(6, 7),
+            size=(4, 7),
+        ),
+        graph(
+            "Panics",
+            "Panics within an hour, by the part of the exporter. Each is a defect; the log has its "
+            "place.",
+            [query(f"sum by (subsystem) (increase({panics}[1h]))", "{{subsystem}}")],
+            "none",
+            size=(4, 7),
+            steps=[(None, "green"), (1, "red")],
+            links=runbooks("ImageBuilderExporterPanicked"),
         ),
         timeline(
             "Configuration",
@@ -362,7 +373,7 @@ def resources():
             f"min by (instance) ({about('config_last_reload_successful', chosen=PROCESS)})",
             "{{instance}}",
             {1: ("effective", "green"), 0: ("rejected", "red")},
-            size=(6, 7),
+            size=(4, 7),
             links=runbooks("ImageBuilderConfigReloadFailed"),
         ),
     ]
