@@ -25,6 +25,7 @@ mod effective;
 mod endless;
 mod faults;
 mod finished;
+mod fuzzing;
 mod hostile;
 mod http;
 mod layers;
