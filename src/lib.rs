@@ -28,6 +28,7 @@
 //! 5. [`snapshot`] is the published view: records of each step, workflow execution, image and
 //!    pipeline. [`labels`] escapes their label text once, and [`pieces`] keeps their compressed text.
 //!    [`health`] judges whether a target can be polled; [`finished`] counts finished steps.
+//!    [`baseline`] has the rule for slow steps.
 //! 6. [`exposition`] renders a snapshot into text while it is sent. [`self_metrics`] and [`family`]
 //!    define the exporter's own metrics.
 //! 7. [`status`] renders the same snapshot as a status page and as JSON.
@@ -44,6 +45,7 @@ pub use imagebuilder_simulator as simulator;
 pub mod api;
 pub mod app;
 pub mod aws;
+pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -23,6 +23,7 @@ use source::{PACKAGES, Package};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["model"]),
     ("aws", &["api", "clock", "config", "model"]),
+    ("baseline", &[]),
     ("cli", &["http", "model", "shard", "simulator", "status"]),
     ("clock", &["model"]),
     ("config", &["clock", "labels", "model"]),
