@@ -1,5 +1,7 @@
 //! Applies a response about a step or a workflow execution to both.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::changes::Notice;
@@ -262,7 +264,8 @@ impl Workflows {
             // Other steps may follow.
             *since = c.now.instant;
         }
-        let facts = self.polling(c).facts_for(&id);
+        let pending_for = execution.map_or(HOUR, |execution| self.pending_for(execution, c));
+        let facts = self.polling(c).facts_for(&id, pending_for);
         if self.steps.is_settled(&id, facts, asked, c.now) {
             self.steps.set_phase(&id, Phase::Settled);
             if !self.polling(c).lacks_get(&id) {
@@ -276,6 +279,16 @@ impl Workflows {
         self.polling(c).request_get(id);
         let change = self.steps.change_since(observed.before, c.since);
         c.changes.steps.extend(change);
+    }
+
+    /// How long after its end an execution, and each of its steps, may still be PENDING before that
+    /// is final: an hour, or its retention where that is shorter.
+    pub(super) fn pending_for(&self, id: WorkflowExecutionId, c: &Context) -> Duration {
+        match self.executions.tracks_all_steps(id) {
+            true => HOUR.min(self.retention_of(id, c)),
+            // Steps that the configuration lists have no retention.
+            false => HOUR,
+        }
     }
 
     /// A poll of a step by itself failed.

@@ -279,12 +279,17 @@ impl StepPolling<'_> {
     }
 
     /// What the rules of a step need to know of its execution; `None` where that cannot be polled.
-    pub(super) fn facts_for(&self, id: &StepExecutionId) -> Option<ExecutionFacts> {
+    pub(super) fn facts_for(
+        &self,
+        id: &StepExecutionId,
+        pending_for: Duration,
+    ) -> Option<ExecutionFacts> {
         let execution = self.steps.execution_of(id)?;
         let schedule = self.executions.schedule(execution)?;
         (!schedule.unavailable).then(|| ExecutionFacts {
             end: schedule.end,
             interval: self.intervals(execution).max().unwrap_or_default(),
+            pending_for,
         })
     }
 

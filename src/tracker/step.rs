@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::HOUR;
 use super::queue::Slot;
 use super::retry::{Policy, Retries};
 use crate::model::{RollbackStatus, StepStatus, Timestamp, WorkflowExecutionId};
@@ -78,6 +79,19 @@ pub(super) struct ExecutionFacts {
     pub end: Option<ExecutionEnd>,
     /// The largest polling interval among its steps.
     pub interval: Duration,
+    /// How long after its end a step that is still PENDING settles.
+    pub pending_for: Duration,
+}
+
+impl ExecutionFacts {
+    /// For how long after the end of the execution a step in this state may still change.
+    pub(super) fn changes_for(&self, state: State) -> Duration {
+        match state {
+            State::Waiting => self.pending_for,
+            // It may roll back for longer than the execution is kept.
+            State::Moving | State::Retrying | State::Ended => HOUR,
+        }
+    }
 }
 
 /// The end of a workflow execution.

@@ -159,7 +159,8 @@ impl StepList<'_> {
             self.c.list_executions_of(image, due, Urgency::Waiting);
         }
         let over = image.and_then(|image| self.workflows.images.over_since(&image));
-        if let Some(over) = over.filter(|over| now >= over.instant + HOUR) {
+        let pending_for = self.workflows.pending_for(id, self.c);
+        if let Some(over) = over.filter(|over| now >= over.instant + pending_for) {
             self.workflows.executions.abandon(id, over);
         }
         let call = Call::ListWorkflowStepExecutions(id);

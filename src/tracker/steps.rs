@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::changes::StepChange;
 use super::context::Context;
 use super::labels::Labels;
-use super::pace::HOUR;
 use super::queue::{Slot, Urgency};
 use super::retry::Retries;
 use super::step::{
@@ -307,7 +306,8 @@ impl Steps {
             return now.time.millis_since(schedule.changed) >= POLLED_ALONE.as_millis() as i64;
         };
         execution.end.is_some_and(|end| {
-            let long_ago = now.time.millis_since(end.ended) >= HOUR.as_millis() as i64;
+            let changes_for = execution.changes_for(state).as_millis() as i64;
+            let long_ago = now.time.millis_since(end.ended) >= changes_for;
             let quiet = end
                 .quiet_since
                 .is_none_or(|since| asked >= since + execution.interval.mul_f64(QUIET_INTERVALS));
@@ -335,11 +335,13 @@ impl Steps {
         };
         let slowly = execution.is_none() && State::of(observed) == State::Ended;
         let wait = schedule.interval * if slowly { SLOWLY_ALONE } else { 1 };
-        let settles = match execution.map(|execution| execution.end) {
+        let settles = match execution.map(|execution| (execution, execution.end)) {
             None => Some(schedule.changed.plus(POLLED_ALONE)),
-            Some(Some(end)) if asked < end.noticed => return now.instant,
-            Some(Some(end)) => Some(end.ended.plus(HOUR)),
-            Some(None) => None,
+            Some((_, Some(end))) if asked < end.noticed => return now.instant,
+            Some((execution, Some(end))) => {
+                Some(end.ended.plus(execution.changes_for(State::of(observed))))
+            }
+            Some((_, None)) => None,
         };
         // What came while this poll was in flight is still to be seen.
         let in_flight = (now.instant - asked).as_millis() as i64;

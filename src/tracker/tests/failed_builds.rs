@@ -77,3 +77,51 @@ fn failed_build_whose_steps_stay_unknown_appears_after_two_minutes() {
     driver.listed_images(&[image(&arn, "FAILED", created)]);
     assert_eq!(driver.failure_of_build(0).as_deref(), Some(""));
 }
+
+#[test]
+fn pending_steps_of_a_failed_execution_are_not_kept_beyond_a_short_retention() {
+    let arn = image_arn(0);
+    let id = execution_id(&step_id(0));
+    let mut short = nothing(true);
+    short.target.image_build_versions = vec![arn.clone()];
+    short.metrics.retention_failed = MINUTE * 5;
+    let mut driver = Driver::new(short, 1);
+    let failed = image(&arn, "FAILED", driver.now);
+    let ended = WorkflowExecution {
+        image: Some(arn.clone()),
+        end: Some(driver.now.time),
+        ..execution("FAILED")
+    };
+    let listed = |id| {
+        let of_it = [(step_id(0), "FAILED"), (step_id(1), "PENDING")];
+        let page = ListPage {
+            entries: of_it
+                .map(|(id, status)| (id, Some(step(id, status, None))))
+                .into(),
+            next: None,
+        };
+        Payload::ListWorkflowStepExecutions(id, page)
+    };
+    driver.got_image(&failed);
+    driver.listed_executions(&arn, &[(id, "FAILED")]);
+    let executions = ListPage {
+        entries: vec![(id, Some(ended.clone()))],
+        next: None,
+    };
+    let answer = |call: &Call| match call {
+        Call::GetWorkflowExecution(id) => Ok(Payload::GetWorkflowExecution(*id, ended.clone())),
+        Call::GetImage(arn) => Ok(Payload::GetImage(arn.clone(), Box::new(failed.clone()))),
+        Call::ListWorkflowStepExecutions(id) => Ok(listed(*id)),
+        Call::ListWorkflowExecutions(arn) => Ok(Payload::ListWorkflowExecutions(
+            arn.clone(),
+            executions.clone(),
+        )),
+        _ => Err(ErrorKind::Timeout),
+    };
+    driver.poll(9, answer);
+    assert!(driver.tracker.workflows.steps.contains(&step_id(1)));
+    driver.poll(4, answer);
+    let _ = driver.tracker.handle_timeout(driver.now);
+    assert!(driver.is_evicted(&arn));
+    assert!(!driver.tracker.workflows.steps.contains(&step_id(1)));
+}
