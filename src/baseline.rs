@@ -1,3 +1,298 @@
-//! Knows how long each step usually takes, and from when on it is slow.
+//! Knows how long each step usually takes, from the last COMPLETED executions of all targets.
+//!
+//! Owns these durations, and the rule after what time a running step is slow. One value serves all
+//! pollers, since several targets can build one image. `poller` feeds it with the changes of steps;
+//! `exposition` reads it.
 
-pub mod rule;
+mod rule;
+mod samples;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use globset::GlobMatcher;
+
+use crate::config;
+use crate::labels::LabelText;
+use crate::model::{StepStatus, Timestamp};
+use crate::snapshot::{Chunks, Observation, Phase, Record, StepRecord, Table};
+
+use samples::{Sample, Samples};
+
+/// How many steps are known. Then the one that has not completed for longest is forgotten.
+const MOST: usize = 10_000;
+
+/// The durations of all steps, under one configuration.
+#[derive(Debug)]
+pub struct Baselines {
+    rules: Rules,
+    known: Mutex<Arc<Table<Baseline>>>,
+}
+
+/// Which steps have a baseline.
+#[derive(Debug)]
+struct Rules {
+    enabled: bool,
+    exclude: Vec<[GlobMatcher; 3]>,
+}
+
+/// How long one step of the workflows of one image name takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    key: BaselineKey,
+    /// `step`, `workflow` and `image`, which the globs of the configuration match.
+    names: [Arc<str>; 3],
+    owners: Vec<Owner>,
+    samples: Samples,
+}
+
+/// A target that builds the image, with its own labels.
+#[derive(Clone, Debug, PartialEq)]
+struct Owner {
+    target: Arc<str>,
+    labels: LabelText,
+}
+
+/// The step. A retry takes another time than a first attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BaselineKey {
+    /// `account_id`, `region`, `image`, `workflow`.
+    subject: LabelText,
+    /// `step`.
+    step: LabelText,
+    is_retry: bool,
+}
+
+impl BaselineKey {
+    fn of(observed: &Observation) -> Self {
+        Self {
+            subject: observed.subject.identity.clone(),
+            step: observed.definition.identity.clone(),
+            is_retry: observed.attempt.is_some_and(|attempt| attempt > 1),
+        }
+    }
+
+    fn text(&self) -> (&str, &str, bool) {
+        (self.subject.as_str(), self.step.as_str(), self.is_retry)
+    }
+}
+
+impl Baseline {
+    /// The labels of the step, and each set of own labels of its targets, once.
+    pub fn labels(&self) -> impl Iterator<Item = [&LabelText; 3]> {
+        let first = |at: usize, owner: &Owner| {
+            let mut before = self.owners[..at].iter();
+            before.all(|other| other.labels != owner.labels)
+        };
+        let owners = self.owners.iter().enumerate();
+        owners
+            .filter(move |(at, owner)| first(*at, owner))
+            .map(|(_, owner)| [&self.key.subject, &self.key.step, &owner.labels])
+    }
+
+    /// The median duration of first attempts, in milliseconds; `None` of retries, which have no
+    /// series of their own.
+    pub fn exposed_millis(&self) -> Option<i64> {
+        self.typical_millis().filter(|_| !self.key.is_retry)
+    }
+
+    /// The median duration in milliseconds; `None` with too few executions.
+    pub fn typical_millis(&self) -> Option<i64> {
+        self.samples.median_millis()
+    }
+
+    /// When the newest of its executions ended.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.samples.newest()
+    }
+
+    /// After what duration a running step is slow, in milliseconds.
+    pub fn slow_after_millis(&self) -> Option<i64> {
+        self.samples.slow_after_millis()
+    }
+}
+
+impl Record for Baseline {
+    type Key = BaselineKey;
+
+    fn key(&self) -> &BaselineKey {
+        &self.key
+    }
+
+    /// Only a completed execution changes it.
+    fn is_moving(&self) -> bool {
+        false
+    }
+
+    fn has_labels_of(&self, before: &Self) -> bool {
+        self.key == before.key && self.owners == before.owners
+    }
+}
+
+/// All baselines at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct BaselineSnapshot {
+    known: Arc<Table<Baseline>>,
+    /// Those that have series.
+    pub series: Chunks<Baseline>,
+}
+
+impl BaselineSnapshot {
+    /// The baseline of an execution of a step, if there is one.
+    pub fn of(&self, observed: &Observation) -> Option<&Baseline> {
+        self.known.get(&BaselineKey::of(observed))
+    }
+}
+
+impl Rules {
+    fn new(config: &config::Baselines) -> Self {
+        let globs = |one: &config::BaselineExclude| {
+            [&one.step, &one.workflow, &one.image].map(|glob| glob.compile_matcher())
+        };
+        Self {
+            enabled: config.enabled,
+            exclude: config.exclude.iter().map(globs).collect(),
+        }
+    }
+
+    fn want(&self, names: &[Arc<str>; 3]) -> bool {
+        let excludes = |globs: &[GlobMatcher; 3]| {
+            let mut pairs = globs.iter().zip(names);
+            pairs.all(|(glob, name)| glob.is_match(&**name))
+        };
+        self.enabled && !self.exclude.iter().any(excludes)
+    }
+}
+
+/// Knows nothing yet. The configuration is still to be given to it.
+impl Default for Baselines {
+    fn default() -> Self {
+        Self {
+            rules: Rules {
+                enabled: true,
+                exclude: Vec::new(),
+            },
+            known: Mutex::default(),
+        }
+    }
+}
+
+impl Baselines {
+    /// The same under another configuration. This value stays as it is, so that no scrape sees half
+    /// of a reload.
+    ///
+    /// `targets` are the targets that stay, by name and own labels. A baseline without such a target
+    /// is removed, and one that the configuration excludes.
+    #[must_use]
+    pub fn configured(&self, config: &config::Baselines, targets: &[(String, LabelText)]) -> Self {
+        let rules = Rules::new(config);
+        let mut known = Table::default();
+        for before in self.lock().records().iter() {
+            let stays = |owner: &Owner| {
+                let mut staying = targets.iter();
+                let (_, labels) = staying.find(|(name, _)| **name == *owner.target)?;
+                Some(Owner {
+                    target: owner.target.clone(),
+                    labels: labels.clone(),
+                })
+            };
+            let owners: Vec<_> = before.owners.iter().filter_map(stays).collect();
+            if !owners.is_empty() && rules.want(&before.names) {
+                known.put(Baseline {
+                    owners,
+                    ..before.clone()
+                });
+            }
+        }
+        Self {
+            rules,
+            known: Mutex::new(Arc::new(known)),
+        }
+    }
+
+    /// Takes the duration of a settled step that COMPLETED. The caller knows that its workflow
+    /// execution COMPLETED too, and that no retry of the build superseded it.
+    pub fn feed(&self, target: &str, target_labels: &LabelText, settled: &StepRecord) {
+        let Some((observed, sample)) = sample(settled) else {
+            return;
+        };
+        let names = names(observed);
+        if !self.rules.want(&names) {
+            return;
+        }
+        let mut known = self.lock();
+        let key = BaselineKey::of(observed);
+        let mut baseline = known.get(&key).cloned().unwrap_or_else(|| Baseline {
+            key,
+            names,
+            owners: Vec::new(),
+            samples: Samples::default(),
+        });
+        let is_owner = |owner: &Owner| *owner.target == *target;
+        let is_new_owner = !baseline.owners.iter().any(is_owner);
+        if is_new_owner {
+            baseline.owners.push(Owner {
+                target: target.into(),
+                labels: target_labels.clone(),
+            });
+            // Replicas meet the targets in any order.
+            baseline
+                .owners
+                .sort_by(|one, other| one.target.cmp(&other.target));
+        }
+        if baseline.samples.add(sample) || is_new_owner {
+            let known = Arc::make_mut(&mut known);
+            known.put(baseline);
+            forget_oldest(known, MOST);
+        }
+    }
+
+    /// All baselines as they are now; later changes do not affect it.
+    pub fn snapshot(&self) -> BaselineSnapshot {
+        let known = self.lock().clone();
+        let series = known.records().clone();
+        BaselineSnapshot { known, series }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Table<Baseline>>> {
+        // No code under the lock panics between two changes.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the execution of a step adds to its baseline. A step that waits for a person has none.
+fn sample(settled: &StepRecord) -> Option<(&Observation, Sample)> {
+    let observed = settled.observed.as_ref()?;
+    let (start, end) = (observed.start?, observed.end?);
+    let completed = settled.phase == Phase::Settled && observed.status == StepStatus::Completed;
+    let sample = Sample {
+        end,
+        id: settled.id,
+        millis: end.millis_since(start).max(0),
+    };
+    (completed && !observed.is_wait_for_action()).then_some((observed, sample))
+}
+
+fn names(observed: &Observation) -> [Arc<str>; 3] {
+    let workflow = observed.subject.workflow.as_ref();
+    let image = observed.subject.image.as_ref();
+    [
+        observed.definition.name.clone().unwrap_or_default(),
+        workflow.map(|arn| arn.name()).unwrap_or_default().into(),
+        image.map(|arn| arn.name()).unwrap_or_default().into(),
+    ]
+}
+
+/// Leaves so many baselines: those with the newest executions.
+fn forget_oldest(known: &mut Table<Baseline>, most: usize) {
+    while known.records().len() > most {
+        let baselines = known.records().iter();
+        let oldest = baselines.min_by_key(|one| (one.samples.newest(), one.key.text()));
+        let Some(oldest) = oldest.map(|one| one.key.clone()) else {
+            return;
+        };
+        known.remove(&oldest);
+    }
+}

@@ -9,7 +9,7 @@
 //!                  |    ^
 //!            calls |    | responses
 //!                  v    |
-//!                 tracker -> Changes -> log, finished, self_metrics
+//!                 tracker -> Changes -> log, finished, baseline, self_metrics
 //!                       \--> Snapshot -> exposition, status -> http
 //! ```
 //!
@@ -28,7 +28,7 @@
 //! 5. [`snapshot`] is the published view: records of each step, workflow execution, image and
 //!    pipeline. [`labels`] escapes their label text once, and [`pieces`] keeps their compressed text.
 //!    [`health`] judges whether a target can be polled; [`finished`] counts finished steps.
-//!    [`baseline`] has the rule for slow steps.
+//!    [`baseline`] knows how long steps usually take.
 //! 6. [`exposition`] renders a snapshot into text while it is sent. [`self_metrics`] and [`family`]
 //!    define the exporter's own metrics.
 //! 7. [`status`] renders the same snapshot as a status page and as JSON.

@@ -100,6 +100,7 @@ impl Exporter for Program {
                 metrics: self.metrics.clone(),
             }],
             finished: FinishedSnapshot::default(),
+            baselines: Default::default(),
             process: self.process.clone(),
             series: SeriesUsage::default(),
         };

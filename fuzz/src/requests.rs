@@ -38,6 +38,7 @@ impl Exporter for Empty {
             sources: Vec::new(),
             series: SeriesUsage::default(),
             finished: FinishedSnapshot::default(),
+            baselines: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+use crate::baseline::Baselines;
 use crate::clock::{Clock, Now};
 use crate::config::Config;
 use crate::exposition::{LimitedRecords, Scrape, ScrapeSource, series_usage};
@@ -25,6 +26,7 @@ pub(super) struct View {
     pub shard: Shard,
     pub polled: Vec<Polled>,
     pub finished: Arc<Finished>,
+    pub baselines: Arc<Baselines>,
 }
 
 /// The data of one poller that HTTP handlers read.
@@ -62,6 +64,7 @@ impl View {
             message_labels: metrics.message_labels,
             sources: self.polled.iter().map(source).collect(),
             finished: self.finished.snapshot(),
+            baselines: self.baselines.snapshot(),
             process: process.clone(),
             series: SeriesUsage::default(),
         }

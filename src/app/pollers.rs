@@ -12,6 +12,7 @@ use super::live::{Polled, View};
 use super::sharing::ShardAssignments;
 use crate::api::ImageBuilder;
 use crate::aws::Aws;
+use crate::baseline::Baselines;
 use crate::clock::Clock;
 use crate::config::{Config, LimitKey, Metrics, Polling, Target};
 use crate::finished::{Finished, FinishedSettings};
@@ -34,6 +35,7 @@ pub(super) struct Pollers {
     clock: Clock,
     process: Arc<ProcessMetrics>,
     finished: Arc<Finished>,
+    baselines: Arc<Baselines>,
     running: JoinSet<Poller>,
     stop: watch::Sender<bool>,
     attempted: Vec<watch::Receiver<bool>>,
@@ -54,6 +56,7 @@ impl Pollers {
             clock,
             process,
             finished,
+            baselines: Arc::default(),
             running: JoinSet::new(),
             stop: watch::Sender::new(false),
             attempted: Vec::new(),
@@ -67,11 +70,14 @@ impl Pollers {
     pub(super) async fn assign(&mut self, config: Config) -> View {
         let mut before = self.stop().await;
         self.share_limits(&config);
+        let staying = going_on(&config, self.sharing.shard(), before.values());
         self.finished = Arc::new(self.finished.configured(
             &counting(&config.metrics),
-            &going_on(&config, self.sharing.shard(), before.values()),
+            &staying,
             self.clock.now().time,
         ));
+        let baselines = self.baselines.configured(&config.baselines, &staying);
+        self.baselines = Arc::new(baselines);
         // Ownership is decided again, in the order of the file.
         let claims = Arc::new(Claims::default());
         let mut polled = Vec::new();
@@ -101,6 +107,7 @@ impl Pollers {
             config: Arc::new(config),
             polled,
             finished: self.finished.clone(),
+            baselines: self.baselines.clone(),
         }
     }
 
@@ -174,6 +181,7 @@ impl Pollers {
             metrics,
             process: self.process.clone(),
             finished: self.finished.clone(),
+            baselines: self.baselines.clone(),
             claims,
             seed: fastrand::u64(..),
         };

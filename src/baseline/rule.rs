@@ -33,7 +33,7 @@ const MOST: f64 = 5.0;
 
 /// After what duration a step is slow; `None` without a baseline. `durations` are those of its last
 /// executions, 10 at most, the oldest first.
-pub fn slow_after(durations: &[Duration]) -> Option<Duration> {
+pub(super) fn slow_after(durations: &[Duration]) -> Option<Duration> {
     let median = median(durations)?;
     let largest = *durations.iter().max()?;
     let smallest = *durations.iter().min()?;
@@ -51,7 +51,7 @@ fn extrapolated(smallest: Duration, largest: Duration, samples: usize) -> Durati
 }
 
 /// The median; of an even number of durations, the mean of the two in the middle.
-pub fn median(durations: &[Duration]) -> Option<Duration> {
+pub(super) fn median(durations: &[Duration]) -> Option<Duration> {
     let mut sorted = durations.to_vec();
     sorted.sort_unstable();
     let middle = sorted.len() / 2;

@@ -39,6 +39,9 @@ section! {
             wanted: "a list of budgets, where each item begins with a dash",
             empty: None,
         }, Absent("none");
+        /// The usual duration of each step, from its last executions that COMPLETED, and steps that
+        /// take much longer.
+        baselines: Baselines = mapping(), Default("{}");
         /// Resources to track, with their credentials and regions. At least one target.
         targets: Vec<Target> = List {
             of: mapping(),
@@ -156,6 +159,34 @@ section! {
         image: Glob = GLOB, Default("'*'");
         /// Maximum duration of such a step. Above 0.
         max_duration: Duration = DURATION, Required("max_duration: 45m");
+    }
+}
+
+section! {
+    /// The usual duration of each step, and steps that take much longer. A step has a baseline after
+    /// three executions that COMPLETED. `WaitForAction` never has one.
+    struct Baselines {
+        /// Whether steps have baselines.
+        enabled: bool = SWITCH, Default("true");
+        /// Steps without a baseline, because their duration says nothing.
+        exclude: Vec<BaselineExclude> = List {
+            of: mapping(),
+            wanted: "a list of steps, where each item begins with a dash",
+            empty: None,
+        }, Absent("none");
+    }
+}
+
+section! {
+    /// Globs for steps, which all have to match. They match names as written in ARNs: `golden-linux`, not
+    /// `Golden Linux`.
+    struct BaselineExclude {
+        /// Name of the step.
+        step: Glob = GLOB, Default("'*'");
+        /// Name of the workflow.
+        workflow: Glob = GLOB, Default("'*'");
+        /// Name of the image.
+        image: Glob = GLOB, Default("'*'");
     }
 }
 

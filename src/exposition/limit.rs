@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::scrape::Scrape;
+use crate::baseline::Baseline;
 use crate::finished::FinishedSeries;
 use crate::snapshot::{
     Chunks, ImageNameRecord, ImageRecord, PipelineRecord, SeriesUsage, Snapshot, StepRecord, Table,
@@ -25,6 +26,7 @@ pub struct LimitedRecords {
     /// By target and region.
     sources: HashMap<(Arc<str>, Arc<str>), SourceRecords>,
     finished: Table<FinishedSeries>,
+    baselines: Table<Baseline>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,8 @@ impl LimitedRecords {
         }
         let finished = &mut scrape.finished.series;
         *finished = selection.keep(&mut self.finished, finished);
+        let baselines = &mut scrape.baselines.series;
+        *baselines = selection.keep(&mut self.baselines, baselines);
     }
 }
 
@@ -110,6 +114,7 @@ impl Selection {
             push_ranks(scrape, &snapshot.image_names, &finished, &mut ranks);
         }
         push_ranks(scrape, &scrape.finished.series, &finished, &mut ranks);
+        push_ranks(scrape, &scrape.baselines.series, &finished, &mut ranks);
         ranks.sort_unstable_by(|one, other| other.cmp(one));
         let (least, exposed) = selected(&ranks, limit);
         let usage = SeriesUsage {

@@ -10,6 +10,7 @@ use super::objects::SelectorMatches;
 use super::scrape::{Scrape, ScrapeSource};
 use super::series::{Context, GroupSeries, Mode, RecordSeries, SeriesWriter, SnapshotSeries};
 use super::sink::{PlainText, Sink};
+use super::steps::TypicalDuration;
 use super::text::{self, Format, SampleValue};
 use crate::config::StatusFormat;
 use crate::family::Family;
@@ -161,6 +162,7 @@ impl Exposition {
             Series::Pipeline(series) => self.write_records(family, series, sink),
             Series::SelectorMatches => self.write_records(family, &SelectorMatches, sink),
             Series::Finished(write) => self.write_finished(family, *write, sink),
+            Series::Typical(series) => self.write_typical(family, series, sink),
             Series::Source(value) => self.write_sources(family, sink.text(), |source, writer| {
                 if let Some(value) = value(source, writer.context.now) {
                     writer.begin(&[writer.context.source_labels]);
@@ -223,6 +225,22 @@ impl Exposition {
         is_complete
     }
 
+    /// Writes the typical durations of steps, which have no source. Returns whether the family is
+    /// complete.
+    fn write_typical(
+        &mut self,
+        family: &'static Family,
+        series: &TypicalDuration,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let context = self.context("", &self.no_labels);
+        let mut at = self.at;
+        let records = &self.scrape.baselines.series;
+        let is_complete = at.write_chunks(family, context, series, records, sink);
+        self.at = at;
+        is_complete
+    }
+
     /// Writes the series of all sources, which are few. The family is then complete.
     fn write_sources(
         &self,
@@ -243,12 +261,13 @@ impl Exposition {
         true
     }
 
-    fn context<'a>(&self, target: &'a str, source_labels: &'a LabelText) -> Context<'a> {
+    fn context<'a>(&'a self, target: &'a str, source_labels: &'a LabelText) -> Context<'a> {
         Context {
             now: self.scrape.now,
             status_format: self.scrape.status_format,
             target,
             source_labels,
+            baselines: &self.scrape.baselines,
             hash: context_hash(self.scrape.status_format, source_labels),
         }
     }

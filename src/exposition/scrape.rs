@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::baseline::BaselineSnapshot;
 use crate::config::StatusFormat;
 use crate::finished::FinishedSnapshot;
 use crate::model::Timestamp;
@@ -21,6 +22,7 @@ pub struct Scrape {
     pub message_labels: bool,
     pub sources: Vec<ScrapeSource>,
     pub finished: FinishedSnapshot,
+    pub baselines: BaselineSnapshot,
     pub process: Arc<ProcessMetrics>,
     /// The series of the sources and of finished steps.
     pub series: SeriesUsage,

@@ -2,6 +2,7 @@
 //! beforehand, and statuses.
 
 use super::text::{self, SampleValue};
+use crate::baseline::BaselineSnapshot;
 use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
@@ -32,7 +33,8 @@ pub(super) struct Context<'a> {
     pub target: &'a str,
     /// `target` and `region`.
     pub source_labels: &'a LabelText,
-    /// A hash of all of these but the time.
+    pub baselines: &'a BaselineSnapshot,
+    /// A hash of all of these but the time and the baselines, which only moving records read.
     pub hash: u64,
 }
 

@@ -4,6 +4,7 @@
 
 use super::series::{Mode, RecordSeries, SeriesWriter, SnapshotSeries};
 use super::text::{self, SampleValue};
+use crate::baseline::Baseline;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::snapshot::{Chunks, Observation, Snapshot, StepRecord, Unresolved};
@@ -20,6 +21,9 @@ pub(super) enum StepSeries {
         known: &'static [&'static str],
         current: fn(&Observation) -> Option<&str>,
     },
+    /// One series for a RUNNING step with a baseline, from that and how long the step runs, in
+    /// milliseconds.
+    Baseline(fn(&Baseline, i64) -> Option<SampleValue>),
     /// One series with the labels of an unresolved failure. Always 1.
     Unresolved(fn(&Unresolved) -> Option<&LabelText>),
     /// One series with static information about the step as further labels. Always 1.
@@ -37,6 +41,17 @@ impl RecordSeries for StepSeries {
             (_, None) => {}
             (Self::Value(value), Some(observed)) => {
                 if let Some(value) = value(record, observed, writer.context.now) {
+                    identity(writer, record, observed);
+                    writer.end(value);
+                }
+            }
+            (Self::Baseline(value), Some(observed)) => {
+                let runs = record.running_millis(writer.context.now);
+                let value = runs.and_then(|runs| {
+                    let baseline = writer.context.baselines.of(observed)?;
+                    value(baseline, runs)
+                });
+                if let Some(value) = value {
                     identity(writer, record, observed);
                     writer.end(value);
                 }
@@ -63,6 +78,23 @@ impl RecordSeries for StepSeries {
 impl SnapshotSeries for StepSeries {
     fn records(snapshot: &Snapshot) -> &Chunks<StepRecord> {
         snapshot.steps.records()
+    }
+}
+
+/// The usual duration of a step.
+#[derive(Debug)]
+pub(super) struct TypicalDuration;
+
+impl RecordSeries for TypicalDuration {
+    type Record = Baseline;
+
+    fn write(&self, writer: &mut SeriesWriter<'_>, baseline: &Baseline) {
+        if let Some(millis) = baseline.exposed_millis() {
+            for labels in baseline.labels() {
+                writer.begin(&labels);
+                writer.end(SampleValue::Millis(millis));
+            }
+        }
     }
 }
 

@@ -125,6 +125,7 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
         }],
         finished: FinishedSnapshot::default(),
+        baselines: Default::default(),
         process: Arc::new(ProcessMetrics::new(&[])),
         series: SeriesUsage::default(),
     }

@@ -132,6 +132,10 @@ impl Reporter {
                 &change.after,
                 now.time,
             );
+            if change.is_typical {
+                let baselines = &tools.baselines;
+                baselines.feed(&self.target, target_labels, &change.after);
+            }
         }
         for image in &changes.failed_images {
             news::log_failed_image(&self.target, &self.region, image);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::limiter::RateLimiter;
 use super::ownership::Claims;
 use crate::api::ImageBuilder;
+use crate::baseline::Baselines;
 use crate::clock::Clock;
 use crate::finished::Finished;
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
@@ -18,6 +19,7 @@ pub struct Tools {
     pub metrics: Arc<PollerMetrics>,
     pub process: Arc<ProcessMetrics>,
     pub finished: Arc<Finished>,
+    pub baselines: Arc<Baselines>,
     pub claims: Arc<Claims>,
     pub seed: u64,
 }

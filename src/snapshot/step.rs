@@ -312,8 +312,12 @@ impl Record for StepRecord {
 impl Observation {
     /// Whether the step runs an action that a person has to end.
     pub fn waiting_for_action(&self) -> bool {
-        self.status == StepStatus::Running
-            && self.definition.action.as_deref() == Some(WAIT_FOR_ACTION)
+        self.status == StepStatus::Running && self.is_wait_for_action()
+    }
+
+    /// Whether the action of the step ends when a person says so.
+    pub fn is_wait_for_action(&self) -> bool {
+        self.definition.action.as_deref() == Some(WAIT_FOR_ACTION)
     }
 
     /// Why the step is in its state: the service's message, or the error in its `outputs`. A FAILED

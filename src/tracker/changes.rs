@@ -28,6 +28,8 @@ pub struct StepChange {
     /// The step was discovered, and had ended before the tracker began: a restart does not log
     /// yesterday's failures again.
     pub is_old: bool,
+    /// The step has settled, in a workflow execution that COMPLETED and was not superseded.
+    pub is_typical: bool,
 }
 
 /// Something that a person may want to know.

@@ -246,6 +246,7 @@ impl Executions {
                 noticed: over.instant,
                 ended: over.time,
                 quiet_since: None,
+                succeeded: false,
             });
         }
     }

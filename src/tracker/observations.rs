@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::changes::Notice;
+use super::changes::{Notice, StepChange};
 use super::context::Context;
 use super::executions::is_failed;
 use super::pace::HOUR;
@@ -167,6 +167,7 @@ impl Workflows {
             noticed: now.instant,
             ended: answer.end.unwrap_or(now.time),
             quiet_since: (answer.status == WorkflowStatus::Failed).then_some(now.instant),
+            succeeded: answer.status == WorkflowStatus::Completed && answer.retried != Some(true),
         });
         for step in schedule.unsettled.clone() {
             self.polling(c).poll_no_later(step, now.instant);
@@ -266,7 +267,11 @@ impl Workflows {
         }
         let pending_for = execution.map_or(HOUR, |execution| self.pending_for(execution, c));
         let facts = self.polling(c).facts_for(&id, pending_for);
-        if self.steps.is_settled(&id, facts, asked, c.now) {
+        let is_settled = self.steps.is_settled(&id, facts, asked, c.now);
+        let succeeded = facts
+            .and_then(|facts| facts.end)
+            .is_some_and(|end| end.succeeded);
+        if is_settled {
             self.steps.set_phase(&id, Phase::Settled);
             if !self.polling(c).lacks_get(&id) {
                 c.queue.remove(&Call::GetWorkflowStepExecution(id));
@@ -278,7 +283,10 @@ impl Workflows {
         }
         self.polling(c).request_get(id);
         let change = self.steps.change_since(observed.before, c.since);
-        c.changes.steps.extend(change);
+        c.changes.steps.extend(change.map(|change| StepChange {
+            is_typical: is_settled && succeeded,
+            ..change
+        }));
     }
 
     /// How long after its end an execution, and each of its steps, may still be PENDING before that

@@ -104,6 +104,8 @@ pub(super) struct ExecutionEnd {
     /// Of a FAILED one, since when none of its steps was seen rolling back: the service rolls one
     /// back after the other, and may say FAILED before it begins.
     pub quiet_since: Option<Instant>,
+    /// It COMPLETED, and no retry of the build superseded it.
+    pub succeeded: bool,
 }
 
 /// What a response changed of a step, beyond its record.

@@ -223,6 +223,7 @@ impl Steps {
             after: after.clone(),
             before,
             is_old,
+            is_typical: false,
         })
     }
 

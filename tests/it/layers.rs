@@ -23,7 +23,7 @@ use source::{PACKAGES, Package};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["model"]),
     ("aws", &["api", "clock", "config", "model"]),
-    ("baseline", &[]),
+    ("baseline", &["config", "labels", "model", "snapshot"]),
     ("cli", &["http", "model", "shard", "simulator", "status"]),
     ("clock", &["model"]),
     ("config", &["clock", "labels", "model"]),
@@ -36,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "exposition",
         &[
+            "baseline",
             "config",
             "family",
             "finished",
@@ -60,6 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "poller",
         &[
             "api",
+            "baseline",
             "clock",
             "config",
             "finished",

@@ -12,6 +12,7 @@
 )]
 
 mod api_calls;
+mod baselines;
 mod cli;
 mod clock;
 mod commands;

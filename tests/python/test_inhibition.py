@@ -37,6 +37,7 @@ SILENT = {
     "the budget of a step at its timeout": alert(
         "StepBudgetExceeded", STEP, step_execution_id="step-2"
     ),
+    "the slowness of a step at its timeout": alert("StepSlow", STEP, step_execution_id="step-2"),
     "the near timeout of a step at its timeout": alert(
         "StepTimeoutNear", STEP, step_execution_id="step-2"
     ),

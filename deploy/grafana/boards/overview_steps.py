@@ -58,7 +58,11 @@ def running():
             ],
             size=(24, 9),
             sort=("Of timeout", True),
-            links=runbooks("ImageBuilderStepTimeoutNear", "ImageBuilderStepBudgetExceeded"),
+            links=runbooks(
+                "ImageBuilderStepTimeoutNear",
+                "ImageBuilderStepBudgetExceeded",
+                "ImageBuilderStepSlow",
+            ),
         ),
         bars(
             "Used part of timeouts",

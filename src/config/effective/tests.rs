@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::target::SECRET;
 use crate::config::{
-    AssumeRole, DurationBudget, Exclude, ListedStep, Metrics, PipelineSelector, Polling, RateLimit,
-    StatusFormat, TagLabel, Target,
+    AssumeRole, BaselineExclude, Baselines, DurationBudget, Exclude, ListedStep, Metrics,
+    PipelineSelector, Polling, RateLimit, StatusFormat, TagLabel, Target,
 };
 use crate::model::{ImageArn, PipelineArn};
 
@@ -69,6 +69,8 @@ metrics:
   tag_labels: []
   message_labels: false
   series_limit: 2000000
+baselines:
+  enabled: true
 targets:
 - name: all
   regions:
@@ -307,6 +309,18 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn left_out()(step in any_globs(), workflow in any_globs(), image in any_globs()) -> BaselineExclude {
+        BaselineExclude { step, workflow, image }
+    }
+}
+
+prop_compose! {
+    fn baselines()(enabled: bool, exclude in vec(left_out(), 0..3)) -> Baselines {
+        Baselines { enabled, exclude }
+    }
+}
+
+prop_compose! {
     fn all_polling()(
         interval in durations(),
         discovery_interval in durations(),
@@ -325,14 +339,20 @@ prop_compose! {
 }
 
 fn configs() -> impl Strategy<Value = Config> {
-    let parts = (all_polling(), all_metrics(), vec(budgets(), 0..3));
-    parts.prop_flat_map(|(polling, metrics, duration_budgets)| {
+    let parts = (
+        all_polling(),
+        all_metrics(),
+        vec(budgets(), 0..3),
+        baselines(),
+    );
+    parts.prop_flat_map(|(polling, metrics, duration_budgets, baselines)| {
         let interval = polling.interval;
         (targets(0, interval), option::of(targets(1, interval))).prop_map(move |(first, second)| {
             Config {
                 polling: polling.clone(),
                 metrics: metrics.clone(),
                 duration_budgets: duration_budgets.clone(),
+                baselines: baselines.clone(),
                 targets: std::iter::once(first).chain(second).collect(),
             }
         })

@@ -3,7 +3,7 @@
 use super::super::finished::WriteFinished;
 use super::super::objects::ObjectSeries;
 use super::super::scrape::ScrapeSource;
-use super::super::steps::StepSeries;
+use super::super::steps::{StepSeries, TypicalDuration};
 use super::super::text::SampleValue;
 use crate::family::Family;
 use crate::model::Timestamp;
@@ -27,6 +27,8 @@ pub(in crate::exposition) enum Series {
     SelectorMatches,
     /// Series about finished steps, which the function writes.
     Finished(WriteFinished),
+    /// Series of the usual duration of each step.
+    Typical(TypicalDuration),
     /// One series for each target and region.
     Source(fn(&ScrapeSource, Timestamp) -> Option<SampleValue>),
     /// One series for each target, region and phase of steps.

@@ -1,6 +1,6 @@
 //! Families about steps.
 
-use super::super::steps::StepSeries;
+use super::super::steps::{StepSeries, TypicalDuration};
 use super::super::text::SampleValue;
 use super::row::{Row, Series, time};
 use crate::family::Family;
@@ -112,6 +112,29 @@ pub(super) static FAMILIES: &[Row] = &[
         &[],
         "Whether the duration of the step exceeds its budget (1) or not (0).",
         StepSeries::Value(|record, _, now| record.budget_exceeded(now).map(SampleValue::Flag)),
+    ),
+    (
+        Family::gauge(
+            "imagebuilder_workflow_step_typical_duration_seconds",
+            &[ACCOUNT_ID, REGION, IMAGE, WORKFLOW, STEP],
+            &[],
+            "Median duration of the step in its last executions that COMPLETED, in seconds; only with three or more, and without retries.",
+        ),
+        Series::Typical(TypicalDuration),
+    ),
+    step(
+        "imagebuilder_workflow_step_slow",
+        &[],
+        "Whether the RUNNING step runs longer than its last executions explain (1) or not (0).",
+        StepSeries::Baseline(|baseline, runs| {
+            Some(SampleValue::Flag(runs > baseline.slow_after_millis()?))
+        }),
+    ),
+    step(
+        "imagebuilder_workflow_step_slow_after_seconds",
+        &[],
+        "Duration after which the RUNNING step counts as slow, in seconds, from its last executions.",
+        StepSeries::Baseline(|baseline, _| baseline.slow_after_millis().map(SampleValue::Millis)),
     ),
     step(
         "imagebuilder_workflow_step_attempt",

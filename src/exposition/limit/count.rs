@@ -8,7 +8,8 @@ use super::super::finished::WriteFinished;
 use super::super::objects::ObjectSeries;
 use super::super::scrape::Scrape;
 use super::super::series::{Context, Mode, RecordSeries, SeriesWriter};
-use super::super::steps::StepSeries;
+use super::super::steps::{StepSeries, TypicalDuration};
+use crate::baseline::Baseline;
 use crate::finished::FinishedSeries;
 use crate::labels::LabelText;
 use crate::snapshot::{
@@ -52,6 +53,7 @@ counted! {
     ImageRecord: Image(ObjectSeries<ImageRecord>),
     PipelineRecord: Pipeline(ObjectSeries<PipelineRecord>),
     ImageNameRecord: ImageName(ObjectSeries<ImageNameRecord>),
+    Baseline: Typical(TypicalDuration),
 }
 
 impl Counted for FinishedSeries {
@@ -100,6 +102,7 @@ impl<'a, R: Counted> Counter<'a, R> {
             status_format: self.scrape.status_format,
             target: "",
             source_labels: &self.no_labels,
+            baselines: &self.scrape.baselines,
             hash: 0,
         };
         let mut samples = 0;
@@ -146,5 +149,7 @@ pub(super) fn total(scrape: &Scrape) -> u64 {
             + pipelines.count_all(&snapshot.pipelines)
             + image_names.count_all(&snapshot.image_names)
     });
-    sources.sum::<u64>() + Counter::new(scrape).count_all(&scrape.finished.series)
+    sources.sum::<u64>()
+        + Counter::new(scrape).count_all(&scrape.finished.series)
+        + Counter::new(scrape).count_all(&scrape.baselines.series)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::baseline::Baseline;
 use crate::finished::FinishedSeries;
 use crate::model::{StepStatus, Timestamp, WorkflowStatus};
 use crate::snapshot::{
@@ -25,7 +26,7 @@ enum Class {
     Settled,
     /// It is settled, and alerts report its failure.
     Unresolved,
-    /// A pipeline or an image name.
+    /// A pipeline, an image name or the usual duration of a step.
     Named,
     /// It can change, and does not run.
     Waiting,
@@ -62,6 +63,12 @@ impl FinishedTimes {
 /// A resource that the limit can keep out.
 pub(super) trait Ranked: Record {
     fn rank(&self, finished: &FinishedTimes) -> Rank;
+}
+
+impl Ranked for Baseline {
+    fn rank(&self, _: &FinishedTimes) -> Rank {
+        Rank::new(Class::Named, self.newest(), self.key())
+    }
 }
 
 impl Ranked for StepRecord {

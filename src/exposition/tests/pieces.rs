@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::super::gzip::Gzip;
 use super::properties::{some_answer, some_status, some_text, without_process};
 use super::*;
+use crate::baseline::Baselines;
 use crate::finished::Finished;
 use crate::snapshot::{Chunks, Group, Record, Table, WorkflowRecord};
 
@@ -61,6 +62,7 @@ fn some_event() -> impl Strategy<Value = Event> {
 struct World {
     records: Records,
     finished: Finished,
+    baselines: Baselines,
     metrics: Arc<PollerMetrics>,
     /// Has the options, the target and the time.
     scrape: Scrape,
@@ -73,6 +75,7 @@ impl World {
         let mut world = Self {
             records: Records::default(),
             finished: finished::counted("", "", 0),
+            baselines: Baselines::default(),
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             scrape: scrape([], START),
         };
@@ -98,6 +101,7 @@ impl World {
         };
         self.finished
             .see("production", &own, before.as_ref(), &record, now);
+        self.baselines.feed("production", &own, &record);
         self.records.steps.put(record);
     }
 
@@ -167,6 +171,7 @@ impl World {
         scrape.sources[0].snapshot = self.records.snapshot();
         scrape.sources[0].metrics = self.metrics.clone();
         scrape.finished = self.finished.snapshot();
+        scrape.baselines = self.baselines.snapshot();
         scrape
     }
 
@@ -308,15 +313,15 @@ fn scrapes_at_the_same_time_make_each_piece_once() {
             !has_ended
         });
     }
-    assert_eq!(made, 6 * step_families() + 2);
+    assert_eq!(made, 6 * step_families() + 3);
 }
 
 #[test]
 fn only_pieces_whose_values_changed_are_made_again() {
     let mut world = busy();
     let of_steps = step_families();
-    // The two are about finished steps.
-    assert_eq!(world.pieces_made(), 6 * of_steps + 2);
+    // Two are about finished steps, and one about typical durations.
+    assert_eq!(world.pieces_made(), 6 * of_steps + 3);
     assert_eq!(world.pieces_made(), 0, "no change");
 
     world.happen(Event::Waited(1_000));
@@ -327,13 +332,13 @@ fn only_pieces_whose_values_changed_are_made_again() {
 
     let end = Some(after(1_000));
     world.polled(0, answer(StepStatus::Completed, end), Phase::Active);
-    assert_eq!(world.pieces_made(), 3, "status, end and running time");
+    assert_eq!(world.pieces_made(), 5, "status, end, time, both of slow");
 
     world.happen(Event::Waited(600_000));
     assert_eq!(
         world.pieces_made(),
-        2 * 3 + 2,
-        "both times, breached timeouts, and finished steps after the warm-up"
+        2 * 4 + 2,
+        "both times, breached timeouts, slow, and finished steps after the warm-up"
     );
 
     world.polled(0, answer(StepStatus::Completed, end), Phase::Settled);

@@ -109,6 +109,7 @@ prop_compose! {
             message_labels,
             sources: (0..targets).map(source).collect(),
             finished: finished::counted(&own, &text, counted).snapshot(),
+            baselines: Default::default(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),
             series: SeriesUsage::default(),
         }

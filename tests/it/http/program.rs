@@ -118,6 +118,7 @@ impl Exporter for Program {
                 metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             }],
             finished: FinishedSnapshot::default(),
+            baselines: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
             series: SeriesUsage::default(),
         }

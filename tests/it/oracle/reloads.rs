@@ -131,6 +131,7 @@ impl Fleet {
             metrics: Arc::new(PollerMetrics::new("t", "us-west-2")),
             process: self.process.clone(),
             finished: Arc::new(Finished::new(EPOCH, &counting)),
+            baselines: Arc::default(),
             claims: Arc::default(),
             seed: 7,
         }

@@ -109,6 +109,7 @@ impl Fleet {
                 metrics: Arc::new(PollerMetrics::new(target, "us-west-2")),
                 process: process.clone(),
                 finished: finished.clone(),
+                baselines: Arc::default(),
                 claims: claims.clone(),
                 seed: place as u64,
             };

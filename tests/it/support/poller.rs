@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS};
+use imagebuilder_exporter::baseline::Baselines;
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::config::Config;
 use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource};
@@ -29,6 +30,7 @@ pub struct Polling {
     metrics: Arc<PollerMetrics>,
     process: Arc<ProcessMetrics>,
     finished: Arc<Finished>,
+    baselines: Arc<Baselines>,
     stop: watch::Sender<bool>,
     attempted: watch::Receiver<bool>,
     task: JoinHandle<Poller>,
@@ -54,6 +56,7 @@ impl Polling {
             metrics,
             process,
             finished,
+            baselines: Arc::new(Baselines::default().configured(&config.baselines, &[])),
             claims: Arc::default(),
             seed: 7,
         };
@@ -66,6 +69,7 @@ impl Polling {
             metrics,
             process,
             finished,
+            baselines,
             ..
         } = poller.tools().clone();
         let stop = watch::Sender::new(false);
@@ -79,6 +83,7 @@ impl Polling {
             metrics,
             process,
             finished,
+            baselines,
             stop,
             attempted,
             may_panic: false,
@@ -104,6 +109,8 @@ impl Polling {
         let targets = [(target.name.clone(), own_labels(target, None))];
         let finished = tools.finished.configured(&counting(&config), &targets, now);
         tools.finished = Arc::new(finished);
+        let baselines = tools.baselines.configured(&config.baselines, &targets);
+        tools.baselines = Arc::new(baselines);
         poller.reassign(assignment(&config), tools);
         Self::run(poller, config, self.clock, self.started)
     }
@@ -154,6 +161,7 @@ impl Polling {
                 metrics: self.metrics.clone(),
             }],
             finished: self.finished.snapshot(),
+            baselines: self.baselines.snapshot(),
             process: self.process.clone(),
             series: SeriesUsage::default(),
         };

@@ -1,0 +1,68 @@
+//! The last durations of one step, and what they say.
+
+use std::time::Duration;
+
+use super::rule;
+use crate::model::{StepExecutionId, Timestamp};
+
+/// How many of the last executions are kept.
+const KEPT: usize = 10;
+
+/// One COMPLETED execution of the step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Sample {
+    pub end: Timestamp,
+    pub id: StepExecutionId,
+    pub millis: i64,
+}
+
+/// The last executions of a step. They depend on what was added, and not on the order: a replica that
+/// reads the history backwards knows the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Samples {
+    /// In the order of their end.
+    last: Vec<Sample>,
+    median_millis: Option<i64>,
+    slow_after_millis: Option<i64>,
+}
+
+impl Samples {
+    /// Adds an execution. Returns whether that changed anything.
+    pub(super) fn add(&mut self, sample: Sample) -> bool {
+        if self.last.iter().any(|other| other.id == sample.id) {
+            return false;
+        }
+        let at = self.last.partition_point(|other| *other < sample);
+        if at == 0 && self.last.len() >= KEPT {
+            return false;
+        }
+        self.last.insert(at, sample);
+        if self.last.len() > KEPT {
+            self.last.remove(0);
+        }
+        let durations: Vec<_> = self
+            .last
+            .iter()
+            .map(|sample| Duration::from_millis(sample.millis.unsigned_abs()))
+            .collect();
+        let millis = |duration: Duration| duration.as_millis() as i64;
+        self.slow_after_millis = rule::slow_after(&durations).map(millis);
+        // What has no rule has no baseline.
+        let median = rule::median(&durations).map(millis);
+        self.median_millis = self.slow_after_millis.and(median);
+        true
+    }
+
+    /// When the newest of them ended.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.last.last().map(|sample| sample.end)
+    }
+
+    pub(super) fn median_millis(&self) -> Option<i64> {
+        self.median_millis
+    }
+
+    pub(super) fn slow_after_millis(&self) -> Option<i64> {
+        self.slow_after_millis
+    }
+}

@@ -1,0 +1,215 @@
+//! Settled steps go in, and the baselines are compared.
+
+use std::time::Duration;
+
+use globset::Glob;
+
+use super::*;
+use crate::model::{StepExecution, StepExecutionId};
+
+const EPOCH: Timestamp = Timestamp::from_millis(1_788_981_000_000);
+
+fn config() -> config::Baselines {
+    config::Baselines {
+        enabled: true,
+        exclude: Vec::new(),
+    }
+}
+
+fn at(minutes: u64) -> Timestamp {
+    EPOCH.plus(Duration::from_secs(60 * minutes))
+}
+
+fn id(number: u64) -> StepExecutionId {
+    let id = format!("step-00000000-0000-0000-0000-{number:012x}");
+    id.parse().unwrap()
+}
+
+fn labels(team: &str) -> LabelText {
+    LabelText::new([("team", team)])
+}
+
+/// The execution of this number of the step `name`, which began in that minute.
+fn execution(name: &str, number: u64, minutes: u64) -> StepRecord {
+    let answer = StepExecution {
+        name: Some(name.into()),
+        start: Some(at(number)),
+        end: Some(at(number + minutes)),
+        ..StepExecution::with_status(StepStatus::Completed)
+    };
+    let record = StepRecord::unseen(id(number), LabelText::default());
+    StepRecord {
+        phase: Phase::Settled,
+        ..record.after_response(answer, "us-west-2", EPOCH)
+    }
+}
+
+fn observed(mut record: StepRecord, change: impl FnOnce(&mut Observation)) -> StepRecord {
+    change(record.observed.as_mut().unwrap());
+    record
+}
+
+fn feed(baselines: &Baselines, records: impl IntoIterator<Item = StepRecord>) {
+    for record in records {
+        baselines.feed("a", &labels("a"), &record);
+    }
+}
+
+/// `LABELS MINUTES` of what is exposed, sorted.
+fn exposed(baselines: &Baselines) -> Vec<String> {
+    let snapshot = baselines.snapshot();
+    let series = snapshot.series.iter().flat_map(|baseline| {
+        let minutes = baseline.exposed_millis().map(|millis| millis / 60_000);
+        minutes.into_iter().flat_map(|minutes| {
+            let series = baseline.labels().map(move |labels| {
+                let labels = labels.map(LabelText::as_str).concat();
+                format!("{} {minutes}", labels.replace("region=\"us-west-2\",", ""))
+            });
+            series.collect::<Vec<_>>()
+        })
+    });
+    let mut series: Vec<_> = series.collect();
+    series.sort();
+    series
+}
+
+#[test]
+fn step_has_a_baseline_from_its_third_execution_on() {
+    let baselines = Baselines::default();
+    let third = execution("Build", 3, 11);
+    feed(
+        &baselines,
+        [1, 2].map(|number| execution("Build", number, 9)),
+    );
+    assert!(exposed(&baselines).is_empty());
+    feed(&baselines, [third.clone(), third.clone()]);
+    assert_eq!(exposed(&baselines), [r#"step="Build",team="a", 9"#]);
+    let snapshot = baselines.snapshot();
+    let baseline = snapshot.of(third.observed.as_ref().unwrap()).unwrap();
+    assert!(baseline.slow_after_millis().unwrap() > 11 * 60_000);
+}
+
+#[test]
+fn what_did_not_complete_or_waits_for_a_person_is_no_sample() {
+    let baselines = Baselines::default();
+    for number in 1..9 {
+        let one = execution("Build", number, 9);
+        for status in ["FAILED", "CANCELLED", "SKIPPED", "RUNNING", "NEW"] {
+            let status = StepStatus::parse(status);
+            feed(
+                &baselines,
+                [observed(one.clone(), |one| one.status = status)],
+            );
+        }
+        let active = StepRecord {
+            phase: Phase::Active,
+            ..one.clone()
+        };
+        let unstarted = observed(one.clone(), |one| one.start = None);
+        let waits = observed(one, |one| {
+            Arc::make_mut(&mut one.definition).action = Some("WaitForAction".into());
+        });
+        feed(&baselines, [active, unstarted, waits]);
+    }
+    assert!(baselines.snapshot().series.is_empty());
+}
+
+#[test]
+fn retries_have_a_baseline_of_their_own_without_a_series() {
+    let baselines = Baselines::default();
+    let retry = |one| observed(one, |one| one.attempt = Some(2));
+    feed(
+        &baselines,
+        (0..5).map(|number| execution("Build", number, 9)),
+    );
+    feed(
+        &baselines,
+        (5..8).map(|number| retry(execution("Build", number, 30))),
+    );
+    assert_eq!(exposed(&baselines), [r#"step="Build",team="a", 9"#]);
+    let snapshot = baselines.snapshot();
+    let running = retry(execution("Build", 9, 1));
+    let baseline = snapshot.of(running.observed.as_ref().unwrap()).unwrap();
+    assert_eq!(baseline.typical_millis(), Some(30 * 60_000));
+}
+
+#[test]
+fn last_ten_executions_count_in_any_order_of_arrival() {
+    let all: Vec<_> = (0..30)
+        .map(|number| execution("Build", number, number))
+        .collect();
+    let forwards = Baselines::default();
+    feed(&forwards, all.clone());
+    let backwards = Baselines::default();
+    feed(&backwards, all.into_iter().rev());
+    assert_eq!(exposed(&forwards), [r#"step="Build",team="a", 24"#]);
+    let samples = |baselines: &Baselines| {
+        let snapshot = baselines.snapshot();
+        let mut records = snapshot.series.iter();
+        records.next().cloned()
+    };
+    assert_eq!(samples(&forwards), samples(&backwards));
+}
+
+#[test]
+fn steps_that_have_not_completed_for_longest_are_forgotten() {
+    let baselines = Baselines::default();
+    for (number, name) in ["First", "Second", "Third"].into_iter().enumerate() {
+        feed(&baselines, [execution(name, number as u64, 9)]);
+    }
+    feed(&baselines, [execution("First", 3, 9)]);
+    let mut known = Arc::unwrap_or_clone(baselines.snapshot().known);
+    forget_oldest(&mut known, 2);
+    let mut names: Vec<_> = known.records().iter().map(|one| &*one.names[0]).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["First", "Third"]);
+}
+
+#[test]
+fn reload_keeps_baselines_of_targets_that_stay_and_changes_their_labels() {
+    let baselines = Baselines::default();
+    for number in 0..3 {
+        let one = execution("Build", number, 9);
+        feed(
+            &baselines,
+            [one.clone(), execution("Other", number + 10, 9)],
+        );
+        baselines.feed("b", &labels("b"), &one);
+        baselines.feed("c", &labels("b"), &one);
+    }
+    assert_eq!(
+        exposed(&baselines),
+        [
+            r#"step="Build",team="a", 9"#,
+            r#"step="Build",team="b", 9"#,
+            r#"step="Other",team="a", 9"#
+        ]
+    );
+    let target = |name: &str, team| (name.to_owned(), labels(team));
+    let without_b = [target("a", "new"), target("c", "b")];
+    let other = config::BaselineExclude {
+        step: Glob::new("Oth*").unwrap(),
+        workflow: Glob::new("*").unwrap(),
+        image: Glob::new("*").unwrap(),
+    };
+    let excluding = config::Baselines {
+        exclude: vec![other],
+        ..config()
+    };
+    let reloaded = baselines.configured(&excluding, &without_b);
+    feed(
+        &reloaded,
+        (20..24).map(|number| execution("Other", number, 9)),
+    );
+    let expected = [
+        r#"step="Build",team="b", 9"#,
+        r#"step="Build",team="new", 9"#,
+    ];
+    assert_eq!(exposed(&reloaded), expected);
+    assert!(exposed(&reloaded.configured(&config(), &[])).is_empty());
+    let disabled = config::Baselines {
+        enabled: false,
+        ..config()
+    };
+    assert!(exposed(&reloaded.configured(&disabled, &without_b)).is_empty());
+}
