@@ -85,8 +85,9 @@ async fn start(simulated: &Simulated, config: &str, index: u32, total: u32) -> E
 /// All series without their values, in order, but for those of a process as such, and those of the
 /// calls that happen to have been made.
 fn series<'a>(scrapes: impl IntoIterator<Item = &'a Scrape>) -> Vec<&'a str> {
-    const OTHERS: [&str; 6] = [
+    const OTHERS: [&str; 7] = [
         "exporter_shards",
+        "exporter_series",
         "build_info",
         "config_last_reload",
         "unparsable_fields",
