@@ -58,7 +58,8 @@ struct Token {
 }
 
 impl Poller {
-    pub fn new(assignment: Assignment, tools: Tools) -> Self {
+    pub fn new(assignment: impl Into<Arc<Assignment>>, tools: Tools) -> Self {
+        let assignment = assignment.into();
         let owners = owners(&assignment, &tools);
         let reporter = Reporter::new(&assignment.target.name, &assignment.region);
         let target_labels = own_labels(&assignment.target, None);
@@ -102,7 +103,7 @@ impl Poller {
         &self.tools
     }
 
-    pub fn assignment(&self) -> &Assignment {
+    pub fn assignment(&self) -> &Arc<Assignment> {
         self.tracker.assignment()
     }
 

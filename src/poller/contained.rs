@@ -58,7 +58,7 @@ impl Poller {
 
 /// What a panic leaves of a poller.
 struct Remains {
-    assignment: Assignment,
+    assignment: Arc<Assignment>,
     tools: Tools,
     published: Arc<Published>,
 }
@@ -90,14 +90,14 @@ impl Remains {
 
     /// Returns a poller without state, as after a restart, in the same place.
     fn start(self) -> Poller {
-        let rank = self.assignment.rank;
         let health = self.published.get().health;
         // Nothing is exposed when others take its resources over.
         self.published.replace(Publication {
             health: health.clone(),
             ..Publication::default()
         });
-        self.tools.claims.release_all(rank);
+        let Assignment { rank, region, .. } = &*self.assignment;
+        self.tools.claims.release_all(*rank, region);
         let mut poller = Poller::new(self.assignment, self.tools);
         poller.health = health;
         poller.published = self.published;

@@ -78,10 +78,14 @@ impl Claims {
         }
     }
 
-    /// `rank` has and wants nothing any longer: what it has passes to the first of those who want it.
-    pub fn release_all(&self, rank: usize) {
+    /// `rank` has and wants nothing in the region any longer: what it has passes to the first of those
+    /// who want it. A target has one rank in all of its regions.
+    pub fn release_all(&self, rank: usize, region: &str) {
         let mut held = self.lock();
-        held.retain(|_, one| {
+        held.retain(|claim, one| {
+            if claim.region() != region {
+                return true;
+            }
             one.wanted_by.remove(&rank);
             if one.by != rank {
                 return true;
@@ -188,20 +192,27 @@ mod tests {
     }
 
     #[test]
-    fn all_that_one_has_and_wants_is_released_at_once() {
+    fn all_that_one_has_and_wants_in_a_region_is_released_at_once() {
         let claims = Claims::default();
-        let arn = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/silver";
-        let silver = Resource::Pipeline(PipelineArn::parse(arn).unwrap());
-        assert!(claims.claim(&claim(), 1));
-        assert!(!claims.claim(&claim(), 2));
+        let pipeline = |place: &str| {
+            let arn = format!("arn:aws:imagebuilder:{place}");
+            Resource::Pipeline(PipelineArn::parse(&arn).unwrap())
+        };
+        let silver = pipeline("us-west-2:111122223333:image-pipeline/silver");
+        let elsewhere = pipeline("eu-west-1:111122223333:image-pipeline/golden");
+        for held in [&claim(), &elsewhere] {
+            assert!(claims.claim(held, 1));
+            assert!(!claims.claim(held, 2));
+        }
         assert!(claims.claim(&silver, 2));
         assert!(!claims.claim(&silver, 1));
         let news = claims.news();
-        claims.release_all(1);
+        claims.release_all(1, "us-west-2");
         assert!(news.has_changed().unwrap());
         assert!(claims.keeps(&claim(), 2));
         assert!(claims.keeps(&silver, 2));
-        claims.release_all(2);
+        assert!(claims.keeps(&elsewhere, 1));
+        claims.release_all(2, "us-west-2");
         assert!(claims.claim(&claim(), 1));
         assert!(claims.claim(&silver, 1));
     }

@@ -1,5 +1,7 @@
 //! What the rules about all resources share.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::assignment::Assignment;
@@ -16,7 +18,7 @@ use crate::model::{ImageArn, Timestamp};
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub assignment: Assignment,
+    pub assignment: Arc<Assignment>,
     pub labels: Labels,
     pub pace: Pace,
     pub queue: Queue,

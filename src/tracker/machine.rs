@@ -43,7 +43,13 @@ pub struct Tracker {
 
 impl Tracker {
     /// Returns a tracker that knows nothing yet. `seed` makes its jitter.
-    pub fn new(assignment: Assignment, seed: u64, owners: &dyn Ownership, now: Now) -> Self {
+    pub fn new(
+        assignment: impl Into<Arc<Assignment>>,
+        seed: u64,
+        owners: &dyn Ownership,
+        now: Now,
+    ) -> Self {
+        let assignment = assignment.into();
         let c = Context {
             labels: assignment.labels(),
             pace: assignment.pace(),
@@ -71,7 +77,7 @@ impl Tracker {
         tracker
     }
 
-    pub fn assignment(&self) -> &Assignment {
+    pub fn assignment(&self) -> &Arc<Assignment> {
         &self.c.assignment
     }
 
@@ -85,7 +91,7 @@ impl Tracker {
         now: Now,
     ) -> Changes {
         self.c.now = now;
-        let before = std::mem::replace(&mut self.c.assignment, assignment);
+        let before = std::mem::replace(&mut self.c.assignment, Arc::new(assignment));
         self.apply_assignment(owners);
         if before.listed.has_more_than(&self.c.assignment.listed) {
             self.workflows.polling(&mut self.c).list_left();

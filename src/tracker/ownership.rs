@@ -15,6 +15,16 @@ pub enum Resource {
     ImageName(Arc<str>, Arc<str>, Arc<str>),
 }
 
+impl Resource {
+    pub fn region(&self) -> &str {
+        match self {
+            Self::Image(arn) => arn.region(),
+            Self::Pipeline(arn) => arn.region(),
+            Self::ImageName(_, region, _) => region,
+        }
+    }
+}
+
 /// The owners of resources, as one target sees them. No method waits: they only compare what
 /// the trackers have claimed. A tracker gives up a resource through its changes.
 pub trait Ownership {
