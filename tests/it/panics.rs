@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use imagebuilder_exporter::model::{StepExecution, StepExecutionId, StepStatus, Timestamp};
+use imagebuilder_exporter::model::{
+    PipelineArn, StepExecution, StepExecutionId, StepStatus, Timestamp,
+};
+use imagebuilder_exporter::tracker::Resource;
 
 use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::exposition::value;
@@ -136,5 +139,32 @@ async fn reload_ends_the_delay() {
         (target_up(&polling), panics(&polling)),
         (Some(1.0), Some(1.0))
     );
+    script.assert_played();
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_targets_take_over_after_the_delay_what_was_owned_in_the_region() {
+    let script = Script::new();
+    let id: StepExecutionId = A.parse().unwrap();
+    script.step(id, (0.0, 0.6), Reply::Panic);
+    let polling = Polling::start(&yaml(), Arc::new(script.clone())).that_may_panic();
+    let pipeline = |region: &str| {
+        let arn = format!("arn:aws:imagebuilder:{region}:111122223333:image-pipeline/golden");
+        Resource::Pipeline(PipelineArn::parse(&arn).unwrap())
+    };
+    let [here, elsewhere] = ["us-west-2", "eu-west-1"].map(pipeline);
+    for resource in [&here, &elsewhere] {
+        assert!(polling.claims.claim(resource, 0));
+        assert!(!polling.claims.claim(resource, 1));
+    }
+    polling.until(7.0).await;
+    assert_eq!(panics(&polling), Some(1.0));
+    assert!(polling.claims.keeps(&here, 0));
+
+    script.step(id, (7.5, 12.6), step(StepStatus::Running, None));
+    polling.until(13.0).await;
+    assert_eq!(target_up(&polling), Some(1.0));
+    assert!(polling.claims.keeps(&here, 1));
+    assert!(polling.claims.keeps(&elsewhere, 0));
     script.assert_played();
 }

@@ -10,7 +10,7 @@ use imagebuilder_exporter::config::Config;
 use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
-use imagebuilder_exporter::poller::{Poller, Published, RateLimiter, Tools};
+use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
 use imagebuilder_exporter::snapshot::{Failing, SeriesUsage};
 use imagebuilder_exporter::tracker::{Assignment, own_labels};
@@ -31,6 +31,8 @@ pub struct Polling {
     process: Arc<ProcessMetrics>,
     finished: Arc<Finished>,
     baselines: Arc<Baselines>,
+    /// The claims of this poller, and of others that a test makes up.
+    pub claims: Arc<Claims>,
     stop: watch::Sender<bool>,
     attempted: watch::Receiver<bool>,
     task: JoinHandle<Poller>,
@@ -70,6 +72,7 @@ impl Polling {
             process,
             finished,
             baselines,
+            claims,
             ..
         } = poller.tools().clone();
         let stop = watch::Sender::new(false);
@@ -84,6 +87,7 @@ impl Polling {
             process,
             finished,
             baselines,
+            claims,
             stop,
             attempted,
             may_panic: false,
