@@ -75,6 +75,7 @@ impl Gzip {
         work.compress_text();
         pool.compressors.put_back(work.compressor);
         if !more {
+            debug_assert!(self.joined.is_none(), "the last family has no pieces");
             self.has_ended = true;
             self.member.end(&mut self.out.bytes);
         }
@@ -146,15 +147,12 @@ impl Sink for Work<'_> {
         let pool = self.gzip.pool.clone();
         let mut kept = pool.comments(format).lock();
         let stamp = Stamp::default();
-        if kept.get(number, &stamp).is_none() {
+        let piece = kept.get_or_make(number, &stamp, |piece| {
             text::comments(&mut self.text.bytes, family, format);
-            let piece = kept.make(number, &stamp);
             piece.make(&self.text.bytes, &mut self.compressor);
             self.text.bytes.clear();
-        }
-        if let Some(piece) = kept.get(number, &stamp) {
-            self.gzip.join(piece);
-        }
+        });
+        self.gzip.join(piece);
     }
 
     /// Takes the joined piece of a still group, or joins those of its chunks if all are there.
@@ -167,14 +165,14 @@ impl Sink for Work<'_> {
             values: Vec::new(),
         };
         let mut kept = series.group.joined().lock();
-        if kept.get(series.number, &stamp).is_none() {
-            let Some(joined) = joined(series, &stamp) else {
-                return false;
-            };
-            *kept.make(series.number, &stamp) = joined;
-        }
-        let Some(piece) = kept.get(series.number, &stamp) else {
-            return false;
+        let piece = match kept.get(series.number, &stamp) {
+            Some(piece) => piece,
+            None => {
+                let Some(joined) = joined(series, &stamp) else {
+                    return false;
+                };
+                kept.get_or_make(series.number, &stamp, |piece| *piece = joined)
+            }
         };
         self.compress_text();
         if piece.size() < LARGE {
@@ -194,12 +192,8 @@ impl Sink for Work<'_> {
         let mut stamp = std::mem::take(&mut self.gzip.stamp);
         chunk.stamp(&mut stamp);
         let mut kept = chunk.chunk.pieces().lock();
-        if kept.get(chunk.number, &stamp).is_none() {
-            self.make(chunk, kept.make(chunk.number, &stamp));
-        }
-        if let Some(piece) = kept.get(chunk.number, &stamp) {
-            self.gzip.join(piece);
-        }
+        let piece = kept.get_or_make(chunk.number, &stamp, |piece| self.make(chunk, piece));
+        self.gzip.join(piece);
         self.gzip.stamp = stamp;
         true
     }

@@ -40,7 +40,7 @@ struct SourceRecords {
 
 /// The resources that stay in a scrape.
 #[derive(Debug)]
-struct Selection {
+struct SelectedResources {
     /// Resources of lower ranks are kept out; all are if there is none.
     least: Option<Rank>,
     finished: FinishedTimes,
@@ -51,7 +51,7 @@ struct Selection {
 pub fn series_usage(scrape: &Scrape, limit: u64) -> SeriesUsage {
     match within(scrape, limit) {
         Ok(usage) => usage,
-        Err(total) => Selection::new(scrape, limit, total).usage,
+        Err(total) => SelectedResources::new(scrape, limit, total).usage,
     }
 }
 
@@ -64,14 +64,14 @@ impl LimitedRecords {
                 scrape.series = usage;
             }
             Err(total) => {
-                let selection = Selection::new(scrape, limit, total);
+                let selection = SelectedResources::new(scrape, limit, total);
                 self.keep(scrape, &selection);
                 scrape.series = selection.usage;
             }
         }
     }
 
-    fn keep(&mut self, scrape: &mut Scrape, selection: &Selection) {
+    fn keep(&mut self, scrape: &mut Scrape, selection: &SelectedResources) {
         let mut before = std::mem::take(&mut self.sources);
         for source in &mut scrape.sources {
             let key = (source.target.clone(), source.region.clone());
@@ -87,7 +87,7 @@ impl LimitedRecords {
 }
 
 impl SourceRecords {
-    fn keep(&mut self, all: &Snapshot, selection: &Selection) -> Snapshot {
+    fn keep(&mut self, all: &Snapshot, selection: &SelectedResources) -> Snapshot {
         let steps = selection.keep(&mut self.steps, all.steps.records());
         Snapshot {
             steps: all.steps.with_records(steps),
@@ -100,7 +100,7 @@ impl SourceRecords {
     }
 }
 
-impl Selection {
+impl SelectedResources {
     /// Selects resources in the order of their ranks, until the next one exceeds the limit.
     fn new(scrape: &Scrape, limit: u64, total: u64) -> Self {
         let finished = FinishedTimes::of(&scrape.finished.series);
@@ -136,25 +136,22 @@ impl Selection {
 
     /// Updates the table to the records that are selected, and returns them.
     fn keep<R: Ranked>(&self, table: &mut Table<R>, all: &Chunks<R>) -> Chunks<R> {
-        let selected: HashMap<&R::Key, &R> = all
-            .iter()
-            .filter(|record| self.has(*record))
-            .map(|record| (record.key(), record))
-            .collect();
+        let selected: Vec<&R> = all.iter().filter(|record| self.has(*record)).collect();
         if selected.len() == all.len() {
             *table = Table::default();
             return all.clone();
         }
-        let removed: HashSet<_> = table
+        let keys: HashSet<&R::Key> = selected.iter().map(|record| record.key()).collect();
+        let removed: Vec<_> = table
             .keys()
-            .filter(|key| !selected.contains_key(key))
+            .filter(|key| !keys.contains(key))
             .cloned()
             .collect();
         for key in &removed {
             table.remove(key);
         }
-        for (key, record) in selected {
-            if table.get(key) != Some(record) {
+        for record in selected {
+            if table.get(record.key()) != Some(record) {
                 table.put(record.clone());
             }
         }

@@ -5,12 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use prometheus::proto::MetricFamily;
 
 use super::families::{self, Entry, Series};
-use super::finished::{FinishedSteps, WriteFinished};
+use super::finished::FinishedSteps;
 use super::objects::SelectorMatches;
 use super::scrape::{Scrape, ScrapeSource};
 use super::series::{Context, GroupSeries, Mode, RecordSeries, SeriesWriter, SnapshotSeries};
 use super::sink::{PlainText, Sink};
-use super::steps::TypicalDuration;
 use super::text::{self, Format, SampleValue};
 use crate::config::StatusFormat;
 use crate::family::Family;
@@ -161,8 +160,15 @@ impl Exposition {
             Series::ImageName(series) => self.write_records(family, series, sink),
             Series::Pipeline(series) => self.write_records(family, series, sink),
             Series::SelectorMatches => self.write_records(family, &SelectorMatches, sink),
-            Series::Finished(write) => self.write_finished(family, *write, sink),
-            Series::Typical(series) => self.write_typical(family, series, sink),
+            Series::Finished(write) => {
+                let bounds = self.scrape.finished.bounds.clone();
+                let (write, bounds) = (*write, &bounds);
+                let series = FinishedSteps { write, bounds };
+                self.write_without_source(family, &series, |scrape| &scrape.finished.series, sink)
+            }
+            Series::Typical(series) => {
+                self.write_without_source(family, series, |scrape| &scrape.baselines.series, sink)
+            }
             Series::Source(value) => self.write_sources(family, sink.text(), |source, writer| {
                 if let Some(value) = value(source, writer.context.now) {
                     writer.begin(&[writer.context.source_labels]);
@@ -207,36 +213,17 @@ impl Exposition {
         true
     }
 
-    /// Writes the series of finished steps, which have no source. Returns whether the family is
-    /// complete.
-    fn write_finished(
+    /// Writes series that have no source. Returns whether the family is complete.
+    fn write_without_source<S: RecordSeries>(
         &mut self,
         family: &'static Family,
-        write: WriteFinished,
-        sink: &mut impl Sink,
-    ) -> bool {
-        let finished = &self.scrape.finished;
-        let bounds = &finished.bounds;
-        let context = self.context("", &self.no_labels);
-        let mut at = self.at;
-        let series = FinishedSteps { write, bounds };
-        let is_complete = at.write_chunks(family, context, &series, &finished.series, sink);
-        self.at = at;
-        is_complete
-    }
-
-    /// Writes the typical durations of steps, which have no source. Returns whether the family is
-    /// complete.
-    fn write_typical(
-        &mut self,
-        family: &'static Family,
-        series: &TypicalDuration,
+        series: &S,
+        records: fn(&Scrape) -> &Chunks<S::Record>,
         sink: &mut impl Sink,
     ) -> bool {
         let context = self.context("", &self.no_labels);
         let mut at = self.at;
-        let records = &self.scrape.baselines.series;
-        let is_complete = at.write_chunks(family, context, series, records, sink);
+        let is_complete = at.write_chunks(family, context, series, records(&self.scrape), sink);
         self.at = at;
         is_complete
     }

@@ -9,7 +9,8 @@ use crate::model::Timestamp;
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::snapshot::{SeriesUsage, Snapshot};
 
-/// Scrapes that begin within so many milliseconds have the same time, and so the same text to compress.
+/// The time of a scrape is rounded down to so many milliseconds, so that scrapes that begin together mostly
+/// have the same text to compress.
 const MOMENT: i64 = 10;
 
 /// The data of all targets at one moment, for one scrape.

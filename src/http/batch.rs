@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 /// Size in bytes from which on a batch is sent: half of what the send buffer of a connection takes.
 const FULL: usize = 256 * 1024;
 
-/// Most parts of a batch. hyper passes no more than 64 to the system at once.
+/// Maximum number of parts of a batch. hyper passes no more than 64 to the system at once.
 const PARTS: usize = 48;
 
 /// Some parts, none of which is empty.

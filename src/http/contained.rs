@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 /// Returns the result of the future, or `None` after a panic. The panic hook has logged it.
 pub(super) async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
-    // Locks that another request uses hold no state that a panic could leave half-changed.
+    // What other requests use through locks stays whole when code under the lock panics.
     let poll = |context: &mut Context<'_>| {
         catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
             .map_or(Poll::Ready(None), |poll| poll.map(Some))

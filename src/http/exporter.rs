@@ -23,7 +23,7 @@ pub trait Exporter: Send + Sync + 'static {
     /// Returns the effective configuration as YAML, without its secrets.
     fn config(&self) -> String;
 
-    /// Counts a panic while a request was answered.
+    /// Counts a panic during a request.
     fn panicked(&self);
 
     /// Starts a reload; `None` if reloads over HTTP are disabled. The server runs it to its end, also

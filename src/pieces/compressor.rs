@@ -13,7 +13,7 @@ const LEVEL: u32 = 2;
 /// Room that the compressor gets at least, in bytes: a flush takes six.
 const ROOM: usize = 64;
 
-/// Maximum number of idle compressors, each of about 270 KiB.
+/// Maximum number of idle compressors, each of about 280 KiB.
 const KEPT: usize = 4;
 
 /// Compressors that are not in use. A scrape takes one while it compresses, not while it waits for its

@@ -37,7 +37,7 @@ struct Stamped {
 
 impl Pieces {
     pub fn lock(&self) -> MutexGuard<'_, Kept> {
-        // No code under the lock panics between two changes.
+        // A piece that is being made when code under the lock panics is not kept.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -71,16 +71,29 @@ impl Kept {
         (stamped.stamp == *stamp).then_some(&mut stamped.piece)
     }
 
-    /// Gives the piece of a family this stamp, and returns it for the caller to make it.
-    pub fn make(&mut self, family: usize, stamp: &Stamp) -> &mut Piece {
+    /// Returns the piece of a family with this stamp. If there is none, `make` makes it, in the memory of
+    /// the one before.
+    pub fn get_or_make(
+        &mut self,
+        family: usize,
+        stamp: &Stamp,
+        make: impl FnOnce(&mut Piece),
+    ) -> &Piece {
         if self.0.len() <= family {
             self.0.resize_with(family + 1, || None);
         }
-        let stamped = self.0[family].get_or_insert_default();
-        // Reuses the memory of the values before.
-        stamped.stamp.values.clone_from(&stamp.values);
-        stamped.stamp.context = stamp.context;
-        &mut stamped.piece
+        let slot = &mut self.0[family];
+        let stamped = match slot.take() {
+            Some(kept) if kept.stamp == *stamp => kept,
+            before => {
+                let mut stamped = before.unwrap_or_default();
+                make(&mut stamped.piece);
+                stamped.stamp.values.clone_from(&stamp.values);
+                stamped.stamp.context = stamp.context;
+                stamped
+            }
+        };
+        &slot.insert(stamped).piece
     }
 
     /// Returns the memory that the pieces and their stamps take, in bytes.
@@ -88,5 +101,39 @@ impl Kept {
         let stamped = self.0.iter().flatten();
         let bytes = stamped.map(|one| one.stamp.values.capacity() + one.piece.size());
         bytes.sum::<usize>() + self.0.capacity() * size_of::<Option<Stamped>>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn piece_that_a_panic_interrupts_is_made_again() {
+        let pieces = Pieces::default();
+        let stamp = |context| Stamp {
+            context,
+            values: Vec::new(),
+        };
+        pieces.lock().get_or_make(1, &stamp(1), |_| {});
+        for context in [1, 2] {
+            let mut made = false;
+            let interrupted = catch_unwind(AssertUnwindSafe(|| {
+                pieces.lock().get_or_make(1, &stamp(2), |_| {
+                    made = true;
+                    panic!("half-way");
+                });
+            }));
+            assert!(made && interrupted.is_err());
+            assert!(pieces.lock().get(1, &stamp(context)).is_none());
+        }
+        let mut made = false;
+        pieces.lock().get_or_make(1, &stamp(2), |_| made = true);
+        assert!(made);
+        pieces
+            .lock()
+            .get_or_make(1, &stamp(2), |_| panic!("it is there"));
     }
 }
