@@ -6,11 +6,12 @@ use bytes::Bytes;
 
 use super::buffers::{FRAME_SIZE, Frame, FramePool, Next};
 use super::render::Exposition;
-use super::series::{ChunkSeries, GroupSeries, RecordSeries};
+use super::series::{FamilySeries, RecordSeries};
 use super::sink::Sink;
 use super::text::{self, Format};
 use crate::family::Family;
 use crate::pieces::{Compressor, Member, Piece, Stamp};
+use crate::snapshot::{Chunk, Group};
 
 /// Size in bytes from which on bytes are not copied to be sent together with others.
 const LARGE: usize = 4 * 1024;
@@ -116,10 +117,15 @@ impl Work<'_> {
         text.clear();
     }
 
-    fn make<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, piece: &mut Piece) {
+    fn make<S: RecordSeries>(
+        &mut self,
+        series: &FamilySeries<'_, S>,
+        chunk: &Chunk<S::Record>,
+        piece: &mut Piece,
+    ) {
         let text = &mut self.text.bytes;
-        chunk.write(&mut 0, text, usize::MAX);
-        if chunk.chunk.is_moving() {
+        series.write(chunk, &mut 0, text, usize::MAX);
+        if chunk.is_moving() {
             piece.make_quickly(text, &mut self.compressor);
             self.compressed += text.len() / QUICKER;
         } else {
@@ -156,19 +162,23 @@ impl Sink for Work<'_> {
     }
 
     /// Takes the joined piece of a still group, or joins those of its chunks if all are there.
-    fn group<S: RecordSeries>(&mut self, series: &GroupSeries<'_, S>) -> bool {
-        if series.group.is_moving() || self.is_full() {
+    fn group<S: RecordSeries>(
+        &mut self,
+        series: &FamilySeries<'_, S>,
+        group: &Group<S::Record>,
+    ) -> bool {
+        if group.is_moving() || self.is_full() {
             return false;
         }
         let stamp = Stamp {
             context: series.context.hash,
             values: Vec::new(),
         };
-        let mut kept = series.group.joined().lock();
+        let mut kept = group.joined().lock();
         let piece = match kept.get(series.number, &stamp) {
             Some(piece) => piece,
             None => {
-                let Some(joined) = joined(series, &stamp) else {
+                let Some(joined) = joined(group, series.number, &stamp) else {
                     return false;
                 };
                 kept.get_or_make(series.number, &stamp, |piece| *piece = joined)
@@ -184,15 +194,22 @@ impl Sink for Work<'_> {
         true
     }
 
-    fn chunk<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, _: &mut usize) -> bool {
+    fn chunk<S: RecordSeries>(
+        &mut self,
+        series: &FamilySeries<'_, S>,
+        chunk: &Chunk<S::Record>,
+        _: &mut usize,
+    ) -> bool {
         if self.is_full() {
             return false;
         }
         self.compress_text();
         let mut stamp = std::mem::take(&mut self.gzip.stamp);
-        chunk.stamp(&mut stamp);
-        let mut kept = chunk.chunk.pieces().lock();
-        let piece = kept.get_or_make(chunk.number, &stamp, |piece| self.make(chunk, piece));
+        series.stamp(chunk, &mut stamp);
+        let mut kept = chunk.pieces().lock();
+        let piece = kept.get_or_make(series.number, &stamp, |piece| {
+            self.make(series, chunk, piece);
+        });
         self.gzip.join(piece);
         self.gzip.stamp = stamp;
         true
@@ -200,13 +217,11 @@ impl Sink for Work<'_> {
 }
 
 /// Joins the pieces of the chunks of a group; `None` if one of them is not made.
-fn joined<S: RecordSeries>(series: &GroupSeries<'_, S>, stamp: &Stamp) -> Option<Piece> {
+fn joined<R>(group: &Group<R>, family: usize, stamp: &Stamp) -> Option<Piece> {
     // Each scrape locks chunks in this order.
-    let chunks = series.group.chunks();
+    let chunks = group.chunks();
     let mut kept: Vec<_> = chunks.map(|chunk| chunk.pieces().lock()).collect();
     let parts = kept.iter_mut();
-    let parts: Option<Vec<_>> = parts
-        .map(|kept| kept.get_mut(series.number, stamp))
-        .collect();
+    let parts: Option<Vec<_>> = parts.map(|kept| kept.get_mut(family, stamp)).collect();
     Some(Piece::join(&mut parts?))
 }

@@ -8,7 +8,7 @@ use super::families::{self, Entry, Series};
 use super::finished::FinishedSteps;
 use super::objects::SelectorMatches;
 use super::scrape::{Scrape, ScrapeSource};
-use super::series::{Context, GroupSeries, Mode, RecordSeries, SeriesWriter, SnapshotSeries};
+use super::series::{Context, FamilySeries, Mode, RecordSeries, SeriesWriter, SnapshotSeries};
 use super::sink::{PlainText, Sink};
 use super::text::{self, Format, SampleValue};
 use crate::config::StatusFormat;
@@ -68,18 +68,17 @@ impl Cursor {
         records: &Chunks<S::Record>,
         sink: &mut impl Sink,
     ) -> bool {
+        let series = FamilySeries {
+            family,
+            number: self.family,
+            context,
+            series,
+        };
         while let Some(group) = records.group(self.group) {
-            let group = GroupSeries {
-                family,
-                number: self.family,
-                context,
-                series,
-                group,
-            };
             let begun = self.chunk > 0 || self.row > 0;
-            if begun || !sink.group(&group) {
+            if begun || !sink.group(&series, group) {
                 while let Some(chunk) = group.chunk(self.chunk) {
-                    if !sink.chunk(&chunk, &mut self.row) {
+                    if !sink.chunk(&series, chunk, &mut self.row) {
                         return false;
                     }
                     self.chunk += 1;

@@ -8,7 +8,7 @@ use crate::family::Family;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::pieces::Stamp;
-use crate::snapshot::{Chunk, Chunks, Group, Snapshot};
+use crate::snapshot::{Chunk, Chunks, Snapshot};
 
 /// Ends a record in a stamp. Neither a name nor a value has this byte, because they are UTF-8.
 const END_OF_RECORD: u8 = 0xff;
@@ -158,65 +158,52 @@ impl SeriesWriter<'_> {
     }
 }
 
-/// The series that a family has for a group of chunks.
+/// The series that a family has for records of one kind.
 #[derive(Debug)]
-pub(super) struct GroupSeries<'a, S: RecordSeries> {
+pub(super) struct FamilySeries<'a, S> {
     pub family: &'static Family,
     /// The number of the family.
     pub number: usize,
     pub context: Context<'a>,
     pub series: &'a S,
-    pub group: &'a Group<S::Record>,
 }
 
-impl<'a, S: RecordSeries> GroupSeries<'a, S> {
-    /// The series of the chunk of this number; `None` after the last.
-    pub(super) fn chunk(&self, number: usize) -> Option<ChunkSeries<'a, S>> {
-        Some(ChunkSeries {
-            family: self.family,
-            number: self.number,
-            context: self.context,
-            series: self.series,
-            chunk: self.group.chunk(number)?,
-        })
-    }
-}
-
-/// The series that a family has for a chunk of records.
-#[derive(Debug)]
-pub(super) struct ChunkSeries<'a, S: RecordSeries> {
-    pub family: &'static Family,
-    /// The number of the family.
-    pub number: usize,
-    pub context: Context<'a>,
-    pub series: &'a S,
-    pub chunk: &'a Chunk<S::Record>,
-}
-
-impl<S: RecordSeries> ChunkSeries<'_, S> {
-    /// Writes the series of the records from `row` on, until `out` holds `enough` bytes. Returns
-    /// whether all are written.
-    pub(super) fn write(&self, row: &mut usize, out: &mut Vec<u8>, enough: usize) -> bool {
-        // Many families have no series for most records, and reading these takes longer than writing.
-        let pieces = self.chunk.pieces();
-        let variant = self.context.status_format as usize;
-        if self.chunk.is_moving() {
-            return self.write_records(row, out, enough);
+impl<S: RecordSeries> FamilySeries<'_, S> {
+    /// Writes the series of the records of a chunk from `row` on, until `out` holds `enough` bytes.
+    /// Returns whether all are written.
+    pub(super) fn write(
+        &self,
+        chunk: &Chunk<S::Record>,
+        row: &mut usize,
+        out: &mut Vec<u8>,
+        enough: usize,
+    ) -> bool {
+        if chunk.is_moving() {
+            return self.write_records(chunk, row, out, enough);
         }
+        // Many families have no series for most records, and reading these takes longer than writing.
+        let pieces = chunk.pieces();
+        let variant = self.context.status_format as usize;
         if pieces.has_no_text(self.number, variant) {
             return true;
         }
         let (begin, before) = (*row, out.len());
-        let is_complete = self.write_records(row, out, enough);
+        let is_complete = self.write_records(chunk, row, out, enough);
         if is_complete && begin == 0 && out.len() == before {
             pieces.set_no_text(self.number, variant);
         }
         is_complete
     }
 
-    fn write_records(&self, row: &mut usize, out: &mut Vec<u8>, enough: usize) -> bool {
+    fn write_records(
+        &self,
+        chunk: &Chunk<S::Record>,
+        row: &mut usize,
+        out: &mut Vec<u8>,
+        enough: usize,
+    ) -> bool {
         let mut writer = self.writer(out, Mode::Text);
-        for record in &self.chunk.records()[*row..] {
+        for record in &chunk.records()[*row..] {
             if writer.out.len() >= enough {
                 return false;
             }
@@ -226,15 +213,15 @@ impl<S: RecordSeries> ChunkSeries<'_, S> {
         true
     }
 
-    /// Sets the stamp of the text. That of a still chunk has no values.
-    pub(super) fn stamp(&self, stamp: &mut Stamp) {
+    /// Sets the stamp of the text of a chunk. That of a still one has no values.
+    pub(super) fn stamp(&self, chunk: &Chunk<S::Record>, stamp: &mut Stamp) {
         stamp.context = self.context.hash;
         stamp.values.clear();
-        if !self.chunk.is_moving() {
+        if !chunk.is_moving() {
             return;
         }
         let mut writer = self.writer(&mut stamp.values, Mode::Stamp);
-        for record in self.chunk.records() {
+        for record in chunk.records() {
             self.series.write(&mut writer, record);
             writer.out.push(END_OF_RECORD);
         }

@@ -1,8 +1,9 @@
 //! Where a scrape is written: as plain text, or to another representation of it.
 
-use super::series::{ChunkSeries, GroupSeries, RecordSeries};
+use super::series::{FamilySeries, RecordSeries};
 use super::text::{self, Format};
 use crate::family::Family;
+use crate::snapshot::{Chunk, Group};
 
 /// Takes the text of a scrape in order.
 pub(super) trait Sink {
@@ -18,13 +19,22 @@ pub(super) trait Sink {
     }
 
     /// Writes all series of a group at once if it can, and returns whether it has.
-    fn group<S: RecordSeries>(&mut self, _group: &GroupSeries<'_, S>) -> bool {
+    fn group<S: RecordSeries>(
+        &mut self,
+        _series: &FamilySeries<'_, S>,
+        _group: &Group<S::Record>,
+    ) -> bool {
         false
     }
 
     /// Writes the series of a chunk from `row` on, and sets `row` to the first record that had no
     /// room. Returns whether all are written.
-    fn chunk<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, row: &mut usize) -> bool;
+    fn chunk<S: RecordSeries>(
+        &mut self,
+        series: &FamilySeries<'_, S>,
+        chunk: &Chunk<S::Record>,
+        row: &mut usize,
+    ) -> bool;
 }
 
 /// Plain text until `out` holds `enough` bytes. The last record may exceed it.
@@ -43,7 +53,12 @@ impl Sink for PlainText<'_> {
         self.out
     }
 
-    fn chunk<S: RecordSeries>(&mut self, chunk: &ChunkSeries<'_, S>, row: &mut usize) -> bool {
-        chunk.write(row, self.out, self.enough)
+    fn chunk<S: RecordSeries>(
+        &mut self,
+        series: &FamilySeries<'_, S>,
+        chunk: &Chunk<S::Record>,
+        row: &mut usize,
+    ) -> bool {
+        series.write(chunk, row, self.out, self.enough)
     }
 }
