@@ -14,6 +14,7 @@ mod names;
 mod processes;
 mod profiles;
 mod proxy;
+mod quiet;
 mod renewal;
 mod response;
 mod secrets;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use client::{BuiltClient, ClientSettings, Settings};
-pub use names::Lookup;
+pub use names::NameLookup;
 use names::Names;
 pub use processes::end_credential_processes;
 pub use proxy::BadProxy;
@@ -38,6 +39,7 @@ use crate::api::{
     ApiError, ApiFuture, Caller, ErrorKind, ImageBuilder, ListPage, Page, Parsed, ServiceClock,
     StepPage, WorkflowPage,
 };
+use crate::clock::Clock;
 use crate::config::{Polling, Target};
 use crate::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
@@ -89,7 +91,7 @@ impl Aws {
     }
 
     /// Returns the same settings with another way to look up names, and without a proxy.
-    pub fn with_lookup(self, lookup: Arc<Lookup>) -> Self {
+    pub fn with_lookup(self, lookup: Arc<NameLookup>) -> Self {
         Self(Settings {
             http_client: proxy::client(None, Names::new(lookup)),
             ..self.0
@@ -145,8 +147,7 @@ impl AwsImageBuilder {
     /// Waits until the client is built, at most until `until`. Without it, the first calls spend
     /// part of their timeout on this.
     pub async fn wait_until_built(&self, until: Instant) {
-        let mut client = self.client.built();
-        let _ = tokio::time::timeout_at(until, client.wait_for(Option::is_some)).await;
+        let _ = self.client.client(until).await;
     }
 
     /// Returns the identity of the credentials, from the region's STS.
@@ -170,11 +171,8 @@ impl AwsImageBuilder {
     }
 
     async fn built_client(self) -> Result<BuiltClient, ApiError> {
-        let mut client = self.client.built();
-        let built = client.wait_for(Option::is_some);
-        let built = tokio::time::timeout(self.patience, built).await;
-        let built = built.ok().and_then(|built| built.ok()?.clone());
-        built.ok_or_else(|| {
+        let until = Clock::System.now().instant + self.patience;
+        self.client.client(until).await.ok_or_else(|| {
             ApiError::new(
                 ErrorKind::Credentials,
                 format!(

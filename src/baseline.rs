@@ -147,7 +147,7 @@ impl BaselineSnapshot {
 }
 
 impl Rules {
-    fn new(config: &config::Baselines) -> Self {
+    fn new(config: &config::BaselineSettings) -> Self {
         let globs = |one: &config::BaselineExclude| {
             [&one.step, &one.workflow, &one.image].map(|glob| glob.compile_matcher())
         };
@@ -186,7 +186,11 @@ impl Baselines {
     /// `targets` are the targets that stay, by name and own labels. A baseline without such a target
     /// is removed, and one that the configuration excludes.
     #[must_use]
-    pub fn configured(&self, config: &config::Baselines, targets: &[(String, LabelText)]) -> Self {
+    pub fn configured(
+        &self,
+        config: &config::BaselineSettings,
+        targets: &[(String, LabelText)],
+    ) -> Self {
         let rules = Rules::new(config);
         let mut known = Table::default();
         for before in self.lock().records().iter() {

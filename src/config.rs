@@ -46,8 +46,8 @@ mod yaml;
 
 pub use check::check_config;
 pub use keys::{
-    AssumeRole, BaselineExclude, Baselines, Config, DurationBudget, Exclude, ListedStep, Metrics,
-    Polling, RateLimit, StatusFormat, Target,
+    AssumeRole, BaselineExclude, BaselineSettings, Config, DurationBudget, Exclude, ListedStep,
+    Metrics, Polling, RateLimit, StatusFormat, Target,
 };
 pub use labels::TagLabel;
 pub use limits::LimitKey;

@@ -60,14 +60,18 @@ pub fn subscriber(level: LogLevel, format: LogFormat) -> impl Subscriber + Send 
 
 /// Logs each panic of the process in one line, with its place. `mask` removes credentials from a message.
 pub fn log_panics(mask: impl Fn(&str) -> String + Send + Sync + 'static) {
+    // What panics may have turned its own log off.
+    let log = tracing::dispatcher::get_default(Clone::clone);
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(
-            place,
-            error = mask(message),
-            "panic, a defect of the exporter"
-        );
+        tracing::dispatcher::with_default(&log, || {
+            tracing::error!(
+                place,
+                error = mask(message),
+                "panic: this is a defect of the exporter"
+            );
+        });
     }));
 }
 

@@ -87,7 +87,7 @@ pub(super) struct Live {
     process: Arc<ProcessMetrics>,
     view: RwLock<Arc<View>>,
     ready: AtomicBool,
-    /// The records of scrapes from which the limit keeps others out.
+    /// The records that the limit leaves in scrapes.
     limited: Mutex<LimitedRecords>,
     /// Whether the limit kept series out of the last scrape.
     is_limited: AtomicBool,
@@ -129,7 +129,7 @@ impl Live {
         self.ready.store(true, Ordering::Relaxed);
     }
 
-    /// Logs when the limit begins and ends to keep series out of scrapes.
+    /// Logs when the limit starts and stops keeping series out of scrapes.
     fn log_limit(&self, usage: SeriesUsage) {
         let SeriesUsage {
             exposed,

@@ -116,8 +116,7 @@ impl Pollers {
         self.attempted.clone()
     }
 
-    /// Never ends while all is well: no poller ends by itself, but by a defect, which must not go
-    /// unnoticed.
+    /// Never ends. A poller contains its panics; panics if one did so outside of that.
     pub(super) async fn watch(&mut self) {
         match self.running.join_next().await {
             Some(Err(failure)) => std::panic::resume_unwind(failure.into_panic()),

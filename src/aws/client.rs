@@ -16,13 +16,12 @@ use aws_sdk_imagebuilder::Client;
 use aws_sdk_imagebuilder::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::http::Response;
-use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 
 use super::credentials::Sources;
 use super::date::DateListener;
 use super::error;
 use super::profiles::SharedFiles;
+use super::quiet::logged_if;
 use super::renewal::Renewal;
 use super::secrets::Secrets;
 use crate::api::{ApiError, ServiceClock};
@@ -48,6 +47,8 @@ impl Settings {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
             .http_client(self.http_client.clone())
+            // [`Sources`] provides them.
+            .no_credentials()
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(profile) = &target.profile {
@@ -76,8 +77,7 @@ impl ClientSettings {
         renewal: &Arc<Renewal<BuiltClient>>,
         present: Option<BuiltClient>,
     ) -> Option<BuiltClient> {
-        let files = SharedFiles::read().with_subscriber(NoSubscriber::default());
-        let files = files.await;
+        let files = logged_if(false, SharedFiles::read()).await;
         if present.is_some_and(|present| present.files == files) {
             return None;
         }

@@ -22,12 +22,11 @@ use aws_credential_types::provider::{
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
-use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 use tracing::warn;
 
 use super::processes::end_older_than;
 use super::profiles::SharedFiles;
+use super::quiet::logged_if;
 use super::renewal::{Load, Loads};
 use super::secrets::Secrets;
 use super::threads;
@@ -206,13 +205,7 @@ async fn load(
     is_logged: bool,
     logged: &AtomicBool,
 ) -> CredentialsResult {
-    let loading = async {
-        let loading = provider.provide_credentials();
-        match is_logged {
-            true => loading.await,
-            false => loading.with_subscriber(NoSubscriber::default()).await,
-        }
-    };
+    let loading = logged_if(is_logged, provider.provide_credentials());
     let Ok(result) = tokio::time::timeout(LONGEST_LOAD, loading).await else {
         // It began a little later than the waiting for it.
         let what = match end_older_than(LONGEST_LOAD - Duration::from_secs(5)) {

@@ -33,14 +33,14 @@ const FAILURE_KEPT: Duration = Duration::from_secs(1);
 const MAX_LOOKUPS: usize = 256;
 
 /// Returns the addresses of a name. It may block its thread.
-pub type Lookup = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+pub type NameLookup = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 
 type Addresses = Result<Vec<IpAddr>, String>;
 
 /// See the module. Clones share the lookups.
 #[derive(Clone)]
 pub(super) struct Names {
-    lookup: Arc<Lookup>,
+    lookup: Arc<NameLookup>,
     lookups: Arc<Mutex<HashMap<String, Started>>>,
 }
 
@@ -66,7 +66,7 @@ fn of_system(name: &str) -> io::Result<Vec<IpAddr>> {
 }
 
 impl Names {
-    pub(super) fn new(lookup: Arc<Lookup>) -> Self {
+    pub(super) fn new(lookup: Arc<NameLookup>) -> Self {
         Self {
             lookup,
             lookups: Arc::default(),

@@ -14,9 +14,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 
+use super::quiet::logged_if;
 use super::threads;
 use crate::api::{ApiError, ErrorKind};
 use crate::clock::Clock;
@@ -90,9 +89,16 @@ impl<T: Clone + Send + Sync + 'static> Renewal<T> {
         renewal
     }
 
-    /// The present client; `None` until the first one is built.
-    pub(super) fn built(&self) -> watch::Receiver<Option<T>> {
-        self.built.subscribe()
+    /// Returns the present client, and waits for the first one until `until`. If none is built by then,
+    /// another build starts for later calls: the system may have refused a thread for the first one.
+    pub(super) async fn client(self: &Arc<Self>, until: Instant) -> Option<T> {
+        let mut built = self.built.subscribe();
+        let first = tokio::time::timeout_at(until, built.wait_for(Option::is_some)).await;
+        let client = first.ok().and_then(|built| built.ok()?.clone());
+        if client.is_none() {
+            self.renew();
+        }
+        client
     }
 
     /// Returns whether this is the first build.
@@ -146,10 +152,7 @@ impl<T: Clone + Send + Sync + 'static> Renewal<T> {
         threads::start("aws-client", move || {
             let _ended = ended;
             // The first build has logged what the SDK ignores in the files.
-            let client = match renewal.is_first() {
-                true => runtime.block_on(building),
-                false => runtime.block_on(building.with_subscriber(NoSubscriber::default())),
-            };
+            let client = runtime.block_on(logged_if(renewal.is_first(), building));
             if let Some(client) = client {
                 renewal.built.send_replace(Some(client));
             }
@@ -240,6 +243,25 @@ mod tests {
         assert_eq!(builds.load(Ordering::Relaxed), 1);
         renewal.failed(&ApiError::new(ErrorKind::Credentials, "no credentials"));
         assert_eq!(client(&renewal).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_whose_first_build_ended_without_one_is_built_for_later_calls() {
+        let builds = AtomicUsize::default();
+        let renewal = Renewal::start(move |_, _| {
+            let number = builds.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                assert!(number > 0, "as the test says");
+                Some(number)
+            })
+        });
+        while renewal.state().is_building {
+            tokio::task::yield_now().await;
+        }
+        let until = || Clock::System.now().instant + Duration::from_secs(5);
+        assert_eq!(renewal.client(until()).await, None);
+        assert_eq!(client(&renewal).await, 1);
+        assert_eq!(renewal.client(until()).await, Some(1));
     }
 
     #[tokio::test]

@@ -9,8 +9,8 @@ use crate::model::{StepExecution, StepExecutionId};
 
 const EPOCH: Timestamp = Timestamp::from_millis(1_788_981_000_000);
 
-fn config() -> config::Baselines {
-    config::Baselines {
+fn config() -> config::BaselineSettings {
+    config::BaselineSettings {
         enabled: true,
         exclude: Vec::new(),
     }
@@ -192,7 +192,7 @@ fn reload_keeps_baselines_of_targets_that_stay_and_changes_their_labels() {
         workflow: Glob::new("*").unwrap(),
         image: Glob::new("*").unwrap(),
     };
-    let excluding = config::Baselines {
+    let excluding = config::BaselineSettings {
         exclude: vec![other],
         ..config()
     };
@@ -207,7 +207,7 @@ fn reload_keeps_baselines_of_targets_that_stay_and_changes_their_labels() {
     ];
     assert_eq!(exposed(&reloaded), expected);
     assert!(exposed(&reloaded.configured(&config(), &[])).is_empty());
-    let disabled = config::Baselines {
+    let disabled = config::BaselineSettings {
         enabled: false,
         ..config()
     };

@@ -1,8 +1,8 @@
 //! Counts the indicators of a text that separate its nodes, and those of anchors, without parsing it.
 //!
 //! The parser needs memory for each node, before it reports the first of them. So a text with too many
-//! is refused before. The count is never less than that of the nodes between indicators. Commas and
-//! colons in quoted text count too.
+//! is refused before. It makes at most three nodes for each indicator. Commas and colons in quoted
+//! text count too.
 
 use super::node::Position;
 

@@ -41,7 +41,7 @@ section! {
         }, Absent("none");
         /// The usual duration of each step, from its last executions that COMPLETED, and steps that
         /// take much longer.
-        baselines: Baselines = mapping(), Default("{}");
+        baselines: BaselineSettings = mapping(), Default("{}");
         /// Resources to track, with their credentials and regions. At least one target.
         targets: Vec<Target> = List {
             of: mapping(),
@@ -165,7 +165,7 @@ section! {
 section! {
     /// The usual duration of each step, and steps that take much longer. A step has a baseline after
     /// three executions that COMPLETED. `WaitForAction` never has one.
-    struct Baselines {
+    struct BaselineSettings {
         /// Whether steps have baselines.
         enabled: bool = SWITCH, Default("true");
         /// Steps without a baseline, because their duration says nothing.

@@ -9,15 +9,16 @@ use aws_smithy_types::date_time::Format;
 
 /// Unix time in milliseconds, the precision of the service's times.
 ///
-/// An optional one takes no more memory: the number is that from the least `i64` on, which is no time.
+/// An `Option` of it takes no more memory: the value is stored as its distance from `i64::MIN`, which is
+/// not a valid time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZeroU64);
 
-/// What zero is as a time.
+/// The bits of `i64::MIN`. XOR with them keeps the order, and maps `i64::MIN` to 0.
 const LEAST: u64 = i64::MIN.cast_unsigned();
 
 impl Timestamp {
-    /// Takes the least number for the one after it.
+    /// Returns the time of this number. `i64::MIN` becomes `i64::MIN + 1`.
     pub const fn from_millis(millis: i64) -> Self {
         match NonZeroU64::new(millis.cast_unsigned() ^ LEAST) {
             Some(number) => Self(number),

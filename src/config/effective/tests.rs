@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::target::SECRET;
 use crate::config::{
-    AssumeRole, BaselineExclude, Baselines, DurationBudget, Exclude, ListedStep, Metrics,
+    AssumeRole, BaselineExclude, BaselineSettings, DurationBudget, Exclude, ListedStep, Metrics,
     PipelineSelector, Polling, RateLimit, StatusFormat, TagLabel, Target,
 };
 use crate::model::{ImageArn, PipelineArn};
@@ -315,8 +315,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn baselines()(enabled: bool, exclude in vec(left_out(), 0..3)) -> Baselines {
-        Baselines { enabled, exclude }
+    fn baselines()(enabled: bool, exclude in vec(left_out(), 0..3)) -> BaselineSettings {
+        BaselineSettings { enabled, exclude }
     }
 }
 
