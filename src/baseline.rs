@@ -21,7 +21,7 @@ use crate::snapshot::{Chunks, Observation, Phase, Record, StepRecord, Table};
 
 use samples::{Sample, Samples};
 
-/// How many steps are known. Then the one that has not completed for longest is forgotten.
+/// The largest number of steps. Beyond it, the one that has not completed for longest is forgotten.
 const MOST: usize = 10_000;
 
 /// The durations of all steps, under one configuration.
@@ -99,7 +99,7 @@ impl Baseline {
     }
 
     /// The median duration in milliseconds; `None` with too few executions.
-    pub fn typical_millis(&self) -> Option<i64> {
+    fn typical_millis(&self) -> Option<i64> {
         self.samples.median_millis()
     }
 
@@ -135,7 +135,7 @@ impl Record for Baseline {
 #[derive(Clone, Debug, Default)]
 pub struct BaselineSnapshot {
     known: Arc<Table<Baseline>>,
-    /// Those that have series.
+    /// Those that a scrape writes: all, or what the limit of series leaves.
     pub series: Chunks<Baseline>,
 }
 
@@ -222,7 +222,7 @@ impl Baselines {
         let Some((observed, sample)) = sample(settled) else {
             return;
         };
-        let names = names(observed);
+        let names = observed.names().map(Arc::from);
         if !self.rules.want(&names) {
             return;
         }
@@ -277,16 +277,6 @@ fn sample(settled: &StepRecord) -> Option<(&Observation, Sample)> {
         millis: end.millis_since(start).max(0),
     };
     (completed && !observed.is_wait_for_action()).then_some((observed, sample))
-}
-
-fn names(observed: &Observation) -> [Arc<str>; 3] {
-    let workflow = observed.subject.workflow.as_ref();
-    let image = observed.subject.image.as_ref();
-    [
-        observed.definition.name.clone().unwrap_or_default(),
-        workflow.map(|arn| arn.name()).unwrap_or_default().into(),
-        image.map(|arn| arn.name()).unwrap_or_default().into(),
-    ]
 }
 
 /// Leaves so many baselines: those with the newest executions.

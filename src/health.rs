@@ -120,9 +120,8 @@ impl Health {
     /// Records that a defect of the exporter stopped the polls. The target is down until a call succeeds.
     pub fn panicked(&mut self, at: Now) {
         self.panicked = Some(at.time);
-        if self.judged.is_none_or(|(up, _)| up) {
-            self.judged = Some((false, at.time));
-        }
+        // After a panic the interval decides nothing.
+        self.judge(at, Duration::ZERO);
     }
 
     /// Returns [`Self::is_up`], and records the time at which it changed.

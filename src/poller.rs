@@ -111,7 +111,7 @@ impl Poller {
         &self.published
     }
 
-    /// Does what [`Self::run`] says, and panics where that contains the panic.
+    /// Polls as [`Self::run`] does, but does not contain a panic.
     async fn poll(
         mut self,
         mut stop: watch::Receiver<bool>,

@@ -23,6 +23,22 @@ struct Held {
     wanted_by: BTreeSet<usize>,
 }
 
+impl Held {
+    /// `rank` neither has nor wants it any longer: the first of those who want it has it now. Returns
+    /// whether somebody has it.
+    fn give_up(&mut self, rank: usize) -> bool {
+        self.wanted_by.remove(&rank);
+        if self.by != rank {
+            return true;
+        }
+        let Some(first) = self.wanted_by.pop_first() else {
+            return false;
+        };
+        self.by = first;
+        true
+    }
+}
+
 impl Default for Claims {
     fn default() -> Self {
         Self {
@@ -66,37 +82,20 @@ impl Claims {
         let Some(one) = held.get_mut(claim) else {
             return;
         };
-        one.wanted_by.remove(&rank);
-        if one.by == rank {
-            if let Some(first) = one.wanted_by.pop_first() {
-                one.by = first;
-                drop(held);
-                self.tell();
-            } else {
-                held.remove(claim);
-            }
+        let had = one.by == rank;
+        if !one.give_up(rank) {
+            held.remove(claim);
+        } else if had {
+            drop(held);
+            self.tell();
         }
     }
 
     /// `rank` has and wants nothing in the region any longer: what it has passes to the first of those
     /// who want it. A target has one rank in all of its regions.
     pub fn release_all(&self, rank: usize, region: &str) {
-        let mut held = self.lock();
-        held.retain(|claim, one| {
-            if claim.region() != region {
-                return true;
-            }
-            one.wanted_by.remove(&rank);
-            if one.by != rank {
-                return true;
-            }
-            let Some(first) = one.wanted_by.pop_first() else {
-                return false;
-            };
-            one.by = first;
-            true
-        });
-        drop(held);
+        self.lock()
+            .retain(|claim, one| claim.region() != region || one.give_up(rank));
         self.tell();
     }
 

@@ -310,6 +310,14 @@ impl Record for StepRecord {
 }
 
 impl Observation {
+    /// The names of the step, its workflow and its image, which globs of the configuration match. One
+    /// that is not known is empty.
+    pub fn names(&self) -> [&str; 3] {
+        let workflow = self.subject.workflow.as_ref().map(|arn| arn.name());
+        let image = self.subject.image.as_ref().map(|arn| arn.name());
+        [self.definition.name.as_deref(), workflow, image].map(Option::unwrap_or_default)
+    }
+
     /// Whether the step runs an action that a person has to end.
     pub fn waiting_for_action(&self) -> bool {
         self.status == StepStatus::Running && self.is_wait_for_action()

@@ -33,11 +33,7 @@ impl Budgets {
     /// The budget of a step in milliseconds: the first whose globs all match. A name that is not
     /// known matches what matches the empty one.
     pub fn millis(&self, observed: &Observation) -> Option<i64> {
-        let step = observed.definition.name.as_deref().unwrap_or_default();
-        let workflow = observed.subject.workflow.as_ref();
-        let workflow = workflow.map(|arn| arn.name()).unwrap_or_default();
-        let image = observed.subject.image.as_ref();
-        let image = image.map(|arn| arn.name()).unwrap_or_default();
+        let [step, workflow, image] = observed.names();
         let matches = |budget: &&Budget| {
             budget.step.is_match(step)
                 && budget.workflow.is_match(workflow)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::changes::{Notice, StepChange};
+use super::changes::Notice;
 use super::context::Context;
 use super::executions::is_failed;
 use super::pace::HOUR;
@@ -265,8 +265,10 @@ impl Workflows {
             // Other steps may follow.
             *since = c.now.instant;
         }
-        let pending_for = execution.map_or(HOUR, |execution| self.pending_for(execution, c));
-        let facts = self.polling(c).facts_for(&id, pending_for);
+        let facts = execution.and_then(|execution| {
+            let pending_for = self.pending_for(execution, c);
+            self.polling(c).facts_for(execution, pending_for)
+        });
         let is_settled = self.steps.is_settled(&id, facts, asked, c.now);
         let succeeded = facts
             .and_then(|facts| facts.end)
@@ -282,11 +284,11 @@ impl Workflows {
             self.polling(c).poll_at(id, next);
         }
         self.polling(c).request_get(id);
-        let change = self.steps.change_since(observed.before, c.since);
-        c.changes.steps.extend(change.map(|change| StepChange {
-            is_typical: is_settled && succeeded,
-            ..change
-        }));
+        let is_typical = is_settled && succeeded;
+        let change = self
+            .steps
+            .change_since(observed.before, is_typical, c.since);
+        c.changes.steps.extend(change);
     }
 
     /// How long after its end an execution, and each of its steps, may still be PENDING before that

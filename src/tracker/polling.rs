@@ -278,13 +278,13 @@ impl StepPolling<'_> {
             })
     }
 
-    /// What the rules of a step need to know of its execution; `None` where that cannot be polled.
+    /// What the rules of a step need to know of its execution; `None` where that cannot be polled. It
+    /// may be PENDING for `pending_for` after its end.
     pub(super) fn facts_for(
         &self,
-        id: &StepExecutionId,
+        execution: WorkflowExecutionId,
         pending_for: Duration,
     ) -> Option<ExecutionFacts> {
-        let execution = self.steps.execution_of(id)?;
         let schedule = self.executions.schedule(execution)?;
         (!schedule.unavailable).then(|| ExecutionFacts {
             end: schedule.end,

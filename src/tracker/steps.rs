@@ -212,6 +212,7 @@ impl Steps {
     pub(super) fn change_since(
         &self,
         before: StepRecord,
+        is_typical: bool,
         tracked_since: Timestamp,
     ) -> Option<StepChange> {
         let (after, schedule) = self.table.rows().row(&before.id)?;
@@ -223,7 +224,7 @@ impl Steps {
             after: after.clone(),
             before,
             is_old,
-            is_typical: false,
+            is_typical,
         })
     }
 
@@ -336,13 +337,13 @@ impl Steps {
         };
         let slowly = execution.is_none() && State::of(observed) == State::Ended;
         let wait = schedule.interval * if slowly { SLOWLY_ALONE } else { 1 };
-        let settles = match execution.map(|execution| (execution, execution.end)) {
+        let settles = match execution {
             None => Some(schedule.changed.plus(POLLED_ALONE)),
-            Some((_, Some(end))) if asked < end.noticed => return now.instant,
-            Some((execution, Some(end))) => {
-                Some(end.ended.plus(execution.changes_for(State::of(observed))))
-            }
-            Some((_, None)) => None,
+            Some(execution) => match execution.end {
+                Some(end) if asked < end.noticed => return now.instant,
+                Some(end) => Some(end.ended.plus(execution.changes_for(State::of(observed)))),
+                None => None,
+            },
         };
         // What came while this poll was in flight is still to be seen.
         let in_flight = (now.instant - asked).as_millis() as i64;

@@ -130,6 +130,7 @@ pub(super) fn everything_known() -> Known {
     records.store.borrow_mut().discovered = Some(ago(125));
     let mut known = records.known();
     known.sources[0].health = troubled();
+    known.sources[0].health.panicked = Some(ago(5));
     known.shard = Some((1, 3));
     known
 }

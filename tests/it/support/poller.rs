@@ -94,7 +94,7 @@ impl Polling {
         }
     }
 
-    /// Takes a panic of the poller as it comes.
+    /// Allows the poller to panic.
     pub fn that_may_panic(self) -> Self {
         Self {
             may_panic: true,
