@@ -1,9 +1,10 @@
 //! Knows how long each step usually takes, from the last COMPLETED executions of all targets.
 //!
-//! Owns these durations, and the rule after what time a running step is slow. One value serves all
-//! pollers, since several targets can build one image. `poller` feeds it with the changes of steps;
-//! `exposition` reads it.
+//! Owns these durations, the rule after what time a running step is slow, and when what runs is
+//! expected to end. One value serves all pollers, since several targets can build one image. `poller`
+//! feeds it with the changes of steps; `exposition` reads it.
 
+mod ends;
 mod rule;
 mod samples;
 
@@ -19,6 +20,7 @@ use crate::labels::LabelText;
 use crate::model::{StepStatus, Timestamp};
 use crate::snapshot::{Chunks, Observation, Phase, Record, StepRecord, Table};
 
+pub use ends::ExpectedEnds;
 use samples::{Sample, Samples};
 
 /// The largest number of steps. Beyond it, the one that has not completed for longest is forgotten.

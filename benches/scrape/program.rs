@@ -101,9 +101,11 @@ impl Exporter for Program {
             }],
             finished: FinishedSnapshot::default(),
             baselines: Default::default(),
+            ends: Default::default(),
             process: self.process.clone(),
             series: SeriesUsage::default(),
         };
+        scrape = scrape.with_ends();
         // Counts the series, as the exporter does at each scrape.
         scrape.series = series_usage(&scrape, 0);
         scrape

@@ -39,6 +39,7 @@ impl Exporter for Empty {
             series: SeriesUsage::default(),
             finished: FinishedSnapshot::default(),
             baselines: Default::default(),
+            ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::baseline::Baselines;
+use crate::baseline::{Baselines, ExpectedEnds};
 use crate::clock::{Clock, Now};
 use crate::config::Config;
 use crate::exposition::{LimitedRecords, Scrape, ScrapeSource, series_usage};
@@ -58,16 +58,18 @@ impl View {
             }
         };
         let metrics = &self.config.metrics;
-        Scrape {
+        let scrape = Scrape {
             now: Scrape::time_at(now.time),
             status_format: metrics.status_format,
             message_labels: metrics.message_labels,
             sources: self.polled.iter().map(source).collect(),
             finished: self.finished.snapshot(),
             baselines: self.baselines.snapshot(),
+            ends: ExpectedEnds::default(),
             process: process.clone(),
             series: SeriesUsage::default(),
-        }
+        };
+        scrape.with_ends()
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::series::{RecordSeries, SeriesWriter, SnapshotSeries};
 use super::text::SampleValue;
+use crate::baseline::ExpectedEnds;
 use crate::labels::{LabelText, names};
 use crate::model::Timestamp;
 use crate::snapshot::{
@@ -17,6 +18,8 @@ use crate::snapshot::{
 pub(super) enum ObjectSeries<R> {
     /// One series.
     Value(fn(&R, Timestamp) -> Option<SampleValue>),
+    /// One series with the time at which the resource is expected to end.
+    ExpectedEnd(fn(&R, &ExpectedEnds) -> Option<Timestamp>),
     /// One series for each known status, or for the current one alone.
     Status {
         known: &'static [&'static str],
@@ -91,6 +94,12 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
                 if let Some(value) = value(record, writer.context.now) {
                     writer.begin(&identity);
                     writer.end(value);
+                }
+            }
+            Self::ExpectedEnd(end) => {
+                if let Some(at) = end(record, writer.context.ends) {
+                    writer.begin(&identity);
+                    writer.end(SampleValue::Millis(at.millis()));
                 }
             }
             Self::Status { known, current } => {

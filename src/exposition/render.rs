@@ -254,6 +254,7 @@ impl Exposition {
             target,
             source_labels,
             baselines: &self.scrape.baselines,
+            ends: &self.scrape.ends,
             hash: context_hash(self.scrape.status_format, source_labels),
         }
     }

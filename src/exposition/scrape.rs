@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::baseline::BaselineSnapshot;
+use crate::baseline::{BaselineSnapshot, ExpectedEnds};
 use crate::config::StatusFormat;
 use crate::finished::FinishedSnapshot;
 use crate::model::Timestamp;
@@ -24,6 +24,7 @@ pub struct Scrape {
     pub sources: Vec<ScrapeSource>,
     pub finished: FinishedSnapshot,
     pub baselines: BaselineSnapshot,
+    pub ends: ExpectedEnds,
     pub process: Arc<ProcessMetrics>,
     /// The series of the sources and of finished steps.
     pub series: SeriesUsage,
@@ -34,6 +35,16 @@ impl Scrape {
     pub fn time_at(now: Timestamp) -> Timestamp {
         let millis = now.millis();
         Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(MOMENT)))
+    }
+
+    /// Adds the expected ends of what the sources run.
+    #[must_use]
+    pub fn with_ends(self) -> Self {
+        let snapshots = self.sources.iter().map(|source| &*source.snapshot);
+        Self {
+            ends: ExpectedEnds::of(snapshots, &self.baselines, self.now),
+            ..self
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! beforehand, and statuses.
 
 use super::text::{self, SampleValue};
-use crate::baseline::BaselineSnapshot;
+use crate::baseline::{BaselineSnapshot, ExpectedEnds};
 use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
@@ -34,7 +34,9 @@ pub(super) struct Context<'a> {
     /// `target` and `region`.
     pub source_labels: &'a LabelText,
     pub baselines: &'a BaselineSnapshot,
-    /// A hash of all of these but the time and the baselines, which only moving records read.
+    pub ends: &'a ExpectedEnds,
+    /// A hash of all of these but the time, the baselines and the ends, which only moving records
+    /// read.
     pub hash: u64,
 }
 

@@ -126,6 +126,7 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
         }],
         finished: FinishedSnapshot::default(),
         baselines: Default::default(),
+        ends: Default::default(),
         process: Arc::new(ProcessMetrics::new(&[])),
         series: SeriesUsage::default(),
     }

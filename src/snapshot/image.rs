@@ -80,6 +80,12 @@ impl ImageRecord {
         unseen.after_response(image)
     }
 
+    /// Returns what determines the labels of its series.
+    fn labels(&self) -> impl PartialEq + '_ {
+        let of_target = (&self.own_labels, &self.info_labels);
+        (&self.arn, of_target, &self.identity, &self.details)
+    }
+
     pub fn failed(&self) -> bool {
         self.status == ImageStatus::Failed
     }
@@ -147,6 +153,15 @@ impl Record for ImageRecord {
 
     fn key(&self) -> &ImageArn {
         &self.arn
+    }
+
+    /// A build that has not ended has an expected end.
+    fn is_moving(&self) -> bool {
+        !self.status.is_terminal()
+    }
+
+    fn has_labels_of(&self, before: &Self) -> bool {
+        self.labels() == before.labels()
     }
 }
 

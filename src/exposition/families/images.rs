@@ -37,6 +37,12 @@ pub(super) static FAMILIES: &[Row] = &[
         ObjectSeries::Value(|image, _| image.created.map(time)),
     ),
     image(
+        "imagebuilder_image_expected_end_timestamp_seconds",
+        &[],
+        "Expected end of the workflow executions of an image build, in Unix time (seconds), from typical durations; absent where a step that runs or is to come has none.",
+        ObjectSeries::ExpectedEnd(|image, ends| ends.of_image(image)),
+    ),
+    image(
         "imagebuilder_image_failure_info",
         &[
             STAGE,

@@ -72,6 +72,12 @@ pub(super) static FAMILIES: &[Row] = &[
         ObjectSeries::Value(|record, now| record.duration_millis(now).map(SampleValue::Millis)),
     ),
     workflow(
+        "imagebuilder_workflow_execution_expected_end_timestamp_seconds",
+        &[],
+        "Expected end of a RUNNING workflow execution, in Unix time (seconds), from typical durations; absent where a step that runs or is to come has none.",
+        ObjectSeries::ExpectedEnd(|record, ends| ends.of_execution(record)),
+    ),
+    workflow(
         "imagebuilder_workflow_execution_retried",
         &[],
         "Whether a retry of the image build superseded the workflow execution (1) or not (0).",

@@ -103,6 +103,7 @@ impl<'a, R: Counted> Counter<'a, R> {
             target: "",
             source_labels: &self.no_labels,
             baselines: &self.scrape.baselines,
+            ends: &self.scrape.ends,
             hash: 0,
         };
         let mut samples = 0;

@@ -3,15 +3,22 @@
 use allocation_counter::AllocationInfo;
 
 use super::*;
+use crate::baseline::{BaselineSnapshot, Baselines};
+use crate::model::{WorkflowExecution, WorkflowStatus};
+use crate::snapshot::WorkflowRecord;
 
-/// Scrapes so many steps, a tenth of them RUNNING, and returns the number of frames.
-fn frames(steps: &StepTable, now: Timestamp, encoding: Encoding, pool: &Arc<FramePool>) -> u64 {
+/// Scrapes these steps, and returns the number of frames.
+fn frames(
+    records: &Records,
+    baselines: &BaselineSnapshot,
+    now: Timestamp,
+    encoding: Encoding,
+    pool: &Arc<FramePool>,
+) -> u64 {
     let mut scrape = scrape([], now);
-    scrape.sources[0].snapshot = Arc::new(Snapshot {
-        steps: steps.snapshot(),
-        ..Snapshot::default()
-    });
-    let exposition = Exposition::new(scrape, Format::Text);
+    scrape.sources[0].snapshot = records.snapshot();
+    scrape.baselines = baselines.clone();
+    let exposition = Exposition::new(scrape.with_ends(), Format::Text);
     let mut frames = Frames::new(exposition, encoding, pool.clone());
     let mut count = 0;
     loop {
@@ -23,12 +30,32 @@ fn frames(steps: &StepTable, now: Timestamp, encoding: Encoding, pool: &Arc<Fram
     }
 }
 
-/// Returns what a scrape allocates after some others, and its number of frames.
+/// The baseline of the step, and the workflow execution that all these steps are of.
+fn known() -> (BaselineSnapshot, WorkflowRecord) {
+    let (baselines, labels) = (Baselines::default(), LabelText::default);
+    for at in 1..4 {
+        let settled = StepRecord {
+            id: scattered_id(at),
+            phase: Phase::Settled,
+            ..ended(StepStatus::Completed, 9_000)
+        };
+        baselines.feed("production", &labels(), &settled);
+    }
+    let id = response(StepStatus::Running).workflow_execution_id;
+    let execution = WorkflowRecord::unseen(id.unwrap(), labels(), labels());
+    let running = WorkflowExecution::with_status(WorkflowStatus::Running);
+    let execution = execution.after_response(&running, "us-west-2");
+    (baselines.snapshot(), execution)
+}
+
+/// Returns what a scrape of so many steps, a tenth of them RUNNING, allocates after some others, and
+/// its number of frames.
 fn allocated(steps: u64, encoding: Encoding) -> (AllocationInfo, u64) {
     let record = |at: u64| match at % 10 {
         0 => StepRecord {
             id: scattered_id(at),
             phase: Phase::Active,
+            last_success: Some(after(100_000_000)),
             ..running()
         },
         _ => StepRecord {
@@ -37,15 +64,21 @@ fn allocated(steps: u64, encoding: Encoding) -> (AllocationInfo, u64) {
             ..ended(StepStatus::Completed, 9_000)
         },
     };
-    let steps: StepTable = StepTable::new((0..steps).map(record));
+    let (baselines, execution) = known();
+    let mut records = Records {
+        steps: StepTable::new((0..steps).map(record)),
+        ..Records::default()
+    };
+    records.workflows.put(execution);
     let pool = Arc::default();
+    let frames = |now| frames(&records, &baselines, now, encoding, &pool);
     // Makes pieces, joins them, and fills the pool.
     for second in 100_000..100_004 {
-        frames(&steps, after(second * 1_000), encoding, &pool);
+        frames(after(second * 1_000));
     }
     let mut count = 0;
     let info = allocation_counter::measure(|| {
-        count = frames(&steps, after(100_004_000), encoding, &pool);
+        count = frames(after(100_004_000));
     });
     (info, count)
 }

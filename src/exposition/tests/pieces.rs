@@ -172,7 +172,7 @@ impl World {
         scrape.sources[0].metrics = self.metrics.clone();
         scrape.finished = self.finished.snapshot();
         scrape.baselines = self.baselines.snapshot();
-        scrape
+        scrape.with_ends()
     }
 
     /// Scrapes, and returns the number of pieces that were made.

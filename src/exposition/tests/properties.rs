@@ -110,6 +110,7 @@ prop_compose! {
             sources: (0..targets).map(source).collect(),
             finished: finished::counted(&own, &text, counted).snapshot(),
             baselines: Default::default(),
+            ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),
             series: SeriesUsage::default(),
         }

@@ -119,6 +119,7 @@ impl Exporter for Program {
             }],
             finished: FinishedSnapshot::default(),
             baselines: Default::default(),
+            ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
             series: SeriesUsage::default(),
         }

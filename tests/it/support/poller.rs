@@ -166,11 +166,12 @@ impl Polling {
             }],
             finished: self.finished.snapshot(),
             baselines: self.baselines.snapshot(),
+            ends: Default::default(),
             process: self.process.clone(),
             series: SeriesUsage::default(),
         };
         let mut text = Vec::new();
-        let mut exposition = Exposition::new(scrape, Format::Text);
+        let mut exposition = Exposition::new(scrape.with_ends(), Format::Text);
         while exposition.write(&mut text, usize::MAX) {}
         String::from_utf8(text).expect("exposition is UTF-8")
     }

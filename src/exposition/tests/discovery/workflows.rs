@@ -1,6 +1,7 @@
 //! The series of workflow executions.
 
 use super::*;
+use crate::baseline::Baselines;
 
 #[test]
 fn workflow_execution_exposes_all_its_series() {
@@ -26,6 +27,50 @@ fn workflow_execution_exposes_all_its_series() {
             imagebuilder_workflow_execution_duration_seconds{ID} 1.25"#
         )
     );
+}
+
+#[test]
+fn what_runs_exposes_its_expected_end() {
+    let baselines = Baselines::default();
+    for at in 1..4 {
+        let settled = StepRecord {
+            id: id(at),
+            phase: Phase::Settled,
+            ..ended(StepStatus::Completed, 9_000)
+        };
+        baselines.feed("production", &own(), &settled);
+    }
+    let of_step = |step: StepRecord| {
+        let listed = execution(WorkflowStatus::Running);
+        let mut scrape = scrape_of(|store| {
+            store.steps = StepTable::new([step]);
+            store.workflows.put(workflow(&WorkflowExecution {
+                totals: None,
+                ..listed
+            }));
+            let building = Image::with_status(image_arn(1), ImageStatus::Building);
+            let record = ImageRecord::new(&building, own(), LabelText::default(), REGION);
+            store.images.put(record);
+        });
+        scrape.baselines = baselines.snapshot();
+        let scrape = scrape.with_ends();
+        let ends = |family, id| shown(scrape.clone(), family, id);
+        [
+            ends("imagebuilder_workflow_execution_expected", WORKFLOW),
+            ends("imagebuilder_image_expected", IMAGE),
+        ]
+        .concat()
+    };
+    assert_eq!(
+        of_step(running()),
+        "imagebuilder_workflow_execution_expected_end_timestamp_seconds{ID} 1788981152.418\n\
+         imagebuilder_image_expected_end_timestamp_seconds{ID} 1788981152.418\n"
+    );
+    let other = StepExecution {
+        name: Some("Other".into()),
+        ..response(StepStatus::Running)
+    };
+    assert_eq!(of_step(seen(other)), "");
 }
 
 #[test]
