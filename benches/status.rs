@@ -84,6 +84,8 @@ fn known(steps: usize) -> Known {
         ready: true,
         shard: None,
         series: SeriesUsage::default(),
+        baselines: Default::default(),
+        ends: Default::default(),
         sources: vec![StatusSource {
             target: Arc::from("production"),
             region: Arc::from(REGION),

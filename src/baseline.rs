@@ -101,7 +101,7 @@ impl Baseline {
     }
 
     /// The median duration in milliseconds; `None` with too few executions.
-    fn typical_millis(&self) -> Option<i64> {
+    pub fn typical_millis(&self) -> Option<i64> {
         self.samples.median_millis()
     }
 
@@ -113,6 +113,11 @@ impl Baseline {
     /// After what duration a running step is slow, in milliseconds.
     pub fn slow_after_millis(&self) -> Option<i64> {
         self.samples.slow_after_millis()
+    }
+
+    /// Whether a step is slow that has run for so many milliseconds.
+    pub fn is_slow(&self, runs: i64) -> Option<bool> {
+        Some(runs > self.slow_after_millis()?)
     }
 }
 

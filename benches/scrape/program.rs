@@ -123,6 +123,8 @@ impl Exporter for Program {
             ready: true,
             shard: None,
             series: SeriesUsage::default(),
+            baselines: Default::default(),
+            ends: Default::default(),
             sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),

@@ -51,6 +51,8 @@ impl Exporter for Empty {
             shard: None,
             sources: Vec::new(),
             series: SeriesUsage::default(),
+            baselines: Default::default(),
+            ends: Default::default(),
         }
     }
 

@@ -193,12 +193,15 @@ impl Exporter for Live {
                 snapshot: published.snapshot,
             }
         };
+        let scrape = view.scrape(&self.process, now);
         Known {
-            now: now.time,
+            now: scrape.now,
             ready: self.is_ready(),
             shard: (!view.shard.is_all()).then(|| (view.shard.index(), view.shard.total())),
             sources: view.polled.iter().map(source).collect(),
-            series: series_usage(&view.scrape(&self.process, now), view.series_limit()),
+            series: series_usage(&scrape, view.series_limit()),
+            baselines: scrape.baselines,
+            ends: scrape.ends,
         }
     }
 

@@ -14,7 +14,6 @@ use crate::model::{
 };
 use crate::snapshot::{
     Chunk, Chunks, Group, ImageRecord, Observation, Snapshot, StepRecord, WorkflowObservation,
-    WorkflowRecord,
 };
 
 /// The expected ends of everything that runs, at one moment. None of them is before that.
@@ -63,8 +62,8 @@ impl ExpectedEnds {
     }
 
     /// `None` for an execution that does not run, or has a part without a baseline.
-    pub fn of_execution(&self, execution: &WorkflowRecord) -> Option<Timestamp> {
-        self.executions.get(&execution.id).copied()
+    pub fn of_execution(&self, id: WorkflowExecutionId) -> Option<Timestamp> {
+        self.executions.get(&id).copied()
     }
 
     /// `None` for a build that does not run, or has a part without a baseline.

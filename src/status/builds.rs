@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::known::{Known, StatusSource};
+use crate::baseline::{Baseline, BaselineSnapshot};
 use crate::model::{
     ImageArn, ImageStatus, OnFailure, StepStatus, Timestamp, WorkflowArn, WorkflowExecutionId,
     WorkflowStatus,
@@ -18,6 +19,7 @@ pub(super) struct Build<'a> {
     pub image: Option<&'a ImageRecord>,
     pub executions: Vec<Execution<'a>>,
     pub state: BuildState,
+    pub has_slow_steps: bool,
     newest: Option<Timestamp>,
 }
 
@@ -36,6 +38,9 @@ pub(super) struct Execution<'a> {
 pub(super) struct Step<'a> {
     pub source: &'a StatusSource,
     pub record: &'a StepRecord,
+    /// Whether it runs much longer than its last executions; only of a step that runs.
+    pub slow: Option<bool>,
+    baselines: &'a BaselineSnapshot,
 }
 
 /// The state of a build or an execution, the most urgent first.
@@ -55,7 +60,8 @@ impl BuildState {
     pub(super) const ALL: [Self; 4] = [Self::Failed, Self::Running, Self::Unseen, Self::Ended];
 }
 
-/// Groups all data into builds, in the order of the page: by state, then the newest first.
+/// Groups all data into builds, in the order of the page: by state, then those with slow steps, then
+/// the newest first.
 pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
     let mut grouping = Grouping::default();
     for source in &known.sources {
@@ -75,14 +81,14 @@ pub(super) fn group(known: &Known) -> Vec<Build<'_>> {
     }
     for source in &known.sources {
         for record in source.snapshot.steps.iter() {
-            grouping.step(Step { source, record });
+            grouping.step(Step::of(source, record, known));
         }
     }
     let mut builds = grouping.builds;
     for build in &mut builds {
         build.sort_and_classify();
     }
-    builds.sort_by_key(|build| (build.state, Reverse(build.newest)));
+    builds.sort_by_key(|build| (build.state, !build.has_slow_steps, Reverse(build.newest)));
     builds
 }
 
@@ -112,6 +118,7 @@ impl<'a> Grouping<'a> {
             executions: Vec::new(),
             state: BuildState::Ended,
             newest: None,
+            has_slow_steps: false,
         });
         self.builds.len() - 1
     }
@@ -161,6 +168,36 @@ impl<'a> Grouping<'a> {
 }
 
 impl<'a> Step<'a> {
+    fn of(source: &'a StatusSource, record: &'a StepRecord, known: &'a Known) -> Self {
+        let step = Self {
+            source,
+            record,
+            slow: None,
+            baselines: &known.baselines,
+        };
+        let runs = record.running_millis(known.now);
+        let slow = runs.and_then(|runs| step.baseline()?.is_slow(runs));
+        Self { slow, ..step }
+    }
+
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow == Some(true)
+    }
+
+    fn baseline(&self) -> Option<&'a Baseline> {
+        self.baselines.of(self.observed()?)
+    }
+
+    /// How long it usually takes, in milliseconds.
+    pub(super) fn typical_millis(&self) -> Option<i64> {
+        self.baseline()?.typical_millis()
+    }
+
+    /// After what duration it is slow while it runs, in milliseconds.
+    pub(super) fn slow_after_millis(&self) -> Option<i64> {
+        self.slow.and_then(|_| self.baseline()?.slow_after_millis())
+    }
+
     pub(super) fn observed(&self) -> Option<&'a Observation> {
         self.record.observed.as_ref()
     }
@@ -189,6 +226,7 @@ impl Build<'_> {
             let start = execution.start();
             (execution.superseded(), start.is_none(), start)
         });
+        self.has_slow_steps = self.executions.iter().any(|one| one.slow_steps() > 0);
         let starts = self.executions.iter().filter_map(Execution::start);
         let created = self.image.and_then(|image| image.created);
         self.newest = starts.chain(created).max();
@@ -231,6 +269,10 @@ impl<'a> Execution<'a> {
                 states.min() < Some(BuildState::Ended)
             }
         }
+    }
+
+    pub(super) fn slow_steps(&self) -> usize {
+        self.steps.iter().filter(|step| step.is_slow()).count()
     }
 
     /// Returns whether a retry of the build has replaced it.

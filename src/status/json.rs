@@ -37,6 +37,7 @@ struct Document<'a> {
     page: usize,
     pages: usize,
     executions_matched: usize,
+    slow_steps: usize,
     series: SeriesEntry,
     /// The query of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +76,7 @@ impl<'a> Document<'a> {
             page: query.page,
             pages: status.pages,
             executions_matched: status.matched,
+            slow_steps: status.slow_steps,
             series: SeriesEntry {
                 exposed: known.series.exposed,
                 dropped: known.series.dropped,
@@ -82,15 +84,17 @@ impl<'a> Document<'a> {
             },
             next: (query.page < status.pages).then(|| query.address(query.page + 1)),
             targets: known.sources.iter().map(TargetEntry::of).collect(),
-            images: status.builds.iter().filter_map(ImageEntry::of).collect(),
+            images: { status.builds.iter() }
+                .filter_map(|build| ImageEntry::of(build, known))
+                .collect(),
             executions: Vec::new(),
             steps: Vec::new(),
         };
         for build in &status.builds {
             for execution in &build.executions {
-                document.executions.extend(WorkflowExecutionEntry::of(
-                    execution, build, known.now, site,
-                ));
+                document
+                    .executions
+                    .extend(WorkflowExecutionEntry::of(execution, build, known, site));
                 let wanted = execution
                     .steps
                     .iter()

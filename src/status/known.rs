@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::baseline::{BaselineSnapshot, ExpectedEnds};
 use crate::health::HealthView;
 use crate::model::Timestamp;
 use crate::snapshot::{SeriesUsage, Snapshot};
@@ -16,6 +17,8 @@ pub struct Known {
     /// The zero-based index of this shard and the number of shards, if there are several.
     pub shard: Option<(u32, u32)>,
     pub sources: Vec<StatusSource>,
+    pub baselines: BaselineSnapshot,
+    pub ends: ExpectedEnds,
     /// How many series `/metrics` has, and how many the limit keeps out of it.
     pub series: SeriesUsage,
 }

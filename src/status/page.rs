@@ -58,13 +58,17 @@ pub fn page(status: &Status<'_>, site: &Site) -> String {
 
 fn head(status: &Status<'_>, site: &Site, own_address: &str) -> Markup {
     let failed = status.counts[BuildState::Failed as usize];
+    let slow = status.slow_steps;
     html! {
         head {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             meta name="color-scheme" content="light dark";
             title {
-                @if failed > 0 { (failed) " failed: " }
+                @if failed > 0 { (failed) " failed" }
+                @if failed > 0 && slow > 0 { ", " }
+                @if slow > 0 { (slow) " slow" }
+                @if failed > 0 || slow > 0 { ": " }
                 "Image Builder status"
             }
             link rel="stylesheet" href=(STYLE.address());

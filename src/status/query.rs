@@ -10,9 +10,9 @@ const MOST_PER_PAGE: usize = 500;
 /// Maximum number of characters of a parameter.
 pub(super) const LONGEST: usize = 256;
 
-/// Values of the parameter `status`: the service's statuses of steps and executions, and three of
+/// Values of the parameter `status`: the service's statuses of steps and executions, and four of
 /// the exporter's own.
-pub(super) const STATUSES: [&str; 11] = [
+pub(super) const STATUSES: [&str; 12] = [
     "FAILED",
     "RUNNING",
     "PENDING",
@@ -21,10 +21,13 @@ pub(super) const STATUSES: [&str; 11] = [
     "CANCELLED",
     "ROLLBACK_IN_PROGRESS",
     "ROLLBACK_COMPLETED",
+    SLOW,
     UNSEEN,
     GONE,
     OTHER,
 ];
+/// Steps that run much longer than their last executions.
+pub(super) const SLOW: &str = "SLOW";
 /// Steps that were never seen.
 pub(super) const UNSEEN: &str = "UNSEEN";
 /// Steps that the service no longer knows.
@@ -236,7 +239,7 @@ mod tests {
             faults.unwrap_err(),
             [
                 r#"the parameter "statsu" is unknown; valid parameters are status, image, q, page and per_page"#,
-                r#"the parameter "status" cannot be "BROKEN"; valid values are FAILED, RUNNING, PENDING, COMPLETED, SKIPPED, CANCELLED, ROLLBACK_IN_PROGRESS, ROLLBACK_COMPLETED, UNSEEN, GONE, OTHER"#,
+                r#"the parameter "status" cannot be "BROKEN"; valid values are FAILED, RUNNING, PENDING, COMPLETED, SKIPPED, CANCELLED, ROLLBACK_IN_PROGRESS, ROLLBACK_COMPLETED, SLOW, UNSEEN, GONE, OTHER"#,
                 r#"the parameter "image" is not a glob such as golden-*: unclosed character class; missing ']'"#,
                 r#"the parameter "page" must be a number, at least 1, not "0""#,
                 r#"the parameter "per_page" must be a number from 1 to 500, not "5000""#,

@@ -2,7 +2,7 @@
 
 use super::builds::{Build, BuildState, Execution, Step, group};
 use super::known::{Known, StatusSource};
-use super::query::{GONE, OTHER, Query, STATUSES, UNSEEN};
+use super::query::{GONE, OTHER, Query, SLOW, STATUSES, UNSEEN};
 use crate::labels::LabelText;
 use crate::model::{ImageArn, ImageStatus};
 use crate::snapshot::{FailureRecord, Phase, StepRecord};
@@ -16,6 +16,8 @@ pub struct Status<'a> {
     pub(super) builds: Vec<Build<'a>>,
     /// The number of builds that match, by state.
     pub(super) counts: [usize; BuildState::ALL.len()],
+    /// The number of slow steps of the executions that match.
+    pub(super) slow_steps: usize,
     /// The number of executions that match; a build without executions counts as one.
     pub(super) matched: usize,
     /// The number of pages, at least 1.
@@ -37,6 +39,7 @@ impl<'a> Status<'a> {
             query,
             builds: Vec::new(),
             counts: [0; BuildState::ALL.len()],
+            slow_steps: 0,
             matched: 0,
             pages: 1,
             images,
@@ -48,6 +51,8 @@ impl<'a> Status<'a> {
                 continue;
             }
             status.counts[build.state as usize] += 1;
+            let slow_steps = build.executions.iter().map(Execution::slow_steps);
+            status.slow_steps += slow_steps.sum::<usize>();
             let before = status.matched;
             status.matched += build.executions.len().max(1);
             if build.executions.is_empty() {
@@ -105,13 +110,13 @@ impl Query {
             status if status.is_terminal() => "COMPLETED",
             _ => "RUNNING",
         };
-        self.takes_status(status, false)
+        self.takes_status(status, |_| false)
             && self.takes_words(|word| build_has(word, build, build.source))
     }
 
     fn takes_execution(&self, execution: &Execution<'_>, build: &Build<'_>) -> bool {
         { execution.observed }
-            .is_some_and(|observed| self.takes_status(observed.status.as_str(), false))
+            .is_some_and(|observed| self.takes_status(observed.status.as_str(), |_| false))
             && self.takes_words(|word| {
                 execution_has(word, execution) || build_has(word, build, execution.source)
             })
@@ -126,7 +131,12 @@ impl Query {
     ) -> bool {
         let record = step.record;
         let status = { step.observed() }.map_or(UNSEEN, |observed| observed.status.as_str());
-        self.takes_status(status, record.phase == Phase::Gone)
+        let also = |wanted: &str| match wanted {
+            GONE => record.phase == Phase::Gone,
+            SLOW => step.is_slow(),
+            _ => false,
+        };
+        self.takes_status(status, also)
             && self.takes_words(|word| {
                 step_has(word, record)
                     || execution_has(word, execution)
@@ -134,13 +144,13 @@ impl Query {
             })
     }
 
-    fn takes_status(&self, status: &str, gone: bool) -> bool {
+    /// `also` returns whether a status of the exporter's own applies.
+    fn takes_status(&self, status: &str, also: impl Fn(&str) -> bool) -> bool {
         let known = STATUSES.contains(&status);
         self.statuses.is_empty()
             || self.statuses.iter().any(|wanted| match *wanted {
-                GONE => gone,
                 OTHER => !known || status == OTHER,
-                wanted => wanted == status,
+                wanted => wanted == status || also(wanted),
             })
     }
 

@@ -1,5 +1,6 @@
 //! Tests the page and the JSON that are rendered from records.
 
+mod baselines;
 mod content;
 mod grouping;
 mod hostile;
@@ -130,6 +131,8 @@ fn known<const N: usize>(targets: [(&str, TargetRecords); N]) -> Known {
         ready: true,
         shard: None,
         series: SeriesUsage::default(),
+        baselines: Default::default(),
+        ends: Default::default(),
         sources: targets
             .iter()
             .map(|(target, records)| records.source(target))

@@ -42,6 +42,14 @@ pub(super) fn moment(at: Timestamp, now: Timestamp) -> (String, String) {
     (datetime, clock)
 }
 
+/// Like [`moment`], for a moment that is known only about: without seconds.
+pub(super) fn minute(at: Timestamp, now: Timestamp) -> (String, String) {
+    let (datetime, mut clock) = moment(at, now);
+    let end = clock.rfind(':').unwrap_or(clock.len());
+    clock.truncate(end);
+    (datetime, clock)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +77,11 @@ mod tests {
         assert_eq!(clock(now), "19:12:23");
         let before = time("2026-09-08T23:59:59.999Z");
         assert_eq!(clock(before), "2026-09-08 23:59:59");
-        assert_eq!(clock(Timestamp::from_millis(i64::MAX)), "far away");
+        let far_away = Timestamp::from_millis(i64::MAX);
+        assert_eq!(clock(far_away), "far away");
+        let about = |at| minute(at, now).1;
+        assert_eq!(about(now), "19:12");
+        assert_eq!(about(before), "2026-09-08 23:59");
+        assert_eq!(about(far_away), "far away");
     }
 }

@@ -78,7 +78,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("signals", &[]),
     ("simulate", &["clock", "simulator"]),
     ("snapshot", &["api", "labels", "model", "pieces"]),
-    ("status", &["api", "health", "labels", "model", "snapshot"]),
+    (
+        "status",
+        &["api", "baseline", "health", "labels", "model", "snapshot"],
+    ),
     (
         "tracker",
         &["api", "clock", "config", "labels", "model", "snapshot"],

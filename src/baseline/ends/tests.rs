@@ -9,7 +9,7 @@ use super::super::Baselines;
 use super::*;
 use crate::labels::LabelText;
 use crate::model::{Image, ImageStatus, StepExecution, StepTotals, WorkflowArn, WorkflowExecution};
-use crate::snapshot::{Phase, Records, StepTable};
+use crate::snapshot::{Phase, Records, StepTable, WorkflowRecord};
 
 const EPOCH: Timestamp = Timestamp::from_millis(1_788_981_000_000);
 const IMAGE: &str = "arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/";
@@ -138,8 +138,8 @@ fn ends(plan: &Plan, records: &Records, now: u64) -> (Vec<Option<u64>>, Option<u
     let ends = ExpectedEnds::of([&*snapshot].into_iter(), &baselines(plan), at(now));
     let seconds = |end: Timestamp| end.millis_since(EPOCH) as u64 / 1_000;
     let executions = (0..plan.len()).map(|number| {
-        let record = records.workflows.get(&execution_id(number)).unwrap();
-        ends.of_execution(record).map(seconds)
+        let end = ends.of_execution(execution_id(number));
+        end.map(seconds)
     });
     let of_image = |status| {
         let arn = ImageArn::parse(&format!("{IMAGE}1")).unwrap();

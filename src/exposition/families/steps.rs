@@ -126,9 +126,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_slow",
         &[],
         "Whether the RUNNING step runs longer than its last executions explain (1) or not (0).",
-        StepSeries::Baseline(|baseline, runs| {
-            Some(SampleValue::Flag(runs > baseline.slow_after_millis()?))
-        }),
+        StepSeries::Baseline(|baseline, runs| baseline.is_slow(runs).map(SampleValue::Flag)),
     ),
     step(
         "imagebuilder_workflow_step_slow_after_seconds",

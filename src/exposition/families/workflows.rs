@@ -75,7 +75,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_execution_expected_end_timestamp_seconds",
         &[],
         "Expected end of a RUNNING workflow execution, in Unix time (seconds), from typical durations; absent where a step that runs or is to come has none.",
-        ObjectSeries::ExpectedEnd(|record, ends| ends.of_execution(record)),
+        ObjectSeries::ExpectedEnd(|record, ends| ends.of_execution(record.id)),
     ),
     workflow(
         "imagebuilder_workflow_execution_retried",

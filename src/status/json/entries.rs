@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::builds::{Build, Execution, Step};
 use super::super::console;
 use super::super::failure::BuildFailure;
-use super::super::known::StatusSource;
+use super::super::known::{Known, StatusSource};
 use super::super::query::Query;
 use super::super::site::Site;
 use super::super::text::bounded;
@@ -27,6 +27,8 @@ pub(super) struct ImageEntry<'a> {
     status: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_end_time: Option<String>,
     /// `pipeline`, `platform`, `type`, `build_type`.
     #[serde(flatten)]
     details: BTreeMap<&'a str, String>,
@@ -66,6 +68,8 @@ pub(super) struct WorkflowExecutionEntry<'a> {
     start_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_end_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +138,12 @@ struct ObservedFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    typical_duration_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_after_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_breached: Option<bool>,
@@ -164,8 +174,9 @@ impl<'a> PlaceFields<'a> {
 }
 
 impl<'a> ImageEntry<'a> {
-    pub(super) fn of(build: &'a Build<'a>) -> Option<Self> {
+    pub(super) fn of(build: &'a Build<'a>, known: &Known) -> Option<Self> {
         let (arn, image) = (build.arn?, build.image);
+        let end = image.and_then(|image| known.ends.of_image(image));
         let details = image.into_iter().flat_map(|image| image.details.pairs());
         Some(Self {
             place: PlaceFields::of(build.source, Some(arn)),
@@ -173,6 +184,7 @@ impl<'a> ImageEntry<'a> {
             image_build_version_arn: arn.as_str(),
             status: image.map(|image| image.status.as_str()),
             created_time: image.and_then(|image| image.created?.rfc3339()),
+            expected_end_time: end.and_then(Timestamp::rfc3339),
             details: details
                 .filter(|(name, _)| *name != "image_build_version_arn")
                 .collect(),
@@ -201,10 +213,11 @@ impl<'a> WorkflowExecutionEntry<'a> {
     pub(super) fn of(
         execution: &Execution<'a>,
         build: &Build<'a>,
-        now: Timestamp,
+        known: &Known,
         site: &Site,
     ) -> Option<Self> {
         let id = execution.id?;
+        let end = known.ends.of_execution(id);
         let observed = execution.observed;
         Some(Self {
             place: PlaceFields::of(execution.source, build.arn),
@@ -215,8 +228,9 @@ impl<'a> WorkflowExecutionEntry<'a> {
             parallel_group: observed.and_then(|observed| observed.parallel_group.as_deref()),
             start_time: observed.and_then(|observed| observed.start?.rfc3339()),
             end_time: observed.and_then(|observed| observed.end?.rfc3339()),
+            expected_end_time: end.and_then(Timestamp::rfc3339),
             duration_seconds: observed
-                .and_then(|observed| observed.duration_millis(now))
+                .and_then(|observed| observed.duration_millis(known.now))
                 .map(seconds),
             steps_planned: observed.and_then(|observed| observed.planned),
             message: observed
@@ -246,7 +260,7 @@ impl<'a> StepExecutionEntry<'a> {
             last_success_time: record.last_success.and_then(Timestamp::rfc3339),
             workflow_execution_id: execution.id.map(|id| id.to_string()),
             workflow: WorkflowFields::of(execution, build),
-            seen: ObservedFields::of(record, now),
+            seen: ObservedFields::of(step, now),
             labels: labels(&record.own_labels),
             url: site.permalink(&Query::address_of(record.id)),
         }
@@ -254,8 +268,8 @@ impl<'a> StepExecutionEntry<'a> {
 }
 
 impl<'a> ObservedFields<'a> {
-    fn of(record: &'a StepRecord, now: Timestamp) -> Option<Self> {
-        let observed = record.observed.as_ref()?;
+    fn of(step: &Step<'a>, now: Timestamp) -> Option<Self> {
+        let (record, observed) = (step.record, step.observed()?);
         let definition = &observed.definition;
         let message = observed
             .message
@@ -274,6 +288,9 @@ impl<'a> ObservedFields<'a> {
             start_time: observed.start.and_then(Timestamp::rfc3339),
             end_time: observed.end.and_then(Timestamp::rfc3339),
             duration_seconds: record.duration_millis(now).map(seconds),
+            typical_duration_seconds: step.typical_millis().map(seconds),
+            slow_after_seconds: step.slow_after_millis().map(seconds),
+            slow: step.slow,
             timeout_seconds: observed.timeout_seconds,
             timeout_breached: record.timeout_breached(now),
             budget_seconds: observed.budget_millis.map(seconds),

@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::super::builds::Step;
 use super::parts::class;
-use super::timeline::{Axis, budget, timeout};
+use super::timeline::{Axis, budget, timeout, usual_end};
 use crate::model::Timestamp;
 
 /// Returns the icons and patterns, which the page defines once and refers to.
@@ -24,7 +24,8 @@ pub(super) fn legend() -> Markup {
     html! {
         p.legend {
             "Bars are on the time axis of their workflow execution. "
-            (example("timeout")) "the step’s timeout, "
+            (example("typical")) "how long the step usually takes, "
+            (example("timeout")) "its timeout, "
             (example("budget")) "its budget."
         }
     }
@@ -43,6 +44,7 @@ pub(super) fn bar(step: &Step<'_>, axis: Axis, now: Timestamp) -> Markup {
                     fill={ "url(#p-" (class(observed.status.as_str())) ")" }
                     data-from=[grows_from] data-axis=[grows_from.map(|_| format!("{start} {end}"))] {}
             }
+            (mark("typical", usual_end(step), axis))
             (mark("budget", budget(step), axis))
             (mark("timeout", timeout(step), axis))
         }

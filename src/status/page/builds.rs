@@ -11,7 +11,7 @@ use super::super::selection::Status;
 use super::super::site::Site;
 use super::super::time::Span;
 use super::failure;
-use super::parts::{excerpt, fact, nothing, since, status_word, time, with_sub};
+use super::parts::{done_at, excerpt, fact, nothing, since, status_word, time, with_sub};
 use super::steps;
 use super::timeline::Axis;
 use crate::api::Operation;
@@ -39,7 +39,7 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
                 " "
                 @if let Some(image) = build.image { (status_word(image.status.as_str())) }
                 @if outdated { (may_be_outdated(build.source, now)) }
-                span.facts { (facts(build, now)) }
+                span.facts { (facts(build, status)) }
             }
             @if let Some((failure, arn)) = BuildFailure::of(build).zip(build.arn) {
                 (failure::failure(&failure, arn))
@@ -47,7 +47,7 @@ pub(super) fn build(build: &Build<'_>, status: &Status<'_>, site: &Site) -> Mark
             @if build.executions.is_empty() && !build.image.is_some_and(ImageRecord::is_imported) {
                 (none_known("No workflow executions are known", build.source, LISTS_EXECUTIONS))
             }
-            @for execution in &build.executions { (self::execution(execution, now, site)) }
+            @for execution in &build.executions { (self::execution(execution, status, site)) }
         }
     }
 }
@@ -72,7 +72,8 @@ fn none_known(what: &str, source: &StatusSource, operation: Operation) -> Markup
     nothing(html! { (what) @if is_denied { ": " (operation.as_str()) " is denied" } "." })
 }
 
-fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
+fn facts(build: &Build<'_>, status: &Status<'_>) -> Markup {
+    let (now, ends) = (status.known.now, &status.known.ends);
     let details = { build.image.into_iter() }.flat_map(|image| image.details.pairs());
     html! {
         @if let Some(arn) = build.arn { (fact(arn.account_id())) }
@@ -89,6 +90,9 @@ fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
         @if let Some(at) = build.image.and_then(|image| image.created) {
             (fact(html! { "started " (time(at, now)) }))
         }
+        @if let Some(at) = build.image.and_then(|image| ends.of_image(image)) {
+            (done_at(at, build.has_slow_steps, now))
+        }
         @if let Some(arn) = build.arn.filter(|_| build.state != BuildState::Failed)
             && let Some(url) = console::image_url(arn)
         {
@@ -97,7 +101,8 @@ fn facts(build: &Build<'_>, now: Timestamp) -> Markup {
     }
 }
 
-fn execution(execution: &Execution<'_>, now: Timestamp, site: &Site) -> Markup {
+fn execution(execution: &Execution<'_>, status: &Status<'_>, site: &Site) -> Markup {
+    let now = status.known.now;
     let axis = Axis::of(execution, now);
     // An execution that failed or has started is unfolded.
     let folded = match execution.state {
@@ -114,7 +119,7 @@ fn execution(execution: &Execution<'_>, now: Timestamp, site: &Site) -> Markup {
                 " "
                 @if let Some(observed) = execution.observed {
                     (status_word(observed.status.as_str()))
-                    span.facts { (progress(execution, observed, now)) }
+                    span.facts { (progress(execution, observed, status)) }
                 }
             }
             @if let Some(message) = execution.observed.and_then(|one| one.message.as_deref()) {
@@ -154,7 +159,12 @@ fn workflow(execution: &Execution<'_>) -> Markup {
 }
 
 /// Renders how long the execution runs, and how many of its steps have succeeded.
-fn progress(execution: &Execution<'_>, observed: &WorkflowObservation, now: Timestamp) -> Markup {
+fn progress(
+    execution: &Execution<'_>,
+    observed: &WorkflowObservation,
+    status: &Status<'_>,
+) -> Markup {
+    let (now, ends) = (status.known.now, &status.known.ends);
     html! {
         @if execution.superseded() { (fact("superseded by a retry")) }
         @if let Some(took) = observed.duration_millis(now) {
@@ -164,6 +174,9 @@ fn progress(execution: &Execution<'_>, observed: &WorkflowObservation, now: Time
             }
         }
         @if let Some(start) = observed.start { (fact(html! { "started " (time(start, now)) })) }
+        @if let Some(at) = execution.id.and_then(|id| ends.of_execution(id)) {
+            (done_at(at, execution.slow_steps() > 0, now))
+        }
         @if let Some(results) = observed.results {
             span {
                 (results.succeeded)

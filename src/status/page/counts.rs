@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::builds::BuildState;
-use super::super::query::Query;
+use super::super::query::{Query, SLOW};
 use super::super::selection::Status;
 use super::parts::{self, section_names};
 
@@ -14,6 +14,25 @@ pub(super) fn counts(status: &Status<'_>) -> Markup {
         }
         ul.counts aria-label="Image builds" {
             @for state in BuildState::ALL { (count(status, state)) }
+            (slow(status))
+        }
+    }
+}
+
+/// Links to the slow steps, if there are any.
+fn slow(status: &Status<'_>) -> Markup {
+    let wanted = Query {
+        statuses: vec![SLOW],
+        ..status.query.clone()
+    };
+    html! {
+        @if status.slow_steps > 0 {
+            li.count.slow {
+                a href=(wanted.address(1)) {
+                    (parts::icon(SLOW)) b { (status.slow_steps) }
+                    @if status.slow_steps == 1 { " slow step" } @else { " slow steps" }
+                }
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Renders the notes of a step, such as a failing poll, a timeout or a rollback.
 
-use std::borrow::Cow;
+use maud::{Markup, Render, html};
 
-use maud::{Markup, html};
-
+use super::super::builds::Step;
 use super::super::time::Span;
+use super::parts::since;
 use crate::api::ErrorKind;
 use crate::model::{OnFailure, RollbackStatus, StepStatus, Timestamp};
 use crate::snapshot::{Failing, Observation, Phase, StepRecord};
@@ -15,14 +15,15 @@ const NEAR: f64 = 0.8;
 /// A short text, and the classes that show how urgent it is.
 struct Note {
     class: &'static str,
-    text: Cow<'static, str>,
+    text: Markup,
 }
 
-pub(super) fn notes(record: &StepRecord, now: Timestamp) -> Markup {
-    let observed = record.observed.as_ref();
+pub(super) fn notes(step: &Step<'_>, now: Timestamp) -> Markup {
+    let (record, observed) = (step.record, step.observed());
     let notes = [
         polls(record, now),
         observed.and_then(waiting),
+        observed.and_then(|observed| usual(step, observed, now)),
         observed.and_then(|observed| timeout(record, observed, now)),
         observed.and_then(|observed| budget(record, observed, now)),
         observed.and_then(attempts),
@@ -39,18 +40,18 @@ pub(super) fn notes(record: &StepRecord, now: Timestamp) -> Markup {
     }
 }
 
-fn plain(text: impl Into<Cow<'static, str>>) -> Option<Note> {
-    let (class, text) = ("note", text.into());
+fn plain(text: impl Render) -> Option<Note> {
+    let (class, text) = ("note", text.render());
     Some(Note { class, text })
 }
 
-fn warn(text: impl Into<Cow<'static, str>>) -> Option<Note> {
-    let (class, text) = ("note warn", text.into());
+fn warn(text: impl Render) -> Option<Note> {
+    let (class, text) = ("note warn", text.render());
     Some(Note { class, text })
 }
 
-fn bad(text: impl Into<Cow<'static, str>>) -> Option<Note> {
-    let (class, text) = ("note bad", text.into());
+fn bad(text: impl Render) -> Option<Note> {
+    let (class, text) = ("note bad", text.render());
     Some(Note { class, text })
 }
 
@@ -95,6 +96,17 @@ fn reason(kind: ErrorKind) -> &'static str {
 
 fn waiting(observed: &Observation) -> Option<Note> {
     { observed.waiting_for_action() }.then(|| warn("waits for a person"))?
+}
+
+/// Reports how long a step usually takes that already runs longer.
+fn usual(step: &Step<'_>, observed: &Observation, now: Timestamp) -> Option<Note> {
+    let (typical, start) = (step.typical_millis()?, observed.start?);
+    let now_and_usual = html! { "usually " (Span(typical)) ", now " (since(start, now)) };
+    match step.record.running_millis(now)? {
+        _ if step.is_slow() => warn(html! { "slow: " (now_and_usual) }),
+        runs if runs > typical => plain(now_and_usual),
+        _ => None,
+    }
 }
 
 fn timeout(record: &StepRecord, observed: &Observation, now: Timestamp) -> Option<Note> {

@@ -4,7 +4,7 @@ use maud::{Markup, Render, html};
 
 use super::super::builds::BuildState;
 use super::super::text::bounded;
-use super::super::time::{Span, moment};
+use super::super::time::{Span, minute, moment};
 use crate::model::Timestamp;
 
 impl Render for Span {
@@ -17,6 +17,16 @@ impl Render for Span {
 pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
     let (datetime, clock) = moment(at, now);
     html! { time datetime=(datetime) { (clock) } }
+}
+
+/// Renders when something is expected to end. If it has slow steps, nobody knows how long it takes.
+pub(super) fn done_at(at: Timestamp, is_slow: bool, now: Timestamp) -> Markup {
+    let (datetime, clock) = minute(at, now);
+    let clock = html! { time datetime=(datetime) { (clock) } };
+    fact(html! {
+        @if is_slow { "done at " (clock) " at the earliest" }
+        @else { "done at about " (clock) }
+    })
 }
 
 /// Renders the time since a moment, which the script updates each second.
@@ -62,6 +72,7 @@ pub(super) fn class(status: &str) -> &'static str {
         "COMPLETED" | "AVAILABLE" => "completed",
         "SKIPPED" | "DEPRECATED" | "DISABLED" | "DELETED" => "skipped",
         "CANCELLED" => "cancelled",
+        "SLOW" => "slow",
         _ => "unknown",
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn step(
                     (status_word(status))
                     span.took { (took(step, now)) }
                     @if let Some(axis) = axis { (bars::bar(step, axis, now)) }
-                    (notes(record, now))
+                    (notes(step, now))
                 }
                 @if let Some(message) = message {
                     p.message dir="auto" { (excerpt(message)) }
@@ -85,6 +85,8 @@ fn details(step: &Step<'_>, owner: &StatusSource, now: Timestamp) -> Markup {
             (entry("On failure", on_failure.map(OnFailure::as_str)))
             (entry("Started", observed.and_then(|observed| observed.start).map(time)))
             (entry("Ended", observed.and_then(|observed| observed.end).map(time)))
+            (entry("Usually", step.typical_millis().map(Span)))
+            (entry("Slow after", step.slow_after_millis().map(Span)))
             (entry("Budget", observed.and_then(|observed| observed.budget_millis).map(Span)))
             (entry("Labels", Some(labels).filter(|labels| !labels.is_empty())))
             (entry("Last seen", last_seen.map(time)))

@@ -10,7 +10,8 @@ pub(super) struct Axis {
     pub(super) end: Timestamp,
 }
 
-/// How far the axis extends for the deadline of a running step, as a multiple of the elapsed time.
+/// How far the axis extends for the deadline of a running step, as a multiple of the elapsed time. It
+/// always extends to the usual end.
 const ROOM: i64 = 2;
 
 impl Axis {
@@ -23,10 +24,11 @@ impl Axis {
         let running = execution.steps.iter().filter(|step| step.grows());
         if execution.state == BuildState::Running && running.clone().next().is_some() {
             let taken = end.millis_since(start).max(1_000);
+            let usual_ends = running.clone().filter_map(usual_end);
             let deadlines = running.flat_map(|step| [timeout(step), budget(step)]);
             let near =
                 { deadlines.flatten() }.filter(|at| at.millis_since(start) <= taken * (ROOM + 1));
-            let farthest = near.max().unwrap_or(end).max(end);
+            let farthest = near.chain(usual_ends).max().unwrap_or(end).max(end);
             // Leaves space behind a bar that grows, or a mark at the end.
             let taken = farthest.millis_since(start).max(1_000);
             end = after(farthest, taken / 20);
@@ -67,6 +69,11 @@ pub(super) fn timeout(step: &Step<'_>) -> Option<Timestamp> {
     let observed = step.observed()?;
     let seconds = observed.timeout_seconds?;
     Some(after(observed.start?, i64::from(seconds) * 1_000))
+}
+
+/// Returns when a step that takes as long as usual ends.
+pub(super) fn usual_end(step: &Step<'_>) -> Option<Timestamp> {
+    Some(after(step.observed()?.start?, step.typical_millis()?))
 }
 
 /// Returns when a step reaches its budget.

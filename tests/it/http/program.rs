@@ -141,6 +141,8 @@ impl Exporter for Program {
             ready: self.ready(),
             shard: None,
             series: SeriesUsage::default(),
+            baselines: Default::default(),
+            ends: Default::default(),
             sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
