@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use error::{ApiError, ErrorKind};
-pub use operation::{Account, Call, Operation, Payload, Response};
+pub use operation::{Account, Call, Operation, Payload, Purpose, Response};
 pub use service_clock::ServiceClock;
 
 use crate::model::{

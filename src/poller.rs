@@ -27,7 +27,7 @@ pub use published::{Publication, Published};
 use report::Reporter;
 pub use tools::Tools;
 
-use crate::api::{ApiError, Call, ImageBuilder, Page, Response, within};
+use crate::api::{ApiError, ImageBuilder, Page, Purpose, Response, within};
 use crate::clock::{Clock, Now};
 use crate::health::Health;
 use crate::labels::LabelText;
@@ -158,7 +158,8 @@ impl Poller {
             let timeout = polling.request_timeout;
             let at = self.tools.clock.now();
             let now = at.instant;
-            let due = self.tracker.next_due()?;
+            let due = self.tracker.next_due().into_iter();
+            let due = due.chain(self.tracker.next_history_due(at)).min()?;
             if due > now {
                 return Some(due);
             }
@@ -170,13 +171,15 @@ impl Poller {
             if token.ready > now {
                 return Some(token.ready);
             }
-            if let Some((DueCall { call, due, .. }, page)) = self.tracker.next_call(at) {
+            if let Some((due, page)) = self.tracker.next_call(at) {
                 self.token = None;
                 self.tools.metrics.rate_limit_wait(now - token.asked);
-                self.tools.metrics.poll_lag(now - due);
+                if due.purpose == Purpose::Polling {
+                    self.tools.metrics.poll_lag(now - due.due);
+                }
                 let (api, clock) = (self.tools.api.clone(), self.tools.clock);
                 self.in_flight
-                    .spawn(respond(call, page, api, timeout, now, clock));
+                    .spawn(respond(due, page, api, timeout, now, clock));
             }
         }
     }
@@ -217,7 +220,7 @@ impl Poller {
 
 /// Makes a call, one attempt of it, within its deadline.
 async fn respond(
-    call: Call,
+    DueCall { call, purpose, .. }: DueCall,
     page: Page,
     api: Arc<dyn ImageBuilder>,
     timeout: Duration,
@@ -227,6 +230,7 @@ async fn respond(
     let result = within(timeout, call.clone().send(&*api, page.clone())).await;
     let response = Response {
         call,
+        purpose,
         page,
         asked,
         result,

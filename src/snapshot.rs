@@ -60,6 +60,17 @@ pub struct Snapshot {
     pub denied_until: Vec<(Operation, Instant)>,
     /// When the earliest call that waits is due.
     pub next_due: Option<Instant>,
+    /// `None` where none of it is read.
+    pub history: Option<HistoryProgress>,
+}
+
+/// How many builds were read for the baselines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistoryProgress {
+    pub pending: u64,
+    pub read: u64,
+    /// Given up after failed calls.
+    pub failed: u64,
 }
 
 impl Snapshot {

@@ -20,6 +20,7 @@
 //! What crosses from workflows to images and back is in `machine` and `responses`.
 
 mod assignment;
+mod available;
 mod budget;
 mod changes;
 mod context;
@@ -27,6 +28,7 @@ mod discovery;
 mod executions;
 mod failure_review;
 mod failures;
+mod history;
 mod image;
 mod image_executions;
 mod images;

@@ -146,10 +146,20 @@ impl fmt::Display for Account {
     }
 }
 
+/// Why a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To keep what is exposed up to date.
+    Polling,
+    /// To read how long the steps of earlier builds took.
+    History,
+}
+
 /// The response to one call.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub call: Call,
+    pub purpose: Purpose,
     /// The requested page; only lists use it.
     pub page: Page,
     /// When the call began. The service generated the response at that time or later.

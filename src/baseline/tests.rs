@@ -12,6 +12,7 @@ const EPOCH: Timestamp = Timestamp::from_millis(1_788_981_000_000);
 fn config() -> config::BaselineSettings {
     config::BaselineSettings {
         enabled: true,
+        history: 0,
         exclude: Vec::new(),
     }
 }

@@ -168,6 +168,9 @@ section! {
     struct BaselineSettings {
         /// Whether steps have baselines.
         enabled: bool = SWITCH, Default("true");
+        /// Number of builds of each image name that the exporter reads after its start: the newest
+        /// AVAILABLE ones. 0 to 50. `0`: reads none.
+        history: usize = HISTORY, Default("5");
         /// Steps without a baseline, because their duration says nothing.
         exclude: Vec<BaselineExclude> = List {
             of: mapping(),
@@ -176,6 +179,19 @@ section! {
         }, Absent("none");
     }
 }
+
+impl BaselineSettings {
+    /// Number of builds of each image name that are read for the baselines.
+    pub fn builds(&self) -> usize {
+        if self.enabled { self.history } else { 0 }
+    }
+}
+
+const HISTORY: Single<usize> = Single {
+    read: |field| Some(count(field, 0, 50)? as usize),
+    write: |count| Yaml::Plain(count.to_string()),
+    shape: || Shape::Count { least: 0, most: 50 },
+};
 
 section! {
     /// Globs for steps, which all have to match. They match names as written in ARNs: `golden-linux`, not

@@ -182,6 +182,21 @@ impl Exposition {
                     writer.end(SampleValue::Count(steps as u64));
                 }
             }),
+            Series::History => self.write_sources(family, sink.text(), |source, writer| {
+                let Some(history) = source.snapshot.history else {
+                    return;
+                };
+                let states = [
+                    ("pending", history.pending),
+                    ("read", history.read),
+                    ("failed", history.failed),
+                ];
+                for (state, builds) in states {
+                    writer.begin(&[writer.context.source_labels]);
+                    writer.label(names::STATE, state);
+                    writer.end(SampleValue::Count(builds));
+                }
+            }),
             Series::Usage(value) => {
                 let value = SampleValue::Count(value(&self.scrape.series));
                 text::sample_without_labels(sink.text(), family, value);

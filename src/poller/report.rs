@@ -137,6 +137,9 @@ impl Reporter {
                 baselines.feed(&self.target, target_labels, &change.after);
             }
         }
+        for step in &changes.history {
+            tools.baselines.feed(&self.target, target_labels, step);
+        }
         for image in &changes.failed_images {
             news::log_failed_image(&self.target, &self.region, image);
         }

@@ -7,7 +7,7 @@ use super::labels::Labels;
 use super::listed::Listed;
 use super::pace::Pace;
 use super::selection::Selection;
-use crate::config::{Config, Metrics, Polling, Target};
+use crate::config::{BaselineSettings, Config, Metrics, Polling, Target};
 use crate::model::{ImageArn, WorkflowExecutionId};
 
 /// See the module. A reload gives a tracker another one of the same target and region.
@@ -19,6 +19,7 @@ pub struct Assignment {
     pub region: String,
     pub polling: Polling,
     pub metrics: Metrics,
+    pub baselines: BaselineSettings,
     pub budgets: Arc<Budgets>,
     /// What is listed one by one, for whatever target.
     pub listed: Arc<Listed>,
@@ -38,6 +39,7 @@ impl Assignment {
                 region: region.clone(),
                 polling: config.polling.clone(),
                 metrics: config.metrics.clone(),
+                baselines: config.baselines.clone(),
                 budgets: budgets.clone(),
                 listed: listed.clone(),
             })

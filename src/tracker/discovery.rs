@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::available::{Available, Builds};
 use super::changes::Notice;
 use super::context::Context;
 use super::image::ImageState;
@@ -14,7 +15,7 @@ use super::queue::{Slot, Urgency};
 use super::retry::Policy;
 use super::selection::Selection;
 use crate::api::{Account, Call, ErrorKind, Operation};
-use crate::model::{Image, Pipeline, PipelineArn, Timestamp};
+use crate::model::{Image, ImageArn, Pipeline, PipelineArn, Timestamp};
 use crate::snapshot::{AvailableBuild, ImageName, SelectorKind, SelectorRecord, Table};
 
 /// One of the two lists of an account.
@@ -36,8 +37,8 @@ pub(super) struct Discovery {
     recipes: BTreeSet<ImageName>,
     /// The images that were tracked, whoever builds them now.
     tracked: BTreeSet<ImageName>,
-    /// The newest AVAILABLE build of each image, from the last complete list. The
-    /// pipelines decide which of them are exposed.
+    /// The AVAILABLE builds of each image, from the last complete list. The pipelines decide which of
+    /// them are exposed.
     available: Option<HashMap<ImageName, Available>>,
     /// When the newest build of each image was created that is or was AVAILABLE, from the last complete
     /// list. What such a build resolved stays resolved in a reload.
@@ -75,14 +76,6 @@ struct Tally {
     recipes: BTreeSet<ImageName>,
     /// Of each selector of pipelines, how many it matches.
     matches: Vec<usize>,
-}
-
-/// The newest AVAILABLE build of an image.
-#[derive(Clone, Debug, Default)]
-struct Available {
-    any: Option<Arc<AvailableBuild>>,
-    /// Of the builds that are selected as images.
-    selected: Option<Arc<AvailableBuild>>,
 }
 
 impl AccountList {
@@ -218,8 +211,9 @@ impl Discovery {
         Some(selected.unwrap_or_else(|| self.selection.chose_pipeline(pipeline)))
     }
 
-    /// Counts an image of the list, whether it is selected or not.
-    pub(super) fn tally_image(&mut self, image: &Image) {
+    /// Counts an image of the list, whether it is selected or not. `history` is how many builds of an
+    /// image are kept for the baselines.
+    pub(super) fn tally_image(&mut self, image: &Image, history: usize) {
         let Self {
             selection, tally, ..
         } = self;
@@ -237,15 +231,8 @@ impl Discovery {
         if let Some(build) = AvailableBuild::of(image)
             && !selection.excludes_image(image)
         {
-            let available = tally
-                .available
-                .entry(ImageName::of(&image.arn))
-                .or_default();
-            let build = Some(Arc::new(build));
-            if selected {
-                available.selected = build.clone().max(available.selected.take());
-            }
-            available.any = build.max(available.any.take());
+            let available = tally.available.entry(ImageName::of(&image.arn));
+            { available.or_default() }.add(&image.arn, build, selected, history);
         }
     }
 
@@ -350,16 +337,27 @@ impl Discovery {
 
     /// Returns the newest AVAILABLE build of each image that matters; `None` until a list was read.
     pub(super) fn available(&self) -> Option<BTreeMap<ImageName, Arc<AvailableBuild>>> {
-        let matters = |(key, available): (&ImageName, &Available)| {
-            let any = self.recipes.contains(key) || self.tracked.contains(key);
-            let build = match any {
-                true => &available.any,
-                false => &available.selected,
-            };
-            Some((key.clone(), build.clone()?))
+        let newest = |(key, available)| {
+            let builds = self.builds_that_matter(key, available);
+            Some((key.clone(), builds.newest.clone()?))
         };
         let available = self.available.as_ref()?.iter();
-        Some(available.filter_map(matters).collect())
+        Some(available.filter_map(newest).collect())
+    }
+
+    /// Returns the builds of an image for the baselines, the newest first.
+    pub(super) fn history_of(&self, key: &ImageName) -> Vec<ImageArn> {
+        let available = self.available.as_ref().and_then(|all| all.get(key));
+        let builds = available.map(|available| self.builds_that_matter(key, available));
+        let history = builds.into_iter().flat_map(Builds::history);
+        history.cloned().collect()
+    }
+
+    fn builds_that_matter<'a>(&self, key: &ImageName, available: &'a Available) -> &'a Builds {
+        match self.recipes.contains(key) || self.tracked.contains(key) {
+            true => &available.any,
+            false => &available.selected,
+        }
     }
 
     /// A page could not be read.

@@ -1,6 +1,6 @@
 //! The state of one target and region, and what crosses from one kind of resource to another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::context::{Context, ImageSignal};
 use super::discovery::Discovery;
 use super::failure_review::FailureReview;
 use super::failures::Failures;
+use super::history::BaselineHistory;
 use super::image::{ImageState, Tracking};
 use super::labels::own_labels;
 use super::ownership::{Ownership, Resource};
@@ -25,7 +26,7 @@ use super::workflows::Workflows;
 use crate::api::{Call, Operation};
 use crate::clock::Now;
 use crate::model::{ImageArn, Timestamp};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ImageName, Snapshot};
 
 /// See the module.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub struct Tracker {
     pub(super) names: ImageNames,
     pub(super) page_size: PageSize,
     pub(super) recovery: Recovery,
+    pub(super) history: BaselineHistory,
     /// Resources that the configuration names and the service does not know, and since when.
     pub(super) unknown: Arc<BTreeMap<String, Timestamp>>,
 }
@@ -71,6 +73,7 @@ impl Tracker {
             names: ImageNames::default(),
             page_size: PageSize::default(),
             recovery: Recovery::default(),
+            history: BaselineHistory::default(),
             unknown: Arc::default(),
         };
         tracker.apply_assignment(owners);
@@ -133,6 +136,8 @@ impl Tracker {
         }
         self.handle_signals();
         self.failures().review_all();
+        self.history.configure(&self.c.assignment.baselines);
+        self.choose_history();
     }
 
     /// Selects what the configuration selects, at its pace, beside what it names.
@@ -182,6 +187,35 @@ impl Tracker {
     /// When the earliest call is due.
     pub fn next_due(&self) -> Option<Instant> {
         self.c.queue.first_due()
+    }
+
+    /// When the next call for the baselines is due. It waits for all other calls, so nothing is
+    /// overdue because of it.
+    pub fn next_history_due(&self, now: Now) -> Option<Instant> {
+        self.history.next_due(&self.c, now.instant)
+    }
+
+    /// Reads the earlier builds of each image name that this target owns, once. Names whose builds
+    /// run now come first.
+    pub(super) fn choose_history(&mut self) {
+        let Self {
+            history,
+            names,
+            discovery,
+            workflows,
+            ..
+        } = self;
+        let followed = |name: &ImageName| names.exposed.get(name).is_some();
+        history.retain(followed);
+        let images = workflows.images.iter();
+        let moving = images.filter(|(_, image)| image.is_tracked() && image.moves());
+        let moving: BTreeSet<_> = moving.map(|(arn, _)| ImageName::of(arn)).collect();
+        let names = names.exposed.records().iter().map(|record| &record.key);
+        let new = names.filter(|name| !history.contains(name));
+        let (first, then): (Vec<_>, Vec<_>) = new.partition(|name| moving.contains(name));
+        for name in first.into_iter().chain(then) {
+            history.choose(name.clone(), discovery.history_of(name));
+        }
     }
 
     /// When the next resource expires.
@@ -271,6 +305,7 @@ impl Tracker {
             unknown: self.unknown.clone(),
             denied_until: self.c.queue.denied_until().collect(),
             next_due: self.next_due(),
+            history: self.history.progress(),
         }
     }
 
@@ -334,6 +369,7 @@ impl Tracker {
         }
         self.pipelines.expose_all(owners, &mut self.c);
         self.names.expose_all(owners, &mut self.c);
+        self.choose_history();
         self.handle_signals();
         std::mem::take(&mut self.c.changes)
     }

@@ -183,7 +183,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::api::{Account, Call, ListPage, Parsed, Payload};
+    use crate::api::{Account, Call, ListPage, Parsed, Payload, Purpose};
 
     /// Whether a page with this token is refused.
     fn refuses(pager: &Pager, token: &str, now: Instant) -> bool {
@@ -193,6 +193,7 @@ mod tests {
         };
         let response = Response {
             call: Call::ListImageBuildVersions(Account),
+            purpose: Purpose::Polling,
             page: pager.page(100),
             asked: now,
             result: Ok(Parsed::from(Payload::ListImageBuildVersions(Account, page))),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tokio::time::Instant;
 
 use super::pace::HOUR;
-use crate::api::{Call, Operation};
+use crate::api::{Call, Operation, Purpose};
 
 /// How much it matters that a call is made in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +49,7 @@ pub struct DueCall {
     /// When it became due.
     pub due: Instant,
     pub urgency: Urgency,
+    pub purpose: Purpose,
 }
 
 /// After so many hurried calls in a row another one has its turn: the others are polled even
@@ -246,7 +247,12 @@ impl Queue {
         };
         let (due, call) = self.by_due[urgency as usize].first()?.clone();
         self.remove(&call);
-        Some(DueCall { call, due, urgency })
+        Some(DueCall {
+            call,
+            due,
+            urgency,
+            purpose: Purpose::Polling,
+        })
     }
 
     /// Hurries those whose time for it has come.

@@ -16,7 +16,7 @@ use super::step::ObservedBy;
 use super::step_list::StepList;
 use super::workflows::Workflows;
 use crate::api::{
-    ApiError, Call, ErrorKind, ListPage, Operation, Page, Payload, Response, WorkflowPage,
+    ApiError, Call, ErrorKind, ListPage, Operation, Page, Payload, Purpose, Response, WorkflowPage,
 };
 use crate::clock::Now;
 use crate::model::{Image, ImageArn, Pipeline};
@@ -25,7 +25,11 @@ use crate::snapshot::ImageName;
 impl Tracker {
     /// Returns the response as a failed one if it is a page of a list that exceeds the bounds of one.
     pub fn checked(&self, response: Response) -> Response {
-        match self.pager(&response.call) {
+        let pager = match response.purpose {
+            Purpose::Polling => self.pager(&response.call),
+            Purpose::History => self.history.pager(),
+        };
+        match pager {
             Some(pager) => pager.checked(response),
             None => response,
         }
@@ -34,14 +38,22 @@ impl Tracker {
     /// Applies the response to a call of [`Self::next_call`], which arrived at `now`.
     pub fn handle(&mut self, response: Response, owners: &dyn Ownership, now: Now) -> Changes {
         self.c.now = now;
+        let failure = response.result.as_ref().err().map(|error| error.kind);
+        if failure == Some(ErrorKind::Throttled) {
+            self.history.throttled(now.instant);
+        }
+        if response.purpose == Purpose::History {
+            self.history_returned(response);
+            return std::mem::take(&mut self.c.changes);
+        }
         let Response {
             call,
             page,
             asked,
             result,
+            ..
         } = response;
         self.c.queue.end(&call);
-        let failure = result.as_ref().err().map(|error| error.kind);
         if failure.is_none() {
             self.c.queue.allow(call.operation());
         }
@@ -72,6 +84,27 @@ impl Tracker {
         self.evict();
         self.review_failures(&call);
         std::mem::take(&mut self.c.changes)
+    }
+
+    /// Applies a response that the baselines alone need.
+    fn history_returned(&mut self, response: Response) {
+        let Self {
+            history,
+            workflows,
+            c,
+            ..
+        } = self;
+        match response.result.map(|parsed| parsed.value) {
+            Ok(Payload::ListWorkflowExecutions(build, page)) => {
+                let feeds_itself = |id| {
+                    workflows.executions.tracks_all_steps(id) || c.assignment.leaves_execution(&id)
+                };
+                history.executions_read(build, page, feeds_itself, c);
+            }
+            Ok(Payload::ListWorkflowStepExecutions(id, page)) => history.steps_read(id, page, c),
+            Ok(other) => unreachable!("{other:?} is no history"),
+            Err(error) => history.failed(&response.call, &error, c),
+        }
     }
 
     fn handle_success(&mut self, payload: Payload, asked: Instant, owners: &dyn Ownership) {
@@ -190,8 +223,9 @@ impl Tracker {
     }
 
     fn images_listed(&mut self, page: ListPage<Image>, owners: &dyn Ownership) {
+        let history = self.c.assignment.baselines.builds();
         for image in &page.entries {
-            self.discovery.tally_image(image);
+            self.discovery.tally_image(image, history);
             self.image_observed(image, ImageSource::List, owners);
         }
         let list = AccountList::Images;
@@ -261,6 +295,7 @@ impl Tracker {
         self.discovery.end_pass(list, &mut self.c);
         if let Some(available) = self.discovery.available() {
             self.names.replace(available, owners, &mut self.c);
+            self.choose_history();
         }
         self.failures().review_all();
     }
@@ -299,6 +334,19 @@ impl Tracker {
     /// [`Self::handle`] is given its response.
     pub fn next_call(&mut self, now: Now) -> Option<(DueCall, Page)> {
         self.c.now = now;
+        self.next_poll(now).or_else(|| {
+            let (call, page, due) = self.history.take(&self.c)?;
+            let due = DueCall {
+                call,
+                due,
+                urgency: Urgency::Discovery,
+                purpose: Purpose::History,
+            };
+            Some((due, page))
+        })
+    }
+
+    fn next_poll(&mut self, now: Now) -> Option<(DueCall, Page)> {
         loop {
             let due = self.c.queue.take(now.instant)?;
             if let Call::ListWorkflowStepExecutions(id) = due.call {

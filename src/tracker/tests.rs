@@ -16,7 +16,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::api::{Account, ApiError, Call, ErrorKind, ListPage, Page, Parsed, Payload, Response};
+use crate::api::{
+    Account, ApiError, Call, ErrorKind, ListPage, Page, Parsed, Payload, Purpose, Response,
+};
 use crate::clock::Now;
 use crate::config::{Config, ListedStep};
 use crate::model::{
@@ -162,6 +164,7 @@ impl Driver {
         };
         let response = Response {
             call,
+            purpose: Purpose::Polling,
             page,
             asked,
             result,

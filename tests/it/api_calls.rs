@@ -38,9 +38,11 @@ impl Pace {
         let (interval, discovery) = (self.interval, self.discovery_interval);
         let target = TargetText::new("t").unlimited();
         let target = keys.iter().fold(target, |target, key| target.with(key));
-        ConfigText::of([target]).with(&format!(
+        let config = ConfigText::of([target]).with(&format!(
             "polling: {{interval: {interval}s, discovery_interval: {discovery}s}}"
-        ))
+        ));
+        // What is read once is no regular call.
+        config.with("baselines: {history: 0}")
     }
 
     /// So often an hour is something done that is done each interval, up to 5 % early.

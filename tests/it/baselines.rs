@@ -1,5 +1,7 @@
 //! Steps that completed say how long the next execution of the step usually takes.
 
+mod history;
+
 use std::sync::Arc;
 
 use imagebuilder_exporter::api::{

@@ -71,6 +71,7 @@ metrics:
   series_limit: 2000000
 baselines:
   enabled: true
+  history: 5
 targets:
 - name: all
   regions:
@@ -315,8 +316,12 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn baselines()(enabled: bool, exclude in vec(left_out(), 0..3)) -> BaselineSettings {
-        BaselineSettings { enabled, exclude }
+    fn baselines()(
+        enabled: bool,
+        history in 0..=50_usize,
+        exclude in vec(left_out(), 0..3),
+    ) -> BaselineSettings {
+        BaselineSettings { enabled, history, exclude }
     }
 }
 

@@ -54,6 +54,12 @@ pub(super) static FAMILIES: &[Row] = &[
         "Number of tracked steps by state: pending (never observed), active (polled), settled (final), or gone (unknown to the service).",
         Series::TrackedSteps,
     ),
+    source(
+        "imagebuilder_exporter_baseline_history_builds",
+        &[STATE],
+        "Number of builds that the exporter reads for the baselines, since its start, by state: pending, read, or failed (given up after failed calls).",
+        Series::History,
+    ),
     (
         Family::gauge(
             "imagebuilder_exporter_series",

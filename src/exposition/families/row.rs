@@ -33,6 +33,8 @@ pub(in crate::exposition) enum Series {
     Source(fn(&ScrapeSource, Timestamp) -> Option<SampleValue>),
     /// One series for each target, region and phase of steps.
     TrackedSteps,
+    /// One series for each target, region and state of the builds that are read for baselines.
+    History,
     /// One series about the series of the scrape, without labels.
     Usage(fn(&SeriesUsage) -> u64),
     /// Series that `self_metrics` gathers under the name of the family.
