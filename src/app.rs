@@ -177,7 +177,7 @@ impl App {
         process.config_reloaded(true, started.time);
         process.shard(settings.shard.index(), settings.shard.total());
         let counting = pollers::counting(&config.metrics);
-        let finished = Arc::new(Finished::new(started.time, &counting));
+        let finished = Arc::new(Finished::new(started.instant, &counting));
         let mut pollers = Pollers::new(
             settings.aws.clone(),
             settings.clock,

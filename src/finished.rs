@@ -2,9 +2,11 @@
 //!
 //! Owns the counter and the histogram of finished steps of all targets, and remembers which executions
 //! they count. One value serves all pollers, since an execution can pass from one target to another.
-//! `poller` updates it after every successful poll of a step; `exposition` reads it.
+//! `poller` updates it after every successful poll of a step; `exposition` reads it. All that it
+//! decides goes by the monotonic clock, so that a step of the wall clock moves no counter.
 
 mod memory;
+mod poll;
 mod series;
 
 #[cfg(test)]
@@ -13,11 +15,15 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use crate::clock::Now;
 use crate::labels::{LabelText, names, push_label};
 use crate::model::{StepStatus, Timestamp};
-use crate::snapshot::{Chunks, Observation, StepRecord, Table};
+use crate::snapshot::{Chunks, Observation, Table};
 
 use memory::Memory;
+pub use poll::StepPoll;
 pub use series::{Durations, FinishedSeries};
 
 /// The statuses whose series exist from the first poll of a step, each with a histogram.
@@ -52,7 +58,7 @@ struct Inner {
 impl Finished {
     /// Returns an empty count. `started` is the start of the process: executions that ended before it
     /// are not counted.
-    pub fn new(started: Timestamp, settings: &FinishedSettings) -> Self {
+    pub fn new(started: Instant, settings: &FinishedSettings) -> Self {
         Self {
             warmup: settings.warmup,
             bounds: settings.buckets.clone().into(),
@@ -74,10 +80,10 @@ impl Finished {
         &self,
         settings: &FinishedSettings,
         targets: &[(String, LabelText)],
-        now: Timestamp,
+        now: Instant,
     ) -> Self {
         let mut inner = self.lock().clone();
-        inner.memory.configure(settings.keep, now);
+        inner.memory.configure(settings.keep);
         let snapshot = inner.rows.records().clone();
         let other_buckets = *self.bounds != *settings.buckets;
         for series in snapshot.iter() {
@@ -98,7 +104,7 @@ impl Finished {
                 let mut series = series.clone();
                 series.owners = owners.into();
                 if other_buckets && series.durations.is_some() {
-                    let shown_from = now.plus(settings.warmup);
+                    let shown_from = now + settings.warmup;
                     let empty = Durations::new(shown_from, settings.buckets.len());
                     series.durations = Some(Arc::new(empty));
                 }
@@ -112,30 +118,23 @@ impl Finished {
         }
     }
 
-    /// Records a successful poll of a step by `target`; `before` is the record before the poll.
+    /// Records a successful poll of a step.
     ///
     /// The first poll of a step creates its series at 0. A finished execution is counted once, if
     /// polls before and after its end saw it, or if it ended after the start of the process and
     /// within [`FinishedSettings::keep`].
-    pub fn see(
-        &self,
-        target: &str,
-        target_labels: &LabelText,
-        before: Option<&StepRecord>,
-        after: &StepRecord,
-        now: Timestamp,
-    ) {
-        let Some(observed) = &after.observed else {
+    pub fn see(&self, poll: &StepPoll<'_>, now: Now) {
+        let Some(observed) = &poll.after.observed else {
             return;
         };
         let mut inner = self.lock();
         let owned = |inner: &mut Inner, status: &StepStatus| {
-            inner.owned(observed, status, target, target_labels, || {
-                let shown_from = now.plus(self.warmup);
+            inner.owned(observed, status, poll, || {
+                let shown_from = now.instant + self.warmup;
                 let buckets = self.bounds.len();
                 let durations = || Arc::new(Durations::new(shown_from, buckets));
                 Begun {
-                    now,
+                    time: now.time,
                     shown_from,
                     durations: EXPECTED.contains(status).then(durations),
                 }
@@ -144,12 +143,11 @@ impl Finished {
         for status in &EXPECTED {
             owned(&mut inner, status);
         }
-        inner.memory.forget(now);
-        let Some(status) = after.finished() else {
+        inner.memory.forget(now.instant);
+        let Some(status) = poll.after.finished() else {
             return;
         };
-        let witnessed = before.is_some_and(|before| saw_end(before, observed));
-        if !inner.memory.counts(after.id, observed, witnessed, now) {
+        if !inner.memory.counts(poll, observed, now) {
             return;
         }
         let key = owned(&mut inner, status);
@@ -157,7 +155,7 @@ impl Finished {
             return;
         };
         series.count += 1;
-        series.changed_at = now;
+        series.changed_at = now.time;
         if let (Some(durations), Some(start), Some(end)) =
             (&mut series.durations, observed.start, observed.end)
         {
@@ -167,11 +165,14 @@ impl Finished {
         inner.rows.put(series);
     }
 
-    /// Returns all series as they are now; later changes do not affect it.
-    pub fn snapshot(&self) -> FinishedSnapshot {
+    /// Returns all series as they are at `now`; later changes do not affect it.
+    pub fn snapshot(&self, now: Instant) -> FinishedSnapshot {
         FinishedSnapshot {
             series: self.lock().rows.records().clone(),
-            bounds: self.bounds.clone(),
+            reading: Reading {
+                now,
+                bounds: self.bounds.clone(),
+            },
         }
     }
 
@@ -188,8 +189,8 @@ impl Finished {
 
 /// What a new series begins with.
 struct Begun {
-    now: Timestamp,
-    shown_from: Timestamp,
+    time: Timestamp,
+    shown_from: Instant,
     durations: Option<Arc<Durations>>,
 }
 
@@ -200,8 +201,11 @@ impl Inner {
         &mut self,
         observed: &Observation,
         status: &StepStatus,
-        target: &str,
-        target_labels: &LabelText,
+        &StepPoll {
+            target,
+            target_labels,
+            ..
+        }: &StepPoll<'_>,
         begin: impl FnOnce() -> Begun,
     ) -> LabelText {
         let mut labels = [
@@ -230,7 +234,7 @@ impl Inner {
                     step_size,
                     shown_from: begun.shown_from,
                     count: 0,
-                    changed_at: begun.now,
+                    changed_at: begun.time,
                     durations: begun.durations,
                 });
             }
@@ -239,29 +243,28 @@ impl Inner {
     }
 }
 
-/// Returns whether the execution ended between two polls: it had not finished, and something changed.
-/// A step that FAILED with attempts left may have failed long ago; that no attempt follows becomes
-/// known later.
-fn saw_end(before: &StepRecord, after: &Observation) -> bool {
-    before.finished().is_none()
-        && before.observed.as_ref().is_some_and(|before| {
-            (&before.status, before.start, before.end) != (&after.status, after.start, after.end)
-        })
-}
-
 /// Holds the series of [`Finished`] at one moment.
 #[derive(Clone, Debug)]
 pub struct FinishedSnapshot {
     pub series: Chunks<FinishedSeries>,
-    /// The upper bounds of the histograms' buckets, ascending.
-    pub bounds: Arc<[Duration]>,
+    pub reading: Reading,
 }
 
-impl Default for FinishedSnapshot {
-    fn default() -> Self {
+impl FinishedSnapshot {
+    /// Returns a snapshot without series.
+    pub fn empty(now: Instant) -> Self {
+        let bounds = Arc::from([]);
         Self {
             series: Chunks::default(),
-            bounds: Arc::from([]),
+            reading: Reading { now, bounds },
         }
     }
+}
+
+/// What the values of finished series depend on in a scrape.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    pub now: Instant,
+    /// The upper bounds of the histograms' buckets, ascending.
+    pub bounds: Arc<[Duration]>,
 }

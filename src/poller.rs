@@ -127,7 +127,7 @@ impl Poller {
                 all_attempted = true;
                 attempted.send_replace(true);
             }
-            let expiry = self.tracker.next_expiry(now);
+            let expiry = self.tracker.next_expiry();
             let wake = self.start_due_calls().into_iter().chain(expiry).min();
             self.publish();
             tokio::select! {
@@ -186,6 +186,7 @@ impl Poller {
 
     /// Counts a response, and applies what it changes.
     fn handle(&mut self, response: Response, at: Now) {
+        let at = self.tools.metrics.service_clock().corrected(at);
         let response = self.tracker.checked(response);
         let interval = self.tracker.assignment().polling.interval;
         let health = Arc::make_mut(&mut self.health);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{Scrape, ScrapeSource, series_usage};
 use imagebuilder_exporter::finished::FinishedSnapshot;
@@ -99,7 +100,7 @@ impl Exporter for Program {
                 up: Some(true),
                 metrics: self.metrics.clone(),
             }],
-            finished: FinishedSnapshot::default(),
+            finished: FinishedSnapshot::empty(Clock::System.now().instant),
             baselines: Default::default(),
             ends: Default::default(),
             process: self.process.clone(),

@@ -31,13 +31,14 @@ struct Empty {
 
 impl Exporter for Empty {
     fn scrape(&self) -> Scrape {
+        let now = Clock::System.now().instant;
         Scrape {
             now: Timestamp::from_millis(1_000),
             status_format: StatusFormat::Stateset,
             message_labels: false,
             sources: Vec::new(),
             series: SeriesUsage::default(),
-            finished: FinishedSnapshot::default(),
+            finished: FinishedSnapshot::empty(now),
             baselines: Default::default(),
             ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),

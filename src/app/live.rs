@@ -63,7 +63,7 @@ impl View {
             status_format: metrics.status_format,
             message_labels: metrics.message_labels,
             sources: self.polled.iter().map(source).collect(),
-            finished: self.finished.snapshot(),
+            finished: self.finished.snapshot(now.instant),
             baselines: self.baselines.snapshot(),
             ends: ExpectedEnds::default(),
             process: process.clone(),

@@ -74,7 +74,7 @@ impl Pollers {
         self.finished = Arc::new(self.finished.configured(
             &counting(&config.metrics),
             &staying,
-            self.clock.now().time,
+            self.clock.now().instant,
         ));
         let baselines = self.baselines.configured(&config.baselines, &staying);
         self.baselines = Arc::new(baselines);

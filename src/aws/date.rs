@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use tokio::time::Instant;
 
 use crate::api::ServiceClock;
 use crate::clock::Clock;
@@ -16,9 +17,9 @@ use crate::model::Timestamp;
 #[derive(Debug)]
 pub(super) struct DateListener(pub ServiceClock);
 
-/// The time at which the request was sent, by the machine's clock.
+/// When the request was sent.
 #[derive(Debug)]
-struct SentAt(Timestamp);
+struct SentAt(Instant);
 
 impl Storable for SentAt {
     type Storer = StoreReplace<Self>;
@@ -36,7 +37,7 @@ impl Intercept for DateListener {
         _: &RuntimeComponents,
         call: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let sent = SentAt(Clock::System.now().time);
+        let sent = SentAt(Clock::System.now().instant);
         call.interceptor_state().store_put(sent);
         Ok(())
     }
@@ -52,7 +53,9 @@ impl Intercept for DateListener {
         let date = headers.get("date").filter(|_| !headers.contains_key("age"));
         let date = date.and_then(Timestamp::parse_http);
         if let (Some(date), Some(SentAt(sent))) = (date, call.load::<SentAt>()) {
-            self.0.observe(date, *sent, Clock::System.now().time);
+            let received = Clock::System.now();
+            self.0
+                .observe(date, received.instant - *sent, received.time);
         }
         Ok(())
     }

@@ -1,45 +1,47 @@
 //! Writes the series of finished steps.
 
-use std::time::Duration;
-
 use super::series::{RecordSeries, SeriesWriter};
 use super::text::{self, SampleValue};
-use crate::finished::FinishedSeries;
+use crate::finished::{FinishedSeries, Reading};
 
-/// Writes the samples of a family. The bounds are those of the histogram's buckets.
-pub(super) type WriteFinished = fn(&mut SeriesWriter<'_>, &FinishedSeries, &[Duration]);
+/// Writes the samples of a family. The reading has the time and the bounds of buckets.
+pub(super) type WriteFinished = fn(&mut SeriesWriter<'_>, &FinishedSeries, &Reading);
 
 /// The samples that a family has for finished steps.
 #[derive(Debug)]
 pub(super) struct FinishedSteps<'a> {
     pub write: WriteFinished,
-    pub bounds: &'a [Duration],
+    pub reading: &'a Reading,
 }
 
 impl RecordSeries for FinishedSteps<'_> {
     type Record = FinishedSeries;
 
     fn write(&self, writer: &mut SeriesWriter<'_>, series: &FinishedSeries) {
-        (self.write)(writer, series, self.bounds);
+        (self.write)(writer, series, self.reading);
     }
 }
 
 /// Writes the sample of the counter.
-pub(super) fn write_count(writer: &mut SeriesWriter<'_>, series: &FinishedSeries, _: &[Duration]) {
+pub(super) fn write_count(
+    writer: &mut SeriesWriter<'_>,
+    series: &FinishedSeries,
+    reading: &Reading,
+) {
     writer.begin(&[&series.labels]);
-    writer.end(SampleValue::Count(series.count(writer.context.now)));
+    writer.end(SampleValue::Count(series.count(reading.now)));
 }
 
 /// Writes the samples of the histogram, if the status has one.
 pub(super) fn write_durations(
     writer: &mut SeriesWriter<'_>,
     series: &FinishedSeries,
-    bounds: &[Duration],
+    reading: &Reading,
 ) {
-    let Some(durations) = series.durations(writer.context.now) else {
+    let Some(durations) = series.durations(reading.now) else {
         return;
     };
-    let bounds = bounds.iter().map(|bound| bound.as_secs_f64());
+    let bounds = reading.bounds.iter().map(|bound| bound.as_secs_f64());
     let mut count = 0;
     for (bound, below) in bounds.chain([f64::INFINITY]).zip(durations.cumulative()) {
         writer.begin_with("_bucket", &[&series.labels]);

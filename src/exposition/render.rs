@@ -160,9 +160,8 @@ impl Exposition {
             Series::Pipeline(series) => self.write_records(family, series, sink),
             Series::SelectorMatches => self.write_records(family, &SelectorMatches, sink),
             Series::Finished(write) => {
-                let bounds = self.scrape.finished.bounds.clone();
-                let (write, bounds) = (*write, &bounds);
-                let series = FinishedSteps { write, bounds };
+                let (write, reading) = (*write, &self.scrape.finished.reading.clone());
+                let series = FinishedSteps { write, reading };
                 self.write_without_source(family, &series, |scrape| &scrape.finished.series, sink)
             }
             Series::Typical(series) => {

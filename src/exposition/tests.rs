@@ -11,7 +11,7 @@ mod steps;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ use proptest::prelude::*;
 use super::buffers::*;
 use super::*;
 use crate::api::{ErrorKind, Operation};
+use crate::clock::{Clock, Now};
 use crate::config::StatusFormat;
 use crate::finished::FinishedSnapshot;
 use crate::labels::LabelText;
@@ -62,6 +63,17 @@ fn scattered_id(at: u64) -> StepExecutionId {
 
 fn after(millis: u64) -> Timestamp {
     START.plus(Duration::from_millis(millis))
+}
+
+/// The moment at which the wall clock has this time, or [`START`] before that.
+fn moment(time: Timestamp) -> Now {
+    static STARTED: OnceLock<Now> = OnceLock::new();
+    let started = STARTED.get_or_init(|| Now {
+        time: START,
+        ..Clock::System.now()
+    });
+    let since = time.millis_since(START).max(0).unsigned_abs();
+    started.plus(Duration::from_millis(since))
 }
 
 fn unseen() -> StepRecord {
@@ -113,6 +125,7 @@ fn snapshot_of(records: impl IntoIterator<Item = StepRecord>) -> Arc<Snapshot> {
 }
 
 fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scrape {
+    let started = moment(START).instant;
     Scrape {
         now,
         status_format: StatusFormat::Stateset,
@@ -124,7 +137,7 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
             up: None,
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
         }],
-        finished: FinishedSnapshot::default(),
+        finished: FinishedSnapshot::empty(started),
         baselines: Default::default(),
         ends: Default::default(),
         process: Arc::new(ProcessMetrics::new(&[])),

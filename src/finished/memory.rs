@@ -3,71 +3,92 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::poll::StepPoll;
+use crate::clock::{Now, Past};
 use crate::model::{StepExecutionId, Timestamp};
 use crate::snapshot::Observation;
 
 /// How many times expired entries are removed within the time that an entry stays.
 const SWEEPS: u32 = 16;
 
-/// The counted executions that ended since `horizon`. An execution that ended before it is counted
-/// only if two polls saw its end.
+/// The counted executions. An execution that ended before the start of the process, or longer ago
+/// than an entry stays, is counted only if two polls saw its end.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
-    /// Never moves back, so that a removed entry is never counted a second time.
-    horizon: Timestamp,
+    started: Instant,
     keep: Duration,
-    swept: Timestamp,
-    /// The later of the execution's end and the time of the count, by the number of the id.
-    counted: HashMap<[u8; 16], Timestamp>,
+    swept: Instant,
+    /// The newest end of the removed entries. An execution that ended by then may have been counted.
+    forgotten: Option<Timestamp>,
+    /// By the number of the id.
+    counted: HashMap<[u8; 16], Counted>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    at: Instant,
+    /// When the execution ended, as the service says, at the latest when it was counted.
+    ended: Timestamp,
 }
 
 impl Memory {
-    pub(super) fn new(started: Timestamp, keep: Duration) -> Self {
+    pub(super) fn new(started: Instant, keep: Duration) -> Self {
         Self {
-            horizon: started,
+            started,
             keep,
             swept: started,
+            forgotten: None,
             counted: HashMap::new(),
         }
     }
 
-    pub(super) fn configure(&mut self, keep: Duration, now: Timestamp) {
-        self.advance(now);
+    pub(super) fn configure(&mut self, keep: Duration) {
         self.keep = keep;
     }
 
-    /// Returns whether to count a finished execution, and remembers it as counted. `witnessed` says
-    /// whether two polls saw its end.
-    pub(super) fn counts(
-        &mut self,
-        id: StepExecutionId,
-        observed: &Observation,
-        witnessed: bool,
-        now: Timestamp,
-    ) -> bool {
-        self.advance(now);
-        let ended = observed.end.or(observed.start);
-        if !witnessed && ended.is_none_or(|ended| ended < self.horizon) {
+    /// Returns whether to count a finished execution, and remembers it as counted.
+    pub(super) fn counts(&mut self, poll: &StepPoll<'_>, observed: &Observation, now: Now) -> bool {
+        let witnessed = poll.saw_end();
+        let has_time = observed.end.or(observed.start).is_some();
+        if !(witnessed || has_time && self.is_new(poll.since, now.instant)) {
             return false;
         }
-        let number = number(id);
+        let number = number(poll.after.id);
         if self.counted.contains_key(&number) {
             return false;
         }
-        let since = ended.map_or(now, |ended| ended.max(now));
-        self.counted.insert(number, since);
+        let counted = Counted {
+            at: now.instant,
+            ended: poll.since.time().min(now.time),
+        };
+        self.counted.insert(number, counted);
         true
     }
 
+    /// Whether an execution that ended then has not been counted unless it is remembered.
+    fn is_new(&self, ended: Past, now: Instant) -> bool {
+        !ended.is_before(self.started)
+            && ended.elapsed(now) <= self.keep
+            && self.forgotten.is_none_or(|newest| ended.time() > newest)
+    }
+
     /// Removes entries that are too old to be counted again, [`SWEEPS`] times while an entry stays.
-    pub(super) fn forget(&mut self, now: Timestamp) {
-        if now < self.swept.plus(self.keep / SWEEPS) {
+    pub(super) fn forget(&mut self, now: Instant) {
+        if now < self.swept + self.keep / SWEEPS {
             return;
         }
         self.swept = now;
-        self.advance(now);
         let before = self.counted.len();
-        self.counted.retain(|_, since| *since >= self.horizon);
+        let (keep, forgotten) = (self.keep, &mut self.forgotten);
+        self.counted.retain(|_, counted| {
+            let stays = now.saturating_duration_since(counted.at) <= keep;
+            if !stays {
+                *forgotten = (*forgotten).max(Some(counted.ended));
+            }
+            stays
+        });
         if self.counted.len() < before / 2 {
             self.counted.shrink_to_fit();
         }
@@ -75,10 +96,6 @@ impl Memory {
 
     pub(super) fn len(&self) -> usize {
         self.counted.len()
-    }
-
-    fn advance(&mut self, now: Timestamp) {
-        self.horizon = self.horizon.max(now.minus(self.keep));
     }
 }
 

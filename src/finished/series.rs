@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::labels::LabelText;
 use crate::model::Timestamp;
 use crate::snapshot::Record;
@@ -21,9 +23,9 @@ pub struct FinishedSeries {
     pub(super) owners: Arc<[Arc<str>]>,
     /// The size of the labels before `status`, which all statuses of the step share.
     pub(super) step_size: usize,
-    pub(super) shown_from: Timestamp,
+    pub(super) shown_from: Instant,
     pub(super) count: u64,
-    /// When it was created, or last counted an execution.
+    /// When it was created, or last counted an execution, by the wall clock at that time.
     pub(super) changed_at: Timestamp,
     pub(super) durations: Option<Arc<Durations>>,
 }
@@ -40,12 +42,12 @@ impl FinishedSeries {
     }
 
     /// The counter's value in a scrape at `now`.
-    pub fn count(&self, now: Timestamp) -> u64 {
+    pub fn count(&self, now: Instant) -> u64 {
         if now < self.shown_from { 0 } else { self.count }
     }
 
     /// The histogram as a scrape at `now` shows it; `None` of a status that has none.
-    pub fn durations(&self, now: Timestamp) -> Option<ShownDurations<'_>> {
+    pub fn durations(&self, now: Instant) -> Option<ShownDurations<'_>> {
         let durations = self.durations.as_deref()?;
         Some(ShownDurations {
             durations,
@@ -74,7 +76,7 @@ impl Record for FinishedSeries {
 /// How long the executions took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Durations {
-    shown_from: Timestamp,
+    shown_from: Instant,
     /// For each bucket, how many fell into it and into none before it; what is over all bounds
     /// comes last.
     buckets: Box<[u64]>,
@@ -82,7 +84,7 @@ pub struct Durations {
 }
 
 impl Durations {
-    pub(super) fn new(shown_from: Timestamp, bounds: usize) -> Self {
+    pub(super) fn new(shown_from: Instant, bounds: usize) -> Self {
         Self {
             shown_from,
             buckets: vec![0; bounds + 1].into(),

@@ -2,9 +2,12 @@
 
 mod series;
 
+use std::sync::OnceLock;
+
 use super::*;
+use crate::clock::Clock;
 use crate::model::{StepExecution, StepExecutionId};
-use crate::snapshot::Phase;
+use crate::snapshot::{Phase, StepRecord};
 
 /// When the process started.
 const STARTED: Timestamp = Timestamp::from_millis(1_788_981_000_000);
@@ -14,6 +17,38 @@ const KEEP: Duration = Duration::from_secs(3_600);
 /// So many seconds after the start.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(STARTED.millis() + seconds * 1_000)
+}
+
+/// The moment at which the wall clock has this time.
+fn moment(time: Timestamp) -> Now {
+    static START: OnceLock<Now> = OnceLock::new();
+    let start = START.get_or_init(|| Now {
+        time: STARTED,
+        ..Clock::System.now()
+    });
+    let since = time.millis_since(STARTED).try_into().unwrap();
+    start.plus(Duration::from_millis(since))
+}
+
+/// Passes a poll on as the poller does, `now` by the wall clock.
+fn see(
+    finished: &Finished,
+    (target, target_labels): (&str, &LabelText),
+    before: Option<&StepRecord>,
+    after: &StepRecord,
+    now: Timestamp,
+) {
+    let now = moment(now);
+    let observed = after.observed.as_ref();
+    let since = observed.and_then(|observed| observed.end.or(observed.start));
+    let poll = StepPoll {
+        target,
+        target_labels,
+        before,
+        after,
+        since: now.past(since.unwrap_or(now.time)),
+    };
+    finished.see(&poll, now);
 }
 
 /// Later than any series is held back, in these tests.
@@ -30,7 +65,7 @@ fn settings() -> FinishedSettings {
 }
 
 fn finished() -> Finished {
-    Finished::new(STARTED, &settings())
+    Finished::new(moment(STARTED).instant, &settings())
 }
 
 fn labels(team: &str) -> LabelText {
@@ -83,14 +118,15 @@ fn settled(record: StepRecord) -> StepRecord {
 fn polls(finished: &Finished, target: &str, polls: &[StepRecord], now: Timestamp) {
     let mut before = None;
     for after in polls {
-        finished.see(target, &labels(target), before, after, now);
+        see(finished, (target, &labels(target)), before, after, now);
         before = Some(after);
     }
 }
 
 /// The counters at `now`, `STATUS count` of those that are not 0, and all where `all`.
 fn counters(finished: &Finished, all: bool, now: Timestamp) -> Vec<String> {
-    let snapshot = finished.snapshot();
+    let snapshot = finished.snapshot(moment(now).instant);
+    let now = snapshot.reading.now;
     let mut shown: Vec<_> = snapshot
         .series
         .iter()
@@ -107,7 +143,8 @@ fn counters(finished: &Finished, all: bool, now: Timestamp) -> Vec<String> {
 
 /// The histogram's buckets and its sum in milliseconds.
 fn histogram(finished: &Finished, status: StepStatus, now: Timestamp) -> (Vec<u64>, u64) {
-    let snapshot = finished.snapshot();
+    let snapshot = finished.snapshot(moment(now).instant);
+    let now = snapshot.reading.now;
     let status = format!("status=\"{status}\",");
     let mut of_status = snapshot
         .series
@@ -132,7 +169,7 @@ fn step_never_seen_makes_no_series() {
     let finished = finished();
     let unseen = StepRecord::unseen(id(1), labels("a"));
     polls(&finished, "a", &[unseen], at(0));
-    assert!(finished.snapshot().series.is_empty());
+    assert!(finished.snapshot(moment(late()).instant).series.is_empty());
 }
 
 #[test]
@@ -171,8 +208,9 @@ fn each_final_status_has_a_counter_and_only_two_a_histogram() {
             r#"team="a","SKIPPED",1"#,
         ]
     );
-    let snapshot = finished.snapshot();
-    let with_histogram = |series: &&FinishedSeries| series.durations(late()).is_some();
+    let now = moment(late()).instant;
+    let snapshot = finished.snapshot(now);
+    let with_histogram = |series: &&FinishedSeries| series.durations(now).is_some();
     assert_eq!(snapshot.series.iter().filter(with_histogram).count(), 2);
 }
 
@@ -198,7 +236,7 @@ fn failed_execution_counts_with_its_last_attempt_or_once_it_is_settled() {
     polls(&last, "a", &seen, at(90));
     assert!(counters(&last, false, late()).is_empty());
     let end = attempt(failed(95), 2, 2);
-    last.see("a", &labels("a"), Some(&seen[2]), &end, at(96));
+    see(&last, ("a", &labels("a")), Some(&seen[2]), &end, at(96));
     assert_eq!(counters(&last, false, late()), [r#"team="a","FAILED",1"#]);
 
     let left = finished();
@@ -206,7 +244,7 @@ fn failed_execution_counts_with_its_last_attempt_or_once_it_is_settled() {
     polls(&left, "a", &[running(1), failed.clone()], at(61));
     assert!(counters(&left, false, late()).is_empty());
     let gave_up = settled(failed.clone());
-    left.see("a", &labels("a"), Some(&failed), &gave_up, at(90));
+    see(&left, ("a", &labels("a")), Some(&failed), &gave_up, at(90));
     assert_eq!(counters(&left, false, late()), [r#"team="a","FAILED",1"#]);
 }
 
@@ -341,7 +379,7 @@ fn what_is_too_old_to_count_again_is_forgotten() {
         ..settings()
     };
     let targets = [("a".to_owned(), labels("a"))];
-    let reloaded = finished.configured(&longer, &targets, at(day));
+    let reloaded = finished.configured(&longer, &targets, moment(at(day)).instant);
     for second in (0..day).step_by(60) {
         let number = usize::try_from(second / 60).unwrap();
         let end = ended(number, StepStatus::Completed, second);

@@ -11,6 +11,7 @@ use super::news;
 use super::tools::Tools;
 use crate::api::{ApiError, ErrorKind, Operation, Response};
 use crate::clock::Now;
+use crate::finished::StepPoll;
 use crate::health::Health;
 use crate::labels::LabelText;
 use crate::snapshot::{SelectorKind, SelectorRecord};
@@ -125,13 +126,14 @@ impl Reporter {
             if !change.is_old {
                 news::log(&self.target, &self.region, &change, now);
             }
-            tools.finished.see(
-                &self.target,
+            let poll = StepPoll {
+                target: &self.target,
                 target_labels,
-                Some(&change.before),
-                &change.after,
-                now.time,
-            );
+                before: Some(&change.before),
+                after: &change.after,
+                since: change.since,
+            };
+            tools.finished.see(&poll, now);
             if change.is_typical {
                 let baselines = &tools.baselines;
                 baselines.feed(&self.target, target_labels, &change.after);

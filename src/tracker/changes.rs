@@ -2,6 +2,7 @@
 
 use super::ownership::Resource;
 use crate::api::Operation;
+use crate::clock::Past;
 use crate::model::{StepExecutionId, WorkflowExecutionId};
 use crate::snapshot::{ImageRecord, SelectorRecord, StepRecord};
 
@@ -27,6 +28,8 @@ pub struct Changes {
 pub struct StepChange {
     pub before: StepRecord,
     pub after: StepRecord,
+    /// When the state of the step began, as the service says or else as it was noticed.
+    pub since: Past,
     /// The step was discovered, and had ended before the tracker began: a restart does not log
     /// yesterday's failures again.
     pub is_old: bool,

@@ -13,7 +13,7 @@ use super::queue::{Queue, Urgency};
 use super::retention::Retention;
 use crate::api::Operation;
 use crate::clock::Now;
-use crate::model::{ImageArn, Timestamp};
+use crate::model::ImageArn;
 
 /// See the module.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Context {
     pub changes: Changes,
     pub signals: Vec<ImageSignal>,
     /// When the tracker began.
-    pub since: Timestamp,
+    pub since: Instant,
     /// The time of the event that is handled.
     pub now: Now,
 }

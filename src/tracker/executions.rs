@@ -13,11 +13,10 @@ use super::pager::Pager;
 use super::queue::Slot;
 use super::retry::Retries;
 use super::step::ExecutionEnd;
-use crate::clock::Now;
+use crate::clock::{Now, Past};
 use crate::labels::LabelText;
 use crate::model::{
-    ImageArn, StepExecutionId, StepTotals, Timestamp, WorkflowExecution, WorkflowExecutionId,
-    WorkflowStatus,
+    ImageArn, StepExecutionId, StepTotals, WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
 use crate::snapshot::{Table, WorkflowRecord};
 
@@ -65,7 +64,7 @@ pub(super) struct AllSteps {
     /// When the execution was last polled by itself.
     pub polled: Option<Instant>,
     /// When it is evicted, once all has settled.
-    pub expires: Option<Timestamp>,
+    pub expires: Option<Instant>,
     pub image: Option<ImageArn>,
     /// A step of it was left to another target, which lists it.
     pub left_step: bool,
@@ -185,6 +184,19 @@ impl Executions {
         !answer.status.is_terminal() && end.is_some_and(|end| asked < end.noticed)
     }
 
+    /// Returns when an execution ended of which a response says that it has: as the service says, or
+    /// else as it was noticed.
+    pub(super) fn end_of(
+        &self,
+        id: WorkflowExecutionId,
+        answer: &WorkflowExecution,
+        now: Now,
+    ) -> Past {
+        let known = { self.schedule(id) }.and_then(|schedule| Some(schedule.end?.ended));
+        let known = known.filter(|known| answer.end.is_none_or(|time| time == known.time()));
+        known.unwrap_or_else(|| now.past(answer.end.unwrap_or(now.time)))
+    }
+
     /// Applies a response about an execution whose steps are all tracked. Returns whether
     /// its status is another than before.
     pub(super) fn observe(
@@ -244,7 +256,7 @@ impl Executions {
         {
             schedule.end = Some(ExecutionEnd {
                 noticed: over.instant,
-                ended: over.time,
+                ended: over.past(over.time),
                 quiet_since: None,
                 succeeded: false,
             });

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::context::Context;
 use super::discovery::Discovery;
 use super::failures::step_key;
@@ -14,6 +16,7 @@ use super::retention::Expiring;
 use super::step::StepSchedule;
 use super::workflows::Workflows;
 use crate::api::{Call, Operation};
+use crate::clock::Past;
 use crate::model::{ImageArn, OnFailure, RollbackStatus, StepExecutionId, StepStatus, Timestamp};
 use crate::snapshot::{ImageName, ImageRecord, Observation, Phase, StepRecord};
 
@@ -149,19 +152,22 @@ impl FailureReview<'_> {
                 .update(&id, |record| record.unresolved = None);
             return;
         };
-        let ended = observed.end.unwrap_or(schedule.changed);
+        let Some(ended) = schedule.changed else {
+            return;
+        };
+        let now = self.c.now;
         let until = ended.plus(self.c.pace.retention(true));
-        let is_old = ended < self.c.since && !self.c.failures.complete;
+        let is_old = ended.is_before(self.c.since) && !self.c.failures.complete;
         let resolved = self.is_resolved(observed) || self.is_superseded(schedule);
         let (mut unresolved, mut review) = (None, None);
-        if !resolved && !is_old && until > self.c.now.time {
-            let next_attempt = next_attempt_within(record).filter(|at| *at > self.c.now.time);
+        if !resolved && !is_old && until > now.instant {
+            let next_attempt = next_attempt_within(record, ended).filter(|at| *at > now.instant);
             review = Some(next_attempt.map_or(until, |at| at.min(until)));
             let shown = record.unresolved.as_deref();
             let exposed = shown.is_some_and(|shown| shown.failure.is_some());
             let for_good = observed.status == StepStatus::Failed && next_attempt.is_none();
             let known = exposed || self.knows_on_failure(record, schedule);
-            unresolved = record.unresolved(for_good && known, self.c.now.time);
+            unresolved = record.unresolved(for_good && known, now.time);
         }
         if unresolved != record.unresolved {
             self.workflows
@@ -286,8 +292,8 @@ fn has_failed(observed: &Observation) -> bool {
 }
 
 /// Until when a FAILED step that has attempts left may run again.
-fn next_attempt_within(record: &StepRecord) -> Option<Timestamp> {
+fn next_attempt_within(record: &StepRecord, ended: Past) -> Option<Instant> {
     let observed = record.observed.as_ref()?;
     let waits = observed.will_be_retried() && record.phase != Phase::Settled;
-    Some(observed.end.filter(|_| waits)?.plus(NEXT_ATTEMPT_WITHIN))
+    (waits && observed.end.is_some()).then(|| ended.plus(NEXT_ATTEMPT_WITHIN))
 }

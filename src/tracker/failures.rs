@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use tokio::time::Instant;
+
 use super::retention::{Expiring, Retention};
 use crate::labels::LabelText;
 use crate::model::{ImageArn, StepExecutionId, Timestamp};
@@ -14,7 +16,7 @@ use crate::snapshot::{ImageRecord, Observation};
 pub(super) struct Failures {
     /// The tracked steps that FAILED, or whose rollback did, and when each is reviewed although nothing
     /// has happened.
-    pub steps: HashMap<StepExecutionId, Option<Timestamp>>,
+    pub steps: HashMap<StepExecutionId, Option<Instant>>,
     pub histories: HashMap<StepKey, History>,
     /// The number of histories at which those of untracked steps are removed.
     pub sweep_at: usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Now;
+use crate::clock::{Now, Past};
 use crate::model::{Image, ImageStatus, Timestamp};
 
 use super::pace::Pace;
@@ -64,7 +64,8 @@ pub(super) struct ImageState {
     /// Since when its build has been known to be over.
     pub over_since: Option<Now>,
     /// When the last of its known executions ended, whether that is still tracked or not.
-    pub last_end: Option<Timestamp>,
+    pub last_end: Option<Past>,
+    pub created: Option<Past>,
     pub listing: ExecutionsListing,
     /// An execution of it was left to another target, which names it.
     pub left_execution: bool,
@@ -73,7 +74,7 @@ pub(super) struct ImageState {
     /// The last discovery pass that returned it.
     pub pass: u64,
     /// When it is evicted, once all has settled.
-    pub expires: Option<Timestamp>,
+    pub expires: Option<Instant>,
 }
 
 /// The list of an image's executions: how far it has been read, and how often.
@@ -115,21 +116,21 @@ impl ImageState {
         self.tracking == Tracking::Evicted
     }
 
-    /// Returns when the build ended, as far as is known, once its executions do not change any more.
-    /// `pending` says whether they are about to be listed.
-    pub(super) fn ended(&self, pending: bool) -> Option<Timestamp> {
+    /// Returns when so much has passed since the end of the build, as far as is known, once its
+    /// executions do not change any more. `pending` says whether they are about to be listed.
+    pub(super) fn expires_after(&self, retention: Duration, pending: bool) -> Option<Instant> {
         let listing = &self.listing;
         let failing = listing.pager.retries.failures > 0;
         let read = listing.read.is_some() && !failing && !pending;
-        let created = self.observed.as_ref()?.created;
+        let ended = self.last_end.map(|ended| ended.plus(retention));
+        let after_creation = |duration| Some(self.created?.plus(duration));
         if self.moves() {
             None
         } else if read || listing.refused {
-            self.last_end.or(created)
+            ended.or_else(|| after_creation(retention))
         } else if failing && listing.read.is_none() {
             // Its end is unknown while the list fails.
-            let latest = created.map(|created| created.plus(LONGEST_BUILD));
-            self.last_end.or(latest)
+            ended.or_else(|| after_creation(LONGEST_BUILD + retention))
         } else {
             None
         }
@@ -181,6 +182,10 @@ impl ImageState {
         if self.is_evicted() && (moves || changed) {
             self.tracking = Tracking::Undecided;
         }
+        self.created = image.created.map(|time| {
+            let known = self.created.filter(|known| known.time() == time);
+            known.unwrap_or_else(|| now.past(time))
+        });
         self.observed = Some(image);
     }
 

@@ -8,7 +8,8 @@ use super::image::Tracking;
 use super::images::{Images, policy};
 use super::queue::Urgency;
 use crate::api::{ErrorKind, Operation};
-use crate::model::{ImageArn, Timestamp};
+use crate::clock::Past;
+use crate::model::ImageArn;
 
 /// An image whose build goes on, and that has no execution that runs, has its executions listed as
 /// often as steps are polled, so many times; then at the discovery interval.
@@ -116,9 +117,12 @@ impl Images {
     }
 
     /// An execution of the image has ended then.
-    pub(super) fn execution_ended(&mut self, arn: &ImageArn, ended: Timestamp) {
+    pub(super) fn execution_ended(&mut self, arn: &ImageArn, ended: Past) {
         if let Some(image) = self.get_mut(arn).filter(|image| image.is_tracked()) {
-            image.last_end = Some(image.last_end.map_or(ended, |last| last.max(ended)));
+            let later = |last: Past| last.time() < ended.time();
+            if image.last_end.is_none_or(later) {
+                image.last_end = Some(ended);
+            }
         }
     }
 

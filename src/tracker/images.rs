@@ -255,7 +255,7 @@ impl Images {
             .denied(Operation::ListWorkflowExecutions, c.now.instant);
         let image = self.all.get(arn).filter(|image| {
             let known = image.moves() || image.listing.attempted || denied.is_some();
-            let stays = image.expires.is_none_or(|expires| expires > c.now.time);
+            let stays = image.expires.is_none_or(|expires| expires > c.now.instant);
             image.is_tracked() && known && stays
         });
         let Some(observed) = image.and_then(|image| image.observed.as_ref()) else {
@@ -269,7 +269,9 @@ impl Images {
             None => ImageRecord::new(observed, c.labels.target(), tags.clone(), c.labels.region()),
         };
         // One that failed before the tracker began was logged by an earlier process.
-        let is_old = before.map_or(observed.created < Some(c.since), |before| before.failed());
+        let created = image.and_then(|image| image.created);
+        let created_before = created.is_none_or(|created| created.is_before(c.since));
+        let is_old = before.map_or(created_before, |before| before.failed());
         record.info_labels = tags;
         record.own_labels = c.labels.target();
         if record.failed() && !is_old {
@@ -346,12 +348,12 @@ impl Images {
         };
         // What is about to be listed may tell of an execution that began and ended between two lists.
         let call = Call::ListWorkflowExecutions(arn.clone());
-        let ended = image.ended(c.queue.is_pending(&call));
-        let Some(ended) = ended.filter(|_| image.is_tracked() && executions.all_settled(arn))
+        let retention = c.pace.retention(image.failed());
+        let expires = image.expires_after(retention, c.queue.is_pending(&call));
+        let Some(expires) = expires.filter(|_| image.is_tracked() && executions.all_settled(arn))
         else {
             return;
         };
-        let expires = ended.plus(c.pace.retention(image.failed()));
         let before = image.expires.replace(expires);
         let what = Expiring::Image(arn.clone());
         c.retention.schedule(what, expires, before);

@@ -62,7 +62,7 @@ impl Tracker {
             failures: Failures::default(),
             changes: Changes::default(),
             signals: Vec::new(),
-            since: now.time,
+            since: now.instant,
             now,
         };
         let mut tracker = Self {
@@ -219,8 +219,8 @@ impl Tracker {
     }
 
     /// When the next resource expires.
-    pub fn next_expiry(&self, now: Now) -> Option<Instant> {
-        self.c.retention.next().map(|at| now.instant_at(at))
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.c.retention.next()
     }
 
     /// Evicts what has expired.
@@ -231,7 +231,7 @@ impl Tracker {
     }
 
     pub(super) fn evict(&mut self) {
-        while let Some(what) = self.c.retention.pop(self.c.now.time) {
+        while let Some(what) = self.c.retention.pop(self.c.now.instant) {
             match what {
                 Expiring::Execution(id) => self.workflows.untrack_execution(id, &mut self.c),
                 Expiring::Image(arn) => self.workflows.images.evict(&arn, &mut self.c),

@@ -36,8 +36,8 @@ impl Workflows {
         }
         let failed = self.images.failed(image) || is_failed(&answer.status);
         if answer.status.is_terminal() {
-            let ended = answer.end.unwrap_or(c.now.time);
-            let expired = ended.plus(c.pace.retention(failed)) <= c.now.time;
+            let ended = self.executions.end_of(id, answer, c.now);
+            let expired = ended.elapsed(c.now.instant) >= c.pace.retention(failed);
             if expired && !self.executions.tracks_all_steps(id) {
                 return;
             }
@@ -123,11 +123,10 @@ impl Workflows {
         let ended = terminal && !had_ended;
         if ended {
             self.execution_ended(id, answer, c);
-            let ended = answer.end.unwrap_or(c.now.time);
-            let expires = ended.plus(self.retention_of(id, c));
-            if unlisted && expires <= c.now.time {
+            let ended = self.executions.end_of(id, answer, c.now);
+            if unlisted && ended.elapsed(now) >= self.retention_of(id, c) {
                 // A reload still names it, though its retention expired long ago.
-                self.expire_at(id, expires, c);
+                self.expire_at(id, now, c);
                 return true;
             }
         } else if !terminal && answer.status != WorkflowStatus::Pending && had_ended {
@@ -160,12 +159,13 @@ impl Workflows {
         c: &mut Context,
     ) {
         let now = c.now;
+        let ended = self.executions.end_of(id, answer, now);
         let Some(schedule) = self.executions.schedule_mut(id) else {
             return;
         };
         schedule.end = Some(ExecutionEnd {
             noticed: now.instant,
-            ended: answer.end.unwrap_or(now.time),
+            ended,
             quiet_since: (answer.status == WorkflowStatus::Failed).then_some(now.instant),
             succeeded: answer.status == WorkflowStatus::Completed && answer.retried != Some(true),
         });

@@ -209,7 +209,7 @@ impl Tracker {
             }
             let Some(execution) = execution else { continue };
             if execution.status.is_terminal() {
-                let ended = execution.end.unwrap_or(c.now.time);
+                let ended = workflows.executions.end_of(id, &execution, c.now);
                 workflows.images.execution_ended(arn, ended);
             }
             workflows.execution_found(id, arn, &execution, asked, c);

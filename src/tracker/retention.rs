@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ImageArn, StepExecutionId, Timestamp, WorkflowExecutionId};
+use tokio::time::Instant;
+
+use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 
 /// A resource that is to be evicted, with everything below it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,28 +18,28 @@ pub(super) enum Expiring {
 /// The evictions that are known, in their order. When a resource expires is kept with the resource
 /// too, by whoever schedules it.
 #[derive(Debug, Default)]
-pub(super) struct Retention(BTreeSet<(Timestamp, Expiring)>);
+pub(super) struct Retention(BTreeSet<(Instant, Expiring)>);
 
 impl Retention {
     /// Evicts the resource at `at`, and no longer at the time scheduled before.
-    pub(super) fn schedule(&mut self, what: Expiring, at: Timestamp, before: Option<Timestamp>) {
+    pub(super) fn schedule(&mut self, what: Expiring, at: Instant, before: Option<Instant>) {
         self.cancel(&what, before);
         self.0.insert((at, what));
     }
 
-    pub(super) fn cancel(&mut self, what: &Expiring, at: Option<Timestamp>) {
+    pub(super) fn cancel(&mut self, what: &Expiring, at: Option<Instant>) {
         if let Some(at) = at {
             self.0.remove(&(at, what.clone()));
         }
     }
 
     /// When the next resource expires.
-    pub(super) fn next(&self) -> Option<Timestamp> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.0.first().map(|(at, _)| *at)
     }
 
     /// Takes the next resource that has expired by `now`.
-    pub(super) fn pop(&mut self, now: Timestamp) -> Option<Expiring> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Expiring> {
         if self.next()? > now {
             return None;
         }
@@ -45,7 +47,7 @@ impl Retention {
     }
 
     #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(Timestamp, Expiring)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(Instant, Expiring)> {
         self.0.iter()
     }
 }

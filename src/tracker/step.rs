@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::pace::HOUR;
 use super::queue::Slot;
 use super::retry::{Policy, Retries};
+use crate::clock::{Now, Past};
 use crate::model::{RollbackStatus, StepStatus, Timestamp, WorkflowExecutionId};
 use crate::snapshot::{Observation, StepRecord};
 
@@ -67,8 +68,9 @@ pub(super) struct StepSchedule {
     pub completion: Retries,
     /// The workflow execution that it is polled with.
     pub execution: Option<WorkflowExecutionId>,
-    /// When its state began, as the service says or else as it was noticed.
-    pub changed: Timestamp,
+    /// When its state began, as the service says or else as it was noticed; `None` before the first
+    /// response.
+    pub changed: Option<Past>,
     /// When a running step is polled for its timeout.
     pub times_out: Option<Instant>,
 }
@@ -100,7 +102,7 @@ pub(super) struct ExecutionEnd {
     /// When the response that said so arrived. A step polled before may have changed since.
     pub noticed: Instant,
     /// When it ended, as the service says or else as it was noticed.
-    pub ended: Timestamp,
+    pub ended: Past,
     /// Of a FAILED one, since when none of its steps was seen rolling back: the service rolls one
     /// back after the other, and may say FAILED before it begins.
     pub quiet_since: Option<Instant>,
@@ -139,9 +141,18 @@ impl StepSchedule {
             retries: Retries::default(),
             completion: Retries::default(),
             execution: None,
-            changed: Timestamp::from_millis(0),
+            changed: None,
             times_out: None,
         }
+    }
+
+    /// Returns when the state of a response began. `same` says that the response before had it too.
+    pub(super) fn changed_at(&self, observed: &Observation, same: bool, now: Now) -> Past {
+        let time = observed.end.or(observed.start);
+        let known = self
+            .changed
+            .filter(|known| time.map_or(same, |time| time == known.time()));
+        known.unwrap_or_else(|| now.past(time.unwrap_or(now.time)))
     }
 
     /// The next poll after a failure: the one right after the timeout is not given up for it.

@@ -19,7 +19,7 @@ use crate::api::ErrorKind;
 use crate::clock::Now;
 use crate::labels::LabelText;
 use crate::model::{
-    RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId,
+    RollbackStatus, StepExecution, StepExecutionId, StepStatus, WorkflowExecutionId,
 };
 use crate::snapshot::{Observation, Phase, StepRecord, StepTable};
 
@@ -186,9 +186,7 @@ impl Steps {
         observed.budget_millis = labels.budget_millis(observed);
         let seen = before.observed.as_ref();
         let same_state = seen.is_some_and(|seen| State::of(seen) == State::of(observed));
-        let known = same_state.then_some(schedule.changed);
-        let since = observed.end.or(observed.start).or(known);
-        schedule.changed = since.unwrap_or(now.time);
+        schedule.changed = Some(schedule.changed_at(observed, same_state, now));
         schedule.times_out = times_out(observed).map(|moment| now.instant_at(moment));
         schedule.retries = Retries::default();
         let execution = observed.subject.workflow_execution_id;
@@ -213,16 +211,19 @@ impl Steps {
         &self,
         before: StepRecord,
         is_typical: bool,
-        tracked_since: Timestamp,
+        tracked_since: Instant,
     ) -> Option<StepChange> {
         let (after, schedule) = self.table.rows().row(&before.id)?;
+        let since = schedule.changed?;
         let end = after.observed.as_ref().and_then(|observed| observed.end);
         let is_old = before.observed.is_none()
             && !schedule.listed
-            && end.is_some_and(|end| end < tracked_since);
+            && end.is_some()
+            && since.is_before(tracked_since);
         Some(StepChange {
             after: after.clone(),
             before,
+            since,
             is_old,
             is_typical,
         })
@@ -305,11 +306,11 @@ impl Steps {
             return false;
         };
         let Some(execution) = execution else {
-            return now.time.millis_since(schedule.changed) >= POLLED_ALONE.as_millis() as i64;
+            let changed = schedule.changed;
+            return changed.is_some_and(|at| at.elapsed(now.instant) >= POLLED_ALONE);
         };
         execution.end.is_some_and(|end| {
-            let changes_for = execution.changes_for(state).as_millis() as i64;
-            let long_ago = now.time.millis_since(end.ended) >= changes_for;
+            let long_ago = end.ended.elapsed(now.instant) >= execution.changes_for(state);
             let quiet = end
                 .quiet_since
                 .is_none_or(|since| asked >= since + execution.interval.mul_f64(QUIET_INTERVALS));
@@ -338,7 +339,7 @@ impl Steps {
         let slowly = execution.is_none() && State::of(observed) == State::Ended;
         let wait = schedule.interval * if slowly { SLOWLY_ALONE } else { 1 };
         let settles = match execution {
-            None => Some(schedule.changed.plus(POLLED_ALONE)),
+            None => schedule.changed.map(|changed| changed.plus(POLLED_ALONE)),
             Some(execution) => match execution.end {
                 Some(end) if asked < end.noticed => return now.instant,
                 Some(end) => Some(end.ended.plus(execution.changes_for(State::of(observed)))),
@@ -347,11 +348,12 @@ impl Steps {
         };
         // What came while this poll was in flight is still to be seen.
         let in_flight = (now.instant - asked).as_millis() as i64;
-        [settles, times_out(observed)]
+        let times_out = times_out(observed)
+            .filter(|moment| now.time.millis_since(*moment) < in_flight)
+            .map(|moment| now.instant_at(moment));
+        [settles, times_out]
             .into_iter()
             .flatten()
-            .filter(|moment| now.time.millis_since(*moment) < in_flight)
-            .map(|moment| now.instant_at(moment))
             .fold(asked + c.jitter.nearly(wait), Instant::min)
             .max(now.instant)
     }

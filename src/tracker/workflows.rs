@@ -8,6 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::context::{Context, ImageSignal};
 use super::executions::{Executions, is_failed};
 use super::images::Images;
@@ -17,7 +19,7 @@ use super::retention::Expiring;
 use super::steps::Steps;
 use crate::api::{Call, Operation};
 use crate::labels::LabelText;
-use crate::model::{ImageArn, StepExecutionId, Timestamp, WorkflowExecutionId};
+use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 use crate::snapshot::Phase;
 
 /// The images, their tracked executions, and the tracked steps.
@@ -306,11 +308,7 @@ impl Workflows {
             return false;
         };
         let seen = denied.is_some() || all.listed.is_some_and(|listed| listed >= end.noticed);
-        let gone = |id: &_| {
-            self.steps
-                .phase(id)
-                .is_none_or(|phase| phase == Phase::Gone)
-        };
+        let gone = |id: &_| matches!(self.steps.phase(id), None | Some(Phase::Gone));
         if !seen || !schedule.unsettled.iter().all(gone) {
             return false;
         }
@@ -328,7 +326,7 @@ impl Workflows {
         true
     }
 
-    pub(super) fn expire_at(&mut self, id: WorkflowExecutionId, at: Timestamp, c: &mut Context) {
+    pub(super) fn expire_at(&mut self, id: WorkflowExecutionId, at: Instant, c: &mut Context) {
         if let Some(all) = self.executions.all_steps_mut(id) {
             let before = all.expires.replace(at);
             c.retention.schedule(Expiring::Execution(id), at, before);
@@ -344,7 +342,7 @@ impl Workflows {
             self.steps.set_phase(&step, Phase::Gone);
         }
         let retention = self.retention_of(id, c);
-        self.expire_at(id, c.now.time.plus(retention), c);
+        self.expire_at(id, c.now.instant + retention, c);
     }
 
     /// Puts the labels and budgets of the assignment on what is known; `listed` are the steps that

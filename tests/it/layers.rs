@@ -21,7 +21,7 @@ use source::{PACKAGES, Package};
 /// For each module, the others it may import. `app`, `demo` and the binary know every part. `model`
 /// and `simulator` are packages of their own, whose imports cargo restricts.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("api", &["model"]),
+    ("api", &["clock", "model"]),
     ("aws", &["api", "clock", "config", "model"]),
     ("baseline", &["config", "labels", "model", "snapshot"]),
     ("cli", &["http", "model", "shard", "simulator", "status"]),
@@ -48,7 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("family", &[]),
-    ("finished", &["labels", "model", "snapshot"]),
+    ("finished", &["clock", "labels", "model", "snapshot"]),
     ("health", &["api", "clock", "model"]),
     (
         "http",

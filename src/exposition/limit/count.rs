@@ -1,7 +1,6 @@
 //! Counts the series of records without writing them.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use super::super::families::{self, Entry, Series};
 use super::super::finished::WriteFinished;
@@ -10,7 +9,7 @@ use super::super::scrape::Scrape;
 use super::super::series::{Context, Mode, RecordSeries, SeriesWriter};
 use super::super::steps::{StepSeries, TypicalDuration};
 use crate::baseline::Baseline;
-use crate::finished::FinishedSeries;
+use crate::finished::{FinishedSeries, Reading};
 use crate::labels::LabelText;
 use crate::snapshot::{
     Chunks, Group, ImageNameRecord, ImageRecord, PipelineRecord, StepRecord, WorkflowRecord,
@@ -24,8 +23,8 @@ pub(super) trait Counted: Sized {
     /// Returns the series of a family if it is of this kind.
     fn series(series: &'static Series) -> Option<&'static Self::Series>;
 
-    /// Writes the series of the record. `bounds` are those of histograms.
-    fn write(&self, series: &Self::Series, writer: &mut SeriesWriter<'_>, bounds: &[Duration]);
+    /// Writes the series of the record. `reading` has the bounds of histograms.
+    fn write(&self, series: &Self::Series, writer: &mut SeriesWriter<'_>, reading: &Reading);
 }
 
 macro_rules! counted {
@@ -40,7 +39,7 @@ macro_rules! counted {
                 }
             }
 
-            fn write(&self, series: &$series, writer: &mut SeriesWriter<'_>, _: &[Duration]) {
+            fn write(&self, series: &$series, writer: &mut SeriesWriter<'_>, _: &Reading) {
                 series.write(writer, self);
             }
         }
@@ -66,8 +65,8 @@ impl Counted for FinishedSeries {
         }
     }
 
-    fn write(&self, write: &WriteFinished, writer: &mut SeriesWriter<'_>, bounds: &[Duration]) {
-        write(writer, self, bounds);
+    fn write(&self, write: &WriteFinished, writer: &mut SeriesWriter<'_>, reading: &Reading) {
+        write(writer, self, reading);
     }
 }
 
@@ -77,7 +76,6 @@ pub(super) struct Counter<'a, R: Counted> {
     /// The families of the kind.
     families: Vec<(Entry, &'static R::Series)>,
     scrape: &'a Scrape,
-    bounds: &'a [Duration],
     no_labels: LabelText,
 }
 
@@ -90,7 +88,6 @@ impl<'a, R: Counted> Counter<'a, R> {
                 .filter_map(|entry| Some((entry, R::series(entry.series)?)))
                 .collect(),
             scrape,
-            bounds: &scrape.finished.bounds,
             no_labels: LabelText::default(),
         }
     }
@@ -115,7 +112,7 @@ impl<'a, R: Counted> Counter<'a, R> {
                 samples: 0,
                 out: &mut Vec::new(),
             };
-            record.write(series, &mut writer, self.bounds);
+            record.write(series, &mut writer, &self.scrape.finished.reading);
             samples += writer.samples;
         }
         u32::try_from(samples).unwrap_or(u32::MAX)

@@ -1,7 +1,7 @@
 //! The finished counter and histogram.
 
 use super::*;
-use crate::finished::{Finished, FinishedSettings};
+use crate::finished::{Finished, FinishedSettings, StepPoll};
 
 const LABELS: &str = "account_id=\"111122223333\",region=\"us-west-2\",image=\"golden\",\
     workflow=\"build-image\",step=\"ApplyBuildComponents\",team=\"platform\"";
@@ -14,9 +14,29 @@ fn settings() -> FinishedSettings {
     }
 }
 
+/// Passes on a poll.
+pub(super) fn see(
+    finished: &Finished,
+    own: &LabelText,
+    before: Option<&StepRecord>,
+    after: &StepRecord,
+    now: Timestamp,
+) {
+    let now = moment(now);
+    let end = after.observed.as_ref().and_then(|observed| observed.end);
+    let poll = StepPoll {
+        target: "production",
+        target_labels: own,
+        before,
+        after,
+        since: now.past(end.unwrap_or(now.time)),
+    };
+    finished.see(&poll, now);
+}
+
 /// So many executions of a step of this name have COMPLETED.
 pub(super) fn counted(own: &str, name: &str, count: u64) -> Finished {
-    let finished = Finished::new(START, &settings());
+    let finished = Finished::new(moment(START).instant, &settings());
     for at in 0..count {
         let id = id(usize::try_from(at).unwrap());
         let record = StepRecord::unseen(id, LabelText::default()).after_response(
@@ -29,14 +49,14 @@ pub(super) fn counted(own: &str, name: &str, count: u64) -> Finished {
             START,
         );
         let own = LabelText::new([("team", own)]);
-        finished.see("production", &own, None, &record, START);
+        see(&finished, &own, None, &record, START);
     }
     finished
 }
 
 fn shown(finished: &Finished, now: Timestamp, format: Format) -> String {
     let scrape = Scrape {
-        finished: finished.snapshot(),
+        finished: finished.snapshot(moment(now).instant),
         ..scrape([], now)
     };
     rendered(scrape, format)
@@ -48,15 +68,15 @@ fn shown(finished: &Finished, now: Timestamp, format: Format) -> String {
 
 #[test]
 fn finished_steps_are_a_counter_and_a_histogram_after_the_warmup_at_0() {
-    let finished = Finished::new(START, &settings());
+    let finished = Finished::new(moment(START).instant, &settings());
     let own = LabelText::new([("team", "platform")]);
     let step = ended(StepStatus::Failed, 147_404);
-    finished.see("production", &own, Some(&running()), &step, START);
+    see(&finished, &own, Some(&running()), &step, START);
     let skipped = StepRecord {
         id: id(1),
         ..ended(StepStatus::Skipped, 0)
     };
-    finished.see("production", &own, None, &skipped, START);
+    see(&finished, &own, None, &skipped, START);
     let warm = r#"# TYPE imagebuilder_workflow_steps_finished_total counter
 imagebuilder_workflow_steps_finished_total{ID,status="COMPLETED"} 0
 imagebuilder_workflow_steps_finished_total{ID,status="FAILED"} 1

@@ -25,7 +25,7 @@ fn sources_expose_whether_they_are_up_and_what_they_track() {
     }
     assert!(!text.contains("imagebuilder_exporter_clock_skew_seconds{"));
     let clock = scrape.sources[0].metrics.service_clock();
-    clock.observe(START.plus(Duration::from_secs(90)), START, START);
+    clock.observe(START.plus(Duration::from_secs(90)), Duration::ZERO, START);
     scrape.sources[0].up = Some(false);
     let text = rendered(scrape, Format::Text);
     let line = "imagebuilder_exporter_clock_skew_seconds{target=\"production\",region=\"us-west-2\"} 90.5\n";

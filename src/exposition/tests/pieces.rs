@@ -99,8 +99,7 @@ impl World {
             unresolved: record.unresolved(failed, now),
             ..record
         };
-        self.finished
-            .see("production", &own, before.as_ref(), &record, now);
+        finished::see(&self.finished, &own, before.as_ref(), &record, now);
         self.baselines.feed("production", &own, &record);
         self.records.steps.put(record);
     }
@@ -170,7 +169,7 @@ impl World {
         let mut scrape = self.scrape.clone();
         scrape.sources[0].snapshot = self.records.snapshot();
         scrape.sources[0].metrics = self.metrics.clone();
-        scrape.finished = self.finished.snapshot();
+        scrape.finished = self.finished.snapshot(moment(scrape.now).instant);
         scrape.baselines = self.baselines.snapshot();
         scrape.with_ends()
     }

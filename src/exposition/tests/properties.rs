@@ -108,7 +108,8 @@ prop_compose! {
             status_format: if sparse { StatusFormat::Sparse } else { StatusFormat::Stateset },
             message_labels,
             sources: (0..targets).map(source).collect(),
-            finished: finished::counted(&own, &text, counted).snapshot(),
+            finished: finished::counted(&own, &text, counted)
+                .snapshot(moment(now.unwrap_or(START)).instant),
             baselines: Default::default(),
             ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),

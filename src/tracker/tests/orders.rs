@@ -243,7 +243,7 @@ fn execution_that_stays_unknown_is_evicted_when_it_was_to_be() {
     };
     assert_eq!(unknown_now(&mut driver), None);
     driver.pass(HOUR);
-    let expires = Some(driver.now.time.plus(HOUR * 3));
+    let expires = Some(driver.now.instant + HOUR * 3);
     assert_eq!(unknown_now(&mut driver), expires);
     driver.pass(HOUR);
     assert_eq!(unknown_now(&mut driver), expires);

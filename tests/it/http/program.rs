@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
+use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::FinishedSnapshot;
@@ -106,6 +107,7 @@ impl Program {
 impl Exporter for Program {
     fn scrape(&self) -> Scrape {
         assert!(!self.is_broken(), "as the test says");
+        let started = Clock::System.now().instant;
         Scrape {
             now: Timestamp::from_millis(1_000),
             status_format: StatusFormat::Stateset,
@@ -117,7 +119,7 @@ impl Exporter for Program {
                 up: Some(true),
                 metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
             }],
-            finished: FinishedSnapshot::default(),
+            finished: FinishedSnapshot::empty(started),
             baselines: Default::default(),
             ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),

@@ -4,6 +4,7 @@ mod case;
 mod observation;
 mod rules;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use proptest::prelude::*;
 use super::exposed::{ExposedObject, ExposedStep, distinct};
 use super::truth::{Selectors, Truth};
 use super::world::{Chances, Logged, WorldApi};
+use crate::support::exposition::Sample;
 use crate::support::poller::{EPOCH, Polling};
-use case::{Case, case};
+use case::{Case, case, case_with_clock_steps};
 use observation::Observation;
 use rules::{
     finished_steps_are_counted_once, settled_resources_are_not_polled,
@@ -46,6 +48,8 @@ struct Play<'a> {
     calm: Timestamp,
     /// Calls before this one are too long ago to matter.
     recent: usize,
+    /// The counters of finished steps, by their labels.
+    counters: HashMap<BTreeMap<String, String>, f64>,
 }
 
 impl<'a> Play<'a> {
@@ -71,10 +75,12 @@ impl<'a> Play<'a> {
         };
         let api = WorldApi::new(world, case.seed, chances);
         let yaml = selectors.write(&case.pace.write());
+        let polling = Polling::start_with_steps(&case.clock_steps, &yaml, Arc::new(api.clone()));
+        api.tell_time(polling.service_clock());
         Ok(Self {
             case,
             truth,
-            polling: Polling::start(&yaml, Arc::new(api.clone())),
+            polling,
             api,
             all_selectors: vec![selectors.clone()],
             selectors,
@@ -82,6 +88,7 @@ impl<'a> Play<'a> {
             reload: case.reload.clone(),
             calm,
             recent: 0,
+            counters: HashMap::new(),
         })
     }
 
@@ -133,9 +140,21 @@ impl<'a> Play<'a> {
 
     fn check_exposed(&mut self) -> Result<(), TestCaseError> {
         let seen = self.observe()?;
+        let counters = counters(&seen.samples);
         let after = seen.now.millis_since(EPOCH) / 1_000;
         rules::check(&seen)
-            .map_err(|error| TestCaseError::fail(format!("after {after} s: {error}")))
+            .map_err(|error| TestCaseError::fail(format!("after {after} s: {error}")))?;
+        if self.all_selectors.len() == 1 {
+            for (labels, count) in &self.counters {
+                let now = counters.get(labels);
+                prop_assert!(
+                    now >= Some(count),
+                    "after {after} s: {labels:?} fell to {now:?}"
+                );
+            }
+        }
+        self.counters = counters;
+        Ok(())
     }
 
     fn check_finished(&self) -> Result<(), TestCaseError> {
@@ -162,6 +181,15 @@ impl<'a> Play<'a> {
         }
         settled_resources_are_not_polled::check(&self.selectors, &log[before..])
     }
+}
+
+/// The counters of finished steps, by their labels.
+fn counters(samples: &[Sample]) -> HashMap<BTreeMap<String, String>, f64> {
+    let finished = "imagebuilder_workflow_steps_finished_total";
+    let counters = samples.iter().filter(|sample| sample.name == finished);
+    counters
+        .map(|sample| (sample.labels.clone(), sample.value))
+        .collect()
 }
 
 async fn play(case: &Case) -> Result<(), TestCaseError> {
@@ -212,6 +240,13 @@ proptest! {
 
     #[test]
     fn selected_resources_are_exposed_as_the_service_has_them_and_counted_once(case in case(0.0)) {
+        run(&case)?;
+    }
+
+    #[test]
+    fn selected_resources_are_exposed_and_counted_once_though_the_wall_clock_steps(
+        case in case_with_clock_steps(),
+    ) {
         run(&case)?;
     }
 

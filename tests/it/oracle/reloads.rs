@@ -130,7 +130,7 @@ impl Fleet {
             clock: self.clock,
             metrics: Arc::new(PollerMetrics::new("t", "us-west-2")),
             process: self.process.clone(),
-            finished: Arc::new(Finished::new(EPOCH, &counting)),
+            finished: Arc::new(Finished::new(self.clock.now().instant, &counting)),
             baselines: Arc::default(),
             claims: Arc::default(),
             seed: 7,

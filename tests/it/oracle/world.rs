@@ -1,12 +1,12 @@
 //! The API of a simulated world, with latency, pages of any size, tokens that expire, and faults, all
 //! by chance.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage,
-    WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Operation, Page, Parsed, ServiceClock,
+    StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::model::{
@@ -17,6 +17,7 @@ use imagebuilder_exporter::simulator::{StepView, WorkflowView, World};
 use tokio::time::Instant;
 
 use crate::support::poller::EPOCH;
+use crate::support::wall_clock::machine_time;
 
 /// Where the world's pipelines are.
 const ACCOUNT: &str = "111122223333";
@@ -30,6 +31,7 @@ pub struct WorldApi {
     chance: Arc<Mutex<fastrand::Rng>>,
     pub chances: Chances,
     log: Arc<Mutex<Vec<Logged>>>,
+    dates: Arc<OnceLock<ServiceClock>>,
 }
 
 /// How likely is what, and how long answers take.
@@ -73,7 +75,13 @@ impl WorldApi {
             chance: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
             chances,
             log: Arc::default(),
+            dates: Arc::default(),
         }
+    }
+
+    /// Tells a poller the time with each response.
+    pub fn tell_time(&self, to: ServiceClock) {
+        let _ = self.dates.set(to);
     }
 
     /// The calls that came so far.
@@ -109,11 +117,18 @@ impl WorldApi {
             first: !later,
             expired,
         });
-        let (world, clock) = (self.world.clone(), self.clock);
+        let (world, clock, dates) = (self.world.clone(), self.clock, self.dates.clone());
         Box::pin(async move {
             tokio::time::sleep(there).await;
             let seen = look(&world, clock.now().time);
             tokio::time::sleep(back).await;
+            if let Some(dates) = dates.get() {
+                // The estimate is exact, so that what is exposed can be compared with the world.
+                let took = there + back;
+                let half_way = clock.now().time.minus(took / 2);
+                let date = half_way.minus(Duration::from_millis(500));
+                dates.observe(date, took, machine_time().time);
+            }
             match (fault, seen) {
                 (Some(kind), _) => Err(ApiError::new(kind, "scripted")),
                 (None, Some(seen)) if !expired => Ok(Parsed::from(seen)),

@@ -84,7 +84,7 @@ impl Fleet {
             keep: RETENTION,
             buckets: config.metrics.duration_buckets.clone(),
         };
-        let finished = Arc::new(Finished::new(started.time, &settings));
+        let finished = Arc::new(Finished::new(started.instant, &settings));
         let claims = Arc::new(Claims::default());
         let process = Arc::new(ProcessMetrics::new(&[]));
         let stop = watch::Sender::new(false);

@@ -9,3 +9,4 @@ pub mod scenario_text;
 pub mod scripted;
 #[expect(dead_code, reason = "only long simulations show it")]
 pub mod simulation;
+pub mod wall_clock;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS};
+use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS, ServiceClock};
 use imagebuilder_exporter::baseline::Baselines;
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::config::Config;
@@ -17,6 +17,8 @@ use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use super::wall_clock::{ClockStep, machine_clock};
 
 /// A moment on a round millisecond to begin at: 2026-09-09T19:12:23Z.
 pub const EPOCH: Timestamp = Timestamp::from_millis(1_788_981_143_000);
@@ -41,6 +43,11 @@ pub struct Polling {
 
 impl Polling {
     pub fn start(yaml: &str, api: Arc<dyn ImageBuilder>) -> Self {
+        Self::start_with_steps(&[], yaml, api)
+    }
+
+    /// Starts a poller on a machine whose wall clock steps; scrapes have the right time.
+    pub fn start_with_steps(steps: &[ClockStep], yaml: &str, api: Arc<dyn ImageBuilder>) -> Self {
         let started = Instant::now();
         let clock = Clock::Tokio(Now {
             instant: started,
@@ -49,12 +56,12 @@ impl Polling {
         let config = config(yaml);
         let process = Arc::new(ProcessMetrics::new(&PARSED_MEMBERS));
         let metrics = Arc::new(PollerMetrics::new("t", "us-west-2"));
-        let finished = Arc::new(Finished::new(EPOCH, &counting(&config)));
+        let finished = Arc::new(Finished::new(started, &counting(&config)));
         let limit = config.targets[0].rate_limit;
         let tools = Tools {
             api,
             limiter: Arc::new(RateLimiter::new(limit, started)),
-            clock,
+            clock: machine_clock(started, steps),
             metrics,
             process,
             finished,
@@ -104,7 +111,7 @@ impl Polling {
 
     /// Goes on with another configuration, as a reload does.
     pub async fn reassign(self, yaml: &str) -> Self {
-        let now = self.now();
+        let now = self.clock.now().instant;
         self.stop.send_replace(true);
         let mut poller = self.task.await.expect("the poller does not panic");
         let config = config(yaml);
@@ -131,6 +138,11 @@ impl Polling {
 
     pub fn all_attempted(&self) -> bool {
         *self.attempted.borrow()
+    }
+
+    /// The service's clock as the poller knows it.
+    pub fn service_clock(&self) -> ServiceClock {
+        self.metrics.service_clock().clone()
     }
 
     pub fn now(&self) -> Timestamp {
@@ -164,7 +176,7 @@ impl Polling {
                 snapshot: published.snapshot,
                 metrics: self.metrics.clone(),
             }],
-            finished: self.finished.snapshot(),
+            finished: self.finished.snapshot(now.instant),
             baselines: self.baselines.snapshot(),
             ends: Default::default(),
             process: self.process.clone(),

@@ -8,6 +8,7 @@ use super::HOUR;
 use crate::oracle::generate::workflows;
 use crate::oracle::truth::{ImageTruth, Selectors, StepTruth, Truth, WorkflowTruth};
 use crate::support::poller::EPOCH;
+use crate::support::wall_clock::ClockStep;
 
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -20,6 +21,8 @@ pub struct Case {
     pub reload: Option<(u64, Option<Selectors>)>,
     /// The part of calls that fail.
     pub fault: f64,
+    /// How the wall clock of the exporter steps.
+    pub clock_steps: Vec<ClockStep>,
 }
 
 /// The configuration without the selectors.
@@ -119,9 +122,30 @@ pub fn case(fault: f64) -> impl Strategy<Value = Case> {
                 names,
                 reload,
                 fault,
+                clock_steps: Vec::new(),
             }
         },
     )
+}
+
+/// A case in which the wall clock steps, by up to ten years.
+pub fn case_with_clock_steps() -> impl Strategy<Value = Case> {
+    let day = 24 * 3_600;
+    let ahead = prop_oneof![
+        2 => -3 * 3_600..3 * 3_600i64,
+        1 => Just(3_650 * day),
+        1 => Just(-3_650 * day),
+        1 => Just(0),
+    ];
+    let step = (0.0..6.0 * 3_600.0, ahead).prop_map(|(after, ahead)| ClockStep { after, ahead });
+    let steps = prop::collection::vec(step, 1..6);
+    (case(0.0), steps).prop_map(|(case, mut clock_steps)| {
+        clock_steps.sort_by(|one, other| one.after.total_cmp(&other.after));
+        Case {
+            clock_steps,
+            ..case
+        }
+    })
 }
 
 fn pace() -> impl Strategy<Value = Pace> {
