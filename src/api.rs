@@ -93,7 +93,7 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync + 'static {
     fn list_workflow_executions(&self, image: ImageArn, page: Page) -> ApiFuture<WorkflowPage>;
 
     /// Returns a page of the image build versions of the account, without their pipelines.
-    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>>;
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ImagePage>;
 
     /// Returns a page of the pipelines of the account.
     fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>>;
@@ -127,6 +127,10 @@ pub struct ListPage<T> {
     /// The token of the next page; `None` on the last page.
     pub next: Option<String>,
 }
+
+/// A page of the image build versions of the account. An image without a status has `None` in place
+/// of its members.
+pub type ImagePage = ListPage<(ImageArn, Option<Image>)>;
 
 /// A page of steps of a workflow execution. A step without a status has `None` in place of its
 /// members.

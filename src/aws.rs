@@ -36,8 +36,8 @@ use secrets::Secrets;
 use tokio::time::Instant;
 
 use crate::api::{
-    ApiError, ApiFuture, Caller, ErrorKind, ImageBuilder, ListPage, Page, Parsed, ServiceClock,
-    StepPage, WorkflowPage,
+    ApiError, ApiFuture, Caller, ErrorKind, ImageBuilder, ImagePage, ListPage, Page, Parsed,
+    ServiceClock, StepPage, WorkflowPage,
 };
 use crate::clock::Clock;
 use crate::config::{Polling, Target};
@@ -253,7 +253,7 @@ impl ImageBuilder for AwsImageBuilder {
         })
     }
 
-    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ImagePage> {
         let built = self.clone().built_client();
         Box::pin(async move {
             let built = built.await?;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use tokio::time::Instant;
 
-use super::{ApiError, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage};
+use super::{ApiError, ImageBuilder, ImagePage, ListPage, Page, Parsed, StepPage, WorkflowPage};
 use crate::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
     WorkflowExecutionId,
@@ -101,7 +101,7 @@ operations! {
     ListWorkflowExecutions(ImageArn) -> WorkflowPage,
         |api, image, page| api.list_workflow_executions(image, page);
     /// A page of the image build versions of the account.
-    ListImageBuildVersions(Account) -> ListPage<Image>,
+    ListImageBuildVersions(Account) -> ImagePage,
         |api, Account, page| api.list_image_build_versions(page);
     /// A page of the pipelines of the account.
     ListImagePipelines(Account) -> ListPage<Pipeline>,

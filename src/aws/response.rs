@@ -178,7 +178,8 @@ pub(super) fn workflow_page(
             ],
         };
         let status = workflow.status().map(|status| status.as_str());
-        let execution = present(status).map(|status| WorkflowExecution {
+        let status = members.status_of_entry("status", status);
+        let execution = status.map(|status| WorkflowExecution {
             image: Some(requested.clone()),
             // The service may omit the member for an execution that was not superseded.
             retried: Some(workflow.retried().unwrap_or_default()),

@@ -79,13 +79,14 @@ impl Examination<'_> {
             Ok(listed) => listed,
             Err(error) => return CheckOutcome::of_failure(error, None),
         };
-        let images = listed.entries.iter();
+        let all = counted(listed.entries.len(), "image build");
+        let images = { listed.entries.into_iter() }.filter_map(|(_, image)| image);
+        self.found.images = images.collect();
+        let images = self.found.images.iter();
         let matched = { images.clone() }.flat_map(|one| self.selection.choosing_image(one));
         let selectors = self.selection.image_selectors();
         let unmatched = unmatched_selectors("images", selectors, matched, images.len());
-        let all = counted(listed.entries.len(), "image build");
         self.warn_of_list(Operation::ListImageBuildVersions, listed.cut, unmatched);
-        self.found.images = listed.entries;
         self.found.image_pages = listed.pages;
         let selected = selected_images(&self.found, &self.selection);
         let running = { selected.iter() }.filter(|image| !image.status.is_terminal());

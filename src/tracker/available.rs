@@ -37,6 +37,12 @@ impl Available {
         }
         self.any.add(arn, build, history);
     }
+
+    /// Adds a build whose status is not known, as it was known before.
+    pub(super) fn keep(&mut self, arn: &ImageArn, before: &Self) {
+        self.selected.keep(arn, &before.selected);
+        self.any.keep(arn, &before.any);
+    }
 }
 
 impl Builds {
@@ -50,6 +56,14 @@ impl Builds {
             self.history.pop_first();
         }
         self.newest = Some(build).max(self.newest.take());
+    }
+
+    fn keep(&mut self, arn: &ImageArn, before: &Self) {
+        let newest = before.newest.clone();
+        let newest = newest.filter(|build| build.version == arn.version());
+        self.newest = newest.max(self.newest.take());
+        let history = before.history.iter().filter(|(_, known)| known == arn);
+        self.history.extend(history.cloned());
     }
 
     /// The builds for the baselines, the newest first.

@@ -236,6 +236,19 @@ impl Discovery {
         }
     }
 
+    /// Counts an image of the list whose status is missing, as the last complete list had it.
+    pub(super) fn tally_unparsed(&mut self, arn: &ImageArn) {
+        let (name, tally) = (ImageName::of(arn), &mut self.tally);
+        if let Some(known) = self.available.as_ref().and_then(|all| all.get(&name)) {
+            let available = tally.available.entry(name.clone());
+            available.or_default().keep(arn, known);
+        }
+        if let Some(built) = self.built.get(&name) {
+            let newest = tally.built.entry(name).or_insert(*built);
+            *newest = (*newest).max(*built);
+        }
+    }
+
     /// Counts a pipeline of the list. Returns whether it is selected.
     pub(super) fn tally_pipeline(&mut self, pipeline: &Pipeline) -> bool {
         let Self {

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::discovery::Discovery;
 use super::executions::Executions;
 use super::image::{Decision, ExecutionsListing, ImageSource, ImageState, Tracking, may_matter};
+use super::ownership::Resource;
 use super::pace::{Pace, SELDOM};
 use super::queue::{Queue, Slot, Urgency};
 use super::retention::Expiring;
@@ -138,6 +139,22 @@ impl Images {
         let state = self.all.entry(image.arn.clone()).or_default();
         state.observe(image.clone(), source, discovery.images.number, c.now);
         self.decide(&image.arn, discovery, c)
+    }
+
+    /// The list has the image, but not its status. Returns what is known of it, which stays.
+    pub(super) fn listed_unparsed(&mut self, arn: &ImageArn, pass: u64) -> Option<&Image> {
+        let image = self.all.get_mut(arn)?;
+        image.pass = pass;
+        image.observed.as_ref()
+    }
+
+    /// A pass has ended. Images that it did not return have left the account.
+    pub(super) fn remove_unlisted(&mut self, pass: u64, c: &mut Context) {
+        for arn in self.arns(|image| !image.named && image.pass < pass) {
+            if self.remove(&arn, c) {
+                c.changes.released.push(Resource::Image(arn));
+            }
+        }
     }
 
     /// Decides whether an image is to be tracked, as far as is known now.

@@ -16,7 +16,8 @@ use super::step::ObservedBy;
 use super::step_list::StepList;
 use super::workflows::Workflows;
 use crate::api::{
-    ApiError, Call, ErrorKind, ListPage, Operation, Page, Payload, Purpose, Response, WorkflowPage,
+    ApiError, Call, ErrorKind, ImagePage, ListPage, Operation, Page, Payload, Purpose, Response,
+    WorkflowPage,
 };
 use crate::clock::Now;
 use crate::model::{Image, ImageArn, Pipeline};
@@ -222,28 +223,28 @@ impl Tracker {
         workflows.images.expose(arn, c);
     }
 
-    fn images_listed(&mut self, page: ListPage<Image>, owners: &dyn Ownership) {
+    fn images_listed(&mut self, page: ImagePage, owners: &dyn Ownership) {
         let history = self.c.assignment.baselines.builds();
-        for image in &page.entries {
-            self.discovery.tally_image(image, history);
-            self.image_observed(image, ImageSource::List, owners);
-        }
-        let list = AccountList::Images;
-        let count = page.entries.len();
-        if !self
-            .discovery
-            .page_read(list, count, page.next, &mut self.c)
-        {
-            return;
-        }
         let number = self.discovery.images.number;
-        let (workflows, c) = (&mut self.workflows, &mut self.c);
-        let unlisted = |image: &ImageState| !image.named && image.pass < number;
-        for arn in workflows.images.arns(unlisted) {
-            if workflows.images.remove(&arn, c) {
-                c.changes.released.push(Resource::Image(arn));
+        for (arn, image) in &page.entries {
+            match image {
+                Some(image) => {
+                    self.discovery.tally_image(image, history);
+                    self.image_observed(image, ImageSource::List, owners);
+                }
+                None => match self.workflows.images.listed_unparsed(arn, number) {
+                    Some(known) => self.discovery.tally_image(known, history),
+                    None => self.discovery.tally_unparsed(arn),
+                },
             }
         }
+        let (list, count) = (AccountList::Images, page.entries.len());
+        let discovery = &mut self.discovery;
+        if !discovery.page_read(list, count, page.next, &mut self.c) {
+            return;
+        }
+        let (workflows, c) = (&mut self.workflows, &mut self.c);
+        workflows.images.remove_unlisted(number, c);
         workflows
             .images
             .list_overdue_executions(&workflows.executions, c);

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::api::{
-    Account, ApiError, Call, ErrorKind, ListPage, Page, Parsed, Payload, Purpose, Response,
+    Account, ApiError, Call, ErrorKind, ImagePage, ListPage, Page, Parsed, Payload, Purpose,
+    Response,
 };
 use crate::clock::Now;
 use crate::config::{Config, ListedStep};
@@ -115,6 +116,14 @@ fn image(arn: &ImageArn, status: &str, now: Now) -> Image {
         created: Some(now.time),
         ..Image::with_status(arn.clone(), ImageStatus::parse(status))
     }
+}
+
+/// The entries of a list of these images.
+fn listed(images: &[Image]) -> Vec<(ImageArn, Option<Image>)> {
+    let entries = images.iter();
+    entries
+        .map(|image| (image.arn.clone(), Some(image.clone())))
+        .collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
@@ -227,10 +236,13 @@ impl Driver {
 
     /// The account's images are these.
     fn listed_images(&mut self, images: &[Image]) {
-        let page = ListPage {
-            entries: images.to_vec(),
+        self.listed_page(ListPage {
+            entries: listed(images),
             next: None,
-        };
+        });
+    }
+
+    fn listed_page(&mut self, page: ImagePage) {
         let call = Call::ListImageBuildVersions(Account);
         let _ = self.returned(call, Payload::ListImageBuildVersions(Account, page));
     }

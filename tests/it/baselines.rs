@@ -5,7 +5,7 @@ mod history;
 use std::sync::Arc;
 
 use imagebuilder_exporter::api::{
-    ApiFuture, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
+    ApiFuture, ImageBuilder, ImagePage, ListPage, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, Timestamp,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use imagebuilder_exporter::api::{
-    ApiFuture, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
+    ApiFuture, ImageBuilder, ImagePage, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, WorkflowExecution,

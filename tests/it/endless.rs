@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imagebuilder_exporter::api::{
-    ApiFuture, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
+    ApiFuture, ImageBuilder, ImagePage, ListPage, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, ImageStatus, Pipeline, StepExecution, StepExecutionId, StepStatus,
@@ -61,11 +61,11 @@ impl ImageBuilder for Endless {
         self.page(Vec::new())
     }
 
-    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
+    fn list_image_build_versions(&self, _: Page) -> ApiFuture<ImagePage> {
         let arn = ImageArn::parse(IMAGE).unwrap();
         // Never tracked: it ended long ago, as far as is known.
-        let image = Image::with_status(arn, ImageStatus::parse("AVAILABLE"));
-        self.page(vec![image; self.entries])
+        let image = Image::with_status(arn.clone(), ImageStatus::parse("AVAILABLE"));
+        self.page(vec![(arn, Some(image)); self.entries])
     }
 
     fn list_image_pipelines(&self, _: Page) -> ApiFuture<ListPage<Pipeline>> {

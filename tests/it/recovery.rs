@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use imagebuilder_exporter::api::{
-    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ImagePage, ListPage, Page, Parsed, StepPage,
+    WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, WorkflowExecution,

@@ -6,13 +6,13 @@ use aws_sdk_imagebuilder::operation::get_image::GetImageOutput;
 use aws_sdk_imagebuilder::operation::list_image_build_versions::ListImageBuildVersionsOutput;
 use aws_sdk_imagebuilder::operation::list_image_pipelines::ListImagePipelinesOutput;
 use aws_sdk_imagebuilder::types::{
-    ImageLoggingConfiguration, ImagePipeline, ImageState, OutputResources, PipelineStatus,
-    RegionFailure as RegionFailureMember,
+    ImageLoggingConfiguration, ImagePipeline, ImageState, ImageSummary, OutputResources,
+    PipelineStatus, RegionFailure as RegionFailureMember,
 };
 
 use super::members::{Members, check_id, check_status};
 use super::text::{free_text, label, present};
-use crate::api::{ApiError, ErrorKind, ListPage, Parsed};
+use crate::api::{ApiError, ErrorKind, ImagePage, ListPage, Parsed};
 use crate::model::{
     Ami, Image, ImageArn, ImageFailure, ImageStatus, Pipeline, PipelineArn, RegionFailure, Tags,
     Timestamp, resource_name,
@@ -21,12 +21,12 @@ use crate::model::{
 /// Regions and accounts of one image that are kept: a distribution has a few dozen at most.
 const MAX_REGIONS: usize = 200;
 
-/// Parses a page of images. Entries without a status or a valid ARN of this region are left out: the
-/// labels of two images do not differ by region.
+/// Parses a page of images. Entries without a valid ARN of this region are left out: the labels of
+/// two images do not differ by region.
 pub(in crate::aws) fn image_page(
     output: ListImageBuildVersionsOutput,
     region: &str,
-) -> Parsed<ListPage<Image>> {
+) -> Parsed<ImagePage> {
     let of_region = |arn: &str| ImageArn::parse(arn).filter(|arn| arn.is_of_region(region));
     let mut members = Members::default();
     let mut images = Vec::new();
@@ -34,25 +34,8 @@ pub(in crate::aws) fn image_page(
         let Some(arn) = members.read("arn", summary.arn(), of_region) else {
             continue;
         };
-        let Some(status) = status(summary.state()) else {
-            continue;
-        };
-        images.push(Image {
-            arn,
-            created: members.read("dateCreated", summary.date_created(), Timestamp::parse),
-            name: present(summary.name()).map(str::to_owned),
-            failure: members.failure(summary.state()),
-            log_group: log_group(summary.logging_configuration()),
-            amis: amis(summary.output_resources()),
-            platform: summary
-                .platform()
-                .map(|platform| platform.as_str().to_owned()),
-            kind: summary.r#type().map(|kind| kind.as_str().to_owned()),
-            build_type: summary.build_type().map(|kind| kind.as_str().to_owned()),
-            pipeline: None,
-            tags: tags(summary.tags),
-            status,
-        });
+        let image = members.summary(&arn, summary);
+        images.push((arn, image));
     }
     members.page(images, output.next_token)
 }
@@ -133,6 +116,29 @@ pub(in crate::aws) fn pipeline_page(
 }
 
 impl Members {
+    /// Returns `None` if the summary has no status.
+    fn summary(&mut self, arn: &ImageArn, summary: ImageSummary) -> Option<Image> {
+        let status = summary.state().and_then(|state| state.status());
+        let status = self.status_of_entry("state", status.map(|status| status.as_str()))?;
+        let status = ImageStatus::parse(status);
+        Some(Image {
+            arn: arn.clone(),
+            created: self.read("dateCreated", summary.date_created(), Timestamp::parse),
+            name: present(summary.name()).map(str::to_owned),
+            failure: self.failure(summary.state()),
+            log_group: log_group(summary.logging_configuration()),
+            amis: amis(summary.output_resources()),
+            platform: summary
+                .platform()
+                .map(|platform| platform.as_str().to_owned()),
+            kind: summary.r#type().map(|kind| kind.as_str().to_owned()),
+            build_type: summary.build_type().map(|kind| kind.as_str().to_owned()),
+            pipeline: None,
+            tags: tags(summary.tags),
+            status,
+        })
+    }
+
     fn failure(&mut self, state: Option<&ImageState>) -> Option<ImageFailure> {
         let state = state?;
         let context = state.failure_context();
@@ -223,11 +229,6 @@ fn amis(resources: Option<&OutputResources>) -> BTreeSet<Ami> {
     read.into_iter().take(MAX_REGIONS).collect()
 }
 
-fn status(state: Option<&ImageState>) -> Option<ImageStatus> {
-    let status = state?.status().map(|status| status.as_str());
-    present(status).map(ImageStatus::parse)
-}
-
 fn tags(tags: Option<HashMap<String, String>>) -> Tags {
     tags.unwrap_or_default().into_iter().collect()
 }
@@ -276,7 +277,7 @@ mod tests {
         };
         let summary = |arn: String| {
             let state = ImageState::builder().status(types::ImageStatus::Available);
-            let summary = types::ImageSummary::builder().arn(arn);
+            let summary = ImageSummary::builder().arn(arn);
             summary.state(state.build()).build()
         };
         let summaries = all("image/golden/1.0.0/1").map(summary).into();
@@ -284,7 +285,7 @@ mod tests {
         let output = output.set_image_summary_list(Some(summaries)).build();
         let images = image_page(output, "us-west-2");
         assert_eq!(images.value.entries.len(), 1);
-        assert_eq!(images.value.entries[0].arn.region(), "us-west-2");
+        assert_eq!(images.value.entries[0].0.region(), "us-west-2");
         assert_eq!(images.unparsable, ["arn", "arn"]);
         let pipelines = all("image-pipeline/golden");
         let pipelines = pipelines.map(|arn| ImagePipeline::builder().arn(arn).build());

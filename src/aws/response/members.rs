@@ -163,6 +163,19 @@ impl Members {
         parsed
     }
 
+    /// Records that a list's entry lacks its status.
+    pub(super) fn status_of_entry<'a>(
+        &mut self,
+        member: &'static str,
+        status: Option<&'a str>,
+    ) -> Option<&'a str> {
+        let status = present(status);
+        if status.is_none() {
+            self.unparsable.push(member);
+        }
+        status
+    }
+
     pub(super) fn count(&mut self, member: &'static str, number: Option<i32>) -> Option<u32> {
         let number = number?;
         let count = u32::try_from(number).ok();

@@ -8,7 +8,7 @@ fn about_image(call: &Call, image: &Image) -> Option<Payload> {
         Call::GetImage(arn) => Payload::GetImage(arn.clone(), Box::new(image.clone())),
         Call::ListImageBuildVersions(_) => {
             let page = ListPage {
-                entries: vec![image.clone()],
+                entries: vec![(image.arn.clone(), Some(image.clone()))],
                 next: None,
             };
             Payload::ListImageBuildVersions(Account, page)
@@ -106,4 +106,36 @@ fn execution_that_settled_before_its_image_was_known_is_kept_as_long_as_a_failed
     let _ = driver.tracker.handle_timeout(driver.now);
     let exposed = driver.tracker.snapshot().workflows;
     assert_eq!(exposed.iter().map(|one| one.id).collect::<Vec<_>>(), [id]);
+}
+
+#[test]
+fn listed_build_without_a_status_stays_the_newest_available_one() {
+    let (old, new) = (image_arn(0), image_arn(1));
+    let mut driver = Driver::new(assignment("images: ['*']", true), 1);
+    let mut builds = [&old, &new].map(|arn| image(arn, "AVAILABLE", driver.now));
+    builds[0].created = driver
+        .now
+        .time
+        .minus(Duration::from_secs(3 * 86_400))
+        .into();
+    builds[1].created = driver
+        .now
+        .time
+        .minus(Duration::from_secs(2 * 86_400))
+        .into();
+    let newest = |driver: &Driver| {
+        let names = driver.tracker.snapshot().image_names;
+        let newest = names.iter().map(|name| name.newest.version.clone());
+        newest.collect::<Vec<_>>()
+    };
+    driver.listed_images(&builds);
+    assert_eq!(newest(&driver), [new.version()]);
+    let entries = vec![(old.clone(), Some(builds[0].clone())), (new.clone(), None)];
+    driver.listed_page(ListPage {
+        entries,
+        next: None,
+    });
+    assert_eq!(newest(&driver), [new.version()]);
+    driver.listed_images(&builds[..1]);
+    assert_eq!(newest(&driver), [old.version()]);
 }

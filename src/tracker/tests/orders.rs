@@ -152,7 +152,7 @@ fn named_execution_is_kept_longer_only_for_a_failed_image_that_is_tracked() {
     let mut driver = Driver::new(other.clone(), 1);
     let failed = image(&arn, "FAILED", driver.now);
     let page = ListPage {
-        entries: vec![failed.clone()],
+        entries: vec![(arn.clone(), Some(failed.clone()))],
         next: Some("token".to_owned()),
     };
     let call = Call::ListImageBuildVersions(Account);

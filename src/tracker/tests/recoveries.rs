@@ -323,7 +323,7 @@ fn end_of_a_named_execution_is_noticed_where_lists_are_denied() {
         Call::ListImageBuildVersions(_) => Ok(Payload::ListImageBuildVersions(
             Account,
             ListPage {
-                entries: vec![building.clone()],
+                entries: vec![(building.arn.clone(), Some(building.clone()))],
                 next: None,
             },
         )),
@@ -350,7 +350,7 @@ fn all_is_attempted_where_lists_of_executions_are_denied() {
                 Call::ListImageBuildVersions(_) => Ok(Payload::ListImageBuildVersions(
                     Account,
                     ListPage {
-                        entries: images.to_vec(),
+                        entries: listed(&images),
                         next: None,
                     },
                 )),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use imagebuilder_exporter::simulator::Effect;
+use imagebuilder_exporter::simulator::{Effect, Fault};
 use serde_json::json;
 
 use super::{config, start, target, target_in};
@@ -50,6 +50,25 @@ async fn member_of_a_wrong_type_costs_its_own_value_alone() {
     }
     let failed = "imagebuilder_exporter_api_requests_total{result=\"parse_error\"}";
     assert!(scrape.values(failed).iter().all(|count| *count == 0.0));
+}
+
+#[tokio::test]
+async fn listed_image_without_a_status_keeps_what_is_known() {
+    let golden =
+        PipelineText::new("golden").workflow("make", ["First, action: RunCommand, duration: 2h"]);
+    let simulated = Simulated::start(ScenarioText::of([golden]).with("listed_after: 0s")).await;
+    let config = config(&[target(&simulated, "main", &["images: [golden]"])]);
+    let exporter = start(&config).await;
+    let step = "imagebuilder_workflow_step_info{}";
+    exporter.until_value(step, 1.0).await;
+    let missing = Effect::Missing(vec!["state".to_owned()]);
+    let fault = Fault::on("ListImageBuildVersions", missing).unwrap();
+    simulated.faults.set(vec![fault]);
+    let passes = "imagebuilder_exporter_unparsable_fields_total{field=\"state\"}";
+    let scrape = exporter.until_over(passes, 2.0).await;
+    for known in [step, "imagebuilder_image_info{}"] {
+        assert_eq!(scrape.value(known), Some(1.0), "{known}");
+    }
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Operation, Page, Parsed, ServiceClock,
-    StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ImagePage, ListPage, Operation, Page, Parsed,
+    ServiceClock, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::model::{
@@ -223,19 +223,20 @@ impl ImageBuilder for WorldApi {
         )
     }
 
-    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ImagePage> {
         self.list(
             Operation::ListImageBuildVersions,
             String::new(),
             page,
-            |image| image.arn.as_str().to_owned(),
+            |(arn, _)| arn.as_str().to_owned(),
             |world, now| {
                 let images = world.images(REGION, Some(ACCOUNT), now).into_iter();
                 let told = images.filter_map(|view| {
-                    Some(Image {
+                    let image = Image {
                         pipeline: None,
                         ..view.to_model()?
-                    })
+                    };
+                    Some((image.arn.clone(), Some(image)))
                 });
                 Some(told.collect())
             },

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Page, Parsed, StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ImagePage, ListPage, Page, Parsed, StepPage,
+    WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, WorkflowExecution,
@@ -21,7 +22,7 @@ macro_rules! discovers_nothing {
             unasked()
         }
 
-        fn list_image_build_versions(&self, _: Page) -> ApiFuture<ListPage<Image>> {
+        fn list_image_build_versions(&self, _: Page) -> ApiFuture<ImagePage> {
             unasked()
         }
 

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    ApiError, ApiFuture, ErrorKind, ImageBuilder, ListPage, Operation, Page, StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ImagePage, ListPage, Operation, Page, StepPage,
+    WorkflowPage,
 };
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::model::{
@@ -255,13 +256,14 @@ impl ImageBuilder for BusyAccount {
         self.answer(Operation::ListWorkflowExecutions, told, |_, _| {})
     }
 
-    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ImagePage> {
         let now = self.now();
         let is_first = page.token.is_none();
         let told = Self::page(&page, self.shape.pipelines * LISTED, |place| {
             let pipeline = place / LISTED;
             let number = self.number(pipeline, now) - (place % LISTED) as i64;
-            self.build(pipeline, number).image(now)
+            let image = self.build(pipeline, number).image(now);
+            (image.arn.clone(), Some(image))
         });
         let operation = Operation::ListImageBuildVersions;
         self.answer(operation, Some(told), |record, told| {
