@@ -23,6 +23,9 @@ use crate::snapshot::{Chunks, Observation, Phase, Record, StepRecord, Table};
 pub use ends::ExpectedEnds;
 use samples::{Sample, Samples};
 
+/// The number of executions from which on a step has a baseline.
+pub const MIN_EXECUTIONS: usize = rule::LEAST;
+
 /// The largest number of steps. Beyond it, the one that has not completed for longest is forgotten.
 const MOST: usize = 10_000;
 

@@ -12,7 +12,7 @@ mod simulation;
 use std::time::Duration;
 
 /// Fewer samples are no baseline.
-const LEAST: usize = 3;
+pub(super) const LEAST: usize = 3;
 
 /// A step is slow after this many medians at the earliest.
 const MEDIANS: u32 = 3;

@@ -43,6 +43,10 @@ pub struct EstimateInput {
     pub listed_steps: usize,
     /// Operations that the exporter calls.
     pub operations: usize,
+    /// Builds that are read for the baselines.
+    pub history_builds: usize,
+    /// Names of images of which enough builds are read for baselines.
+    pub typical_images: usize,
 }
 
 /// Amazon's build workflow has seven steps and its test workflow four.
@@ -59,6 +63,8 @@ pub struct Estimate {
     pub running_image: f64,
     /// Additional calls for each image.
     pub build: f64,
+    /// Additional calls once after the start, for the baselines.
+    pub history: usize,
     /// Calls per hour with the present builds.
     pub now: f64,
     /// Series of this target and region on `/metrics`.
@@ -91,8 +97,11 @@ impl Estimate {
             + input.running_named_images as f64 * an_hour(discovery);
         let now = idle + named + input.running_images as f64 * running_image;
         let series = series(&input, config);
+        // A list of the executions, and one of the steps of each.
+        let history = input.history_builds * (1 + input.workflows_of_image);
         Self {
             input,
+            history,
             idle,
             running_image,
             build,
@@ -150,7 +159,20 @@ fn series(input: &EstimateInput, config: &Config) -> usize {
         + input.image_names
         + input.pipelines * pipeline
         + step_names * finished
+        + of_baselines(input, config)
         + of_exporter(input)
+}
+
+/// Returns the number of series about usual durations: one of each step, and two of a running step, a
+/// running workflow execution and a running image together.
+fn of_baselines(input: &EstimateInput, config: &Config) -> usize {
+    const OF_RUNNING: usize = 2 + 1 + 1;
+    const STATES: usize = 3;
+    let states = match config.baselines.builds() {
+        0 => 0,
+        _ => STATES,
+    };
+    input.typical_images * input.steps_of_image + input.running_images * OF_RUNNING + states
 }
 
 /// Returns the number of series about the exporter: a counter for each operation and result,
@@ -230,6 +252,15 @@ mod tests {
         assert_eq!(estimate.most_running(5.0), Some(143));
         assert_eq!(estimate.share(5.0), 1_370.0 / 18_000.0);
         assert_eq!(estimate.most_running(0.001), Some(0));
+    }
+
+    #[test]
+    fn earlier_build_takes_a_list_and_one_for_each_of_its_executions_once() {
+        let history = EstimateInput {
+            history_builds: 500,
+            ..input()
+        };
+        assert_eq!(Estimate::new(history, &config("")).history, 1_500);
     }
 
     #[test]

@@ -8,10 +8,13 @@ use super::access::Access;
 use super::calls::Examination;
 use super::estimate::{ASSUMED_STEPS, ASSUMED_WORKFLOWS, Estimate, EstimateInput};
 use super::findings::{Check, CheckOutcome, Findings};
-use super::found::{Found, is_kept, running_steps, selected_images};
+use super::found::{
+    Found, builds_for_baselines, is_kept, running_steps, running_workflows, selected_images,
+};
 use super::report::{counted, plain};
 use super::requester::Requester;
 use crate::api::{ApiError, Caller, ErrorKind, Operation, Parsed, within};
+use crate::baseline::MIN_EXECUTIONS;
 use crate::clock::Clock;
 use crate::config::{Config, PipelineSelector, Target};
 use crate::model::{Image, WorkflowExecution};
@@ -201,15 +204,6 @@ impl Examination<'_> {
         let selectors =
             self.selection.pipeline_selectors().count() + self.selection.image_selectors().count();
         let running_steps = running_steps(found, self.target);
-        let running = { found.named_workflows.iter() }
-            .filter(|(_, workflow)| !workflow.status.is_terminal())
-            .count();
-        // Executions that were not requested are taken to be like those that were.
-        let workflows = self.target.workflow_executions.len();
-        let running_workflows = match found.named_workflows.len() + found.unknown_workflows {
-            0 => workflows,
-            requested => running * workflows / requested,
-        };
         // Superseded executions belong to an earlier attempt of the build.
         let current: Vec<&WorkflowExecution> = { found.workflows.iter() }
             .filter_map(|(_, execution)| execution.as_ref())
@@ -224,6 +218,13 @@ impl Examination<'_> {
             Some(steps) if steps > 0 => (current.len(), steps),
             _ => (ASSUMED_WORKFLOWS, ASSUMED_STEPS),
         };
+        let history = builds_for_baselines(
+            &selected,
+            match found.image_pages {
+                0 => 0,
+                _ => config.baselines.builds(),
+            },
+        );
         EstimateInput {
             pipeline_pages: found.pipeline_pages,
             image_pages: found.image_pages,
@@ -236,7 +237,7 @@ impl Examination<'_> {
             workflows_of_image,
             steps_of_image,
             shape_is_assumed: planned.or(steps).is_none_or(|steps| steps == 0),
-            running_workflows,
+            running_workflows: running_workflows(found, self.target),
             running_named_images: { found.named_images.iter() }
                 .filter(|image| !image.status.is_terminal())
                 .count(),
@@ -245,6 +246,11 @@ impl Examination<'_> {
             step_polls: running_steps.polls,
             listed_steps: self.target.step_executions.len() - found.unknown_steps,
             operations: needed.len(),
+            history_builds: history.iter().sum(),
+            typical_images: history
+                .iter()
+                .filter(|builds| **builds >= MIN_EXECUTIONS)
+                .count(),
         }
     }
 }

@@ -52,6 +52,18 @@ pub(super) fn selected_images<'a>(found: &'a Found, selection: &Selection) -> Ve
     all.filter(|image| seen.insert(&image.arn)).collect()
 }
 
+/// Returns the number of builds that are read for the baselines, for each image name.
+pub(super) fn builds_for_baselines(selected: &[&Image], most: usize) -> Vec<usize> {
+    let mut builds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for image in selected {
+        if image.status == ImageStatus::Available {
+            let key = (image.arn.account_id(), image.arn.name());
+            *builds.entry(key).or_default() += 1;
+        }
+    }
+    builds.into_values().map(|count| count.min(most)).collect()
+}
+
 /// Returns whether the image is on `/metrics`, if its build ended soon after its creation.
 pub(super) fn is_kept(image: &Image, metrics: &Metrics, now: Timestamp) -> bool {
     let retention = match image.status {
@@ -60,6 +72,18 @@ pub(super) fn is_kept(image: &Image, metrics: &Metrics, now: Timestamp) -> bool 
     };
     let is_young = |created: Timestamp| created.plus(retention) > now;
     !image.status.is_terminal() || image.created.is_some_and(is_young)
+}
+
+/// Estimates the number of running listed workflow executions. Those that were not requested are
+/// taken to be like those that were.
+pub(super) fn running_workflows(found: &Found, target: &Target) -> usize {
+    let listed = target.workflow_executions.len();
+    let requested = found.named_workflows.iter();
+    let running = requested.filter(|(_, workflow)| !workflow.status.is_terminal());
+    match found.named_workflows.len() + found.unknown_workflows {
+        0 => listed,
+        requested => running.count() * listed / requested,
+    }
 }
 
 /// The listed steps that are running.
@@ -184,6 +208,21 @@ mod tests {
         let order = images_to_inspect(images.iter().collect());
         let names: Vec<_> = order.iter().map(ImageArn::name).collect();
         assert_eq!(names, ["available", "running", "failed", "old"]);
+    }
+
+    #[test]
+    fn earlier_builds_count_by_name_as_far_as_they_are_read() {
+        let available = |name| image(name, ImageStatus::Available, 1);
+        let images = [
+            available("one"),
+            image("failed", ImageStatus::Failed, 1),
+            available("many"),
+            available("many"),
+            available("many"),
+        ];
+        let selected: Vec<_> = images.iter().collect();
+        assert_eq!(builds_for_baselines(&selected, 2), [2, 1]);
+        assert_eq!(builds_for_baselines(&selected, 0), [0, 0]);
     }
 
     #[test]

@@ -211,6 +211,14 @@ fn write_estimate(
             format!("assuming that an image has {workflows}, with {steps} in total, {assumed}");
         line(out, "", &shape)?;
     }
+    if estimate.history > 0 {
+        let builds = counted(input.history_builds, "build");
+        let history = format!(
+            "{} once after a start, for the usual durations of steps in {builds}",
+            estimate.history
+        );
+        line(out, "", &history)?;
+    }
     line(
         out,
         "series",

@@ -1,6 +1,7 @@
 //! How many calls the exporter takes to poll many running builds.
 
 mod contest;
+mod history;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

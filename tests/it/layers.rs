@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "doctor",
         &[
-            "api", "aws", "clock", "config", "model", "poller", "tracker",
+            "api", "aws", "baseline", "clock", "config", "model", "poller", "tracker",
         ],
     ),
     (
