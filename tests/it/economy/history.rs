@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
-    ApiFuture, ImageBuilder, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
+    ApiFuture, ImageBuilder, ImagePage, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, ImageStatus, Pipeline, StepExecution, StepExecutionId, StepStatus, Timestamp,
@@ -171,11 +171,14 @@ impl ImageBuilder for Account {
     }
 
     /// The old builds are the last page.
-    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ListPage<Image>> {
+    fn list_image_build_versions(&self, page: Page) -> ApiFuture<ImagePage> {
         if page.token.as_deref() == Some("old") {
-            let images = Old::all().map(|old| Image {
-                created: Some(old.created()),
-                ..Image::with_status(old.arn(), ImageStatus::Available)
+            let images = Old::all().map(|old| {
+                let image = Image {
+                    created: Some(old.created()),
+                    ..Image::with_status(old.arn(), ImageStatus::Available)
+                };
+                (old.arn(), Some(image))
             });
             let entries = images.collect();
             return Box::pin(async {
