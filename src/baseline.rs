@@ -108,6 +108,15 @@ impl Baseline {
         self.samples.median_millis()
     }
 
+    /// How long an execution takes that is still to come, in milliseconds: nothing where the last one
+    /// was skipped.
+    fn to_come_millis(&self) -> Option<i64> {
+        match self.samples.is_skipped() {
+            true => Some(0),
+            false => self.typical_millis(),
+        }
+    }
+
     /// When the newest of its executions ended.
     pub fn newest(&self) -> Option<Timestamp> {
         self.samples.newest()
@@ -226,10 +235,10 @@ impl Baselines {
         }
     }
 
-    /// Takes the duration of a settled step that COMPLETED. The caller knows that its workflow
-    /// execution COMPLETED too, and that no retry of the build superseded it.
+    /// Takes the duration of a settled step that COMPLETED, or that it was SKIPPED. The caller knows
+    /// that its workflow execution COMPLETED, and that no retry of the build superseded it.
     pub fn feed(&self, target: &str, target_labels: &LabelText, settled: &StepRecord) {
-        let Some((observed, sample)) = sample(settled) else {
+        let Some((observed, lesson)) = lesson(settled) else {
             return;
         };
         let names = observed.names().map(Arc::from);
@@ -256,7 +265,11 @@ impl Baselines {
                 .owners
                 .sort_by(|one, other| one.target.cmp(&other.target));
         }
-        if baseline.samples.add(sample) || is_new_owner {
+        let is_new = match lesson {
+            Lesson::Took(sample) => baseline.samples.add(sample),
+            Lesson::Skipped(at) => baseline.samples.skip(at),
+        };
+        if is_new || is_new_owner {
             let known = Arc::make_mut(&mut known);
             known.put(baseline);
             forget_oldest(known, MOST);
@@ -276,17 +289,34 @@ impl Baselines {
     }
 }
 
+/// What one execution of a step says about the next.
+enum Lesson {
+    Took(Sample),
+    /// When.
+    Skipped(Timestamp),
+}
+
 /// What the execution of a step adds to its baseline. A step that waits for a person has none.
-fn sample(settled: &StepRecord) -> Option<(&Observation, Sample)> {
+fn lesson(settled: &StepRecord) -> Option<(&Observation, Lesson)> {
     let observed = settled.observed.as_ref()?;
-    let (start, end) = (observed.start?, observed.end?);
-    let completed = settled.phase == Phase::Settled && observed.status == StepStatus::Completed;
-    let sample = Sample {
-        end,
-        id: settled.id,
-        millis: end.millis_since(start).max(0),
+    let lesson = match observed.status {
+        StepStatus::Completed => {
+            let (start, end) = (observed.start?, observed.end?);
+            Lesson::Took(Sample {
+                end,
+                id: settled.id,
+                millis: end.millis_since(start).max(0),
+            })
+        }
+        // Without a time it is older than every other.
+        StepStatus::Skipped => {
+            let at = observed.end.or(observed.start);
+            Lesson::Skipped(at.unwrap_or(Timestamp::from_millis(i64::MIN)))
+        }
+        _ => return None,
     };
-    (completed && !observed.is_wait_for_action()).then_some((observed, sample))
+    let is_final = settled.phase == Phase::Settled && !observed.is_wait_for_action();
+    is_final.then_some((observed, lesson))
 }
 
 /// Leaves so many baselines: those with the newest executions.

@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use super::BaselineSnapshot;
+use super::{Baseline, BaselineSnapshot};
 use crate::model::{
     ImageArn, OnFailure, StepStatus, Timestamp, WorkflowExecutionId, WorkflowStatus,
 };
@@ -100,7 +100,7 @@ impl Part {
         baselines: &BaselineSnapshot,
         now: Timestamp,
     ) -> Self {
-        let typical = || baselines.of(observed)?.typical_millis();
+        let baseline = || baselines.of(observed);
         let left = match observed.status {
             StepStatus::Completed | StepStatus::Skipped => return Self::Ended,
             StepStatus::Failed if observed.definition.on_failure == Some(OnFailure::Continue) => {
@@ -109,8 +109,9 @@ impl Part {
                     false => return Self::Ended,
                 }
             }
-            StepStatus::Pending => typical(),
-            StepStatus::Running => typical()
+            StepStatus::Pending => baseline().and_then(Baseline::to_come_millis),
+            StepStatus::Running => baseline()
+                .and_then(Baseline::typical_millis)
                 .zip(record.running_millis(now))
                 .map(|(typical, runs)| typical.saturating_sub(runs).max(0)),
             _ => None,

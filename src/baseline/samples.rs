@@ -22,6 +22,7 @@ pub(super) struct Sample {
 pub(super) struct Samples {
     /// In the order of their end.
     last: Vec<Sample>,
+    last_skipped: Option<Timestamp>,
     median_millis: Option<i64>,
     slow_after_millis: Option<i64>,
 }
@@ -53,8 +54,26 @@ impl Samples {
         true
     }
 
-    /// When the newest of them ended.
+    /// Adds an execution that was skipped. Returns whether that changed anything.
+    pub(super) fn skip(&mut self, at: Timestamp) -> bool {
+        let is_newest = self.last_skipped < Some(at);
+        if is_newest {
+            self.last_skipped = Some(at);
+        }
+        is_newest
+    }
+
+    /// When the newest of them ended, skipped ones included.
     pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.newest_completed().max(self.last_skipped)
+    }
+
+    /// Whether the newest of them was skipped.
+    pub(super) fn is_skipped(&self) -> bool {
+        self.last_skipped > self.newest_completed()
+    }
+
+    fn newest_completed(&self) -> Option<Timestamp> {
         self.last.last().map(|sample| sample.end)
     }
 

@@ -95,7 +95,7 @@ fn what_did_not_complete_or_waits_for_a_person_is_no_sample() {
     let baselines = Baselines::default();
     for number in 1..9 {
         let one = execution("Build", number, 9);
-        for status in ["FAILED", "CANCELLED", "SKIPPED", "RUNNING", "NEW"] {
+        for status in ["FAILED", "CANCELLED", "RUNNING", "NEW"] {
             let status = StepStatus::parse(status);
             feed(
                 &baselines,
@@ -113,6 +113,34 @@ fn what_did_not_complete_or_waits_for_a_person_is_no_sample() {
         feed(&baselines, [active, unstarted, waits]);
     }
     assert!(baselines.snapshot().series.is_empty());
+}
+
+#[test]
+fn step_whose_last_execution_was_skipped_takes_nothing() {
+    let baselines = Baselines::default();
+    let skipped = |number| {
+        observed(execution("Build", number, 0), |one| {
+            one.status = StepStatus::Skipped;
+        })
+    };
+    let to_come = || {
+        let snapshot = baselines.snapshot();
+        let next = execution("Build", 99, 0);
+        snapshot
+            .of(next.observed.as_ref().unwrap())?
+            .to_come_millis()
+    };
+    feed(&baselines, [skipped(10)]);
+    assert_eq!(to_come(), Some(0));
+    assert!(exposed(&baselines).is_empty());
+    feed(&baselines, [11, 12, 13].map(|at| execution("Build", at, 9)));
+    assert_eq!(to_come(), Some(9 * 60_000));
+    feed(&baselines, [skipped(5), skipped(40)]);
+    assert_eq!(to_come(), Some(0));
+    let untimed = observed(skipped(41), |one| (one.start, one.end) = (None, None));
+    feed(&baselines, [execution("Build", 45, 9), untimed]);
+    assert_eq!(to_come(), Some(9 * 60_000));
+    assert_eq!(exposed(&baselines), [r#"step="Build",team="a", 9"#]);
 }
 
 #[test]

@@ -200,7 +200,9 @@ impl BaselineHistory {
         };
         let count = page.entries.len();
         for (id, step) in page.entries {
-            let Some(step) = step.filter(|step| step.status == StepStatus::Completed) else {
+            let is_lesson =
+                |status: &StepStatus| matches!(status, StepStatus::Completed | StepStatus::Skipped);
+            let Some(step) = step.filter(|step| is_lesson(&step.status)) else {
                 continue;
             };
             let record = StepRecord::unseen(id, c.labels.target());
