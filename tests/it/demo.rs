@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use imagebuilder_exporter::baseline::Baselines;
 use imagebuilder_exporter::config::Config;
+use imagebuilder_exporter::labels::LabelText;
 use imagebuilder_exporter::model::{
     ImageStatus, RollbackStatus, StepStatus, Timestamp, WorkflowStatus,
 };
 use imagebuilder_exporter::simulator::{
     DEMO_SEED, DEMO_SPEED, FailureView, ImageView, Scenario, StepView, WorkflowView, World,
 };
+use imagebuilder_exporter::snapshot::{Phase, StepRecord};
 
 const START: Timestamp = Timestamp::from_millis(1_788_981_143_418);
 
@@ -123,6 +126,47 @@ fn demo_always_has_four_statuses_a_failure_a_breach_and_a_rollback() {
             "after {after} ms"
         );
     }
+}
+
+#[test]
+fn hung_step_of_the_demo_becomes_slow_within_a_minute() {
+    let demo = Demo::new();
+    let hung = |now| {
+        let steps = demo.shown(now).steps.into_iter();
+        let mut hung = steps.filter(|step| step.name == "CheckData");
+        hung.next().expect("the step hangs")
+    };
+    let (at_first, soon) = (hung(START), START.plus(Duration::from_secs(60)));
+    assert_eq!(at_first.status, StepStatus::Running);
+    let baselines = Baselines::default();
+    let labels = LabelText::default();
+    for image in demo.world.images("us-west-2", None, START) {
+        for workflow in { demo.world.workflows_of(&image.arn, START) }.unwrap_or_default() {
+            for step in demo.world.steps_of(&workflow.id, START).unwrap() {
+                let unseen = StepRecord::unseen(step.id, labels.clone());
+                let settled = StepRecord {
+                    phase: Phase::Settled,
+                    ..unseen.after_response(step.to_model(), "us-west-2", START)
+                };
+                baselines.feed("staging", &labels, &settled);
+            }
+        }
+    }
+    let observed = StepRecord::unseen(at_first.id, labels).after_response(
+        at_first.to_model(),
+        "us-west-2",
+        START,
+    );
+    let snapshot = baselines.snapshot();
+    let baseline = snapshot.of(observed.observed.as_ref().unwrap());
+    let is_slow = |now: Timestamp| {
+        let runs = now.millis_since(at_first.start.unwrap());
+        baseline.unwrap().is_slow(runs)
+    };
+    assert_eq!([START, soon].map(is_slow), [Some(false), Some(true)]);
+    // The timeout is far away.
+    let breached = START.plus(Duration::from_secs(10 * 60));
+    assert_eq!(hung(breached).status, StepStatus::Running);
 }
 
 fn is_breached(view: &StepView) -> bool {
@@ -244,13 +288,13 @@ fn sights(shown: &Shown) -> [(&'static str, bool); 10] {
 }
 
 #[test]
-fn demo_has_six_pipelines_in_two_accounts_and_two_regions() {
+fn demo_has_seven_pipelines_in_two_accounts_and_two_regions() {
     let demo = Demo::new();
     let later = START.plus(Duration::from_secs(120));
     let pipelines: Vec<_> = { demo.regions().into_iter() }
         .flat_map(|region| demo.world.pipelines(region, None, later))
         .collect();
-    assert_eq!(pipelines.len(), 6);
+    assert_eq!(pipelines.len(), 7);
     let part = |arn: &str, place| arn.split(':').nth(place).unwrap().to_owned();
     let places: BTreeSet<_> = { pipelines.iter() }
         .map(|pipeline| (part(&pipeline.arn, 4), part(&pipeline.arn, 3)))

@@ -212,6 +212,19 @@ def test_alerts_are_about_the_failures_of_the_scenario(prometheus):
 
 
 @NEEDS_ALERTMANAGER
+def test_hung_step_is_noticed_long_before_its_timeout(prometheus):
+    slow = until("a hung step to be slow", lambda: firing(prometheus, "ImageBuilderStepSlow"))
+    assert {(labels["image"], labels["step"]) for labels in slow} == {("analytics", "CheckData")}
+    hung = {labels["step_execution_id"] for labels in slow}
+    for name in ("ImageBuilderStepTimeoutNear", "ImageBuilderStepTimeoutBreached"):
+        late = {labels["step_execution_id"] for labels in firing(prometheus, name)}
+        assert not late & hung, name
+    used = prometheus.query(f"{STEP}_running_seconds / {STEP}_timeout_seconds")
+    used = {one["metric"]["step_execution_id"]: float(one["value"][1]) for one in used}
+    assert max(used[id] for id in hung) < 0.7
+
+
+@NEEDS_ALERTMANAGER
 def test_nothing_alerts_that_is_well(root, prometheus):
     """The demo's exporter sees everything, and its images are made all the time."""
     groups = yaml.safe_load((root / "deploy/prometheus/rules.yaml").read_text())["groups"]

@@ -349,7 +349,6 @@ MAY_BE_EMPTY = {
     rule["record"]: FULL_HOURS for rule in RECORDED if rule["record"].endswith(("_1d", "_7d"))
 } | {
     "ImageBuilderStepFailedContinued": "a step that may fail does so by chance",
-    "ImageBuilderStepSlow": "no step of the demo has completed three times when it starts to hang",
     "ImageBuilderStepTimeoutBreached": NOT_THE_TIME,
     "ImageBuilderStepTimeoutNear": NOT_THE_TIME,
     "ImageBuilderImageFailed": "a step explains every failed build of the demo",
