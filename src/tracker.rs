@@ -19,6 +19,7 @@
 //! `failure_review` decides which failures are unresolved.
 //! What crosses from workflows to images and back is in `machine` and `responses`.
 
+mod account_list;
 mod assignment;
 mod available;
 mod budget;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::account_list::AccountList;
 use super::available::{Available, Builds};
 use super::changes::Notice;
 use super::context::Context;
@@ -14,16 +15,9 @@ use super::pager::Pager;
 use super::queue::{Slot, Urgency};
 use super::retry::Policy;
 use super::selection::Selection;
-use crate::api::{Account, Call, ErrorKind, Operation};
+use crate::api::ErrorKind;
 use crate::model::{Image, ImageArn, Pipeline, PipelineArn, Timestamp};
 use crate::snapshot::{AvailableBuild, ImageName, SelectorKind, SelectorRecord, Table};
-
-/// One of the two lists of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AccountList {
-    Images,
-    Pipelines,
-}
 
 /// The selection, and the state of the passes that apply it.
 #[derive(Debug, Default)]
@@ -40,6 +34,8 @@ pub(super) struct Discovery {
     /// The AVAILABLE builds of each image, from the last complete list. The pipelines decide which of
     /// them are exposed.
     available: Option<HashMap<ImageName, Available>>,
+    /// The pass that this list is of; 0 without one.
+    available_pass: u64,
     /// When the newest build of each image was created that is or was AVAILABLE, from the last complete
     /// list. What such a build resolved stays resolved in a reload.
     built: HashMap<ImageName, Timestamp>,
@@ -76,26 +72,6 @@ struct Tally {
     recipes: BTreeSet<ImageName>,
     /// Of each selector of pipelines, how many it matches.
     matches: Vec<usize>,
-}
-
-impl AccountList {
-    pub(super) fn call(self) -> Call {
-        match self {
-            Self::Images => Call::ListImageBuildVersions(Account),
-            Self::Pipelines => Call::ListImagePipelines(Account),
-        }
-    }
-
-    pub(super) fn operation(self) -> Operation {
-        self.call().operation()
-    }
-
-    fn kind(self) -> SelectorKind {
-        match self {
-            Self::Images => SelectorKind::Images,
-            Self::Pipelines => SelectorKind::Pipelines,
-        }
-    }
 }
 
 impl Pass {
@@ -144,6 +120,7 @@ impl Discovery {
         // The next pass decides again which pipelines are selected.
         self.known = None;
         self.available = None;
+        self.available_pass = 0;
         self.tracked.clear();
         if !self.pipelines.wanted {
             self.recipes.clear();
@@ -300,6 +277,7 @@ impl Discovery {
     pub(super) fn images_read(&mut self, tracked: impl IntoIterator<Item = ImageName>) {
         self.tracked.extend(tracked);
         self.available = Some(std::mem::take(&mut self.tally.available));
+        self.available_pass = self.images.number;
         self.built = std::mem::take(&mut self.tally.built);
     }
 
@@ -356,6 +334,16 @@ impl Discovery {
         };
         let available = self.available.as_ref()?.iter();
         Some(available.filter_map(newest).collect())
+    }
+
+    /// Returns the pass over the images that is the first to begin, or to return a page, from now on.
+    pub(super) fn next_pass(&self) -> u64 {
+        self.images.number + u64::from(self.images.pager.is_half_read())
+    }
+
+    /// Whether this pass over the images or a later one was read to its end.
+    pub(super) fn has_read(&self, pass: u64) -> bool {
+        self.available_pass >= pass
     }
 
     /// Returns the builds of an image for the baselines, the newest first.

@@ -32,6 +32,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct BaselineHistory {
     settings: Option<BaselineSettings>,
+    /// The first discovery pass that returns as many builds as are to be read.
+    pass: u64,
     /// The image names whose builds were chosen, read or not.
     names: BTreeSet<ImageName>,
     waiting: VecDeque<Reading>,
@@ -79,11 +81,13 @@ impl Reading {
 }
 
 impl BaselineHistory {
-    /// Reads everything again where the settings have changed: an exclusion may have ended.
-    pub(super) fn configure(&mut self, settings: &BaselineSettings) {
+    /// Reads everything again where the settings have changed: an exclusion may have ended. `pass` is
+    /// the first discovery pass under these settings.
+    pub(super) fn configure(&mut self, settings: &BaselineSettings, pass: u64) {
         if self.settings.as_ref() != Some(settings) {
             *self = Self {
                 settings: Some(settings.clone()),
+                pass,
                 ..Self::default()
             };
         }
@@ -100,6 +104,11 @@ impl BaselineHistory {
         {
             self.in_flight = None;
         }
+    }
+
+    /// The first discovery pass whose builds are chosen.
+    pub(super) fn pass(&self) -> u64 {
+        self.pass
     }
 
     pub(super) fn contains(&self, name: &ImageName) -> bool {

@@ -136,7 +136,8 @@ impl Tracker {
         }
         self.handle_signals();
         self.failures().review_all();
-        self.history.configure(&self.c.assignment.baselines);
+        let pass = self.discovery.next_pass();
+        self.history.configure(&self.c.assignment.baselines, pass);
         self.choose_history();
     }
 
@@ -207,6 +208,9 @@ impl Tracker {
         } = self;
         let followed = |name: &ImageName| names.exposed.get(name).is_some();
         history.retain(followed);
+        if !discovery.has_read(history.pass()) {
+            return;
+        }
         let images = workflows.images.iter();
         let moving = images.filter(|(_, image)| image.is_tracked() && image.moves());
         let moving: BTreeSet<_> = moving.map(|(arn, _)| ImageName::of(arn)).collect();

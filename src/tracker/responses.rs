@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::account_list::AccountList;
 use super::changes::{Changes, Notice};
-use super::discovery::AccountList;
 use super::image::{Decision, ImageSource, ImageState, Tracking};
 use super::machine::Tracker;
 use super::ownership::{Ownership, Resource};

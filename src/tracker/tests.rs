@@ -2,6 +2,7 @@
 
 mod failed_builds;
 mod failures;
+mod history;
 mod image_listings;
 mod orders;
 mod play;
