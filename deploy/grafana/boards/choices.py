@@ -11,6 +11,7 @@ ON_THE_PAGE = link("Status page", "${status_page}/?q=${__value.text}")
 EXECUTION = Column("step_execution_id", "Step execution", width=330, links=(ON_THE_PAGE,))
 YES = mapping({1: ("yes", "green"), 0: ("no", "red")})
 DONE_OVER = mapping({1: ("yes", "green")})
+SLOW = mapping({1: ("yes", "orange"), 0: ("no", "text")})
 
 
 def detail(title, *titles):

@@ -40,6 +40,15 @@ def at_a_glance():
             "Steps running",
             "Number of RUNNING step executions.",
             at_least_zero(f"count({STEPS.running()})"),
+            size=(2, 4),
+        ),
+        number(
+            "Slow steps",
+            "Number of running steps that run much longer than their last executions explain.",
+            at_least_zero(f"count({STEPS.slow()} == 1)"),
+            steps=NONE_IS_BETTER,
+            size=(2, 4),
+            links=runbooks("ImageBuilderStepSlow"),
         ),
         number(
             "Steps near timeout",
@@ -87,6 +96,7 @@ def at_a_glance():
             "values are stale. Filtered by region only.",
             at_least_zero(f"count({one(TARGET_UP)} == 0)"),
             steps=NONE_IS_GOOD,
+            size=(2, 4),
             links=runbooks("ImageBuilderTargetDown"),
         ),
     ]
@@ -184,7 +194,7 @@ def overview():
         ],
         [
             ("Summary", at_a_glance()),
-            ("Running steps", overview_steps.running()),
+            ("Running builds and steps", overview_images.running() + overview_steps.running()),
             ("Unresolved failures", overview_steps.unresolved() + overview_images.unresolved()),
             ("Failures", overview_steps.failed() + overview_images.failed()),
             ("Alerts", overview_steps.alerts()),

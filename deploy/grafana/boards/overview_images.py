@@ -57,6 +57,36 @@ def of_pipelines(name, *more):
     return f"max by ({PIPELINE}) ({pipeline_series(name, *more)})"
 
 
+def running():
+    ends = f"max by ({IMAGE}) ({image_series('expected_end_timestamp_seconds')})"
+    shown = newest(IMAGE, "status", f"({image_series('status', MOVING)} == 1)")
+    return [
+        rows(
+            "Running builds",
+            "Image builds that have started and not ended, with the expected end of their workflow "
+            "executions. It is known if each step that runs or is to come has COMPLETED three times.",
+            [
+                f"1000 * (max by ({IMAGE}) ({image_series('created_timestamp_seconds')})"
+                f" and on ({IMAGE}) {builds(MOVING)})",
+                shown,
+                f"1000 * {ends}",
+                f"{ends} - time()",
+            ],
+            [
+                Column("A", "Created", unit="dateTimeAsIso", width=170),
+                IMAGE_NAME,
+                Column("image_version", "Build", width=90),
+                Column("status", "Status", width=120, texts=RESULTS),
+                Column("C", "Expected end", unit="dateTimeAsIso", width=170),
+                Column("D", "Remaining", unit="s", width=100),
+                *WHERE,
+            ],
+            size=(24, 6),
+            sort=("Created", True),
+        ),
+    ]
+
+
 def images():
     made = (
         f"max by (account_id, region, image) ({image_series('last_available_timestamp_seconds')})"

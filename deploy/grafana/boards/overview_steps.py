@@ -1,6 +1,6 @@
 """Panels of the overview on steps: running and failed ones."""
 
-from boards.choices import DONE_OVER, EXECUTION, IMAGE_NAME, IMAGES, STEP_NAME, WHERE
+from boards.choices import DONE_OVER, EXECUTION, IMAGE_NAME, IMAGES, SLOW, STEP_NAME, WHERE
 from boards.panels import (
     NEAR_A_LIMIT,
     Column,
@@ -30,7 +30,8 @@ def running():
         rows(
             "Running step executions",
             "RUNNING steps, nearest to their timeout first. Budgets are the limits in the "
-            "exporter's configuration. Data age is the time since the last successful poll. A "
+            "exporter's configuration. Usual is the median of the last executions that COMPLETED, "
+            "and a slow step runs much longer than they explain. Data age is the time since the last successful poll. A "
             "step is shown until no poll of it has succeeded for 15 minutes.",
             [
                 STEPS.elapsed(),
@@ -40,6 +41,8 @@ def running():
                 beside(f"max by (step_execution_id) ({STEPS.series('_attempt')})"),
                 f"time() - ({beside(seen)})",
                 beside(STEPS.known("image_version, action")),
+                STEPS.usual_of(STEPS.elapsed()),
+                STEPS.slow(),
             ],
             [
                 IMAGE_NAME,
@@ -48,6 +51,8 @@ def running():
                 STEP_NAME,
                 Column("action", "Action"),
                 Column("A", "Elapsed", unit="s", width=90),
+                Column("H", "Usual", unit="s", width=90),
+                Column("I", "Slow", width=70, texts=SLOW),
                 Column("B", "Timeout", unit="s", width=90),
                 Column("C", "Of timeout", "percentunit", 150, NEAR_A_LIMIT, gauge=True),
                 Column("D", "Of budget", "percentunit", 150, NEAR_A_LIMIT, gauge=True),

@@ -17,7 +17,8 @@ Rules for all of it:
 from dataclasses import dataclass
 
 REPLICAS = "instance, pod, container, endpoint"
-STEP = "account_id, region, image, workflow, step, step_execution_id"
+NAMED_STEP = "account_id, region, image, workflow, step"
+STEP = f"{NAMED_STEP}, step_execution_id"
 IMAGE = "account_id, region, image, image_version"
 PIPELINE = "account_id, region, pipeline"
 
@@ -96,6 +97,22 @@ class Steps:
 
     def limit(self, limit="_timeout_seconds"):
         return f"max by (step_execution_id) ({self.series(limit)})"
+
+    def usual(self):
+        """Returns how long each step usually takes."""
+        return self.of("_typical_duration_seconds", NAMED_STEP)
+
+    def usual_of(self, executions):
+        """Returns how long the steps of these executions usually take."""
+        return f"(0 * {executions} + on ({NAMED_STEP}) group_left () {self.usual()})"
+
+    def against_usual(self, durations):
+        """Returns the ratio of the duration of executions to the usual one."""
+        return f"({durations} / on ({NAMED_STEP}) group_left () ({self.usual()} > 0))"
+
+    def slow(self):
+        """Returns whether running steps run much longer than usual. All replicas agree on a slow one."""
+        return f"min by (step_execution_id) ({self.series('_slow')})"
 
     def waiting(self):
         return f"(max by (step_execution_id) ({self.series('_waiting_for_action')}) == 1)"

@@ -22,12 +22,11 @@ from boards.panels import (
     stacked,
     timeline,
 )
-from boards.queries import STATUSES, UNKNOWN, Steps, at_least_zero, newest, one
+from boards.queries import NAMED_STEP, STATUSES, UNKNOWN, Steps, at_least_zero, newest, one
 
 STEPS = Steps(f'{IMAGES}, workflow=~"$workflow", step=~"$step"')
 EXECUTIONS = Steps(f'{IMAGES}, workflow=~"$workflow"')
 
-ROW = "account_id, region, image, workflow, step"
 WORKFLOW = "account_id, region, image, workflow, workflow_execution_id"
 STEP_STATUS = coloured(*STATUSES)
 ROLLBACK = coloured("COMPLETED", "FAILED", "RUNNING", "SKIPPED")
@@ -85,7 +84,7 @@ def states():
             "Status",
             "Status of the newest execution of each step. Between two executions, the final "
             "status of the older one is shown while the exporter keeps it.",
-            STEPS.newest_status(ROW),
+            STEPS.newest_status(NAMED_STEP),
             "{{image}}: {{workflow}} / {{step}}",
             texts | {UNKNOWN: ("another", "dark-purple")},
             size=(24, 11),
@@ -120,6 +119,7 @@ def executions():
             beside(figure("_max_attempts")),
             beside(STEPS.rollback()),
             beside(STEPS.known("image_version, on_failure, action")),
+            beside(STEPS.usual_of(STEPS.of("_start_time_seconds"))),
         ],
         [
             Column("A", "Started", unit="dateTimeAsIso", width=170),
@@ -130,6 +130,7 @@ def executions():
             Column("action", "Action"),
             Column("status", "Status", width=110, texts=STEP_STATUS),
             Column("C", "Duration", unit="s", width=90),
+            Column("J", "Usual", unit="s", width=90),
             Column("D", "Of timeout", "percentunit", 130, NEAR_A_LIMIT, gauge=True),
             Column("E", "Of budget", "percentunit", 130, NEAR_A_LIMIT, gauge=True),
             Column("F", "Attempt", unit="none", width=80),
@@ -178,6 +179,7 @@ def workflows():
                     series("info"),
                 )
             ),
+            beside(f"1000 * {figure('expected_end_timestamp_seconds')}"),
         ],
         [
             Column("A", "Started", unit="dateTimeAsIso", width=170),
@@ -202,6 +204,7 @@ def workflows():
                 ),
             ),
             Column("C", "Duration", unit="s", width=90),
+            Column("J", "Expected end", unit="dateTimeAsIso", width=170),
             Column("D", "Steps", unit="none", width=70),
             Column("E", "Succeeded", unit="none", width=100),
             Column("F", "Failed", "none", 80, [(None, "text"), (1, "red")]),
@@ -224,15 +227,20 @@ def durations():
             f"min by (workflow, step) ({STEPS.series(name)})",
             f"{{{{workflow}}}} / {{{{step}}}} {what}",
         )
-        for name, what in [("_timeout_seconds", "timeout"), ("_budget_seconds", "budget")]
+        for name, what in [
+            ("_timeout_seconds", "timeout"),
+            ("_budget_seconds", "budget"),
+            ("_slow_after_seconds", "slow after"),
+        ]
     ]
+    running_or_ended = f"({STEPS.elapsed()} or ({ended}))"
     return [
         points(
             graph(
                 "Durations of ended executions",
                 "Duration of each execution that ended, as points over some minutes. Skipped "
                 "steps have a duration of 0.",
-                [query(f"max by ({ROW}) ({ended})", "{{image}}: {{workflow}} / {{step}}")],
+                [query(f"max by ({NAMED_STEP}) ({ended})", "{{image}}: {{workflow}} / {{step}}")],
                 "s",
                 size=(12, 9),
             )
@@ -240,18 +248,40 @@ def durations():
         graph(
             "Elapsed time and limits",
             "Elapsed time of running executions, which restarts with the next execution, and the "
-            "smallest timeout and budget of the exposed ones. After 15 minutes without a "
+            "smallest timeout, budget and limit for slow ones of the exposed ones. After 15 minutes without a "
             "successful poll, the time is not shown.",
             [
                 query(
-                    f"max by ({ROW}) ({STEPS.elapsed()})",
+                    f"max by ({NAMED_STEP}) ({STEPS.elapsed()})",
                     "{{image}}: {{workflow}} / {{step}}",
                 ),
                 *limits,
             ],
             "s",
             size=(12, 9),
-            links=runbooks("ImageBuilderStepTimeoutNear", "ImageBuilderStepBudgetExceeded"),
+            links=runbooks(
+                "ImageBuilderStepTimeoutNear",
+                "ImageBuilderStepBudgetExceeded",
+                "ImageBuilderStepSlow",
+            ),
+        ),
+        points(
+            graph(
+                "Durations against usual ones",
+                "Ratio of the duration of running and ended executions to the usual duration of the "
+                "step, the median of its last executions that COMPLETED. The lines are at 100 % and "
+                "300 %: no step is slow before three times its usual duration.",
+                [
+                    query(
+                        f"max by ({NAMED_STEP}) ({STEPS.against_usual(running_or_ended)})",
+                        "{{image}}: {{workflow}} / {{step}}",
+                    )
+                ],
+                "percentunit",
+                size=(24, 8),
+                steps=[(None, "green"), (1, "text"), (3, "orange")],
+                links=runbooks("ImageBuilderStepSlow"),
+            )
         ),
         graph(
             "Quantiles of durations",
@@ -318,7 +348,7 @@ def failing():
             "Current attempt of running and failed executions, if the service reports attempts.",
             [
                 query(
-                    f"max by ({ROW}) ({STEPS.series('_attempt')})",
+                    f"max by ({NAMED_STEP}) ({STEPS.series('_attempt')})",
                     "{{image}}: {{workflow}} / {{step}}",
                 )
             ],
