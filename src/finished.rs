@@ -6,12 +6,14 @@
 //! decides goes by the monotonic clock, so that a step of the wall clock moves no counter.
 
 mod memory;
+mod names_in_use;
 mod poll;
 mod series;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,9 +22,10 @@ use tokio::time::Instant;
 use crate::clock::Now;
 use crate::labels::{LabelText, names, push_label};
 use crate::model::{StepStatus, Timestamp};
-use crate::snapshot::{Chunks, Observation, Table};
+use crate::snapshot::{Chunks, ImageName, Observation, Table};
 
 use memory::Memory;
+use names_in_use::{AT_ONCE, Names};
 pub use poll::StepPoll;
 pub use series::{Durations, FinishedSeries};
 
@@ -37,6 +40,8 @@ pub struct FinishedSettings {
     /// The longest retention. An execution that ended earlier is not counted when it is first polled,
     /// and a counted one is remembered for this time.
     pub keep: Duration,
+    /// How long series stay after their image name was last in use; `None`: for the life of the process.
+    pub retention: Option<Duration>,
     /// The upper bounds of the histogram's buckets, ascending, in whole milliseconds.
     pub buckets: Vec<Duration>,
 }
@@ -45,6 +50,7 @@ pub struct FinishedSettings {
 #[derive(Debug)]
 pub struct Finished {
     warmup: Duration,
+    retention: Option<Duration>,
     bounds: Arc<[Duration]>,
     inner: Mutex<Inner>,
 }
@@ -52,6 +58,7 @@ pub struct Finished {
 #[derive(Clone, Debug)]
 struct Inner {
     rows: Table<FinishedSeries>,
+    names: Names,
     memory: Memory,
 }
 
@@ -61,9 +68,11 @@ impl Finished {
     pub fn new(started: Instant, settings: &FinishedSettings) -> Self {
         Self {
             warmup: settings.warmup,
+            retention: settings.retention,
             bounds: settings.buckets.clone().into(),
             inner: Mutex::new(Inner {
                 rows: Table::default(),
+                names: Names::default(),
                 memory: Memory::new(started, settings.keep),
             }),
         }
@@ -111,8 +120,10 @@ impl Finished {
                 inner.rows.put(series);
             }
         }
+        inner.forget_unowned();
         Self {
             warmup: settings.warmup,
+            retention: settings.retention,
             bounds: settings.buckets.clone().into(),
             inner: Mutex::new(inner),
         }
@@ -129,7 +140,7 @@ impl Finished {
         };
         let mut inner = self.lock();
         let owned = |inner: &mut Inner, status: &StepStatus| {
-            inner.owned(observed, status, poll, || {
+            inner.owned(observed, status, poll, now.instant, || {
                 let shown_from = now.instant + self.warmup;
                 let buckets = self.bounds.len();
                 let durations = || Arc::new(Durations::new(shown_from, buckets));
@@ -154,6 +165,7 @@ impl Finished {
         let Some(mut series) = inner.rows.get(&key).cloned() else {
             return;
         };
+        inner.names.counted(poll, now.instant);
         series.count += 1;
         series.changed_at = now.time;
         if let (Some(durations), Some(start), Some(end)) =
@@ -163,6 +175,26 @@ impl Finished {
             Arc::make_mut(durations).observe(took, &self.bounds);
         }
         inner.rows.put(series);
+    }
+
+    /// Applies which image names are in use in the target and region: executions of theirs are tracked,
+    /// or their builds or pipelines are in the account. Removes the series of other names once
+    /// [`FinishedSettings::retention`] has passed. Returns whether others wait for the next review.
+    pub fn review_names(
+        &self,
+        target: &str,
+        region: &str,
+        in_use: &HashSet<Option<ImageName>>,
+        now: Instant,
+    ) -> bool {
+        let mut inner = self.lock();
+        let expired = inner
+            .names
+            .review(target, region, in_use, self.retention, now);
+        for series in &expired {
+            inner.disown(series, target);
+        }
+        expired.len() >= AT_ONCE
     }
 
     /// Returns all series as they are at `now`; later changes do not affect it.
@@ -201,36 +233,35 @@ impl Inner {
         &mut self,
         observed: &Observation,
         status: &StepStatus,
-        &StepPoll {
-            target,
-            target_labels,
-            ..
-        }: &StepPoll<'_>,
+        poll: &StepPoll<'_>,
+        now: Instant,
         begin: impl FnOnce() -> Begun,
     ) -> LabelText {
         let mut labels = [
             observed.subject.identity.as_str(),
             observed.definition.identity.as_str(),
-            target_labels.as_str(),
+            poll.target_labels.as_str(),
         ]
         .concat();
         let step_size = labels.len();
         push_label(&mut labels, names::STATUS, status.as_str());
         let labels = LabelText::from_escaped(labels);
         match self.rows.get(&labels) {
-            Some(series) if series.owners.iter().any(|owner| **owner == *target) => {}
+            Some(series) if series.is_owned_by(poll.target) => {}
             Some(series) => {
                 let mut series = series.clone();
                 let owners = series.owners.iter().cloned();
-                series.owners = owners.chain([Arc::from(target)]).collect();
+                series.owners = owners.chain([Arc::from(poll.target)]).collect();
                 self.rows.put(series);
+                self.names.add(poll, labels.clone(), now);
             }
             None => {
                 let begun = begin();
+                self.names.add(poll, labels.clone(), now);
                 self.rows.put(FinishedSeries {
                     labels: labels.clone(),
-                    target_labels: target_labels.clone(),
-                    owners: Arc::from([Arc::from(target)]),
+                    target_labels: poll.target_labels.clone(),
+                    owners: Arc::from([Arc::from(poll.target)]),
                     step_size,
                     shown_from: begun.shown_from,
                     count: 0,
@@ -240,6 +271,27 @@ impl Inner {
             }
         }
         labels
+    }
+
+    /// The target is no longer an owner of the series; one without an owner is removed.
+    fn disown(&mut self, labels: &LabelText, target: &str) {
+        let Some(mut series) = self.rows.get(labels).cloned() else {
+            return;
+        };
+        let owners = series.owners.iter().filter(|owner| ***owner != *target);
+        series.owners = owners.cloned().collect();
+        if series.owners.is_empty() {
+            self.rows.remove(labels);
+        } else {
+            self.rows.put(series);
+        }
+    }
+
+    fn forget_unowned(&mut self) {
+        let rows = &self.rows;
+        self.names.retain_owned(|target, labels| {
+            { rows.get(labels) }.is_some_and(|series| series.is_owned_by(target))
+        });
     }
 }
 

@@ -33,6 +33,11 @@ use crate::health::Health;
 use crate::labels::LabelText;
 use crate::tracker::{Assignment, Changes, DueCall, Tracker, own_labels};
 
+/// How often the image names with counters are compared with those in use.
+const REVIEW_NAMES: Duration = Duration::from_secs(10 * 60);
+/// The same while counters wait for their removal.
+const REVIEW_REST: Duration = Duration::from_secs(1);
+
 /// Polls one target in one region.
 #[derive(Debug)]
 pub struct Poller {
@@ -45,6 +50,8 @@ pub struct Poller {
     /// The token that was taken for the next call.
     token: Option<Token>,
     reporter: Reporter,
+    /// When the image names with counters are reviewed next.
+    names_due: Instant,
     /// The target's own labels.
     target_labels: LabelText,
 }
@@ -72,6 +79,7 @@ impl Poller {
             in_flight: JoinSet::new(),
             token: None,
             reporter,
+            names_due: now.instant + REVIEW_NAMES,
             target_labels,
             tools,
         };
@@ -128,7 +136,9 @@ impl Poller {
                 attempted.send_replace(true);
             }
             let expiry = self.tracker.next_expiry();
-            let wake = self.start_due_calls().into_iter().chain(expiry).min();
+            self.review_names(now.instant);
+            let wake = self.start_due_calls().into_iter().chain(expiry);
+            let wake = wake.chain([self.names_due]).min();
             self.publish();
             tokio::select! {
                 biased;
@@ -208,6 +218,22 @@ impl Poller {
         }
         for resource in &released {
             self.owners.release(resource);
+        }
+    }
+
+    /// Removes the counters of image names that are no longer in use, each time that is due.
+    fn review_names(&mut self, now: Instant) {
+        if now < self.names_due {
+            return;
+        }
+        self.names_due = now + REVIEW_NAMES;
+        if let Some(in_use) = self.tracker.image_names() {
+            let assignment = self.tracker.assignment();
+            let (target, region) = (&assignment.target.name, &assignment.region);
+            let finished = &self.tools.finished;
+            if finished.review_names(target, region, &in_use, now) {
+                self.names_due = now + REVIEW_REST;
+            }
         }
     }
 

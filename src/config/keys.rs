@@ -94,6 +94,10 @@ section! {
         /// Time for which a new counter series is 0 before it counts, so that `increase()` includes the
         /// first event. Must be longer than the scrape interval. `0s`: counts immediately.
         counter_warmup: Duration = DURATION_OR_ZERO, Default("2m");
+        /// Time for which the counters and histograms of finished steps stay after their image name was
+        /// last in use: while its executions are tracked, or its builds or pipeline are in the account.
+        /// At least 1 hour. `0s`: until the exporter ends.
+        counter_retention: Duration = COUNTER_RETENTION, Default("7d");
         /// Buckets of `imagebuilder_workflow_step_finished_duration_seconds` in ascending order: 1 to 50
         /// unique durations, each above 0.
         duration_buckets: Vec<Duration> = BUCKETS, Default(
@@ -112,6 +116,20 @@ section! {
         series_limit: u32 = SERIES_LIMIT, Default("2000000");
     }
 }
+
+/// The names are reviewed every few minutes, and a target that restarts has to find its names again.
+const LEAST_COUNTER_RETENTION: Duration = Duration::from_secs(60 * 60);
+
+const COUNTER_RETENTION: Single<Duration> = Single {
+    read: |field| {
+        let retention = (DURATION_OR_ZERO.read)(field)?;
+        if !retention.is_zero() && retention < LEAST_COUNTER_RETENTION {
+            return field.problem("must be at least 1h, or 0s to keep the counters");
+        }
+        Some(retention)
+    },
+    ..DURATION_OR_ZERO
+};
 
 const SERIES_LIMIT: Single<u32> = Single {
     read: |field| count(field, 0, u32::MAX),

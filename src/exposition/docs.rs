@@ -14,6 +14,8 @@ It is generated from the tables in the code: change those, then run
 - A label without a value is omitted, and so is a series without a value.
 - The `labels` of a target are added to its series, except to `imagebuilder_exporter_*`.
 - The `labels` of a listed step are added to its gauges.
+- Counters and histograms of finished steps leave `metrics.counter_retention` after the last use of
+  their image name. If the name returns, they start at 0.
 - `# HELP` and `# TYPE` are written for each family, also when it has no series.
 
 | name | type | labels | help |

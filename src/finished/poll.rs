@@ -9,6 +9,7 @@ use crate::snapshot::StepRecord;
 #[derive(Clone, Copy, Debug)]
 pub struct StepPoll<'a> {
     pub target: &'a str,
+    pub region: &'a str,
     /// The target's own labels.
     pub target_labels: &'a LabelText,
     /// The record before the poll.

@@ -31,6 +31,11 @@ pub struct FinishedSeries {
 }
 
 impl FinishedSeries {
+    /// Whether the target has seen such a step.
+    pub(super) fn is_owned_by(&self, target: &str) -> bool {
+        self.owners.iter().any(|owner| **owner == *target)
+    }
+
     /// The labels that the series of all statuses of a step share, escaped.
     pub fn step(&self) -> &str {
         &self.labels.as_str()[..self.step_size]

@@ -1,5 +1,6 @@
 //! Polls of steps go in, and the values of the series are compared.
 
+mod names;
 mod series;
 
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ use crate::snapshot::{Phase, StepRecord};
 const STARTED: Timestamp = Timestamp::from_millis(1_788_981_000_000);
 const WARMUP: Duration = Duration::from_secs(120);
 const KEEP: Duration = Duration::from_secs(3_600);
+const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// So many seconds after the start.
 fn at(seconds: i64) -> Timestamp {
@@ -43,6 +45,7 @@ fn see(
     let since = observed.and_then(|observed| observed.end.or(observed.start));
     let poll = StepPoll {
         target,
+        region: "us-west-2",
         target_labels,
         before,
         after,
@@ -60,6 +63,7 @@ fn settings() -> FinishedSettings {
     FinishedSettings {
         warmup: WARMUP,
         keep: KEEP,
+        retention: Some(RETENTION),
         buckets: [10, 60, 300].map(Duration::from_secs).into(),
     }
 }

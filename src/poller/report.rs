@@ -128,6 +128,7 @@ impl Reporter {
             }
             let poll = StepPoll {
                 target: &self.target,
+                region: &self.region,
                 target_labels,
                 before: Some(&change.before),
                 after: &change.after,

@@ -116,6 +116,9 @@ impl<R: Record, S> Table<R, S> {
     /// Removes a row. The last row of its sequence takes its place.
     pub fn remove(&mut self, key: &R::Key) -> Option<(R, S)> {
         let slot = self.slots.remove(key)?;
+        if self.slots.len() < self.slots.capacity() / 4 {
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
         let state = self.states.sequence(slot.is_moving).swap_remove(slot.at);
         let record = self.records.swap_remove(slot)?;
         if let Some(moved) = self.records.get(slot) {

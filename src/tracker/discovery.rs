@@ -1,5 +1,4 @@
-//! Discovery passes: repeated reads of the account's lists of images and pipelines, and what they
-//! select.
+//! Discovery passes: repeated reads of the lists of images and pipelines, and what they select.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -52,9 +51,8 @@ pub(super) struct Discovery {
 pub(super) struct Pass {
     pub wanted: bool,
     pub number: u64,
-    /// When its first page was due. All of its pages are overdue since then: where the rate limit
-    /// does not suffice, a page that began to wait when the one before it was read would wait as
-    /// long as that did, and a pass of ten pages take ten times as long.
+    /// When its first page was due. All of its pages are overdue since then. Otherwise, at a low rate
+    /// limit, each page would wait for as long as the one before it.
     due: Option<Instant>,
     pub pager: Pager,
     attempted: bool,
@@ -284,6 +282,14 @@ impl Discovery {
     /// Returns when the newest build of the image was created that is or was AVAILABLE.
     pub(super) fn newest_build(&self, image: &ImageName) -> Option<Timestamp> {
         self.built.get(image).copied()
+    }
+
+    /// Returns the names of the images that the account has built, and of those that the selected
+    /// pipelines build; `None` until the lists that are wanted have been read.
+    pub(super) fn names(&self) -> Option<impl Iterator<Item = &ImageName>> {
+        let read = |pass: &Pass| !pass.wanted || pass.succeeded.is_some();
+        let are_read = read(&self.images) && read(&self.pipelines);
+        are_read.then(|| self.built.keys().chain(&self.recipes))
     }
 
     /// Forgets the names of images that are not tracked.

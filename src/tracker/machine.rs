@@ -1,6 +1,6 @@
 //! The state of one target and region, and what crosses from one kind of resource to another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -293,6 +293,20 @@ impl Tracker {
                 .all(|(_, image)| image.attempted(get_denied, list_denied))
             && { executions.table().rows() }
                 .all(|(_, one)| one.all_steps.as_ref().is_none_or(|all| all.attempted))
+    }
+
+    /// Returns the names of the images that matter now: those with tracked steps, and those with builds
+    /// or a selected pipeline in the account. `None` stands for an unknown image. Returns nothing before
+    /// the first complete lists of the account.
+    pub fn image_names(&self) -> Option<HashSet<Option<ImageName>>> {
+        let listed = self.discovery.names()?.cloned().map(Some);
+        let images = self.workflows.images.iter().map(|(arn, _)| Some(arn));
+        let steps = self.workflows.steps.table().rows().rows();
+        let observed = steps.filter_map(|(record, _)| record.observed.as_ref());
+        let of_steps = observed.map(|observed| observed.subject.image.as_ref());
+        let tracked = images.chain(of_steps);
+        let tracked = tracked.map(|image| image.map(ImageName::of));
+        Some(tracked.chain(listed).collect())
     }
 
     /// Returns everything that is known now.

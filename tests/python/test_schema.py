@@ -25,6 +25,7 @@ UNSEEN = {
     "arn_of_another_region",
     "buckets_out_of_order",
     "buckets_twice",
+    "counter_retention_too_short",
     "endpoint_url_without_host",
     "glob_does_not_compile",
     "glob_range_backwards",

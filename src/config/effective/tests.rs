@@ -53,6 +53,7 @@ metrics:
   retention: 2h
   retention_failed: 1d
   counter_warmup: 2m
+  counter_retention: 7d
   duration_buckets:
   - 15s
   - 30s
@@ -279,6 +280,7 @@ prop_compose! {
         retention in durations(),
         retention_failed in durations(),
         counter_warmup in prop_oneof![Just(Duration::ZERO), durations()],
+        counter_retention in prop_oneof![Just(0), 3_600..1_000_000_u64].prop_map(Duration::from_secs),
         duration_buckets in prop::collection::btree_set(durations(), 1..5),
         tag_labels in vec("\\PC{1,9}", 0..3),
         message_labels: bool,
@@ -290,6 +292,7 @@ prop_compose! {
             retention,
             retention_failed,
             counter_warmup,
+            counter_retention,
             duration_buckets: duration_buckets.into_iter().collect(),
             tag_labels: once(tags.collect(), |tag| tag.label.clone()),
             message_labels,

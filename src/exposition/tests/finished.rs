@@ -11,6 +11,7 @@ fn settings() -> FinishedSettings {
         warmup: Duration::from_secs(120),
         buckets: [500, 10_000, 60_000].map(Duration::from_millis).into(),
         keep: Duration::from_secs(3_600),
+        retention: None,
     }
 }
 
@@ -26,6 +27,7 @@ pub(super) fn see(
     let end = after.observed.as_ref().and_then(|observed| observed.end);
     let poll = StepPoll {
         target: "production",
+        region: "us-west-2",
         target_labels: own,
         before,
         after,

@@ -22,6 +22,7 @@ fn what_is_left_out_of_discovery_takes_its_default() {
     assert_eq!(metrics.retention, minutes(120));
     assert_eq!(metrics.retention_failed, minutes(24 * 60));
     assert_eq!(metrics.counter_warmup, minutes(2));
+    assert_eq!(metrics.counter_retention, minutes(7 * 24 * 60));
     let buckets: Vec<u64> = metrics
         .duration_buckets
         .iter()
@@ -51,6 +52,7 @@ metrics:
   retention: 1d
   retention_failed: 1w
   counter_warmup: 0s
+  counter_retention: 0s
   duration_buckets: [500ms, 1h30m]
   tag_labels: [Team, 'cost-center', 'Übung:1']
 {}",
@@ -61,6 +63,7 @@ metrics:
     assert_eq!(metrics.retention, Duration::from_secs(86_400));
     assert_eq!(metrics.retention_failed, Duration::from_secs(604_800));
     assert_eq!(metrics.counter_warmup, Duration::ZERO);
+    assert_eq!(metrics.counter_retention, Duration::ZERO);
     let buckets = [Duration::from_millis(500), Duration::from_secs(5_400)];
     assert_eq!(metrics.duration_buckets, buckets);
     let labels: Vec<_> = metrics

@@ -42,6 +42,7 @@ fn shipped_file_has_every_key_and_its_default() {
         "retention: 2h",
         "retention_failed: 24h",
         "counter_warmup: 2m",
+        "counter_retention: 7d",
         "duration_buckets: [15s, 30s, 1m, 2m, 5m, 10m, 20m, 30m, 1h, 2h, 4h, 12h]",
         "message_labels: false",
         "series_limit: 2000000",

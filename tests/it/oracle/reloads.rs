@@ -122,6 +122,7 @@ impl Fleet {
         let counting = FinishedSettings {
             warmup: Duration::ZERO,
             keep: Duration::from_secs(3_600),
+            retention: None,
             buckets: vec![Duration::from_secs(60)],
         };
         Tools {

@@ -32,6 +32,8 @@ pub struct WorldApi {
     pub chances: Chances,
     log: Arc<Mutex<Vec<Logged>>>,
     dates: Arc<OnceLock<ServiceClock>>,
+    /// The names of the images and pipelines that the lists leave out.
+    deleted: Arc<Mutex<Vec<&'static str>>>,
 }
 
 /// How likely is what, and how long answers take.
@@ -76,7 +78,18 @@ impl WorldApi {
             chances,
             log: Arc::default(),
             dates: Arc::default(),
+            deleted: Arc::default(),
         }
+    }
+
+    /// Deletes the images and pipelines of these names from the account, and restores all others.
+    pub fn delete(&self, names: &[&'static str]) {
+        *self.deleted.lock().unwrap() = names.to_vec();
+    }
+
+    fn keeps(&self) -> impl Fn(&str) -> bool + use<> {
+        let deleted = self.deleted.lock().unwrap().clone();
+        move |name| !deleted.contains(&name)
     }
 
     /// Tells a poller the time with each response.
@@ -224,12 +237,13 @@ impl ImageBuilder for WorldApi {
     }
 
     fn list_image_build_versions(&self, page: Page) -> ApiFuture<ImagePage> {
+        let keeps = self.keeps();
         self.list(
             Operation::ListImageBuildVersions,
             String::new(),
             page,
             |(arn, _)| arn.as_str().to_owned(),
-            |world, now| {
+            move |world, now| {
                 let images = world.images(REGION, Some(ACCOUNT), now).into_iter();
                 let told = images.filter_map(|view| {
                     let image = Image {
@@ -238,20 +252,23 @@ impl ImageBuilder for WorldApi {
                     };
                     Some((image.arn.clone(), Some(image)))
                 });
-                Some(told.collect())
+                Some(told.filter(|(arn, _)| keeps(arn.name())).collect())
             },
         )
     }
 
     fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>> {
+        let keeps = self.keeps();
         self.list(
             Operation::ListImagePipelines,
             String::new(),
             page,
             |pipeline| pipeline.arn.as_str().to_owned(),
-            |world, now| {
+            move |world, now| {
                 let pipelines = world.pipelines(REGION, Some(ACCOUNT), now).into_iter();
-                Some(pipelines.filter_map(|view| view.to_model()).collect())
+                let pipelines = pipelines.filter_map(|view| view.to_model());
+                let kept = pipelines.filter(|pipeline| keeps(pipeline.arn.name()));
+                Some(kept.collect())
             },
         )
     }

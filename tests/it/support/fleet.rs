@@ -82,6 +82,7 @@ impl Fleet {
         let settings = FinishedSettings {
             warmup: config.metrics.counter_warmup,
             keep: RETENTION,
+            retention: None,
             buckets: config.metrics.duration_buckets.clone(),
         };
         let finished = Arc::new(Finished::new(started.instant, &settings));

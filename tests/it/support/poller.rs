@@ -201,6 +201,7 @@ fn counting(config: &Config) -> FinishedSettings {
     FinishedSettings {
         warmup: metrics.counter_warmup,
         keep: metrics.retention.max(metrics.retention_failed),
+        retention: Some(metrics.counter_retention).filter(|retention| !retention.is_zero()),
         buckets: metrics.duration_buckets.clone(),
     }
 }
