@@ -2,6 +2,7 @@
 
 mod bodies;
 mod masked;
+mod planted;
 mod process;
 mod rotated;
 
