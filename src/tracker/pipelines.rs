@@ -107,6 +107,20 @@ impl<K: Ord + Clone, V: Exposed<K>> Discovered<K, V> {
 }
 
 impl Pipelines {
+    /// The list returned a pipeline that is selected. An entry without a status changes nothing of
+    /// whether the pipeline is enabled.
+    pub(super) fn listed(
+        &mut self,
+        mut listed: ListedPipeline,
+        owners: &dyn Ownership,
+        c: &mut Context,
+    ) {
+        let arn = listed.pipeline.arn.clone();
+        let known = self.all.get(&arn).and_then(|known| known.pipeline.enabled);
+        listed.pipeline.enabled = listed.pipeline.enabled.or(known);
+        self.observe(arn, listed, owners, c);
+    }
+
     /// Whether a selected pipeline builds images of this account and name.
     pub(super) fn build(&self, image: &ImageName) -> bool {
         self.all.values().any(|ListedPipeline { pipeline, .. }| {

@@ -261,10 +261,9 @@ impl Tracker {
         let count = page.entries.len();
         for pipeline in page.entries {
             if self.discovery.tally_pipeline(&pipeline) {
-                let arn = pipeline.arn.clone();
                 let at = self.c.now.time;
                 let listed = ListedPipeline { pipeline, at };
-                self.pipelines.observe(arn, listed, owners, &mut self.c);
+                self.pipelines.listed(listed, owners, &mut self.c);
             }
         }
         let list = AccountList::Pipelines;

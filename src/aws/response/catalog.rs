@@ -93,12 +93,12 @@ pub(in crate::aws) fn pipeline_page(
         };
         let schedule = pipeline.schedule();
         let schedule = schedule.and_then(|schedule| schedule.schedule_expression());
+        let status = pipeline.status().map(|status| status.as_str());
+        let status = members.status_of_entry("status", status);
         let last_status = pipeline.last_run_status().map(|status| status.as_str());
         pipelines.push(Pipeline {
             arn,
-            enabled: pipeline
-                .status()
-                .map(|status| *status == PipelineStatus::Enabled),
+            enabled: status.map(|status| status == PipelineStatus::Enabled.as_str()),
             schedule: present(schedule).map(str::to_owned),
             last_run_status: present(last_status).map(ImageStatus::parse),
             last_run: members.read("dateLastRun", pipeline.date_last_run(), Timestamp::parse),
@@ -288,7 +288,10 @@ mod tests {
         assert_eq!(images.value.entries[0].0.region(), "us-west-2");
         assert_eq!(images.unparsable, ["arn", "arn"]);
         let pipelines = all("image-pipeline/golden");
-        let pipelines = pipelines.map(|arn| ImagePipeline::builder().arn(arn).build());
+        let pipelines = pipelines.map(|arn| {
+            let pipeline = ImagePipeline::builder().arn(arn);
+            pipeline.status(PipelineStatus::Enabled).build()
+        });
         let output = ListImagePipelinesOutput::builder();
         let output = output
             .set_image_pipeline_list(Some(pipelines.into()))

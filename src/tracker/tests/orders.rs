@@ -22,6 +22,29 @@ fn listed_pipelines(driver: &mut Driver) -> Changes {
     driver.returned(call, Payload::ListImagePipelines(Account, page))
 }
 
+#[test]
+fn pipeline_stays_disabled_while_its_entry_has_no_status() {
+    let mut driver = Driver::new(assignment("pipelines: [nightly]", true), 1);
+    let mut list = |enabled| {
+        let pipeline = Pipeline {
+            enabled,
+            ..Pipeline::with_arn(pipeline_arn())
+        };
+        let page = ListPage {
+            entries: vec![pipeline],
+            next: None,
+        };
+        let call = Call::ListImagePipelines(Account);
+        let _ = driver.returned(call, Payload::ListImagePipelines(Account, page));
+        let pipelines = driver.tracker.snapshot().pipelines;
+        let enabled: Vec<_> = pipelines.iter().map(|pipeline| pipeline.enabled).collect();
+        enabled
+    };
+    assert_eq!(list(Some(false)), [Some(false)]);
+    assert_eq!(list(None), [Some(false)]);
+    assert_eq!(list(Some(true)), [Some(true)]);
+}
+
 /// An image of the pipeline that was built.
 fn built(arn: &ImageArn, now: Now) -> Image {
     Image {
