@@ -1,5 +1,6 @@
 //! Steps that completed say how long the next execution of the step usually takes.
 
+mod ends;
 mod history;
 
 use std::sync::Arc;
