@@ -103,7 +103,8 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("checks that could not be made")
         terminalreporter.write("".join(lines))
     if file := os.environ.get("CHECKS_NOT_MADE"):
-        pathlib.Path(file).write_text("".join(lines))
+        with open(file, "a", encoding="utf-8") as not_made:
+            not_made.write("".join(lines))
 
 
 class Simulator:

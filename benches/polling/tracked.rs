@@ -1,0 +1,105 @@
+//! A tracker of so many listed steps, and its service: every step runs, and is polled by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imagebuilder_exporter::api::{ApiError, Call, ErrorKind, Page, Parsed, Payload, Response};
+use imagebuilder_exporter::clock::{Clock, Now};
+use imagebuilder_exporter::config::Config;
+use imagebuilder_exporter::model::{StepExecution, StepStatus};
+use imagebuilder_exporter::snapshot::Snapshot;
+use imagebuilder_exporter::tracker::{Assignment, Changes, DueCall, Ownership, Resource, Tracker};
+
+/// The interval of polls.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Nobody else wants anything.
+struct Alone;
+
+impl Ownership for Alone {
+    fn claim(&self, _: &Resource) -> bool {
+        true
+    }
+
+    fn keeps(&self, _: &Resource) -> bool {
+        true
+    }
+}
+
+/// See the module.
+pub(crate) struct Tracked {
+    tracker: Tracker,
+    now: Now,
+    published: Arc<Snapshot>,
+}
+
+impl Tracked {
+    /// Tracks so many steps, each of which was polled once and runs.
+    pub(crate) fn steps(count: usize) -> Self {
+        let ids = (0..count).map(|at| format!("step-00000000-0000-4000-8000-{at:012x}"));
+        let ids: Vec<_> = ids.collect();
+        let yaml = format!(
+            "targets: [{{name: t, regions: [us-west-2], step_executions: [{}]}}]\n",
+            ids.join(", ")
+        );
+        let read = Config::read("bench.yaml", &yaml, &|_| None).expect("it is right");
+        let now = Clock::System.now();
+        let assignment = Assignment::all(&read.config).remove(0);
+        let tracker = Tracker::new(assignment, 1, &Alone, now);
+        let published = Arc::new(tracker.snapshot());
+        let mut tracked = Self {
+            tracker,
+            now,
+            published,
+        };
+        // As long as the first polls are spread over.
+        tracked.now = now.plus(INTERVAL * 100_000);
+        while let Some((due, page)) = tracked.pop() {
+            let _ = tracked.handle(due, page);
+        }
+        tracked.publish();
+        tracked
+    }
+
+    /// Lets an interval pass, so that all polls are due.
+    pub(crate) fn pass_interval(&mut self) {
+        self.now = self.now.plus(INTERVAL * 2);
+    }
+
+    /// Takes the call whose turn it is.
+    pub(crate) fn pop(&mut self) -> Option<(DueCall, Page)> {
+        self.tracker.next_call(self.now)
+    }
+
+    /// Applies the response to a call: a step that runs, and nothing else that may be read.
+    pub(crate) fn handle(&mut self, due: DueCall, page: Page) -> Changes {
+        let result = match &due.call {
+            Call::GetWorkflowStepExecution(id) => {
+                let step = StepExecution {
+                    name: Some("ApplyBuildComponents".to_owned()),
+                    start: Some(self.now.time),
+                    ..StepExecution::with_status(StepStatus::Running)
+                };
+                let payload = Payload::GetWorkflowStepExecution(*id, Box::new(step));
+                Ok(Parsed::from(payload))
+            }
+            _ => Err(ApiError::new(
+                ErrorKind::Forbidden,
+                "only steps may be read",
+            )),
+        };
+        let response = Response {
+            call: due.call,
+            purpose: due.purpose,
+            page,
+            asked: self.now.instant,
+            result,
+        };
+        self.tracker.handle(response, &Alone, self.now)
+    }
+
+    /// Publishes what is known in place of what was published before, as the poller does.
+    pub(crate) fn publish(&mut self) {
+        self.published = Arc::new(self.tracker.snapshot());
+    }
+}
