@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use imagebuilder_exporter::simulator::Effect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::process::{Exporter, PATIENCE, Setup, Simulated, parse};
 use crate::support::config_text::{ConfigText, TargetText};
@@ -53,6 +53,28 @@ async fn exporter_ends_while_aws_does_not_respond() {
     let config = simulated.config(&[STEP]).replace("30s", "1h");
     let exporter = Setup::exporter(&config).start().await;
     simulated.until_asked_for(STEP).await;
+    ends_well(exporter, "TERM").await;
+}
+
+#[tokio::test]
+async fn exporter_ends_while_sts_does_not_respond() {
+    let simulated = Simulated::start(scenario()).await;
+    let sts = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = TargetText::new("role").at(&simulated.url);
+    let target = target
+        .steps([simulated.id(STEP)])
+        .with("assume_role: {role_arn: \"arn:aws:iam::111122223333:role/exporter\"}");
+    let config = ConfigText::of([target])
+        .with("polling: {interval: 200ms, request_timeout: 1h}")
+        .text();
+    let url = format!("http://{}", sts.local_addr().unwrap());
+    let setup = Setup::exporter(&config).env("AWS_ENDPOINT_URL_STS", &url);
+    let exporter = setup.start().await;
+    let (mut asked, _) = tokio::time::timeout(PATIENCE, sts.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(asked.read(&mut [0]).await.unwrap() > 0);
     ends_well(exporter, "TERM").await;
 }
 

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 from generations import THE_SYSTEMS
@@ -294,6 +295,19 @@ def test_changed_files_are_used_without_a_restart(authorities, web_file, tmp_pat
         assert ask(port, authorities.context(), password="right")[0] == 200
         assert log.read_text().count(failed) == 1
         assert HASH not in log.read_text()
+
+
+def test_exporter_ends_during_a_handshake(authorities, web_file, tmp_path):
+    with contextlib.ExitStack() as unfinished:
+        with ours(web_file(TLS % ""), tmp_path) as port:
+            for begun in [b"", b"\x16\x03\x01\x02\x00\x01"]:
+                client = unfinished.enter_context(socket.create_connection(("localhost", port)))
+                client.sendall(begun)
+            # It was accepted after them.
+            assert ask(port, authorities.context())[0] == 200
+            stopped = time.monotonic()
+        # Promised are 5 s. A handshake that nothing ends takes 10 s.
+        assert time.monotonic() - stopped < 8
 
 
 def test_secrets_are_never_shown(authorities, web_file, tmp_path):
