@@ -14,19 +14,22 @@ pub(super) fn definitions() -> PreEscaped<&'static str> {
 
 /// Explains the marks on bars.
 pub(super) fn legend() -> Markup {
-    let example = |kind: &str| {
+    let example = |kind: &str, meaning: &str| {
         html! {
-            svg aria-hidden="true" focusable="false" {
-                line class={ "mark " (kind) } x1="3" x2="3" y1="0" y2="100%" {}
+            span {
+                svg aria-hidden="true" focusable="false" {
+                    line class={ "mark " (kind) } x1="3" x2="3" y1="0" y2="100%" {}
+                }
+                (meaning)
             }
         }
     };
     html! {
         p.legend {
             "Bars are on the time axis of their workflow execution. "
-            (example("typical")) "how long the step usually takes, "
-            (example("timeout")) "its timeout, "
-            (example("budget")) "its budget."
+            (example("typical", "how long the step usually takes,")) " "
+            (example("timeout", "its timeout,")) " "
+            (example("budget", "its budget."))
         }
     }
 }
