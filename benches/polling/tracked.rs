@@ -1,11 +1,12 @@
-//! A tracker of so many listed steps, and its service: every step runs, and is polled by itself.
+//! A tracker of so many listed steps, and its service, where every step runs and is polled by itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{ApiError, Call, ErrorKind, Page, Parsed, Payload, Response};
 use imagebuilder_exporter::clock::{Clock, Now};
-use imagebuilder_exporter::config::Config;
+use imagebuilder_exporter::config::{Config, ListedStep};
 use imagebuilder_exporter::model::{StepExecution, StepStatus};
 use imagebuilder_exporter::snapshot::Snapshot;
 use imagebuilder_exporter::tracker::{Assignment, Changes, DueCall, Ownership, Resource, Tracker};
@@ -34,31 +35,36 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
-    /// Tracks so many steps, each of which was polled once and runs.
-    pub(crate) fn steps(count: usize) -> Self {
-        let ids = (0..count).map(|at| format!("step-00000000-0000-4000-8000-{at:012x}"));
-        let ids: Vec<_> = ids.collect();
-        let yaml = format!(
-            "targets: [{{name: t, regions: [us-west-2], step_executions: [{}]}}]\n",
-            ids.join(", ")
-        );
-        let read = Config::read("bench.yaml", &yaml, &|_| None).expect("it is right");
-        let now = Clock::System.now();
-        let assignment = Assignment::all(&read.config).remove(0);
-        let tracker = Tracker::new(assignment, 1, &Alone, now);
-        let published = Arc::new(tracker.snapshot());
-        let mut tracked = Self {
-            tracker,
-            now,
-            published,
+    /// Tracks so many steps, whose first polls are all due.
+    pub(crate) fn listed(count: usize) -> Self {
+        let yaml = "targets: [{name: t, regions: [us-west-2], image_build_versions: [\
+             'arn:aws:imagebuilder:us-west-2:111122223333:image/golden/1.0.0/1']}]\n";
+        let read = Config::read("bench.yaml", yaml, &|_| None).expect("it is right");
+        let mut assignment = Assignment::all(&read.config).remove(0);
+        let id = |at| format!("step-00000000-0000-4000-8000-{at:012x}");
+        let listed = |at| ListedStep {
+            id: id(at).parse().expect("it is one"),
+            interval: INTERVAL,
+            labels: BTreeMap::new(),
         };
-        // As long as the first polls are spread over.
-        tracked.now = now.plus(INTERVAL * 100_000);
-        while let Some((due, page)) = tracked.pop() {
-            let _ = tracked.handle(due, page);
+        assignment.target.image_build_versions.clear();
+        assignment.target.step_executions = (0..count).map(listed).collect();
+        let now = Clock::System.now();
+        let tracker = Tracker::new(assignment, 1, &Alone, now);
+        Self {
+            published: Arc::new(tracker.snapshot()),
+            tracker,
+            // The first polls are spread over the time that the rate limit needs for them.
+            now: now.plus(INTERVAL * 100_000),
         }
-        tracked.publish();
-        tracked
+    }
+
+    /// Polls each step once.
+    pub(crate) fn poll_all(&mut self) {
+        while let Some((due, page)) = self.pop() {
+            let _ = self.handle(due, page);
+        }
+        self.publish();
     }
 
     /// Lets an interval pass, so that all polls are due.

@@ -14,6 +14,9 @@ pub(super) const CHUNK: usize = 64;
 pub trait Record: Clone + Debug + PartialEq {
     type Key: Clone + Eq + Hash + Debug;
 
+    /// Whether a moving record has more or fewer series at another time, not just other values.
+    const SERIES_COME_AND_GO: bool = true;
+
     /// Never changes.
     fn key(&self) -> &Self::Key;
 
@@ -57,19 +60,19 @@ impl<R> Chunk<R> {
     pub fn pieces(&self) -> &Pieces {
         &self.pieces
     }
+}
 
-    /// The number of its series, which is kept if they cannot change.
+impl<R: Record> Chunk<R> {
+    /// The number of its series, which is kept if it cannot change.
     ///
     /// `settings` identifies what the number depends on besides the records and the time.
     pub fn series_count(&self, settings: u32, count: impl FnOnce(&[R]) -> u32) -> u32 {
-        match self.is_moving {
+        match self.is_moving && R::SERIES_COME_AND_GO {
             true => count(&self.records),
             false => self.series_count.get(settings, || count(&self.records)),
         }
     }
-}
 
-impl<R: Record> Chunk<R> {
     pub(super) fn new(record: R) -> Self {
         Self {
             is_moving: record.is_moving(),

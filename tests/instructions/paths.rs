@@ -62,7 +62,8 @@ fn steady_scrape(encoding: Encoding) {
 }
 
 fn take_calls() {
-    let mut tracked = Tracked::steps(TRACKED);
+    let mut tracked = Tracked::listed(TRACKED);
+    tracked.poll_all();
     tracked.pass_interval();
     let mut taken = Vec::with_capacity(POLLS);
     measured(&mut || taken.extend((0..POLLS).map_while(|_| tracked.pop())));
@@ -70,7 +71,8 @@ fn take_calls() {
 }
 
 fn apply_responses() {
-    let mut tracked = Tracked::steps(TRACKED);
+    let mut tracked = Tracked::listed(TRACKED);
+    tracked.poll_all();
     tracked.pass_interval();
     let mut taken: Vec<_> = (0..POLLS).map_while(|_| tracked.pop()).collect();
     assert_eq!(taken.len(), POLLS, "all polls are due");

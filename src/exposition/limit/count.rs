@@ -12,11 +12,11 @@ use crate::baseline::Baseline;
 use crate::finished::{FinishedSeries, Reading};
 use crate::labels::LabelText;
 use crate::snapshot::{
-    Chunks, Group, ImageNameRecord, ImageRecord, PipelineRecord, StepRecord, WorkflowRecord,
+    Chunks, Group, ImageNameRecord, ImageRecord, PipelineRecord, Record, StepRecord, WorkflowRecord,
 };
 
 /// A record whose series are counted.
-pub(super) trait Counted: Sized {
+pub(super) trait Counted: Record {
     /// What a family of this kind of records has.
     type Series: Debug + 'static;
 

@@ -26,6 +26,23 @@ fn series_show_0_until_they_are_old_enough_whatever_they_hold() {
 }
 
 #[test]
+fn series_are_counted_again_only_after_one_of_them_has_changed() {
+    let finished = finished();
+    polls(&finished, "a", &[running(1)], at(0));
+    let counted = |count| {
+        let series = finished.snapshot(moment(at(61)).instant).series;
+        let chunk = &series.group(0).unwrap().chunks().next().unwrap();
+        chunk.series_count(0, |_| count)
+    };
+    assert_eq!(counted(5), 5);
+    assert_eq!(counted(6), 5);
+    let end = ended(1, StepStatus::Completed, 60);
+    let target = ("a", &labels("a"));
+    see(&finished, target, Some(&running(1)), &end, at(61));
+    assert_eq!(counted(7), 7);
+}
+
+#[test]
 fn series_of_a_rare_status_is_held_back_from_its_own_birth() {
     let finished = finished();
     let skipped = ended(1, StepStatus::Skipped, 60);

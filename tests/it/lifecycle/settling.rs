@@ -1,5 +1,7 @@
 //! When a step settles: it is polled until nothing of it can change, and never again.
 
+use std::sync::Arc;
+
 use imagebuilder_exporter::api::ErrorKind;
 use imagebuilder_exporter::model::{
     RollbackStatus, StepExecution, StepStatus, WorkflowExecution, WorkflowStatus,
@@ -10,6 +12,7 @@ use super::{
     workflow, workflow_id,
 };
 use crate::support::exposition::value;
+use crate::support::poller::Polling;
 use crate::support::scripted::Reply;
 
 #[tokio::test(start_paused = true)]
@@ -48,6 +51,39 @@ async fn step_is_polled_until_its_workflow_has_ended_and_never_again() {
         lines.map(str::to_owned).collect()
     };
     assert_eq!(of_the_step(&polling.metrics()), of_the_step(&text));
+}
+
+/// Returns how often the poller wakes up in so many seconds, looking each second.
+async fn wakeups(polling: &Polling, seconds: u32) -> usize {
+    let mut count = 0;
+    let mut seen = polling.snapshot();
+    for _ in 0..seconds {
+        polling.pass(1.0).await;
+        let snapshot = polling.snapshot();
+        count += usize::from(!Arc::ptr_eq(&seen, &snapshot));
+        seen = snapshot;
+    }
+    count
+}
+
+#[tokio::test(start_paused = true)]
+async fn poller_of_a_settled_step_wakes_up_only_to_review_image_names() {
+    let (script, polling) = play(&[A]);
+    let done = || Reply::Ok(ended(StepStatus::Completed, -60.0, -10.0));
+    script.step(id(A), (0.0, 0.2), done());
+    script.workflow(workflow_id(), (0.0, 0.2), workflow(WorkflowStatus::Running));
+    script.step(id(A), (28.5, 30.2), done());
+    script.workflow(
+        workflow_id(),
+        (28.5, 30.2),
+        workflow(WorkflowStatus::Completed),
+    );
+    script.step(id(A), (28.5, 30.2), done());
+    polling.until(1.0).await;
+    assert!(wakeups(&polling, 60).await > 0);
+    // It compares the image names that have counters with those in use every ten minutes.
+    assert_eq!(wakeups(&polling, 24 * 3_600).await, 24 * 6);
+    script.assert_played();
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
-use imagebuilder_exporter::snapshot::{Failing, SeriesUsage};
+use imagebuilder_exporter::snapshot::{Failing, SeriesUsage, Snapshot};
 use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -134,6 +134,11 @@ impl Polling {
     /// Lets so many seconds pass.
     pub async fn pass(&self, seconds: f64) {
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    }
+
+    /// What is published. The poller publishes each time it wakes up, so the snapshot is another one.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.get().snapshot
     }
 
     pub fn all_attempted(&self) -> bool {
