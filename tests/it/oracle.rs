@@ -3,9 +3,11 @@
 mod counters;
 mod discovery;
 mod exposed;
+mod fleet;
 mod generate;
 mod reloads;
 mod truth;
+mod week;
 mod world;
 
 use std::sync::Arc;
