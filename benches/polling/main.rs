@@ -1,6 +1,7 @@
 //! What a poll costs beside its call: taking it from the schedule, applying its response, publishing.
 //!
-//! `cargo bench --bench polling` prints a table for 10 to 1 000 000 tracked steps. Trackers take
+//! `cargo bench --bench polling` prints the memory of a step by a counting allocator, and the times of
+//! a poll for 10 to 1 000 000 tracked steps. Trackers take
 //! turns, so that what else the machine does hits them alike, and each poll is the first of its
 //! step. Figures are medians of rounds of ten polls, and ratios to the smallest tracker.
 
@@ -29,6 +30,7 @@ const ROUNDS: usize = 50;
 const PARTS: [&str; 3] = ["taken from the schedule", "applied", "published"];
 
 fn main() {
+    memory();
     let mut trackers = COUNTS.map(Tracked::listed);
     let mut samples = COUNTS.map(|_| PARTS.map(|_| Vec::new()));
     for _ in 0..ROUNDS {
@@ -56,6 +58,25 @@ fn main() {
         });
         println!("| {count} | {} |", cells.collect::<Vec<_>>().join(" | "));
     }
+}
+
+/// Prints the memory of a tracker and its snapshot, which share their records.
+fn memory() {
+    println!("| tracked steps | bytes a step, listed | polled |");
+    println!("| --- | --- | --- |");
+    for count in [100, 10_000, 100_000] {
+        let mut tracked = None;
+        let listed = held(|| tracked = Some(Tracked::listed(count)));
+        let polled = listed + held(|| tracked.iter_mut().for_each(Tracked::poll_all));
+        let [listed, polled] = [listed, polled].map(|bytes| bytes / count as i64);
+        println!("| {count} | {listed} | {polled} |");
+    }
+    println!();
+}
+
+/// Returns how many more bytes are allocated after `work` than before.
+fn held(work: impl FnOnce()) -> i64 {
+    allocation_counter::measure(work).bytes_current
 }
 
 /// Makes some polls. Returns how long each part of them took.
