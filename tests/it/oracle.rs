@@ -5,6 +5,7 @@ mod discovery;
 mod exposed;
 mod fleet;
 mod generate;
+mod matrix;
 mod reloads;
 mod truth;
 mod week;

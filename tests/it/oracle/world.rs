@@ -30,6 +30,7 @@ pub struct WorldApi {
     clock: Clock,
     chance: Arc<Mutex<fastrand::Rng>>,
     pub chances: Chances,
+    script: Arc<Mutex<Option<Script>>>,
     log: Arc<Mutex<Vec<Logged>>>,
     dates: Arc<OnceLock<ServiceClock>>,
     /// The names of the images and pipelines that the lists leave out.
@@ -48,6 +49,16 @@ pub struct Chances {
     pub expiry: f64,
     /// The most that a page holds.
     pub page: usize,
+}
+
+/// Which calls fail for certain.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    pub kind: ErrorKind,
+    /// `None`: all operations.
+    pub operation: Option<Operation>,
+    /// How many calls fail.
+    pub times: usize,
 }
 
 /// A call that came.
@@ -76,6 +87,7 @@ impl WorldApi {
             }),
             chance: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
             chances,
+            script: Arc::default(),
             log: Arc::default(),
             dates: Arc::default(),
             deleted: Arc::default(),
@@ -95,6 +107,23 @@ impl WorldApi {
     /// Tells a poller the time with each response.
     pub fn tell_time(&self, to: ServiceClock) {
         let _ = self.dates.set(to);
+    }
+
+    /// Lets calls fail from now on, and no others.
+    pub fn set_script(&self, script: Option<Script>) {
+        *self.script.lock().unwrap() = script;
+    }
+
+    /// Returns how a call of the operation fails by the script.
+    fn scripted(&self, operation: Operation) -> Option<ErrorKind> {
+        let mut script = self.script.lock().unwrap();
+        let script = script.as_mut()?;
+        let is_meant = script.operation.is_none_or(|meant| meant == operation);
+        if !is_meant || script.times == 0 {
+            return None;
+        }
+        script.times -= 1;
+        Some(script.kind)
     }
 
     /// The calls that came so far.
@@ -121,6 +150,7 @@ impl WorldApi {
         let fault = faulty
             .then(|| kinds[chance.usize(..kinds.len())])
             .filter(|kind| !matches!(kind, ErrorKind::Client | ErrorKind::Forbidden));
+        let scripted = self.scripted(operation);
         let later = page.is_some_and(|page| page.token.is_some());
         let expired = later && chance.f64() < self.chances.expiry;
         self.log.lock().unwrap().push(Logged {
@@ -132,6 +162,10 @@ impl WorldApi {
         });
         let (world, clock, dates) = (self.world.clone(), self.clock, self.dates.clone());
         Box::pin(async move {
+            if scripted == Some(ErrorKind::Timeout) {
+                // The poller ends the call.
+                std::future::pending::<()>().await;
+            }
             tokio::time::sleep(there).await;
             let seen = look(&world, clock.now().time);
             tokio::time::sleep(back).await;
@@ -142,7 +176,7 @@ impl WorldApi {
                 let date = half_way.minus(Duration::from_millis(500));
                 dates.observe(date, took, machine_time().time);
             }
-            match (fault, seen) {
+            match (scripted.or(fault), seen) {
                 (Some(kind), _) => Err(ApiError::new(kind, "scripted")),
                 (None, Some(seen)) if !expired => Ok(Parsed::from(seen)),
                 (None, _) => Err(ApiError::new(ErrorKind::Client, "not known")),
