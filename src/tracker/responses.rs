@@ -78,7 +78,7 @@ impl Tracker {
             Err(error) => {
                 self.handle_failure(call.clone(), &error, page.token.is_some());
                 let kind = error.about_operation();
-                self.recovery.failed(&call, kind, &self.c.queue);
+                self.recovery.failed(&call, kind, asked, &mut self.c);
             }
         }
         self.handle_signals();
