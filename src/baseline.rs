@@ -305,7 +305,7 @@ fn lesson(settled: &StepRecord) -> Option<(&Observation, Lesson)> {
             Lesson::Took(Sample {
                 end,
                 id: settled.id,
-                millis: end.millis_since(start).max(0),
+                millis: Some(end.millis_since(start)).filter(|millis| *millis >= 0)?,
             })
         }
         // Without a time it is older than every other.

@@ -168,12 +168,17 @@ impl Poller {
             let timeout = polling.request_timeout;
             let at = self.tools.clock.now();
             let now = at.instant;
-            let due = self.tracker.next_due().into_iter();
-            let due = due.chain(self.tracker.next_history_due(at)).min()?;
+            let limiter = &self.tools.limiter;
+            let poll = self.tracker.next_due();
+            let mut history = self.tracker.next_history_due(at);
+            if self.token.is_none() {
+                // Other targets may need the tokens for their polls.
+                history = history.map(|due| due.max(limiter.spare(now)));
+            }
+            let due = poll.into_iter().chain(history).min()?;
             if due > now {
                 return Some(due);
             }
-            let limiter = &self.tools.limiter;
             let token = *self.token.get_or_insert_with(|| Token {
                 asked: now,
                 ready: limiter.reserve(now),

@@ -37,9 +37,15 @@ impl Samples {
         if at == 0 && self.last.len() >= KEPT {
             return false;
         }
-        self.last.insert(at, sample);
-        if self.last.len() > KEPT {
-            self.last.remove(0);
+        match self.last.len() < KEPT {
+            true => {
+                self.last.reserve_exact(1);
+                self.last.insert(at, sample);
+            }
+            false => {
+                self.last[..at].rotate_left(1);
+                self.last[at - 1] = sample;
+            }
         }
         let durations: Vec<_> = self
             .last

@@ -27,6 +27,8 @@ const TOLERATED: f64 = 0.05;
 /// has to be the present one, and for the share of throttled ones, which a single one must not raise.
 const RATE_MEMORY: f64 = 2.0;
 const SHARE_MEMORY: f64 = 10.0;
+/// The part of the burst that calls which can wait leave to the others.
+const SPARED: f64 = 0.25;
 /// Throttling that begins again within this time is not reported again.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -42,6 +44,12 @@ impl RateLimiter {
     /// Takes the next token; says from when on it may be used. Whoever asks first is served first.
     pub fn reserve(&self, now: Instant) -> Instant {
         self.bucket(|bucket| bucket.reserve(now))
+    }
+
+    /// Returns when a part of the burst is there, if nobody takes a token before. Calls that can wait
+    /// take no token earlier, so that those that cannot find some.
+    pub fn spare(&self, now: Instant) -> Instant {
+        self.bucket(|bucket| bucket.spare(now))
     }
 
     /// Takes back a token whose time had not come: nobody will use it.
@@ -111,6 +119,15 @@ impl Bucket {
             return now;
         }
         now + Duration::from_secs_f64(self.time_to_gain(-self.tokens, now))
+    }
+
+    fn spare(&mut self, now: Instant) -> Instant {
+        self.refill(now);
+        let missing = (f64::from(self.limit.burst.get()) * SPARED).max(1.0) - self.tokens;
+        if missing <= 0.0 {
+            return now;
+        }
+        now + Duration::from_secs_f64(self.time_to_gain(missing, now))
     }
 
     fn throttled(&mut self, sent: Instant, now: Instant) -> Option<f64> {

@@ -32,6 +32,9 @@ const PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct BaselineHistory {
     settings: Option<BaselineSettings>,
+    /// Whether a reload changed the settings. Steps that settled before fed the baselines by the
+    /// settings of that time, or not at all.
+    again: bool,
     /// The first discovery pass that returns as many builds as are to be read.
     pass: u64,
     /// The image names whose builds were chosen, read or not.
@@ -57,6 +60,8 @@ struct Reading {
     executions: Vec<WorkflowExecutionId>,
     pager: Pager,
     failures: u32,
+    /// How many newer builds of the image name are read.
+    rank: usize,
 }
 
 impl Reading {
@@ -87,10 +92,16 @@ impl BaselineHistory {
         if self.settings.as_ref() != Some(settings) {
             *self = Self {
                 settings: Some(settings.clone()),
+                again: self.settings.is_some(),
                 pass,
                 ..Self::default()
             };
         }
+    }
+
+    /// Whether steps that are tracked are read as well.
+    pub(super) fn reads_tracked(&self) -> bool {
+        self.again
     }
 
     /// Forgets the image names that are no longer followed.
@@ -115,9 +126,11 @@ impl BaselineHistory {
         self.names.contains(name)
     }
 
-    /// Reads these builds of an image name, after those that wait already.
+    /// Reads these builds of an image name, the newest first. The newest builds of all names come
+    /// before older ones.
     pub(super) fn choose(&mut self, name: ImageName, builds: Vec<ImageArn>) {
-        let readings = builds.into_iter().map(|build| Reading {
+        let readings = { builds.into_iter().enumerate() }.map(|(rank, build)| Reading {
+            rank,
             name: name.clone(),
             build,
             is_listed: false,
@@ -126,6 +139,8 @@ impl BaselineHistory {
             failures: 0,
         });
         self.waiting.extend(readings);
+        let waiting = self.waiting.make_contiguous();
+        waiting.sort_by_key(|reading| reading.rank);
         self.names.insert(name);
     }
 
@@ -259,7 +274,12 @@ impl BaselineHistory {
         self.failures += 1;
         let wait = { &mut c.jitter }.after_failure(kind, c.pace.interval, self.failures);
         self.not_before(c.now.instant + wait);
-        reading.failures += 1;
+        // These fail for every build.
+        let is_of_build = !matches!(
+            kind,
+            ErrorKind::Throttled | ErrorKind::Credentials | ErrorKind::Network
+        );
+        reading.failures += u32::from(is_of_build);
         match reading.failures >= ATTEMPTS || error.endless {
             true => self.failed += 1,
             false => self.waiting.push_back(reading),

@@ -97,9 +97,9 @@ impl Tracker {
         } = self;
         match response.result.map(|parsed| parsed.value) {
             Ok(Payload::ListWorkflowExecutions(build, page)) => {
-                let feeds_itself = |id| {
-                    workflows.executions.tracks_all_steps(id) || c.assignment.leaves_execution(&id)
-                };
+                let again = history.reads_tracked();
+                let is_tracked = |id| !again && workflows.executions.tracks_all_steps(id);
+                let feeds_itself = |id| c.assignment.leaves_execution(&id) || is_tracked(id);
                 history.executions_read(build, page, feeds_itself, c);
             }
             Ok(Payload::ListWorkflowStepExecutions(id, page)) => history.steps_read(id, page, c),

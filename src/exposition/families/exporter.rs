@@ -57,7 +57,7 @@ pub(super) static FAMILIES: &[Row] = &[
     source(
         "imagebuilder_exporter_baseline_history_builds",
         &[STATE],
-        "Number of builds that the exporter reads for the baselines, since its start, by state: pending, read, or failed (given up after failed calls).",
+        "Number of builds that the exporter reads for the baselines, since its start or the last change of their settings, by state: pending, read, or failed (given up after failed calls).",
         Series::History,
     ),
     (

@@ -42,6 +42,39 @@ fn token_that_is_given_back_is_the_next_one_to_be_taken() {
     assert_eq!(limiter.reserve(now), ready);
 }
 
+#[test]
+fn many_that_can_wait_delay_the_others_by_no_token() {
+    let begin = start();
+    let limiter = RateLimiter::new(limit(5.0, 10), begin);
+    let mut now = begin;
+    let mut taken = 0;
+    while now < begin + seconds(100.0) {
+        // Ten readers are ready at the same time; one of them takes the token that is spare.
+        for _ in 0..10 {
+            if limiter.spare(now) <= now {
+                assert_eq!(limiter.reserve(now), now);
+                taken += 1;
+            }
+        }
+        if taken % 5 == 0 {
+            assert_eq!(limiter.reserve(now), now, "after {:?}", now - begin);
+        }
+        now = limiter.spare(now).max(now + seconds(0.01));
+    }
+    assert!((400..500).contains(&taken), "{taken} in 100 s");
+}
+
+#[test]
+fn nothing_is_spare_after_throttling_until_the_rate_has_recovered_a_part_of_the_burst() {
+    let (limiter, now) = steady();
+    for _ in 0..10 {
+        limiter.throttled(now, now);
+    }
+    let spare = limiter.spare(now);
+    assert!(spare > now + seconds(0.1), "{:?}", spare - now);
+    assert!(limiter.spare(spare) <= spare + seconds(0.001));
+}
+
 /// A limiter through which ten calls a second were accepted for long, and when.
 fn steady() -> (RateLimiter, Instant) {
     let mut now = start();

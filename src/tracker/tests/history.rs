@@ -279,6 +279,59 @@ fn image_that_is_no_longer_selected_is_not_read_on() {
 }
 
 #[test]
+fn newest_build_of_each_image_name_comes_before_older_ones() {
+    let other = |number: usize, days| {
+        let arn = image_arn(number).to_string().replace("golden", "other");
+        let arn = ImageArn::parse(&arn).expect("it is one");
+        Image {
+            arn,
+            ..old(number, days)
+        }
+    };
+    let images = [old(0, 4), old(1, 3), other(0, 2), other(1, 1)];
+    let mut driver = listing_images("{history: 2}", &images);
+    let mut read = Vec::new();
+    let mut answer = account("COMPLETED", "COMPLETED");
+    let _ = driver.read_history(|call: &Call| {
+        if let Call::ListWorkflowExecutions(arn) = call {
+            read.push(format!("{} {}", arn.name(), arn.version()));
+        }
+        answer(call)
+    });
+    let expected = [
+        "golden 1.0.0/1",
+        "other 1.0.0/1",
+        "golden 1.0.0/0",
+        "other 1.0.0/0",
+    ];
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn changed_settings_are_applied_to_steps_that_settled_before() {
+    let mut driver = listing_images("{history: 1, enabled: false}", &[old(0, 1)]);
+    driver
+        .tracker
+        .workflows
+        .track_all_steps(execution_id(&step_id(0)), &mut driver.tracker.c);
+    driver.configure(selecting("*", "{history: 1}"));
+    driver.listed_images(&[old(0, 1)]);
+    let Reads { fed, .. } = driver.read_history(account("COMPLETED", "COMPLETED"));
+    assert_eq!(fed.len(), 2);
+}
+
+#[test]
+fn build_is_not_given_up_for_failures_that_are_not_its_own() {
+    let mut driver = listing_images("{history: 1}", &[old(0, 1)]);
+    for _ in 0..20 {
+        driver.now = driver.now.plus(HOUR);
+        let (call, page) = driver.next_history_call();
+        let _ = driver.history_returned(call, page, Err(ErrorKind::Credentials));
+    }
+    assert_eq!(driver.history(), [1, 0, 0]);
+}
+
+#[test]
 fn reload_reads_again_only_where_the_settings_have_changed() {
     let images = [old(0, 1), old(1, 2)];
     let mut driver = listing_images("{history: 1}", &images);
