@@ -26,7 +26,7 @@ use crate::model::{
 pub type ApiFuture<T> = Pin<Box<dyn Future<Output = Result<Parsed<T>, ApiError>> + Send>>;
 
 /// The members of responses that are parsed, by their names in the service's model.
-pub const PARSED_MEMBERS: [&str; 22] = [
+pub const PARSED_MEMBERS: [&str; 24] = [
     "arn",
     "attemptNumber",
     "componentArn",
@@ -41,6 +41,8 @@ pub const PARSED_MEMBERS: [&str; 22] = [
     "maxAttempts",
     "sourcePipelineArn",
     "startTime",
+    "state",
+    "status",
     "stepExecutionId",
     "timeoutSeconds",
     "totalStepCount",

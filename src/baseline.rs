@@ -235,7 +235,7 @@ impl Baselines {
         }
     }
 
-    /// Takes the duration of a settled step that COMPLETED, or that it was SKIPPED. The caller knows
+    /// Takes the duration of a settled step that COMPLETED, or records that it was SKIPPED. The caller knows
     /// that its workflow execution COMPLETED, and that no retry of the build superseded it.
     pub fn feed(&self, target: &str, target_labels: &LabelText, settled: &StepRecord) {
         let Some((observed, lesson)) = lesson(settled) else {
@@ -292,7 +292,7 @@ impl Baselines {
 /// What one execution of a step says about the next.
 enum Lesson {
     Took(Sample),
-    /// When.
+    /// When it was skipped.
     Skipped(Timestamp),
 }
 

@@ -6,7 +6,7 @@
 //! The poller drives it, and any order of events can be tested without a runtime:
 //!
 //! ```text
-//! configure(assignment)  --+                      +--> next_wakeup, next_call
+//! configure(assignment)  --+                      +--> next_due, next_call
 //! handle(response)       --+--> steps, executions +--> Changes   (what happened)
 //! handle_timeout         --+    images, pipelines +--> snapshot  (what is known)
 //! review_ownership       --+

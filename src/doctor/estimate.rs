@@ -168,6 +168,9 @@ fn series(input: &EstimateInput, config: &Config) -> usize {
 fn of_baselines(input: &EstimateInput, config: &Config) -> usize {
     const OF_RUNNING: usize = 2 + 1 + 1;
     const STATES: usize = 3;
+    if !config.baselines.enabled {
+        return 0;
+    }
     let states = match config.baselines.builds() {
         0 => 0,
         _ => STATES,

@@ -42,7 +42,7 @@ pub(super) fn moment(at: Timestamp, now: Timestamp) -> (String, String) {
     (datetime, clock)
 }
 
-/// Like [`moment`], for a moment that is known only about: without seconds.
+/// Like [`moment`], for an approximate moment: without seconds.
 pub(super) fn minute(at: Timestamp, now: Timestamp) -> (String, String) {
     let (datetime, mut clock) = moment(at, now);
     let end = clock.rfind(':').unwrap_or(clock.len());

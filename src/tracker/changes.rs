@@ -13,7 +13,8 @@ use crate::snapshot::{ImageRecord, SelectorRecord, StepRecord};
 pub struct Changes {
     /// Every successful poll of a step, also one without changes.
     pub steps: Vec<StepChange>,
-    /// Steps of earlier builds, for the baselines alone: settled, COMPLETED and not superseded.
+    /// Steps of earlier builds, for the baselines alone: settled, COMPLETED or SKIPPED, and not
+    /// superseded.
     pub history: Vec<StepRecord>,
     /// Images whose build has failed, each once.
     pub failed_images: Vec<ImageRecord>,

@@ -289,7 +289,9 @@ impl Discovery {
     pub(super) fn names(&self) -> Option<impl Iterator<Item = &ImageName>> {
         let read = |pass: &Pass| !pass.wanted || pass.succeeded.is_some();
         let are_read = read(&self.images) && read(&self.pipelines);
-        are_read.then(|| self.built.keys().chain(&self.recipes))
+        // No list replaces them after a reload that ends discovery.
+        let built = self.built.keys().filter(|_| self.images.wanted);
+        are_read.then(|| built.chain(&self.recipes))
     }
 
     /// Forgets the names of images that are not tracked.

@@ -104,17 +104,17 @@ impl BaselineHistory {
         self.again
     }
 
-    /// Forgets the image names that are no longer followed.
-    pub(super) fn retain(&mut self, is_followed: impl Fn(&ImageName) -> bool) {
-        self.names.retain(is_followed);
-        let Self { names, waiting, .. } = self;
+    /// Forgets the image names that are no longer exposed.
+    pub(super) fn retain(&mut self, is_exposed: impl Fn(&ImageName) -> bool) {
+        self.names.retain(is_exposed);
+        let Self {
+            names,
+            waiting,
+            in_flight,
+            ..
+        } = self;
         waiting.retain(|reading| names.contains(&reading.name));
-        if { &self.in_flight }
-            .as_ref()
-            .is_some_and(|reading| !names.contains(&reading.name))
-        {
-            self.in_flight = None;
-        }
+        in_flight.take_if(|reading| !names.contains(&reading.name));
     }
 
     /// The first discovery pass whose builds are chosen.

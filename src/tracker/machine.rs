@@ -206,8 +206,8 @@ impl Tracker {
             workflows,
             ..
         } = self;
-        let followed = |name: &ImageName| names.exposed.get(name).is_some();
-        history.retain(followed);
+        let is_exposed = |name: &ImageName| names.exposed.get(name).is_some();
+        history.retain(is_exposed);
         if !discovery.has_read(history.pass()) {
             return;
         }

@@ -1,5 +1,6 @@
 //! Random worlds on tokio's paused clock: what /metrics shows is what the world says.
 
+mod baselines;
 mod counters;
 mod discovery;
 mod exposed;

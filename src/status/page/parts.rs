@@ -19,7 +19,7 @@ pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(datetime) { (clock) } }
 }
 
-/// Renders when something is expected to end. If it has slow steps, nobody knows how long it takes.
+/// Renders when something is expected to end. With slow steps, this is the earliest end.
 pub(super) fn done_at(at: Timestamp, is_slow: bool, now: Timestamp) -> Markup {
     let (datetime, clock) = minute(at, now);
     let clock = html! { time datetime=(datetime) { (clock) } };

@@ -139,3 +139,15 @@ fn listed_build_without_a_status_stays_the_newest_available_one() {
     driver.listed_images(&builds[..1]);
     assert_eq!(newest(&driver), [old.version()]);
 }
+
+#[test]
+fn names_of_listed_builds_are_in_use_only_while_lists_are_read() {
+    let mut driver = Driver::new(assignment("images: ['*']", true), 1);
+    let mut build = image(&image_arn(0), "AVAILABLE", driver.now);
+    build.created = Some(driver.now.time.minus(Duration::from_secs(90 * 86_400)));
+    driver.listed_images(&[build]);
+    let names = |driver: &Driver| driver.tracker.image_names().map(|names| names.len());
+    assert_eq!(names(&driver), Some(1));
+    driver.configure(nothing(true));
+    assert_eq!(names(&driver), Some(0));
+}

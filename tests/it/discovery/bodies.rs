@@ -59,12 +59,13 @@ async fn listed_image_without_a_status_keeps_what_is_known() {
     let simulated = Simulated::start(ScenarioText::of([golden]).with("listed_after: 0s")).await;
     let config = config(&[target(&simulated, "main", &["images: [golden]"])]);
     let exporter = start(&config).await;
+    let passes = "imagebuilder_exporter_unparsable_fields_total{field=\"state\"}";
     let step = "imagebuilder_workflow_step_info{}";
-    exporter.until_value(step, 1.0).await;
+    let scrape = exporter.until_value(step, 1.0).await;
+    assert_eq!(scrape.value(passes), Some(0.0));
     let missing = Effect::Missing(vec!["state".to_owned()]);
     let fault = Fault::on("ListImageBuildVersions", missing).unwrap();
     simulated.faults.set(vec![fault]);
-    let passes = "imagebuilder_exporter_unparsable_fields_total{field=\"state\"}";
     let scrape = exporter.until_over(passes, 2.0).await;
     for known in [step, "imagebuilder_image_info{}"] {
         assert_eq!(scrape.value(known), Some(1.0), "{known}");
