@@ -89,6 +89,8 @@ def pytest_configure():
 def pytest_terminal_summary(terminalreporter):
     """A test is skipped only for want of a tool that can't be installed here. What was skipped so
     ends the run, and where CHECKS_NOT_MADE names a file, tests/run reads it there."""
+    if hasattr(terminalreporter.config, "workerinput"):
+        return  # Its reports go to the process that started it.
     skipped = {}
     for report in terminalreporter.stats.get("skipped", []):
         what = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
