@@ -20,6 +20,7 @@ use imagebuilder_exporter::simulator::{Scenario, World};
 use proptest::prelude::*;
 
 use crate::support::config_text::{ConfigText, TargetText};
+use crate::support::paused;
 use crate::support::poller::{EPOCH, Polling};
 
 use exposed::{ExposedStep, distinct};
@@ -151,12 +152,7 @@ fn check(
 }
 
 fn run(scenario: &str, seed: u64, fault_rate: f64) -> Result<(), TestCaseError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O can be built");
-    runtime.block_on(watch(scenario, seed, fault_rate))
+    paused(watch(scenario, seed, fault_rate))
 }
 
 proptest! {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{BUILDS, INTERVAL, STEPS};
 use crate::support::busy_account::{BusyAccount, Record, Shape};
 use crate::support::fleet::{Detection, Fleet, Shows, limit, quantile};
+use crate::support::paused;
 
 /// High enough that throttling, which lowers it to a part of it, makes nobody wait.
 const NO_LIMIT: RateLimit = limit(1e6, 1_000_000);
@@ -234,15 +235,6 @@ impl Shows for Naive {
             .filter_map(|id| Some((*id, known.get(id)?.clone())));
         known.collect()
     }
-}
-
-/// On a clock of its own.
-fn paused<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    runtime.unwrap().block_on(future)
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::generate::workflows;
 use super::truth::{ImageTruth, Truth, WorkflowTruth};
 use super::world::{Chances, WorldApi};
 use crate::support::config_text::{ConfigText, TargetText};
+use crate::support::paused;
 use crate::support::poller::{EPOCH, Polling};
 
 const TYPICAL: &str = "imagebuilder_workflow_step_typical_duration_seconds";
@@ -232,11 +233,6 @@ proptest! {
 
     #[test]
     fn usual_durations_are_those_of_the_executions_that_completed(case in case()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime without I/O can be built");
-        runtime.block_on(play(&case))?;
+        paused(play(&case))?;
     }
 }

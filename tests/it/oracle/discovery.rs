@@ -16,6 +16,7 @@ use super::exposed::{ExposedObject, ExposedStep, distinct};
 use super::truth::{Selectors, Truth};
 use super::world::{Chances, Logged, WorldApi};
 use crate::support::exposition::Sample;
+use crate::support::paused;
 use crate::support::poller::{EPOCH, Polling};
 use case::{Case, case, case_with_clock_steps};
 use observation::Observation;
@@ -227,12 +228,7 @@ fn print_log(log: &[Logged]) {
 }
 
 fn run(case: &Case) -> Result<(), TestCaseError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O can be built");
-    runtime.block_on(play(case))
+    paused(play(case))
 }
 
 proptest! {

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use super::world::{Chances, Script, WorldApi};
 use crate::process::Scrape;
 use crate::support::config_text::{ConfigText, TargetText};
+use crate::support::paused;
 use crate::support::poller::{EPOCH, Polling};
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
@@ -235,18 +236,12 @@ fn row(kind: ErrorKind) -> String {
 }
 
 fn examined(kind: ErrorKind, operation: Option<Operation>, times: usize) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
     let script = Script {
         kind,
         operation,
         times,
     };
-    runtime.block_on(async { Cell::new(&world(), script).examine().await })
+    paused(async { Cell::new(&world(), script).examine().await })
 }
 
 #[test]

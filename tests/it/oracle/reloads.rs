@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::fleet::Fleet;
 use super::world::{Chances, WorldApi};
 use crate::support::config_text::{ConfigText, TargetText};
+use crate::support::paused;
 use crate::support::poller::EPOCH;
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
@@ -148,8 +149,6 @@ proptest! {
 
     #[test]
     fn targets_expose_the_same_after_reloads_as_after_a_fresh_start(seed: u64) {
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(follow(seed))?;
+        paused(follow(seed))?;
     }
 }

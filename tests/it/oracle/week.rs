@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::fleet::Fleet;
 use super::world::{Chances, WorldApi};
 use crate::support::config_text::{ConfigText, TargetText};
+use crate::support::paused;
 use crate::support::poller::EPOCH;
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
@@ -174,13 +175,7 @@ async fn live() -> Vec<Held> {
 
 #[test]
 fn nothing_grows_in_a_week_of_faults_reloads_and_moved_targets() {
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let days = runtime.block_on(live());
+    let days = paused(live());
     let most = |days: &[Held]| days.iter().copied().fold(Held::default(), Held::max);
     let (early, late) = (most(&days[1..4]), most(&days[4..]));
     assert!(early.counts().iter().all(|count| *count > 0), "{early:?}");

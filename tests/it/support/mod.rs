@@ -10,3 +10,13 @@ pub mod scripted;
 #[expect(dead_code, reason = "only long simulations show it")]
 pub mod simulation;
 pub mod wall_clock;
+
+/// Runs the future on a paused clock of its own.
+pub fn paused<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O can be built");
+    runtime.block_on(future)
+}
