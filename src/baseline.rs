@@ -235,8 +235,8 @@ impl Baselines {
         }
     }
 
-    /// Takes the duration of a settled step that COMPLETED, or records that it was SKIPPED. The caller knows
-    /// that its workflow execution COMPLETED, and that no retry of the build superseded it.
+    /// Takes the duration of a settled step that COMPLETED, or records that it was SKIPPED. The caller
+    /// knows that its workflow execution COMPLETED, and that no retry of the build superseded it.
     pub fn feed(&self, target: &str, target_labels: &LabelText, settled: &StepRecord) {
         let Some((observed, lesson)) = lesson(settled) else {
             return;

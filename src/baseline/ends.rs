@@ -103,11 +103,11 @@ impl Part {
         let baseline = || baselines.of(observed);
         let left = match observed.status {
             StepStatus::Completed | StepStatus::Skipped => return Self::Ended,
-            StepStatus::Failed if observed.definition.on_failure == Some(OnFailure::Continue) => {
-                match observed.will_be_retried() {
-                    true => None,
-                    false => return Self::Ended,
-                }
+            StepStatus::Failed
+                if observed.definition.on_failure == Some(OnFailure::Continue)
+                    && !observed.will_be_retried() =>
+            {
+                return Self::Ended;
             }
             StepStatus::Pending => baseline().and_then(Baseline::to_come_millis),
             StepStatus::Running => baseline()

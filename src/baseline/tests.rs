@@ -107,10 +107,11 @@ fn what_did_not_complete_or_waits_for_a_person_is_no_sample() {
             ..one.clone()
         };
         let unstarted = observed(one.clone(), |one| one.start = None);
+        let ends_first = observed(one.clone(), |one| one.end = Some(at(0)));
         let waits = observed(one, |one| {
             Arc::make_mut(&mut one.definition).action = Some("WaitForAction".into());
         });
-        feed(&baselines, [active, unstarted, waits]);
+        feed(&baselines, [active, unstarted, ends_first, waits]);
     }
     assert!(baselines.snapshot().series.is_empty());
 }

@@ -267,6 +267,19 @@ mod tests {
     }
 
     #[test]
+    fn baselines_that_are_disabled_have_no_series() {
+        let typical = EstimateInput {
+            typical_images: 10,
+            running_images: 2,
+            ..input()
+        };
+        let enabled = Estimate::new(typical.clone(), &config("")).series;
+        let disabled = Estimate::new(typical, &config("baselines: {enabled: false}")).series;
+        // Of each of 10 images 11 steps, of 2 running ones 4 series each, and three states.
+        assert_eq!(enabled - disabled, 10 * 11 + 2 * 4 + 3);
+    }
+
+    #[test]
     fn sparse_statuses_take_fewer_series() {
         let kept = EstimateInput {
             kept_images: 10,

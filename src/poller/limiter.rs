@@ -46,8 +46,8 @@ impl RateLimiter {
         self.bucket(|bucket| bucket.reserve(now))
     }
 
-    /// Returns when a part of the burst is there, if nobody takes a token before. Calls that can wait
-    /// take no token earlier, so that those that cannot find some.
+    /// Returns when a quarter of the burst is there, unless somebody takes a token before. A call that
+    /// can wait takes none earlier, so that tokens are left for the others.
     pub fn spare(&self, now: Instant) -> Instant {
         self.bucket(|bucket| bucket.spare(now))
     }

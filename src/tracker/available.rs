@@ -39,31 +39,36 @@ impl Available {
     }
 
     /// Adds a build whose status is not known, as it was known before.
-    pub(super) fn keep(&mut self, arn: &ImageArn, before: &Self) {
-        self.selected.keep(arn, &before.selected);
-        self.any.keep(arn, &before.any);
+    pub(super) fn keep(&mut self, arn: &ImageArn, before: &Self, history: usize) {
+        self.selected.keep(arn, &before.selected, history);
+        self.any.keep(arn, &before.any, history);
     }
 }
 
 impl Builds {
     fn add(&mut self, arn: &ImageArn, build: Arc<AvailableBuild>, history: usize) {
-        let oldest = self.history.first().map(|(created, _)| *created);
-        let is_kept = self.history.len() < history || oldest.is_some_and(|at| at <= build.created);
-        if is_kept && history > 0 {
-            self.history.insert((build.created, arn.clone()));
-        }
-        while self.history.len() > history {
-            self.history.pop_first();
-        }
+        self.remember((build.created, arn), history);
         self.newest = Some(build).max(self.newest.take());
     }
 
-    fn keep(&mut self, arn: &ImageArn, before: &Self) {
+    fn keep(&mut self, arn: &ImageArn, before: &Self, history: usize) {
         let newest = before.newest.clone();
         let newest = newest.filter(|build| build.version == arn.version());
         self.newest = newest.max(self.newest.take());
-        let history = before.history.iter().filter(|(_, known)| known == arn);
-        self.history.extend(history.cloned());
+        if let Some((created, _)) = before.history.iter().find(|(_, known)| known == arn) {
+            self.remember((*created, arn), history);
+        }
+    }
+
+    /// Keeps the build if it is one of the `most` newest ones.
+    fn remember(&mut self, (created, arn): (Timestamp, &ImageArn), most: usize) {
+        let oldest = self.history.first();
+        if self.history.len() < most || oldest.is_some_and(|oldest| oldest.0 <= created) {
+            self.history.insert((created, arn.clone()));
+        }
+        if self.history.len() > most {
+            self.history.pop_first();
+        }
     }
 
     /// The builds for the baselines, the newest first.

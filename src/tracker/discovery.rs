@@ -212,11 +212,11 @@ impl Discovery {
     }
 
     /// Counts an image of the list whose status is missing, as the last complete list had it.
-    pub(super) fn tally_unparsed(&mut self, arn: &ImageArn) {
+    pub(super) fn tally_unparsed(&mut self, arn: &ImageArn, history: usize) {
         let (name, tally) = (ImageName::of(arn), &mut self.tally);
         if let Some(known) = self.available.as_ref().and_then(|all| all.get(&name)) {
             let available = tally.available.entry(name.clone());
-            available.or_default().keep(arn, known);
+            available.or_default().keep(arn, known, history);
         }
         if let Some(built) = self.built.get(&name) {
             let newest = tally.built.entry(name).or_insert(*built);

@@ -234,7 +234,7 @@ impl Tracker {
                 }
                 None => match self.workflows.images.listed_unparsed(arn, number) {
                     Some(known) => self.discovery.tally_image(known, history),
-                    None => self.discovery.tally_unparsed(arn),
+                    None => self.discovery.tally_unparsed(arn, history),
                 },
             }
         }

@@ -163,7 +163,7 @@ impl Members {
         parsed
     }
 
-    /// Records that a list's entry lacks its status.
+    /// Returns the status of an entry of a list. A missing one is recorded under the member's name.
     pub(super) fn status_of_entry<'a>(
         &mut self,
         member: &'static str,

@@ -310,12 +310,12 @@ fn newest_build_of_each_image_name_comes_before_older_ones() {
 #[test]
 fn changed_settings_are_applied_to_steps_that_settled_before() {
     let mut driver = listing_images("{history: 1, enabled: false}", &[old(0, 1)]);
+    driver.configure(selecting("*", "{history: 1}"));
+    driver.listed_images(&[old(0, 1)]);
     driver
         .tracker
         .workflows
         .track_all_steps(execution_id(&step_id(0)), &mut driver.tracker.c);
-    driver.configure(selecting("*", "{history: 1}"));
-    driver.listed_images(&[old(0, 1)]);
     let Reads { fed, .. } = driver.read_history(account("COMPLETED", "COMPLETED"));
     assert_eq!(fed.len(), 2);
 }

@@ -1,15 +1,19 @@
 //! What the baselines of many images cost at the start, and that no running step waits for them.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imagebuilder_exporter::api::{
     ApiFuture, ImageBuilder, ImagePage, ListPage, Operation, Page, Parsed, StepPage, WorkflowPage,
 };
+use imagebuilder_exporter::config::RateLimit;
 use imagebuilder_exporter::model::{
     Image, ImageArn, ImageStatus, Pipeline, StepExecution, StepExecutionId, StepStatus, Timestamp,
     WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
+use imagebuilder_exporter::poller::RateLimiter;
+use tokio::time::Instant;
 
 use super::INTERVAL;
 use crate::support::busy_account::{BUILD_STEPS, BusyAccount, Record, Shape};
@@ -220,12 +224,16 @@ struct Seen {
     metrics: String,
 }
 
+fn config(history: usize) -> String {
+    let target = TargetText::new("t").with("images: ['*']");
+    ConfigText::of([target.with("rate_limit: {requests_per_second: 5, burst: 10}")])
+        .with(&format!("baselines: {{history: {history}}}"))
+        .text()
+}
+
 async fn polled(history: usize) -> Seen {
     let account = Account::begin(RUNNING);
-    let target = TargetText::new("t").with("images: ['*']");
-    let config = ConfigText::of([target.with("rate_limit: {requests_per_second: 5, burst: 10}")])
-        .with(&format!("baselines: {{history: {history}}}"));
-    let polling = Polling::start(&config.text(), Arc::new(account.clone()));
+    let polling = Polling::start(&config(history), Arc::new(account.clone()));
     polling.until(BEGINS).await;
     account.running.begin_record();
     let (mut at, mut read_by) = (BEGINS, None);
@@ -282,4 +290,39 @@ async fn history_of_a_hundred_images_delays_no_running_step() {
     assert!(with[1] <= 0.1 * INTERVAL, "late {with:?}");
     // Each poll waits for one more token at most.
     assert!(with[2] <= without[2] + 0.2, "{with:?}, {without:?} without");
+}
+
+/// How late the running steps of one target are, in seconds, while nine that share its rate limit read
+/// their history.
+async fn lag_beside_readers(history: usize) -> f64 {
+    let limit = RateLimit {
+        requests_per_second: 5.0,
+        burst: NonZeroU32::new(10).unwrap(),
+    };
+    let limiter = Arc::new(RateLimiter::new(limit, Instant::now()));
+    let share = |history, account| {
+        Polling::start_sharing(limiter.clone(), &[], &config(history), Arc::new(account))
+    };
+    let account = Account::begin(RUNNING / 2);
+    let polling = share(0, account.clone());
+    let readers: Vec<_> = (0..9)
+        .map(|_| Account::begin(0))
+        .map(|reader| (share(history, reader.clone()), reader))
+        .collect();
+    polling.until(BEGINS).await;
+    account.running.begin_record();
+    polling.until(ENDS).await;
+    let calls = readers
+        .iter()
+        .map(|(_, reader)| reader.calls.lock().unwrap().len());
+    assert_eq!(calls.sum::<usize>() > 500, history > 0);
+    quantile(&account.running.record().running, 0.99)
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_of_other_targets_with_the_same_limit_delays_no_running_step() {
+    let lag = lag_beside_readers(5).await;
+    let without = lag_beside_readers(0).await;
+    println!("late by {lag} s beside readers, by {without} s without (p99)");
+    assert!(lag <= 0.1 * INTERVAL, "{lag} s, {without} s without");
 }

@@ -48,6 +48,18 @@ impl Polling {
 
     /// Starts a poller on a machine whose wall clock steps; scrapes have the right time.
     pub fn start_with_steps(steps: &[ClockStep], yaml: &str, api: Arc<dyn ImageBuilder>) -> Self {
+        let limit = config(yaml).targets[0].rate_limit;
+        let limiter = RateLimiter::new(limit, Instant::now());
+        Self::start_sharing(Arc::new(limiter), steps, yaml, api)
+    }
+
+    /// Starts a poller that takes its tokens where others take theirs.
+    pub fn start_sharing(
+        limiter: Arc<RateLimiter>,
+        steps: &[ClockStep],
+        yaml: &str,
+        api: Arc<dyn ImageBuilder>,
+    ) -> Self {
         let started = Instant::now();
         let clock = Clock::Tokio(Now {
             instant: started,
@@ -57,10 +69,9 @@ impl Polling {
         let process = Arc::new(ProcessMetrics::new(&PARSED_MEMBERS));
         let metrics = Arc::new(PollerMetrics::new("t", "us-west-2"));
         let finished = Arc::new(Finished::new(started, &counting(&config)));
-        let limit = config.targets[0].rate_limit;
         let tools = Tools {
             api,
-            limiter: Arc::new(RateLimiter::new(limit, started)),
+            limiter,
             clock: machine_clock(started, steps),
             metrics,
             process,
