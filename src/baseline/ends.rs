@@ -31,6 +31,9 @@ impl ExpectedEnds {
         baselines: &BaselineSnapshot,
         now: Timestamp,
     ) -> Self {
+        if baselines.known.records().is_empty() {
+            return Self::default();
+        }
         let mut works = HashMap::new();
         for snapshot in snapshots.clone() {
             for workflow in moving(&snapshot.workflows) {

@@ -192,6 +192,25 @@ fn step_that_overruns_moves_the_end() {
 }
 
 #[test]
+fn nothing_has_an_end_without_baselines() {
+    let mut ended = records(&plan(), 720);
+    ended.workflows.put({
+        let running = WorkflowExecution {
+            image: ImageArn::parse(&format!("{IMAGE}1")),
+            ..WorkflowExecution::with_status(WorkflowStatus::Running)
+        };
+        let labels = LabelText::default;
+        let unseen = WorkflowRecord::unseen(execution_id(0), labels(), labels());
+        unseen.after_response(&running, "us-west-2")
+    });
+    assert_eq!(ends(&plan(), &ended, 720).0[0], Some(720));
+    let snapshot = ended.snapshot();
+    let none = BaselineSnapshot::default();
+    let ends = ExpectedEnds::of([&*snapshot].into_iter(), &none, at(720));
+    assert_eq!(ends.of_execution(execution_id(0)), None);
+}
+
+#[test]
 fn end_is_unknown_where_a_part_is() {
     let changed = |step, change_it: fn(&mut Observation)| {
         let mut records = records(&plan(), 100);
