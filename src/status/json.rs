@@ -95,10 +95,7 @@ impl<'a> Document<'a> {
                 document
                     .executions
                     .extend(WorkflowExecutionEntry::of(execution, build, known, site));
-                let wanted = execution
-                    .steps
-                    .iter()
-                    .filter(|step| query.takes_step(step, execution, build));
+                let wanted = query.steps(execution, build);
                 document.steps.extend(
                     wanted.map(|step| {
                         StepExecutionEntry::of(step, execution, build, known.now, site)

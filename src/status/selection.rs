@@ -1,5 +1,7 @@
 //! Applies a query to the builds, and selects one page of those that match.
 
+use std::fmt::Display;
+
 use super::builds::{Build, BuildState, Execution, Step, group};
 use super::known::{Known, StatusSource};
 use super::query::{GONE, OTHER, Query, SLOW, STATUSES, UNSEEN};
@@ -86,19 +88,40 @@ impl Query {
         if self.statuses.is_empty() && self.words.is_empty() {
             return true;
         }
-        if self.takes_image(build) {
+        let words = self.words_left(build);
+        if self.takes_image(build, &words) {
             return true;
         }
-        let mut executions = std::mem::take(&mut build.executions);
-        executions.retain(|execution| {
-            self.takes_execution(execution, build) || { execution.steps.iter() }
-                .any(|step| self.takes_step(step, execution, build))
+        build.executions.retain(|execution| {
+            let words = words_left(&words, |word| execution_has(word, execution));
+            self.takes_execution(execution, &words) || { execution.steps.iter() }
+                .any(|step| self.takes_step(step, &words))
         });
-        build.executions = executions;
         !build.executions.is_empty()
     }
 
-    fn takes_image(&self, build: &Build<'_>) -> bool {
+    /// Returns the steps of the execution that the query selects, apart from the execution itself.
+    pub(super) fn steps<'s, 'a>(
+        &'s self,
+        execution: &'s Execution<'a>,
+        build: &Build<'_>,
+    ) -> impl Iterator<Item = &'s Step<'a>> {
+        let words = words_left(&self.words_left(build), |word| {
+            execution_has(word, execution)
+        });
+        let steps = execution.steps.iter();
+        steps.filter(move |step| self.takes_step(step, &words))
+    }
+
+    /// Returns the words that do not occur in what is known of the build itself.
+    fn words_left(&self, build: &Build<'_>) -> Vec<&str> {
+        let words = self.words.iter().map(String::as_str);
+        words.filter(|word| !build_has(word, build)).collect()
+    }
+
+    // The words of these are those that do not occur in what contains the resource.
+
+    fn takes_image(&self, build: &Build<'_>, words: &[&str]) -> bool {
         let Some(image) = build.image else {
             return false;
         };
@@ -110,25 +133,17 @@ impl Query {
             status if status.is_terminal() => "COMPLETED",
             _ => "RUNNING",
         };
-        self.takes_status(status, |_| false)
-            && self.takes_words(|word| build_has(word, build, build.source))
+        self.takes_status(status, |_| false) && { words.iter() }
+            .all(|word| source_has(word, build.source))
     }
 
-    fn takes_execution(&self, execution: &Execution<'_>, build: &Build<'_>) -> bool {
+    fn takes_execution(&self, execution: &Execution<'_>, words: &[&str]) -> bool {
         { execution.observed }
             .is_some_and(|observed| self.takes_status(observed.status.as_str(), |_| false))
-            && self.takes_words(|word| {
-                execution_has(word, execution) || build_has(word, build, execution.source)
-            })
+            && { words.iter() }.all(|word| source_has(word, execution.source))
     }
 
-    /// Returns whether the query selects the step itself, apart from its execution.
-    pub(super) fn takes_step(
-        &self,
-        step: &Step<'_>,
-        execution: &Execution<'_>,
-        build: &Build<'_>,
-    ) -> bool {
+    fn takes_step(&self, step: &Step<'_>, words: &[&str]) -> bool {
         let record = step.record;
         let status = { step.observed() }.map_or(UNSEEN, |observed| observed.status.as_str());
         let also = |wanted: &str| match wanted {
@@ -136,12 +151,8 @@ impl Query {
             SLOW => step.is_slow(),
             _ => false,
         };
-        self.takes_status(status, also)
-            && self.takes_words(|word| {
-                step_has(word, record)
-                    || execution_has(word, execution)
-                    || build_has(word, build, step.source)
-            })
+        self.takes_status(status, also) && { words.iter() }
+            .all(|word| source_has(word, step.source) || step_has(word, record))
     }
 
     /// `also` returns whether a status of the exporter's own applies.
@@ -153,18 +164,21 @@ impl Query {
                 wanted => wanted == status || also(wanted),
             })
     }
-
-    fn takes_words(&self, has: impl Fn(&str) -> bool) -> bool {
-        self.words.iter().all(|word| has(word))
-    }
 }
 
-/// Returns whether the word occurs in what is known of the build, or in the target and region of
-/// `source`, which polls the resource in question.
-fn build_has(word: &str, build: &Build<'_>, source: &StatusSource) -> bool {
-    contains(&source.target, word)
-        || contains(&source.region, word)
-        || build.arn.is_some_and(|arn| contains(arn.as_str(), word))
+fn words_left<'w>(words: &[&'w str], has: impl Fn(&str) -> bool) -> Vec<&'w str> {
+    { words.iter().copied() }
+        .filter(|word| !has(word))
+        .collect()
+}
+
+/// Returns whether the word occurs in the target or region that polls a resource.
+fn source_has(word: &str, source: &StatusSource) -> bool {
+    contains(&source.target, word) || contains(&source.region, word)
+}
+
+fn build_has(word: &str, build: &Build<'_>) -> bool {
+    build.arn.is_some_and(|arn| contains(arn.as_str(), word))
         || build.image.is_some_and(|image| {
             let failure = image.failure.as_ref();
             contains(image.details.as_str(), word)
@@ -186,12 +200,12 @@ fn failure_has(word: &str, record: &FailureRecord) -> bool {
 }
 
 fn execution_has(word: &str, execution: &Execution<'_>) -> bool {
-    { execution.id }.is_some_and(|id| contains(&id.to_string(), word)) || { execution.workflow() }
+    { execution.id }.is_some_and(|id| id_has(word, id)) || { execution.workflow() }
         .is_some_and(|workflow| contains(workflow.as_str(), word))
 }
 
 fn step_has(word: &str, record: &StepRecord) -> bool {
-    contains(&record.id.to_string(), word)
+    id_has(word, record.id)
         || contains(record.own_labels.as_str(), word)
         || record.observed.as_ref().is_some_and(|observed| {
             let definition = &observed.definition;
@@ -201,13 +215,51 @@ fn step_has(word: &str, record: &StepRecord) -> bool {
         })
 }
 
+fn id_has(word: &str, id: impl Display) -> bool {
+    // Most words have a letter that no id has, so the text of the id is not needed.
+    let in_ids = |b: u8| b.is_ascii_hexdigit() || b"stepwf-".contains(&b);
+    word.bytes().all(in_ids) && contains(&id.to_string(), word)
+}
+
 /// Returns whether the text contains the word, which is in lower case.
 fn contains(text: &str, word: &str) -> bool {
+    let [first, rest @ ..] = word.as_bytes() else {
+        return true;
+    };
     if text.is_ascii() && word.is_ascii() {
-        let (text, word) = (text.as_bytes(), word.as_bytes());
-        return text
-            .windows(word.len())
-            .any(|part| part.eq_ignore_ascii_case(word));
+        let text = text.as_bytes();
+        let Some(last) = text.len().checked_sub(word.len()) else {
+            return false;
+        };
+        return text[..=last].iter().zip(1..).any(|(b, next)| {
+            b.to_ascii_lowercase() == *first
+                && text[next..next + rest.len()].eq_ignore_ascii_case(rest)
+        });
     }
     text.to_lowercase().contains(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::WorkflowExecutionId;
+
+    proptest! {
+        #[test]
+        fn word_is_found_in_any_case(text in "[abAB-é]{0,8}", word in "[ab-é]{1,3}") {
+            prop_assert_eq!(contains(&text, &word), text.to_lowercase().contains(&word));
+        }
+
+        #[test]
+        fn every_part_of_an_id_is_found(from in 0..39_usize, length in 1..39_usize) {
+            let text = "wf-01234567-89ab-4cde-8f01-23456789abcd";
+            let id: WorkflowExecutionId = text.parse().unwrap();
+            let part = &text[from..(from + length).min(text.len())];
+            prop_assert!(id_has(part, id));
+            let longer = format!("{part}x");
+            prop_assert!(!id_has(&longer, id));
+        }
+    }
 }
