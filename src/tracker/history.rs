@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::pace::HOUR;
+use super::pace::{HOUR, longest_backoff};
 use super::page_size::SMALL;
 use super::pager::Pager;
 use crate::api::{ApiError, Call, ErrorKind, Page, StepPage, WorkflowPage};
@@ -272,7 +272,9 @@ impl BaselineHistory {
             return self.waiting.push_back(reading);
         }
         self.failures += 1;
-        let wait = { &mut c.jitter }.after_failure(kind, c.pace.interval, self.failures);
+        let interval = c.pace.interval;
+        let longest = longest_backoff(interval);
+        let wait = { &mut c.jitter }.after_failure(kind, interval, self.failures, longest);
         self.not_before(c.now.instant + wait);
         // These fail for every build.
         let is_of_build = !matches!(

@@ -37,7 +37,6 @@ pub struct Tracker {
     pub(super) pipelines: Pipelines,
     pub(super) names: ImageNames,
     pub(super) page_size: PageSize,
-    pub(super) recovery: Recovery,
     pub(super) history: BaselineHistory,
     /// Resources that the configuration names and the service does not know, and since when.
     pub(super) unknown: Arc<BTreeMap<String, Timestamp>>,
@@ -60,6 +59,7 @@ impl Tracker {
             jitter: Jitter::new(seed),
             retention: Retention::default(),
             failures: Failures::default(),
+            recovery: Recovery::default(),
             changes: Changes::default(),
             signals: Vec::new(),
             since: now.instant,
@@ -72,7 +72,6 @@ impl Tracker {
             pipelines: Pipelines::default(),
             names: ImageNames::default(),
             page_size: PageSize::default(),
-            recovery: Recovery::default(),
             history: BaselineHistory::default(),
             unknown: Arc::default(),
         };

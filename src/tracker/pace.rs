@@ -14,6 +14,11 @@ pub(super) const SELDOM: u32 = 10;
 /// The longest backoff, unless the interval of the call is longer.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
+/// The longest wait of a call that is made at this interval, while the target's calls fail.
+pub(super) fn longest_backoff(interval: Duration) -> Duration {
+    LONGEST_BACKOFF.max(interval)
+}
+
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
@@ -53,7 +58,7 @@ impl Jitter {
         interval.mul_f64(0.95 + 0.05 * self.0.f64())
     }
 
-    /// The wait after so many failures in a row, the last of this kind. What is throttled waits for
+    /// The wait after so many failures in a row, the last of this kind, at most `longest`. What is throttled waits for
     /// the rate limit, which the throttling has lowered: beside that no longer than the interval,
     /// so that all is seen in time again as soon as the rate is back.
     pub(super) fn after_failure(
@@ -61,8 +66,9 @@ impl Jitter {
         kind: ErrorKind,
         interval: Duration,
         failures: u32,
+        longest: Duration,
     ) -> Duration {
-        let wait = self.backoff(interval, failures);
+        let wait = self.backoff(interval, failures, longest);
         match kind {
             ErrorKind::Throttled => wait.min(self.nearly(interval)),
             _ => wait,
@@ -70,13 +76,12 @@ impl Jitter {
     }
 
     /// The wait after so many failures in a row: a quarter of the interval first, so that one lost
-    /// answer makes nothing late, then twice as long each time up to a bound, each wait shortened
-    /// by up to a half.
-    fn backoff(&mut self, interval: Duration, failures: u32) -> Duration {
+    /// answer makes nothing late, then twice as long each time up to `longest`, each wait
+    /// shortened by up to a half.
+    fn backoff(&mut self, interval: Duration, failures: u32, longest: Duration) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);
         let wait = (interval / 4).saturating_mul(1 << doublings);
-        let bounded = wait.min(LONGEST_BACKOFF.max(interval));
-        bounded.mul_f64(0.5 + 0.5 * self.0.f64())
+        wait.min(longest).mul_f64(0.5 + 0.5 * self.0.f64())
     }
 }
 
@@ -94,8 +99,8 @@ mod tests {
             failures in 1..1_000u32,
         ) {
             let interval = Duration::from_secs(seconds);
-            let wait = Jitter::new(seed).backoff(interval, failures);
-            let bound = LONGEST_BACKOFF.max(interval);
+            let bound = longest_backoff(interval);
+            let wait = Jitter::new(seed).backoff(interval, failures, bound);
             prop_assert!(wait <= bound);
             prop_assert!(wait >= interval / 8);
             if failures > 16 {

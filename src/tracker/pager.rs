@@ -145,9 +145,7 @@ impl Pager {
         if again && !self.again && self.page_failures < PAGE_ATTEMPTS {
             self.page_failures += 1;
             return PageFailure {
-                wait: c
-                    .jitter
-                    .after_failure(kind, policy.interval, self.page_failures),
+                wait: c.wait_after(kind, policy.interval, self.page_failures),
                 restarted: false,
                 half_read,
             };

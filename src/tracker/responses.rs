@@ -73,12 +73,12 @@ impl Tracker {
         match result {
             Ok(parsed) => {
                 self.handle_success(parsed.value, asked, owners);
-                self.recovery.succeeded(&call, &mut self.c);
+                self.c.call_succeeded(&call);
             }
             Err(error) => {
                 self.handle_failure(call.clone(), &error, page.token.is_some());
                 let kind = error.about_operation();
-                self.recovery.failed(&call, kind, asked, &mut self.c);
+                self.c.call_failed(&call, kind, asked);
             }
         }
         self.handle_signals();

@@ -47,9 +47,10 @@ impl Policy {
 impl Retries {
     /// Records a failure of this kind and returns how long the next attempt waits.
     pub(super) fn failed(&mut self, kind: ErrorKind, policy: Policy, c: &mut Context) -> Duration {
-        let (jitter, now) = (&mut c.jitter, c.now.instant);
+        let now = c.now.instant;
         self.failures = self.failures.saturating_add(1);
-        let wait = jitter.after_failure(kind, policy.interval, self.failures);
+        let wait = c.wait_after(kind, policy.interval, self.failures);
+        let jitter = &mut c.jitter;
         if kind == ErrorKind::Forbidden && policy.denied_hourly {
             return jitter.nearly(HOUR);
         }

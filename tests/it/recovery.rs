@@ -27,8 +27,8 @@ const INTERVAL: f64 = 5.0;
 #[derive(Clone, Debug)]
 struct Failing {
     start: Instant,
-    /// A step whose calls always fail.
-    broken: Option<StepExecutionId>,
+    /// Steps whose calls fail, and until when.
+    broken: BTreeMap<String, f64>,
     /// When each step was requested.
     calls: Arc<Mutex<BTreeMap<String, Vec<f64>>>>,
 }
@@ -36,7 +36,7 @@ struct Failing {
 impl Failing {
     fn respond<T: Send + 'static>(&self, subject: String, value: T) -> ApiFuture<T> {
         let at = self.start.elapsed().as_secs_f64();
-        let broken = self.broken.is_some_and(|id| id.to_string() == subject);
+        let broken = self.broken.get(&subject).is_some_and(|end| at < *end);
         self.calls
             .lock()
             .unwrap()
@@ -89,17 +89,20 @@ fn ids() -> Vec<String> {
     (0..STEPS).map(id).collect()
 }
 
-fn start(broken: Option<&str>) -> (Polling, Failing) {
+/// Starts to poll all steps, of which some fail alone until then.
+fn start(broken: impl IntoIterator<Item = (String, f64)>, rate: u32) -> (Polling, Failing) {
     let target = TargetText::new("t")
         .with("regions: [us-west-2]")
-        .with("rate_limit: {requests_per_second: 20, burst: 20}")
+        .with(&format!(
+            "rate_limit: {{requests_per_second: {rate}, burst: 20}}"
+        ))
         .steps(ids());
     let yaml = ConfigText::of([target])
         .with(&format!("polling: {{interval: {INTERVAL}s}}"))
         .text();
     let api = Failing {
         start: Instant::now(),
-        broken: broken.map(|id| id.parse().unwrap()),
+        broken: broken.into_iter().collect(),
         calls: Arc::default(),
     };
     (Polling::start(&yaml, Arc::new(api.clone())), api)
@@ -112,7 +115,7 @@ fn is_current(polling: &Polling, id: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn all_steps_are_polled_within_two_intervals_of_the_first_success() {
-    let (polling, api) = start(None);
+    let (polling, api) = start([], 20);
     polling.until(OUTAGE.start - 1.0).await;
     assert!(ids().iter().all(|id| is_current(&polling, id)));
     polling.until(OUTAGE.end - 1.0).await;
@@ -138,15 +141,50 @@ async fn all_steps_are_polled_within_two_intervals_of_the_first_success() {
     assert!(at_once < STEPS as usize / 2, "{at_once}");
 }
 
+/// A minute after the outage, when its backoffs are over.
+const AFTER: f64 = OUTAGE.end + 60.0;
+const END: f64 = AFTER + 600.0;
+
+impl Failing {
+    /// How many calls of these steps came while nothing else failed.
+    fn calls_of(&self, ids: &[String]) -> usize {
+        let calls = self.calls.lock().unwrap();
+        let of_steps = ids.iter().flat_map(|id| &calls[id]);
+        of_steps.filter(|at| (AFTER..END).contains(*at)).count()
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn call_that_fails_alone_keeps_its_backoff() {
-    let broken = &ids()[7];
-    let (polling, api) = start(Some(broken));
-    polling.until(OUTAGE.start - 1.0).await;
-    let early = api.calls.lock().unwrap()[broken.as_str()].len();
-    assert!(early <= 7, "{early} calls within a minute");
-    // The end of the outage may end its backoff once.
-    polling.until(OUTAGE.end + 1_200.0).await;
-    let all = api.calls.lock().unwrap()[broken.as_str()].len();
-    assert!(all <= early + 12, "{all}, {early} of them early");
+async fn call_that_failed_alone_for_long_succeeds_within_two_intervals_of_the_end() {
+    let ids = ids();
+    let (failing, others) = ids.split_at(10);
+    // Each ends at another part of the backoff.
+    let ends = (0..).map(|number| END + f64::from(number) * INTERVAL / 5.0);
+    let broken: Vec<_> = failing.iter().cloned().zip(ends).collect();
+    let (polling, api) = start(broken.clone(), 20);
+    polling.until(END - 1.0).await;
+    assert!(!failing.iter().any(|id| is_current(&polling, id)));
+    // Retries are rarer than polls.
+    let [failed, polled] = [failing, &others[..10]].map(|steps| api.calls_of(steps));
+    assert!(failed * 4 < polled * 3, "{failed} calls, {polled} polls");
+    for (id, end) in broken {
+        polling.until(end + 2.0 * INTERVAL).await;
+        assert!(is_current(&polling, &id), "{id} after {end}");
+    }
+}
+
+/// Calls that are made once can fail for ever, and each retry takes a token from the polls.
+#[tokio::test(start_paused = true)]
+async fn retries_take_a_third_of_the_rate_limit_at_most_while_others_succeed() {
+    let rate = 6;
+    let ids = ids();
+    let broken = &ids[..30];
+    let (polling, api) = start(broken.iter().cloned().map(|id| (id, f64::MAX)), rate);
+    polling.until(END).await;
+    let most = (END - AFTER) * f64::from(rate) / 3.0;
+    let calls = api.calls_of(broken) as f64;
+    assert!(
+        (most * 0.8..most * 1.05).contains(&calls),
+        "{calls}, {most}"
+    );
 }

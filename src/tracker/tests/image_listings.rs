@@ -20,7 +20,7 @@ fn about_image(call: &Call, image: &Image) -> Option<Payload> {
 #[test]
 fn failed_image_whose_executions_cannot_be_listed_is_exposed_and_retried_seldom() {
     // A client error may speak of the size of the page, so that each attempt is made with two sizes.
-    for (kind, most) in [(ErrorKind::Client, 40), (ErrorKind::Server, 20)] {
+    for (kind, most) in [(ErrorKind::Client, 48), (ErrorKind::Server, 24)] {
         let arn = image_arn(0);
         let mut driver = Driver::new(assignment("images: ['*']", true), 1);
         let failed = image(&arn, "FAILED", driver.now);
