@@ -83,12 +83,14 @@ impl Finished {
     ///
     /// `targets` are the targets that stay, by name and own labels. Series of other targets, and of a
     /// target whose labels changed, are removed unless a target that stays has them too. Counted
-    /// executions stay counted. A histogram whose buckets change restarts at 0.
+    /// executions stay counted. `polled` are the targets and regions that are polled from now on: series
+    /// of another region stay for [`FinishedSettings::retention`]. A histogram whose buckets change restarts at 0.
     #[must_use]
     pub fn configured(
         &self,
         settings: &FinishedSettings,
         targets: &[(String, LabelText)],
+        polled: &[(&str, &str)],
         now: Instant,
     ) -> Self {
         let mut inner = self.lock().clone();
@@ -121,6 +123,7 @@ impl Finished {
             }
         }
         inner.forget_unowned();
+        inner.names.polled(polled);
         Self {
             warmup: settings.warmup,
             retention: settings.retention,

@@ -71,9 +71,13 @@ impl Pollers {
         let mut before = self.stop().await;
         self.share_limits(&config);
         let staying = going_on(&config, self.sharing.shard(), before.values());
+        let assignments = self.sharing.own(&config);
+        let pollers = assignments.iter();
+        let pollers = pollers.map(|one| (one.target.name.as_str(), one.region.as_str()));
         self.finished = Arc::new(self.finished.configured(
             &counting(&config.metrics),
             &staying,
+            &pollers.collect::<Vec<_>>(),
             self.clock.now().instant,
         ));
         let baselines = self.baselines.configured(&config.baselines, &staying);
@@ -82,7 +86,6 @@ impl Pollers {
         let claims = Arc::new(Claims::default());
         let mut polled = Vec::new();
         let patience = self.clock.now().instant + CLIENTS_WITHIN;
-        let assignments = self.sharing.own(&config);
         for assignment in assignments {
             let (target, region) = (&assignment.target, &assignment.region);
             let key = (target.name.clone(), region.clone());

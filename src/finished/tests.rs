@@ -383,7 +383,7 @@ fn what_is_too_old_to_count_again_is_forgotten() {
         ..settings()
     };
     let targets = [("a".to_owned(), labels("a"))];
-    let reloaded = finished.configured(&longer, &targets, moment(at(day)).instant);
+    let reloaded = finished.configured(&longer, &targets, &[], moment(at(day)).instant);
     for second in (0..day).step_by(60) {
         let number = usize::try_from(second / 60).unwrap();
         let end = ended(number, StepStatus::Completed, second);

@@ -8,6 +8,7 @@ use super::*;
 use crate::model::ImageArn;
 
 const MINUTE: i64 = 60;
+const REGION: &str = "us-west-2";
 const DAY: i64 = 24 * 60 * MINUTE;
 
 fn image(name: &str) -> ImageArn {
@@ -38,7 +39,7 @@ fn review(finished: &Finished, target: &str, in_use: &[&str], now: i64) {
     let names = in_use.iter().map(|name| Some(ImageName::of(&image(name))));
     let names = names.collect();
     let now = moment(at(now)).instant;
-    while finished.review_names(target, "us-west-2", &names, now) {}
+    while finished.review_names(target, REGION, &names, now) {}
 }
 
 /// The images that have series, with the number of COMPLETED steps.
@@ -97,13 +98,46 @@ fn counters_stay_without_a_retention_and_after_a_pause_of_the_process() {
     // The first review of another target says nothing about the names of this one.
     let targets = ["a", "b"].map(|name| (name.to_owned(), labels("a")));
     let now = moment(at(100 * DAY)).instant;
-    let reloaded = finished.configured(&settings(), &targets, now);
+    let polled = [("a", REGION), ("b", REGION)];
+    let reloaded = finished.configured(&settings(), &targets, &polled, now);
     review(&reloaded, "b", &[], 100 * DAY);
     review(&reloaded, "a", &["golden"], 100 * DAY);
     review(&reloaded, "a", &[], 106 * DAY);
     assert_eq!(shown(&reloaded, 106 * DAY), [("golden".to_owned(), 1)]);
     review(&reloaded, "a", &[], 107 * DAY);
     assert_eq!(shown(&reloaded, 107 * DAY), []);
+}
+
+#[test]
+fn counters_of_a_region_that_a_reload_removes_leave_when_the_retention_has_passed() {
+    let finished = finished();
+    let targets = ["a", "b"].map(|name| (name.to_owned(), labels("a")));
+    let reload = |finished: &Finished, regions: &[&str], now| {
+        let polled: Vec<_> = regions.iter().map(|region| ("a", *region)).collect();
+        let now = moment(at(now)).instant;
+        finished.configured(&settings(), &targets, &polled, now)
+    };
+    ends(&finished, "a", "golden", 1, 0);
+    review(&finished, "a", &["golden"], DAY);
+    let one = [("golden".to_owned(), 1)];
+    // The poller of the region that is left reviews.
+    let review_other = |finished: &Finished, target, now| {
+        let none = HashSet::new();
+        finished.review_names(target, "eu-west-1", &none, moment(at(now)).instant);
+    };
+    let removed = reload(&finished, &["eu-west-1"], 2 * DAY);
+    review_other(&removed, "a", 8 * DAY - 1);
+    assert_eq!(shown(&removed, 8 * DAY), one);
+    // Another target says nothing about it.
+    review_other(&removed, "b", 8 * DAY);
+    assert_eq!(shown(&removed, 8 * DAY), one);
+    let back = reload(&removed, &["eu-west-1", REGION], 8 * DAY);
+    review_other(&removed, "a", 8 * DAY);
+    assert_eq!(shown(&removed, 8 * DAY), []);
+    // Polled again, it is reviewed by its own poller.
+    review_other(&back, "a", 8 * DAY);
+    review(&back, "a", &["golden"], 8 * DAY);
+    assert_eq!(shown(&back, 8 * DAY), one);
 }
 
 #[test]

@@ -81,10 +81,10 @@ fn targets_with_the_same_labels_share_a_series_until_the_last_of_them_goes() {
     let expected = [r#"team="both","COMPLETED",2"#];
     assert_eq!(counters(&first, false, late()), expected);
     let target = |name: &str| (name.to_owned(), shared.clone());
-    let second = first.configured(&settings(), &[target("b")], moment(at(62)).instant);
+    let second = first.configured(&settings(), &[target("b")], &[], moment(at(62)).instant);
     assert_eq!(counters(&second, false, late()), expected);
     // One that comes back owns what it sees, not what it once saw.
-    let third = second.configured(&settings(), &[target("a")], moment(at(63)).instant);
+    let third = second.configured(&settings(), &[target("a")], &[], moment(at(63)).instant);
     assert!(third.snapshot(moment(late()).instant).series.is_empty());
     assert_eq!(counters(&first, false, late()), expected);
 }
@@ -98,7 +98,7 @@ fn reload_drops_the_series_of_targets_that_go_or_are_labelled_otherwise() {
     }
     let targets = [("stays", "stays"), ("changes", "other")]
         .map(|(name, team)| (name.to_owned(), labels(team)));
-    let reloaded = finished.configured(&settings(), &targets, moment(at(62)).instant);
+    let reloaded = finished.configured(&settings(), &targets, &[], moment(at(62)).instant);
     assert_eq!(
         counters(&reloaded, true, late()),
         [
@@ -119,7 +119,7 @@ fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
     let end = ended(1, StepStatus::Completed, 60);
     polls(&finished, "a", &[running(1), end], at(61));
     let targets = [("a".to_owned(), labels("a"))];
-    let same = finished.configured(&settings(), &targets, moment(at(200)).instant);
+    let same = finished.configured(&settings(), &targets, &[], moment(at(200)).instant);
     assert_eq!(
         histogram(&same, StepStatus::Completed, at(200)),
         (vec![0, 1, 1, 1], 50_000)
@@ -128,7 +128,7 @@ fn other_buckets_begin_anew_and_are_held_back_while_the_counter_goes_on() {
         buckets: vec![Duration::from_millis(1_500)],
         ..settings()
     };
-    let again = same.configured(&other, &targets, moment(at(200)).instant);
+    let again = same.configured(&other, &targets, &[], moment(at(200)).instant);
     let end = ended(2, StepStatus::Completed, 210);
     polls(&again, "a", &[running(2), end], at(211));
     assert_eq!(
@@ -150,7 +150,7 @@ fn longer_warmup_does_not_hide_what_was_shown() {
         ..settings()
     };
     let targets = [("a".to_owned(), labels("a"))];
-    let reloaded = finished.configured(&longer, &targets, moment(at(200)).instant);
+    let reloaded = finished.configured(&longer, &targets, &[], moment(at(200)).instant);
     assert_eq!(
         counters(&reloaded, false, at(200)),
         [r#"team="a","COMPLETED",1"#]

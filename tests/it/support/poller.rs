@@ -129,7 +129,9 @@ impl Polling {
         let mut tools = poller.tools().clone();
         let target = &config.targets[0];
         let targets = [(target.name.clone(), own_labels(target, None))];
-        let finished = tools.finished.configured(&counting(&config), &targets, now);
+        let polled = [(target.name.as_str(), "us-west-2")];
+        let counting = counting(&config);
+        let finished = { &tools.finished }.configured(&counting, &targets, &polled, now);
         tools.finished = Arc::new(finished);
         let baselines = tools.baselines.configured(&config.baselines, &targets);
         tools.baselines = Arc::new(baselines);
