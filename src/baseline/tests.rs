@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use globset::Glob;
-
 use super::*;
 use crate::model::{StepExecution, StepExecutionId};
 

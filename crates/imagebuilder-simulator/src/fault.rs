@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use globset::{Glob, GlobMatcher};
+use imagebuilder_model::Glob;
 use serde_json::Value;
 
 use crate::error::ErrorResponse;
@@ -16,10 +16,10 @@ use crate::random::{hash, unit};
 /// One rule. The first rule that matches a call decides.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    operation: GlobMatcher,
-    id: GlobMatcher,
-    region: GlobMatcher,
-    access_key: GlobMatcher,
+    operation: Glob,
+    id: Glob,
+    region: Glob,
+    access_key: Glob,
     from: Duration,
     until: Option<Duration>,
     times: Option<u32>,
@@ -214,10 +214,8 @@ impl Faults {
     }
 }
 
-fn glob(text: &str) -> Result<GlobMatcher, String> {
-    Glob::new(text)
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| format!("{text:?} is no glob: {}", error.kind()))
+fn glob(text: &str) -> Result<Glob, String> {
+    Glob::new(text).map_err(|fault| format!("{text:?} is no glob: {fault}"))
 }
 
 #[cfg(test)]
