@@ -13,8 +13,8 @@ use crate::snapshot::{ImageRecord, SelectorRecord, StepRecord};
 pub struct Changes {
     /// Every successful poll of a step, also one without changes.
     pub steps: Vec<StepChange>,
-    /// Steps of earlier builds, for the baselines alone: settled, COMPLETED or SKIPPED, and not
-    /// superseded.
+    /// Steps for the baselines alone: of earlier builds, and after a reload those that settled under
+    /// other settings. All are settled, and not superseded.
     pub history: Vec<StepRecord>,
     /// Images whose build has failed, each once.
     pub failed_images: Vec<ImageRecord>,

@@ -32,9 +32,6 @@ const PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct BaselineHistory {
     settings: Option<BaselineSettings>,
-    /// Whether a reload changed the settings. Steps that settled before fed the baselines by the
-    /// settings of that time, or not at all.
-    again: bool,
     /// The first discovery pass that returns as many builds as are to be read.
     pass: u64,
     /// The image names whose builds were chosen, read or not.
@@ -87,21 +84,17 @@ impl Reading {
 
 impl BaselineHistory {
     /// Reads everything again where the settings have changed: an exclusion may have ended. `pass` is
-    /// the first discovery pass under these settings.
-    pub(super) fn configure(&mut self, settings: &BaselineSettings, pass: u64) {
-        if self.settings.as_ref() != Some(settings) {
+    /// the first discovery pass under these settings. Returns whether they have changed.
+    pub(super) fn configure(&mut self, settings: &BaselineSettings, pass: u64) -> bool {
+        let has_changed = self.settings.as_ref() != Some(settings);
+        if has_changed {
             *self = Self {
                 settings: Some(settings.clone()),
-                again: self.settings.is_some(),
                 pass,
                 ..Self::default()
             };
         }
-    }
-
-    /// Whether steps that are tracked are read as well.
-    pub(super) fn reads_tracked(&self) -> bool {
-        self.again
+        has_changed
     }
 
     /// Forgets the image names that are no longer exposed.

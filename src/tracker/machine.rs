@@ -136,7 +136,13 @@ impl Tracker {
         self.handle_signals();
         self.failures().review_all();
         let pass = self.discovery.next_pass();
-        self.history.configure(&self.c.assignment.baselines, pass);
+        if self.history.configure(&self.c.assignment.baselines, pass) {
+            // They fed the baselines by the settings of their time, or not at all.
+            self.c
+                .changes
+                .history
+                .extend(self.workflows.typical_steps());
+        }
         self.choose_history();
     }
 

@@ -12,14 +12,14 @@ use super::polling::SLOWLY;
 use super::queue::{Slot, Urgency};
 use super::retention::Expiring;
 use super::retry::{Policy, Retries};
-use super::step::{ExecutionEnd, ObservedBy};
+use super::step::{ExecutionEnd, ObservedBy, StepSchedule};
 use super::workflows::Workflows;
 use crate::api::{ApiError, Call, ErrorKind, Operation};
 use crate::model::{
     ImageArn, StepExecution, StepExecutionId, WorkflowExecution, WorkflowExecutionId,
     WorkflowStatus,
 };
-use crate::snapshot::Phase;
+use crate::snapshot::{Phase, StepRecord};
 
 impl Workflows {
     /// The list of an image's executions returned one. One that ended too long ago is not tracked.
@@ -289,6 +289,19 @@ impl Workflows {
             .steps
             .change_since(observed.before, is_typical, c.since);
         c.changes.steps.extend(change);
+    }
+
+    /// The settled steps of executions that COMPLETED and were not superseded.
+    pub(super) fn typical_steps(&self) -> impl Iterator<Item = StepRecord> {
+        let is_typical = |(record, schedule): &(&StepRecord, &StepSchedule)| {
+            let execution = schedule
+                .execution
+                .and_then(|id| self.executions.schedule(id));
+            let end = execution.and_then(|execution| execution.end);
+            record.phase == Phase::Settled && end.is_some_and(|end| end.succeeded)
+        };
+        let rows = self.steps.table().rows().rows().filter(is_typical);
+        rows.map(|(record, _)| record.clone())
     }
 
     /// How long after its end an execution, and each of its steps, may still be PENDING before that

@@ -97,8 +97,7 @@ impl Tracker {
         } = self;
         match response.result.map(|parsed| parsed.value) {
             Ok(Payload::ListWorkflowExecutions(build, page)) => {
-                let again = history.reads_tracked();
-                let is_tracked = |id| !again && workflows.executions.tracks_all_steps(id);
+                let is_tracked = |id| workflows.executions.tracks_all_steps(id);
                 let feeds_itself = |id| c.assignment.leaves_execution(&id) || is_tracked(id);
                 history.executions_read(build, page, feeds_itself, c);
             }

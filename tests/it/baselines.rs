@@ -2,6 +2,7 @@
 
 mod ends;
 mod history;
+mod restarts;
 
 use std::sync::Arc;
 

@@ -309,15 +309,24 @@ fn newest_build_of_each_image_name_comes_before_older_ones() {
 
 #[test]
 fn changed_settings_are_applied_to_steps_that_settled_before() {
-    let mut driver = listing_images("{history: 1, enabled: false}", &[old(0, 1)]);
-    driver.configure(selecting("*", "{history: 1}"));
-    driver.listed_images(&[old(0, 1)]);
-    driver
-        .tracker
-        .workflows
-        .track_all_steps(execution_id(&step_id(0)), &mut driver.tracker.c);
-    let Reads { fed, .. } = driver.read_history(account("COMPLETED", "COMPLETED"));
-    assert_eq!(fed.len(), 2);
+    let images = [image(&image_arn(0), "AVAILABLE", start())];
+    let mut driver = listing_images("{history: 1, enabled: false}", &images);
+    let ids = [0, 2].map(step_id);
+    let of = |step: &_| execution_id(step);
+    let executions = [(of(&ids[0]), "COMPLETED"), (of(&ids[1]), "FAILED")];
+    driver.listed_executions(&image_arn(0), &executions);
+    for id in ids {
+        driver.listed_steps(of(&id), &[(id, "COMPLETED")], None);
+    }
+    let mut fed_by = |baselines: &str| {
+        let assignment = selecting("*", baselines);
+        let (tracker, owners) = (&mut driver.tracker, &driver.owners);
+        let changes = tracker.configure(assignment, owners, driver.now);
+        let history = changes.history.into_iter().map(|step| step.id);
+        history.collect::<Vec<_>>()
+    };
+    assert_eq!(fed_by("{history: 1}"), [ids[0]]);
+    assert_eq!(fed_by("{history: 1}"), []);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::process::{Exporter, Scrape, Setup, Simulated};
 use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::scenario_text::{PipelineText, ScenarioText};
 
-const BUILDS: &str = "imagebuilder_exporter_baseline_history_builds";
+pub const BUILDS: &str = "imagebuilder_exporter_baseline_history_builds";
 const DAY: u64 = 24;
 
 /// An image whose earlier builds succeeded, one a day. The last one runs since an hour.

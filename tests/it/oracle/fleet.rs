@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagebuilder_exporter::api::PARSED_MEMBERS;
+use imagebuilder_exporter::baseline::Baselines;
 use imagebuilder_exporter::clock::Clock;
-use imagebuilder_exporter::config::{Config, RateLimit};
+use imagebuilder_exporter::config::{Config, RateLimit, StatusFormat};
+use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
-use imagebuilder_exporter::tracker::Assignment;
+use imagebuilder_exporter::shard::Shard;
+use imagebuilder_exporter::snapshot::SeriesUsage;
+use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,10 +27,23 @@ pub struct Fleet {
     clock: Clock,
     process: Arc<ProcessMetrics>,
     running: JoinSet<Poller>,
-    pub published: Vec<(String, Arc<Published>)>,
+    pub polled: Vec<Polled>,
     pub finished: Arc<Finished>,
+    baselines: Arc<Baselines>,
+    shard: Shard,
     stop: watch::Sender<bool>,
 }
+
+/// What scrapes read of one poller.
+pub struct Polled {
+    target: String,
+    region: String,
+    pub published: Arc<Published>,
+    metrics: Arc<PollerMetrics>,
+}
+
+/// The regions that configurations may have.
+pub const REGIONS: [&str; 3] = ["us-west-2", "us-east-1", "eu-west-1"];
 
 impl Fleet {
     pub fn new(api: &Arc<WorldApi>, clock: Clock) -> Self {
@@ -42,9 +59,16 @@ impl Fleet {
             clock,
             process: Arc::new(ProcessMetrics::new(&PARSED_MEMBERS)),
             running: JoinSet::new(),
-            published: Vec::new(),
+            polled: Vec::new(),
+            baselines: Arc::default(),
+            shard: Shard::default(),
             stop: watch::Sender::new(false),
         }
+    }
+
+    /// Polls the part of this shard alone.
+    pub fn of_shard(self, shard: Shard) -> Self {
+        Self { shard, ..self }
     }
 
     /// Reloads another configuration.
@@ -53,23 +77,35 @@ impl Fleet {
         let mut before = HashMap::new();
         while let Some(poller) = self.running.join_next().await {
             let poller = poller.expect("the poller does not panic");
-            before.insert(poller.assignment().target.name.clone(), poller);
+            let assignment = poller.assignment();
+            let key = (assignment.target.name.clone(), assignment.region.clone());
+            before.insert(key, poller);
         }
         self.stop = watch::Sender::new(false);
-        self.published.clear();
+        self.polled.clear();
         let checked = Config::read("test.yaml", yaml, &|_| None);
         let config = checked.unwrap_or_else(|problems| panic!("{problems:?}\n{yaml}"));
+        let config = config.config;
+        let targets = config.targets.iter();
+        let staying: Vec<_> = targets
+            .map(|target| (target.name.clone(), own_labels(target, None)))
+            .collect();
+        self.baselines = Arc::new(self.baselines.configured(&config.baselines, &staying));
         let claims = Arc::<Claims>::default();
-        for assignment in Assignment::all(&config.config) {
-            let name = assignment.target.name.clone();
-            let known = before.remove(&name);
-            let tools = Tools {
-                api: self.api.clone(),
-                claims: claims.clone(),
-                ..known
-                    .as_ref()
-                    .map_or_else(|| self.tools(), |poller| poller.tools().clone())
+        for assignment in Assignment::all(&config) {
+            if !self.shard.has(&assignment.target, &assignment.region) {
+                continue;
+            }
+            let key = (assignment.target.name.clone(), assignment.region.clone());
+            let known = before.remove(&key);
+            let metrics = match &known {
+                Some(poller) => poller.tools().metrics.clone(),
+                None => Arc::new(PollerMetrics::new(&key.0, &key.1)),
             };
+            let mut tools = self.tools(&key.1, metrics.clone(), claims.clone());
+            if let Some(poller) = &known {
+                tools.limiter = poller.tools().limiter.clone();
+            }
             let poller = match known {
                 Some(mut poller) => {
                     poller.reassign(assignment, tools);
@@ -77,36 +113,73 @@ impl Fleet {
                 }
                 None => Poller::new(assignment, tools),
             };
-            self.published.push((name, poller.published().clone()));
+            let (target, region) = key;
+            self.polled.push(Polled {
+                target,
+                region,
+                published: poller.published().clone(),
+                metrics,
+            });
             let attempted = watch::Sender::new(false);
             self.running
                 .spawn(poller.run(self.stop.subscribe(), attempted));
         }
     }
 
-    fn tools(&self) -> Tools {
+    fn tools(&self, region: &str, metrics: Arc<PollerMetrics>, claims: Arc<Claims>) -> Tools {
         let limit = RateLimit {
             requests_per_second: 1_000.0,
             burst: std::num::NonZeroU32::MIN,
         };
+        let region = REGIONS.into_iter().find(|known| *known == region);
         Tools {
-            api: self.api.clone(),
+            api: Arc::new(self.api.in_region(region.expect("the region is known"))),
             limiter: Arc::new(RateLimiter::new(limit, self.clock.now().instant)),
             clock: self.clock,
-            metrics: Arc::new(PollerMetrics::new("t", "us-west-2")),
+            metrics,
             process: self.process.clone(),
             finished: self.finished.clone(),
-            baselines: Arc::default(),
-            claims: Arc::default(),
+            baselines: self.baselines.clone(),
+            claims,
             seed: 7,
         }
+    }
+
+    /// What a scrape shows now.
+    pub fn metrics(&self) -> String {
+        let source = |polled: &Polled| ScrapeSource {
+            target: polled.target.as_str().into(),
+            region: polled.region.as_str().into(),
+            up: Some(true),
+            snapshot: polled.published.get().snapshot,
+            metrics: polled.metrics.clone(),
+        };
+        let now = self.clock.now();
+        let scrape = Scrape {
+            now: now.time,
+            status_format: StatusFormat::Sparse,
+            message_labels: false,
+            sources: self.polled.iter().map(source).collect(),
+            finished: self.finished.snapshot(now.instant),
+            baselines: self.baselines.snapshot(),
+            ends: Default::default(),
+            process: self.process.clone(),
+            series: SeriesUsage::default(),
+        };
+        let mut text = Vec::new();
+        let mut exposition = Exposition::new(scrape.with_ends(), Format::Text);
+        while exposition.write(&mut text, usize::MAX) {}
+        String::from_utf8(text).expect("exposition is UTF-8")
     }
 
     /// What each resource is exposed as, and by which targets.
     pub fn exposed(&self) -> BTreeMap<String, Vec<String>> {
         assert_eq!(self.process.panics(Subsystem::Poller), 0);
         let mut exposed: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (target, published) in &self.published {
+        for Polled {
+            target, published, ..
+        } in &self.polled
+        {
             let snapshot = published.get().snapshot;
             let steps = snapshot.steps.iter().map(|step| {
                 let seen = step

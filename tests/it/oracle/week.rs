@@ -69,8 +69,8 @@ impl Held {
                 .series
                 .iter()
                 .count();
-            for (_, published) in &fleet.published {
-                let published = published.get();
+            for polled in &fleet.polled {
+                let published = polled.published.get();
                 let snapshot = &published.snapshot;
                 held.steps.add_assign(snapshot.steps.iter().count());
                 held.executions.add_assign(snapshot.workflows.len());

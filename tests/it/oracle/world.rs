@@ -27,6 +27,7 @@ const REGION: &str = "us-west-2";
 #[derive(Clone, Debug)]
 pub struct WorldApi {
     pub world: Arc<World>,
+    region: &'static str,
     clock: Clock,
     chance: Arc<Mutex<fastrand::Rng>>,
     pub chances: Chances,
@@ -81,6 +82,7 @@ impl WorldApi {
     pub fn new(world: Arc<World>, seed: u64, chances: Chances) -> Self {
         Self {
             world,
+            region: REGION,
             clock: Clock::Tokio(Now {
                 instant: Instant::now(),
                 time: EPOCH,
@@ -91,6 +93,14 @@ impl WorldApi {
             log: Arc::default(),
             dates: Arc::default(),
             deleted: Arc::default(),
+        }
+    }
+
+    /// The API of another region.
+    pub fn in_region(&self, region: &'static str) -> Self {
+        Self {
+            region,
+            ..self.clone()
         }
     }
 
@@ -271,14 +281,14 @@ impl ImageBuilder for WorldApi {
     }
 
     fn list_image_build_versions(&self, page: Page) -> ApiFuture<ImagePage> {
-        let keeps = self.keeps();
+        let (keeps, region) = (self.keeps(), self.region);
         self.list(
             Operation::ListImageBuildVersions,
             String::new(),
             page,
             |(arn, _)| arn.as_str().to_owned(),
             move |world, now| {
-                let images = world.images(REGION, Some(ACCOUNT), now).into_iter();
+                let images = world.images(region, Some(ACCOUNT), now).into_iter();
                 let told = images.filter_map(|view| {
                     let image = Image {
                         pipeline: None,
@@ -292,14 +302,14 @@ impl ImageBuilder for WorldApi {
     }
 
     fn list_image_pipelines(&self, page: Page) -> ApiFuture<ListPage<Pipeline>> {
-        let keeps = self.keeps();
+        let (keeps, region) = (self.keeps(), self.region);
         self.list(
             Operation::ListImagePipelines,
             String::new(),
             page,
             |pipeline| pipeline.arn.as_str().to_owned(),
             move |world, now| {
-                let pipelines = world.pipelines(REGION, Some(ACCOUNT), now).into_iter();
+                let pipelines = world.pipelines(region, Some(ACCOUNT), now).into_iter();
                 let pipelines = pipelines.filter_map(|view| view.to_model());
                 let kept = pipelines.filter(|pipeline| keeps(pipeline.arn.name()));
                 Some(kept.collect())
