@@ -13,7 +13,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::Glob;
+use globset::GlobMatcher;
 
 use crate::config;
 use crate::labels::LabelText;
@@ -40,7 +40,7 @@ pub struct Baselines {
 #[derive(Debug)]
 struct Rules {
     enabled: bool,
-    exclude: Vec<[Glob; 3]>,
+    exclude: Vec<[GlobMatcher; 3]>,
 }
 
 /// How long one step of the workflows of one image name takes.
@@ -167,8 +167,9 @@ impl BaselineSnapshot {
 
 impl Rules {
     fn new(config: &config::BaselineSettings) -> Self {
-        let globs =
-            |one: &config::BaselineExclude| [&one.step, &one.workflow, &one.image].map(Glob::clone);
+        let globs = |one: &config::BaselineExclude| {
+            [&one.step, &one.workflow, &one.image].map(|glob| glob.compile_matcher())
+        };
         Self {
             enabled: config.enabled,
             exclude: config.exclude.iter().map(globs).collect(),
@@ -176,9 +177,9 @@ impl Rules {
     }
 
     fn want(&self, names: &[Arc<str>; 3]) -> bool {
-        let excludes = |globs: &[Glob; 3]| {
+        let excludes = |globs: &[GlobMatcher; 3]| {
             let mut pairs = globs.iter().zip(names);
-            pairs.all(|(glob, name)| glob.is_match(name))
+            pairs.all(|(glob, name)| glob.is_match(&**name))
         };
         self.enabled && !self.exclude.iter().any(excludes)
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use globset::Glob;
+
 use super::*;
 use crate::model::{StepExecution, StepExecutionId};
 

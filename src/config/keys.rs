@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::model::Glob;
+use globset::Glob;
 
 use super::files::StepLists;
 use super::labels::{LABELS, TAG_LABELS, TagLabel};

@@ -1,13 +1,14 @@
 //! Globs over names and tags.
 
-use crate::model::Glob;
+use globset::{Glob, GlobBuilder};
 
 use super::lists::{List, Map};
 use super::shape::{Rule, Shape};
 use super::substitution::Substituted;
 use super::values::{Once, Text, TextFault, right};
 
-/// Maximum length of a glob, in characters. Names have at most 128.
+/// Maximum length of a glob, in characters. Names have at most 128. A much longer glob can fail to
+/// compile, and only at its first use.
 const LONGEST_GLOB: usize = 256;
 
 /// The key of a tag.
@@ -56,7 +57,7 @@ pub(super) const GLOB: Text<Glob> = Text {
         }
         false => glob(text),
     },
-    text: |glob| glob.text().to_owned(),
+    text: |glob| glob.glob().to_owned(),
     once: |_| Once::Never,
 };
 
@@ -84,11 +85,11 @@ pub(super) const GLOB_ONCE: Once = Once::InList("the glob {} is listed twice; ke
 /// Refuses a glob that matches no name as in ARNs.
 pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, TextFault> {
     let glob = (GLOB.parse)(text)?;
-    if literals(glob.text()).all(is_name_character) {
+    if literals(glob.glob()).all(is_name_character) {
         return Ok(glob);
     }
     let quoted = text.quoted();
-    if glob.text().starts_with("arn:") {
+    if glob.glob().starts_with("arn:") {
         return Err(TextFault::Says(format!(
             "{quoted} is an ARN, but these globs match names; write the name from the ARN, such as golden-linux"
         )));
@@ -96,7 +97,7 @@ pub(super) fn name_glob(text: &Substituted<'_>) -> Result<Glob, TextFault> {
     let right = match text.from_environment {
         // A value of the environment may be a secret.
         true => "the name as in the ARN, such as golden-linux".to_owned(),
-        false => as_in_an_arn(glob.text()),
+        false => as_in_an_arn(glob.glob()),
     };
     Err(TextFault::Says(format!(
         "{quoted} matches no name: names in ARNs have only lower-case letters, digits, - and _; write {right}"
@@ -111,8 +112,25 @@ fn glob(text: &Substituted<'_>) -> Result<Glob, TextFault> {
             text.quoted()
         )));
     }
-    Glob::new(&text.text)
-        .map_err(|fault| TextFault::Says(format!("{} is not a glob: {fault}", text.quoted())))
+    let glob = GlobBuilder::new(&text.text).backslash_escape(true).build();
+    glob.map_err(|error| {
+        let fault = glob_fault(error.kind());
+        TextFault::Says(format!("{} is not a glob: {fault}", text.quoted()))
+    })
+}
+
+fn glob_fault(kind: &globset::ErrorKind) -> &'static str {
+    use globset::ErrorKind::*;
+    match kind {
+        UnclosedClass => "a [ is not closed; close it with ], or write [[] for the character [",
+        InvalidRange(..) => "a range in [] is reversed; write its lower end first, such as [a-z]",
+        UnopenedAlternates => "a } has no { before it; write [}] for the character }",
+        UnclosedAlternates => {
+            "a { is not closed; close it with }, or write [{] for the character {"
+        }
+        DanglingEscape => "it ends with a backslash; write two for the character",
+        _ => "write names with *, ?, [a-z] or {one,other}",
+    }
 }
 
 /// Returns the characters outside of `[]` that a glob matches literally.

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::model::Glob;
+use globset::{Glob, GlobBuilder};
 
 use super::problem::unreadable;
 
@@ -52,13 +52,17 @@ impl Pattern {
                 "has a wildcard in a folder name; write wildcards only in the file name, such as steps.d/*.yaml",
             );
         }
-        let name =
-            match name.contains(WILDCARDS) {
-                false => Name::Plain(OsString::from(name)),
-                true => Name::Glob(Glob::new(name).map_err(
-                    |_| "is not a glob; write file names with *, ?, [a-z] or {one,other}",
-                )?),
-            };
+        let name = match name.contains(WILDCARDS) {
+            false => Name::Plain(OsString::from(name)),
+            true => Name::Glob(
+                GlobBuilder::new(name)
+                    .backslash_escape(true)
+                    .build()
+                    .map_err(
+                        |_| "is not a glob; write file names with *, ?, [a-z] or {one,other}",
+                    )?,
+            ),
+        };
         let folder = match (folder.join(inner), inner) {
             // What is empty can't be opened.
             (joined, _) if joined.as_os_str().is_empty() => PathBuf::from("."),
@@ -87,12 +91,13 @@ impl Pattern {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(unreadable(error)),
         };
+        let matcher = glob.compile_matcher();
         let mut paths = Vec::new();
         for entry in entries {
             let name = entry.map_err(unreadable)?.file_name();
             // As in a shell: what editors and mounts keep beside the files is hidden so.
             let hidden = name.as_encoded_bytes().starts_with(b".");
-            if glob.is_match(&name.to_string_lossy()) && (!hidden || glob.text().starts_with('.')) {
+            if matcher.is_match(&name) && (!hidden || glob.glob().starts_with('.')) {
                 paths.push(self.within(&name));
             }
             if paths.len() > most {

@@ -1,6 +1,6 @@
 //! The kinds of a target's keys, and the rules across them.
 
-use crate::model::Glob;
+use globset::Glob;
 
 use super::endpoint::endpoint_fault;
 use super::field::Field;
@@ -162,7 +162,7 @@ pub(super) const PIPELINES: List<Text<PipelineSelector>> = List {
         }
         },
         text: |selector| match selector {
-            PipelineSelector::Name(glob) => glob.text().to_owned(),
+            PipelineSelector::Name(glob) => glob.glob().to_owned(),
             PipelineSelector::Arn(arn) => arn.as_str().to_owned(),
         },
         once: |selector| match selector {

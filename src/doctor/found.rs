@@ -168,7 +168,7 @@ pub(super) fn unknown_image(target: &Target, region: &str, caller: Option<&Calle
         ImageArn::parse(&arn)
     };
     let fallback = "arn:aws:imagebuilder:us-east-1:000000000000:image/none/0.0.0/1";
-    let patterns = target.images.iter().map(crate::model::Glob::text);
+    let patterns = target.images.iter().map(globset::Glob::glob);
     patterns
         .filter(|pattern| pattern.contains(|c: char| c.is_ascii_alphanumeric()))
         .map(|pattern| pattern.replace(['*', '?'], "0"))

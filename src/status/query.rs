@@ -1,7 +1,7 @@
 //! Parses the query of the page's address.
 
-use crate::model::Glob;
 use form_urlencoded::Serializer;
+use globset::{GlobBuilder, GlobMatcher};
 
 /// Default number of workflow executions on a page.
 const PER_PAGE: usize = 50;
@@ -40,8 +40,8 @@ pub(super) const OTHER: &str = "OTHER";
 pub struct Query {
     /// Selects these statuses; all if empty.
     pub(super) statuses: Vec<&'static str>,
-    /// Matches the image's name, in any case.
-    pub(super) image: Option<Glob>,
+    /// The text and the matcher of a glob for the image's name.
+    pub(super) image: Option<(String, GlobMatcher)>,
     /// The text of the search field.
     pub(super) text: String,
     /// The words of the text in lower case; all must match.
@@ -128,8 +128,8 @@ impl Query {
         for status in &self.statuses {
             address.append_pair("status", status);
         }
-        if let Some(image) = &self.image {
-            address.append_pair("image", image.text());
+        if let Some((image, _)) = &self.image {
+            address.append_pair("image", image);
         }
         if !self.text.is_empty() {
             address.append_pair("q", &self.text);
@@ -182,9 +182,13 @@ impl Query {
     }
 
     fn take_image(&mut self, value: &str) -> Result<(), String> {
-        let glob = Glob::new(value);
-        self.image =
-            Some(glob.map_err(|fault| format!("is not a glob such as golden-*: {fault}"))?);
+        let glob = GlobBuilder::new(value)
+            .case_insensitive(true)
+            .backslash_escape(true)
+            .build();
+        let glob =
+            glob.map_err(|error| format!("is not a glob such as golden-*: {}", error.kind()))?;
+        self.image = Some((value.to_owned(), glob.compile_matcher()));
         Ok(())
     }
 }
@@ -217,7 +221,7 @@ mod tests {
         let read = Query::parse("q=++two++words+&image=+golden-*+&status=+FAILED&page=+2").unwrap();
         assert_eq!(read.text, "two  words");
         assert_eq!(read.words, ["two", "words"]);
-        assert_eq!(read.image.unwrap().text(), "golden-*");
+        assert_eq!(read.image.unwrap().0, "golden-*");
         assert_eq!((read.statuses, read.page), (vec!["FAILED"], 2));
     }
 
@@ -236,7 +240,7 @@ mod tests {
             [
                 r#"the parameter "statsu" is unknown; valid parameters are status, image, q, page and per_page"#,
                 r#"the parameter "status" cannot be "BROKEN"; valid values are FAILED, RUNNING, PENDING, COMPLETED, SKIPPED, CANCELLED, ROLLBACK_IN_PROGRESS, ROLLBACK_COMPLETED, SLOW, UNSEEN, GONE, OTHER"#,
-                r#"the parameter "image" is not a glob such as golden-*: a [ is not closed; close it with ], or write [[] for the character ["#,
+                r#"the parameter "image" is not a glob such as golden-*: unclosed character class; missing ']'"#,
                 r#"the parameter "page" must be a number, at least 1, not "0""#,
                 r#"the parameter "per_page" must be a number from 1 to 500, not "5000""#,
                 r#"the parameter "q" occurs twice; keep one"#,
@@ -266,7 +270,7 @@ mod tests {
             prop_assert_eq!(&read.text, &query.text);
             prop_assert_eq!(&read.statuses, &query.statuses);
             prop_assert_eq!((read.page, read.per_page), (page, per_page));
-            prop_assert_eq!(read.image.as_ref().map_or("", Glob::text), image);
+            prop_assert_eq!(read.image.map(|(text, _)| text).unwrap_or_default(), image);
         }
 
         #[test]

@@ -80,8 +80,8 @@ impl Query {
     /// Returns whether the query selects the build, and removes the executions that it does not select.
     fn takes(&self, build: &mut Build<'_>) -> bool {
         let name = build.arn.map(ImageArn::name).unwrap_or_default();
-        if let Some(glob) = &self.image
-            && !glob.is_match_in_any_case(name)
+        if let Some((_, glob)) = &self.image
+            && !glob.is_match(name)
         {
             return false;
         }

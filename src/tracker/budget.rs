@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Glob;
+use globset::GlobMatcher;
 
 use crate::config::DurationBudget;
 use crate::snapshot::Observation;
@@ -13,18 +13,18 @@ pub struct Budgets(Vec<Budget>);
 
 #[derive(Clone, Debug)]
 struct Budget {
-    step: Glob,
-    workflow: Glob,
-    image: Glob,
+    step: GlobMatcher,
+    workflow: GlobMatcher,
+    image: GlobMatcher,
     max_duration: Duration,
 }
 
 impl Budgets {
     pub fn new(budgets: &[DurationBudget]) -> Self {
         let ready = |budget: &DurationBudget| Budget {
-            step: budget.step.clone(),
-            workflow: budget.workflow.clone(),
-            image: budget.image.clone(),
+            step: budget.step.compile_matcher(),
+            workflow: budget.workflow.compile_matcher(),
+            image: budget.image.compile_matcher(),
             max_duration: budget.max_duration,
         };
         Self(budgets.iter().map(ready).collect())

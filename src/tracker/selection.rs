@@ -2,30 +2,86 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Exclude, PipelineSelector, Target};
-use crate::model::{Glob, Image, ImageArn, Pipeline, PipelineArn, Tags};
+use globset::{Glob, GlobMatcher};
 
-/// The selectors of one target in one region.
-#[derive(Clone, Debug, Default, PartialEq)]
+use crate::config::{Exclude, PipelineSelector, Target};
+use crate::model::{Image, ImageArn, Pipeline, PipelineArn, Tags};
+
+/// The selectors of one target, ready to be matched.
+#[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Two that are written the same are the same.
+    written: Written,
+    pipelines: Vec<(String, ByPipeline)>,
+    images: Vec<(String, GlobMatcher)>,
+    tags: Vec<(String, GlobMatcher)>,
+    excluded_pipelines: Vec<GlobMatcher>,
+    excluded_images: Vec<GlobMatcher>,
+    excluded_tags: Vec<(String, GlobMatcher)>,
+}
+
+/// The selectors as in the configuration, for one region.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Written {
+    region: String,
     pipelines: Vec<PipelineSelector>,
     images: Vec<Glob>,
     tags: BTreeMap<String, Glob>,
     exclude: Exclude,
 }
 
+impl PartialEq for Selection {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+#[derive(Clone, Debug)]
+enum ByPipeline {
+    Name(GlobMatcher),
+    Arn(PipelineArn),
+}
+
 impl Selection {
     /// What `target` selects in `region`.
     pub fn new(target: &Target, region: &str) -> Self {
-        let is_here = |selector: &&PipelineSelector| match selector {
-            PipelineSelector::Name(_) => true,
-            PipelineSelector::Arn(arn) => arn.region() == region,
+        let ready = |globs: &[Glob]| globs.iter().map(|glob| glob.compile_matcher()).collect();
+        let tags = |tags: &BTreeMap<String, Glob>| {
+            let ready = tags
+                .iter()
+                .map(|(key, glob)| (key.clone(), glob.compile_matcher()));
+            ready.collect()
         };
+        let pipelines = target
+            .pipelines
+            .iter()
+            .filter_map(|selector| match selector {
+                PipelineSelector::Name(glob) => {
+                    let matcher = ByPipeline::Name(glob.compile_matcher());
+                    Some((glob.glob().to_owned(), matcher))
+                }
+                PipelineSelector::Arn(arn) if arn.region() == region => {
+                    Some((arn.as_str().to_owned(), ByPipeline::Arn(arn.clone())))
+                }
+                PipelineSelector::Arn(_) => None,
+            });
+        let images = target.images.iter();
         Self {
-            pipelines: target.pipelines.iter().filter(is_here).cloned().collect(),
-            images: target.images.clone(),
-            tags: target.tags.clone(),
-            exclude: target.exclude.clone(),
+            written: Written {
+                region: region.to_owned(),
+                pipelines: target.pipelines.clone(),
+                images: target.images.clone(),
+                tags: target.tags.clone(),
+                exclude: target.exclude.clone(),
+            },
+            pipelines: pipelines.collect(),
+            images: images
+                .map(|glob| (glob.glob().to_owned(), glob.compile_matcher()))
+                .collect(),
+            tags: tags(&target.tags),
+            excluded_pipelines: ready(&target.exclude.pipelines),
+            excluded_images: ready(&target.exclude.images),
+            excluded_tags: tags(&target.exclude.tags),
         }
     }
 
@@ -41,15 +97,12 @@ impl Selection {
 
     /// The selectors of pipelines as they are written.
     pub fn pipeline_selectors(&self) -> impl Iterator<Item = &str> {
-        self.pipelines.iter().map(|selector| match selector {
-            PipelineSelector::Name(glob) => glob.text(),
-            PipelineSelector::Arn(arn) => arn.as_str(),
-        })
+        self.pipelines.iter().map(|(written, _)| written.as_str())
     }
 
     /// The selectors of images as they are written.
     pub fn image_selectors(&self) -> impl Iterator<Item = &str> {
-        self.images.iter().map(Glob::text)
+        self.images.iter().map(|(written, _)| written.as_str())
     }
 
     /// The selectors, by their places, that choose this pipeline.
@@ -66,7 +119,7 @@ impl Selection {
     /// Whether a deleted pipeline was selected. Only its name can decide that, as its tags are deleted
     /// too.
     pub fn chose_pipeline(&self, arn: &PipelineArn) -> bool {
-        let by_name = self.tags.is_empty() && self.exclude.tags.is_empty();
+        let by_name = self.tags.is_empty() && self.excluded_tags.is_empty();
         by_name && self.names_pipeline(arn)
     }
 
@@ -77,8 +130,9 @@ impl Selection {
 
     /// Whether an image is selected as far as its name shows.
     pub fn names_image(&self, name: &str) -> bool {
-        let is_match = |glob: &Glob| glob.is_match(name);
-        self.images.iter().any(is_match) && !self.exclude.images.iter().any(is_match)
+        let is_match = |glob: &GlobMatcher| glob.is_match(name);
+        self.images.iter().any(|(_, glob)| is_match(glob))
+            && !self.excluded_images.iter().any(is_match)
     }
 
     /// The selectors of images, by their places, that choose this image.
@@ -87,7 +141,7 @@ impl Selection {
         let name = image.arn.name().to_owned();
         let selectors = self.images.iter().enumerate();
         selectors
-            .filter(move |(_, glob)| chosen && glob.is_match(&name))
+            .filter(move |(_, (_, glob))| chosen && glob.is_match(&name))
             .map(|(place, _)| place)
     }
 
@@ -97,16 +151,17 @@ impl Selection {
 
     /// Whether the image is excluded, whatever pipeline built it.
     pub fn excludes_image(&self, image: &Image) -> bool {
-        self.excludes_name(&image.arn) || has_any(&self.exclude.tags, &image.tags)
+        self.excludes_name(&image.arn) || has_any(&self.excluded_tags, &image.tags)
     }
 
     fn excludes_name(&self, arn: &ImageArn) -> bool {
-        let globs = &self.exclude.images;
-        globs.iter().any(|glob| glob.is_match(arn.name()))
+        self.excluded_images
+            .iter()
+            .any(|glob| glob.is_match(arn.name()))
     }
 
     fn excludes_pipeline(&self, arn: &PipelineArn) -> bool {
-        let globs = &self.exclude.pipelines;
+        let globs = &self.excluded_pipelines;
         globs.iter().any(|glob| glob.is_match(arn.name()))
     }
 
@@ -114,22 +169,25 @@ impl Selection {
         let arn = arn.clone();
         let selectors = self.pipelines.iter().enumerate();
         selectors
-            .filter(move |(_, selector)| match selector {
-                PipelineSelector::Name(glob) => glob.is_match(arn.name()),
-                PipelineSelector::Arn(selected) => *selected == arn,
+            .filter(move |(_, (_, selector))| match selector {
+                ByPipeline::Name(glob) => glob.is_match(arn.name()),
+                ByPipeline::Arn(selected) => *selected == arn,
             })
             .map(|(place, _)| place)
     }
 
     fn has_tags(&self, tags: &Tags) -> bool {
-        self.tags.iter().all(|wanted| has(tags, wanted)) && !has_any(&self.exclude.tags, tags)
+        let has = |(key, glob): &(String, GlobMatcher)| {
+            let value = tags.get(key);
+            value.is_some_and(|value| glob.is_match(value))
+        };
+        self.tags.iter().all(has) && !has_any(&self.excluded_tags, tags)
     }
 }
 
-fn has(tags: &Tags, (key, glob): (&String, &Glob)) -> bool {
-    tags.get(key).is_some_and(|value| glob.is_match(value))
-}
-
-fn has_any(wanted: &BTreeMap<String, Glob>, tags: &Tags) -> bool {
-    wanted.iter().any(|wanted| has(tags, wanted))
+fn has_any(wanted: &[(String, GlobMatcher)], tags: &Tags) -> bool {
+    wanted.iter().any(|(key, glob)| {
+        let value = tags.get(key);
+        value.is_some_and(|value| glob.is_match(value))
+    })
 }

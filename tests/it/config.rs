@@ -149,12 +149,35 @@ targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
     let [first, second] = config.duration_budgets.as_slice() else {
         panic!("{:?}", config.duration_budgets)
     };
-    assert!(first.step.is_match("ApplyBuildComponents"));
-    assert!(!first.step.is_match("CreateOutputAMI"));
-    assert!(first.workflow.is_match("anything"));
-    assert!(first.image.is_match("golden-linux"));
+    assert!(
+        first
+            .step
+            .compile_matcher()
+            .is_match("ApplyBuildComponents")
+    );
+    assert!(!first.step.compile_matcher().is_match("CreateOutputAMI"));
+    assert!(first.workflow.compile_matcher().is_match("anything"));
+    assert!(first.image.compile_matcher().is_match("golden-linux"));
     assert_eq!(first.max_duration, Duration::from_secs(45 * 60));
-    assert!(second.step.is_match("CreateOutputAMI"));
+    assert!(second.step.compile_matcher().is_match("CreateOutputAMI"));
+}
+
+#[test]
+fn every_glob_that_is_accepted_compiles() {
+    for glob in [
+        "?".repeat(256),
+        "{".repeat(128) + &"}".repeat(128),
+        "[!a-z]".repeat(42),
+        "{a,b}*".repeat(42),
+        "\u{e9}".repeat(128),
+        "a\\*".to_owned(),
+    ] {
+        let config = accepted(&format!(
+            "duration_budgets: [{{step: '{glob}', max_duration: 1h}}]
+targets: [{{name: a, regions: [us-west-2], step_executions: [{STEP}]}}]"
+        ));
+        config.duration_budgets[0].step.compile_matcher();
+    }
 }
 
 fn warnings(text: &str) -> String {

@@ -3,12 +3,11 @@
 //!
 //! Text is parsed once, at the edge, into these types. They know nothing of the SDK, of polling or
 //! of metrics. The exporter parses the configuration and the responses into them, the simulator its
-//! requests. [`identifier`], [`Glob`] and the durations serve both.
+//! requests. [`identifier`] and the durations serve both.
 
 mod arn;
 mod duration;
 mod failure;
-mod glob;
 mod id;
 pub mod identifier;
 mod status;
@@ -19,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use arn::{ImageArn, PipelineArn, WorkflowArn, resource_name};
 pub use duration::{DurationFault, format_duration, parse_duration};
 pub use failure::{Ami, ImageFailure, RegionFailure, StepOutputs};
-pub use glob::{Glob, GlobFault};
 pub use id::{StepExecutionId, WorkflowExecutionId};
 pub use status::{ImageStatus, OnFailure, RollbackStatus, StepStatus, WorkflowStatus};
 pub use time::Timestamp;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use imagebuilder_model::Glob;
+use globset::{Glob, GlobMatcher};
 use serde_json::Value;
 
 use crate::error::ErrorResponse;
@@ -16,10 +16,10 @@ use crate::random::{hash, unit};
 /// One rule. The first rule that matches a call decides.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    operation: Glob,
-    id: Glob,
-    region: Glob,
-    access_key: Glob,
+    operation: GlobMatcher,
+    id: GlobMatcher,
+    region: GlobMatcher,
+    access_key: GlobMatcher,
     from: Duration,
     until: Option<Duration>,
     times: Option<u32>,
@@ -214,8 +214,10 @@ impl Faults {
     }
 }
 
-fn glob(text: &str) -> Result<Glob, String> {
-    Glob::new(text).map_err(|fault| format!("{text:?} is no glob: {fault}"))
+fn glob(text: &str) -> Result<GlobMatcher, String> {
+    Glob::new(text)
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| format!("{text:?} is no glob: {}", error.kind()))
 }
 
 #[cfg(test)]

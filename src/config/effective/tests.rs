@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use globset::{Glob, GlobBuilder};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ use crate::config::{
     AssumeRole, BaselineExclude, BaselineSettings, DurationBudget, Exclude, ListedStep, Metrics,
     PipelineSelector, Polling, RateLimit, StatusFormat, TagLabel, Target,
 };
-use crate::model::{Glob, ImageArn, PipelineArn};
+use crate::model::{ImageArn, PipelineArn};
 
 const EXTERNAL_ID: &str = "the-external-id";
 
@@ -142,7 +143,7 @@ fn names() -> impl Strategy<Value = Glob> {
 }
 
 fn built(text: &str) -> Option<Glob> {
-    Glob::new(text).ok()
+    GlobBuilder::new(text).backslash_escape(true).build().ok()
 }
 
 fn any_globs() -> impl Strategy<Value = Glob> {
@@ -169,7 +170,7 @@ fn once<T, K: PartialEq>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
 }
 
 fn name_globs() -> impl Strategy<Value = Vec<Glob>> {
-    vec(names(), 0..3).prop_map(|globs| once(globs, |glob| glob.text().to_owned()))
+    vec(names(), 0..3).prop_map(|globs| once(globs, |glob| glob.glob().to_owned()))
 }
 
 prop_compose! {

@@ -4,14 +4,13 @@ use maud::{Markup, html};
 
 use super::super::query::{LONGEST, Query, STATUSES};
 use super::super::selection::Status;
-use crate::model::Glob;
 
 /// The largest number of image names that the form suggests.
 const PROPOSED: usize = 200;
 
 pub(super) fn form(status: &Status<'_>) -> Markup {
     let query = status.query;
-    let image = query.image.as_ref().map_or("", Glob::text);
+    let image = query.image.as_ref().map_or("", |(text, _)| text);
     html! {
         form id="filter" role="search" aria-label="Filter" method="get" {
             label.field.grow {

@@ -121,9 +121,9 @@ fn pipelines_are_named_by_globs_or_by_arns_of_every_partition() {
     else {
         panic!("{:?}", config.targets[0].pipelines);
     };
-    assert_eq!(some.text(), "[a-f]*");
+    assert_eq!(some.glob(), "[a-f]*");
     assert_eq!(one.as_str(), arn);
-    assert_eq!(other.text(), "arn*");
+    assert_eq!(other.glob(), "arn*");
 }
 
 #[test]
@@ -132,12 +132,12 @@ fn what_is_excluded_and_which_tags_are_asked_for_is_read() {
         "pipelines: ['*'], images: ['*'], tags: {Team: 'plat*', Legacy: ''}, exclude: {pipelines: [x], images: ['y-*'], tags: {Stage: dev}}",
     ));
     let target = &config.targets[0];
-    assert_eq!(target.tags["Team"].text(), "plat*");
-    assert!(target.tags["Legacy"].is_match(""));
-    assert!(!target.tags["Legacy"].is_match("x"));
-    assert_eq!(target.exclude.pipelines[0].text(), "x");
-    assert_eq!(target.exclude.images[0].text(), "y-*");
-    assert_eq!(target.exclude.tags["Stage"].text(), "dev");
+    assert_eq!(target.tags["Team"].glob(), "plat*");
+    assert!(target.tags["Legacy"].compile_matcher().is_match(""));
+    assert!(!target.tags["Legacy"].compile_matcher().is_match("x"));
+    assert_eq!(target.exclude.pipelines[0].glob(), "x");
+    assert_eq!(target.exclude.images[0].glob(), "y-*");
+    assert_eq!(target.exclude.tags["Stage"].glob(), "dev");
 }
 
 #[test]
