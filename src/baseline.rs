@@ -7,21 +7,26 @@
 mod ends;
 mod rule;
 mod samples;
+mod unused;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use globset::GlobMatcher;
+use tokio::time::Instant;
 
 use crate::config;
-use crate::labels::LabelText;
+use crate::labels::{LabelText, names};
 use crate::model::{StepStatus, Timestamp};
-use crate::snapshot::{Chunks, Observation, Phase, Record, StepRecord, Table};
+use crate::snapshot::{Chunks, ImageName, Observation, Phase, Record, StepRecord, Table};
 
 pub use ends::ExpectedEnds;
 use samples::{Sample, Samples};
+use unused::Unused;
 
 /// The number of executions from which on a step has a baseline.
 pub const MIN_EXECUTIONS: usize = rule::LEAST;
@@ -34,12 +39,15 @@ const MOST: usize = 10_000;
 pub struct Baselines {
     rules: Rules,
     known: Mutex<Arc<Table<Baseline>>>,
+    unused: Mutex<Unused>,
 }
 
-/// Which steps have a baseline.
+/// Which steps have a baseline, and how long.
 #[derive(Debug)]
 struct Rules {
     enabled: bool,
+    /// How long a target keeps them after it last used the image name; `None`: until the end.
+    retention: Option<Duration>,
     exclude: Vec<[GlobMatcher; 3]>,
 }
 
@@ -47,8 +55,6 @@ struct Rules {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline {
     key: BaselineKey,
-    /// `step`, `workflow` and `image`, which the globs of the configuration match.
-    names: [Arc<str>; 3],
     owners: Vec<Owner>,
     samples: Samples,
 }
@@ -79,6 +85,15 @@ impl BaselineKey {
         }
     }
 
+    /// `step`, `workflow` and `image`, which the globs of the configuration match.
+    fn names(&self) -> [String; 3] {
+        [
+            unused::value(&self.step, names::STEP),
+            unused::value(&self.subject, names::WORKFLOW),
+            unused::value(&self.subject, names::IMAGE),
+        ]
+    }
+
     fn text(&self) -> (&str, &str, bool) {
         (self.subject.as_str(), self.step.as_str(), self.is_retry)
     }
@@ -95,6 +110,10 @@ impl Baseline {
         owners
             .filter(move |(at, owner)| first(*at, owner))
             .map(|(_, owner)| [&self.key.subject, &self.key.step, &owner.labels])
+    }
+
+    fn is_owned_by(&self, target: &str) -> bool {
+        self.owners.iter().any(|owner| *owner.target == *target)
     }
 
     /// The median duration of first attempts, in milliseconds; `None` of retries, which have no
@@ -166,20 +185,21 @@ impl BaselineSnapshot {
 }
 
 impl Rules {
-    fn new(config: &config::BaselineSettings) -> Self {
+    fn new(config: &config::BaselineSettings, retention: Option<Duration>) -> Self {
         let globs = |one: &config::BaselineExclude| {
             [&one.step, &one.workflow, &one.image].map(|glob| glob.compile_matcher())
         };
         Self {
             enabled: config.enabled,
+            retention,
             exclude: config.exclude.iter().map(globs).collect(),
         }
     }
 
-    fn want(&self, names: &[Arc<str>; 3]) -> bool {
+    fn want(&self, names: &[impl AsRef<str>; 3]) -> bool {
         let excludes = |globs: &[GlobMatcher; 3]| {
             let mut pairs = globs.iter().zip(names);
-            pairs.all(|(glob, name)| glob.is_match(&**name))
+            pairs.all(|(glob, name)| glob.is_match(name.as_ref()))
         };
         self.enabled && !self.exclude.iter().any(excludes)
     }
@@ -191,9 +211,11 @@ impl Default for Baselines {
         Self {
             rules: Rules {
                 enabled: true,
+                retention: None,
                 exclude: Vec::new(),
             },
             known: Mutex::default(),
+            unused: Mutex::default(),
         }
     }
 }
@@ -208,11 +230,12 @@ impl Baselines {
     pub fn configured(
         &self,
         config: &config::BaselineSettings,
+        retention: Option<Duration>,
         targets: &[(String, LabelText)],
     ) -> Self {
-        let rules = Rules::new(config);
+        let rules = Rules::new(config, retention);
         let mut known = Table::default();
-        for before in self.lock().records().iter() {
+        for before in lock(&self.known).records().iter() {
             let stays = |owner: &Owner| {
                 let mut staying = targets.iter();
                 let (_, labels) = staying.find(|(name, _)| **name == *owner.target)?;
@@ -222,16 +245,19 @@ impl Baselines {
                 })
             };
             let owners: Vec<_> = before.owners.iter().filter_map(stays).collect();
-            if !owners.is_empty() && rules.want(&before.names) {
+            if !owners.is_empty() && rules.want(&before.key.names()) {
                 known.put(Baseline {
                     owners,
                     ..before.clone()
                 });
             }
         }
+        let mut unused = lock(&self.unused).clone();
+        unused.retain(|target| targets.iter().any(|(name, _)| name == target));
         Self {
             rules,
             known: Mutex::new(Arc::new(known)),
+            unused: Mutex::new(unused),
         }
     }
 
@@ -241,20 +267,17 @@ impl Baselines {
         let Some((observed, lesson)) = lesson(settled) else {
             return;
         };
-        let names = observed.names().map(Arc::from);
-        if !self.rules.want(&names) {
+        if !self.rules.want(&observed.names()) {
             return;
         }
-        let mut known = self.lock();
+        let mut known = lock(&self.known);
         let key = BaselineKey::of(observed);
         let mut baseline = known.get(&key).cloned().unwrap_or_else(|| Baseline {
             key,
-            names,
-            owners: Vec::new(),
+            owners: Vec::with_capacity(1),
             samples: Samples::default(),
         });
-        let is_owner = |owner: &Owner| *owner.target == *target;
-        let is_new_owner = !baseline.owners.iter().any(is_owner);
+        let is_new_owner = !baseline.is_owned_by(target);
         if is_new_owner {
             baseline.owners.push(Owner {
                 target: target.into(),
@@ -276,17 +299,54 @@ impl Baselines {
         }
     }
 
+    /// Applies which image names are in use in the target and region, as the counters of finished steps
+    /// do. The target leaves the baselines of other names once the retention has passed, and one that
+    /// no target has is removed.
+    pub fn review_names(
+        &self,
+        target: &str,
+        region: &str,
+        in_use: &HashSet<Option<ImageName>>,
+        now: Instant,
+    ) {
+        let Some(retention) = self.rules.retention else {
+            return;
+        };
+        // Without the lock, since a scrape waits for it.
+        let known = lock(&self.known).clone();
+        let own = { known.records().iter() }.filter(|one| one.is_owned_by(target));
+        let workflows: HashSet<&LabelText> = own.map(|one| &one.key.subject).collect();
+        let workflows = { workflows.into_iter() }.filter(|one| unused::is_in(one, region));
+        let workflows =
+            workflows.map(|one| (one.clone(), in_use.contains(&unused::image_name(one))));
+        let expired = lock(&self.unused).review(target, region, workflows, retention, now);
+        if expired.is_empty() {
+            return;
+        }
+        let mut known = lock(&self.known);
+        let known = Arc::make_mut(&mut known);
+        for mut baseline in known.records().clone().iter().cloned() {
+            if expired.contains(&baseline.key.subject) {
+                baseline.owners.retain(|owner| *owner.target != *target);
+                match baseline.owners.is_empty() {
+                    true => _ = known.remove(&baseline.key),
+                    false => known.put(baseline),
+                }
+            }
+        }
+    }
+
     /// All baselines as they are now; later changes do not affect it.
     pub fn snapshot(&self) -> BaselineSnapshot {
-        let known = self.lock().clone();
+        let known = lock(&self.known).clone();
         let series = known.records().clone();
         BaselineSnapshot { known, series }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Arc<Table<Baseline>>> {
-        // No code under the lock panics between two changes.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code under a lock panics between two changes.
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What one execution of a step says about the next.
@@ -302,10 +362,11 @@ fn lesson(settled: &StepRecord) -> Option<(&Observation, Lesson)> {
     let lesson = match observed.status {
         StepStatus::Completed => {
             let (start, end) = (observed.start?, observed.end?);
+            let took = u64::try_from(end.millis_since(start)).ok()?;
             Lesson::Took(Sample {
                 end,
                 id: settled.id,
-                millis: Some(end.millis_since(start)).filter(|millis| *millis >= 0)?,
+                millis: u32::try_from(took).unwrap_or(u32::MAX),
             })
         }
         // Without a time it is older than every other.

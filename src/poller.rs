@@ -226,7 +226,8 @@ impl Poller {
         }
     }
 
-    /// Removes the counters of image names that are no longer in use, each time that is due.
+    /// Removes the counters and baselines of image names that are no longer in use, each time that is
+    /// due.
     fn review_names(&mut self, now: Instant) {
         if now < self.names_due {
             return;
@@ -235,7 +236,12 @@ impl Poller {
         if let Some(in_use) = self.tracker.image_names() {
             let assignment = self.tracker.assignment();
             let (target, region) = (&assignment.target.name, &assignment.region);
-            let finished = &self.tools.finished;
+            let Tools {
+                finished,
+                baselines,
+                ..
+            } = &self.tools;
+            baselines.review_names(target, region, &in_use, now);
             if finished.review_names(target, region, &in_use, now) {
                 self.names_due = now + REVIEW_REST;
             }

@@ -61,6 +61,7 @@ mod tests;
 pub use assignment::Assignment;
 pub use budget::Budgets;
 pub use changes::{Changes, Notice, StepChange};
+pub use history::RATE_PART as HISTORY_RATE_PART;
 pub use labels::own_labels;
 pub use listed::Listed;
 pub use machine::Tracker;

@@ -94,9 +94,10 @@ pub fn timestamps(bytes: &[u8]) {
         return;
     };
     if let Some(time) = Timestamp::parse(text) {
-        assert_eq!(Timestamp::parse(&time.iso8601()), Some(time), "{text}");
+        // What has no such date is never written.
         if let Some(written) = time.rfc3339() {
             assert_eq!(Timestamp::parse(&written), Some(time), "{text}");
+            assert_eq!(Timestamp::parse(&time.iso8601()), Some(time), "{text}");
         }
     }
     if let Some(time) = Timestamp::parse_http(text) {

@@ -74,13 +74,17 @@ impl Pollers {
         let assignments = self.sharing.own(&config);
         let pollers = assignments.iter();
         let pollers = pollers.map(|one| (one.target.name.as_str(), one.region.as_str()));
+        let counting = counting(&config.metrics);
         self.finished = Arc::new(self.finished.configured(
-            &counting(&config.metrics),
+            &counting,
             &staying,
             &pollers.collect::<Vec<_>>(),
             self.clock.now().instant,
         ));
-        let baselines = self.baselines.configured(&config.baselines, &staying);
+        let retention = counting.retention;
+        let baselines = self
+            .baselines
+            .configured(&config.baselines, retention, &staying);
         self.baselines = Arc::new(baselines);
         // Ownership is decided again, in the order of the file.
         let claims = Arc::new(Claims::default());

@@ -13,7 +13,8 @@ const KEPT: usize = 10;
 pub(super) struct Sample {
     pub end: Timestamp,
     pub id: StepExecutionId,
-    pub millis: i64,
+    /// At most 49 days.
+    pub millis: u32,
 }
 
 /// The last executions of a step. They depend on what was added, and not on the order: a replica that
@@ -50,7 +51,7 @@ impl Samples {
         let durations: Vec<_> = self
             .last
             .iter()
-            .map(|sample| Duration::from_millis(sample.millis.unsigned_abs()))
+            .map(|sample| Duration::from_millis(sample.millis.into()))
             .collect();
         let millis = |duration: Duration| duration.as_millis() as i64;
         self.slow_after_millis = rule::slow_after(&durations).map(millis);

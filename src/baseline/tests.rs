@@ -5,7 +5,8 @@ use std::time::Duration;
 use globset::Glob;
 
 use super::*;
-use crate::model::{StepExecution, StepExecutionId};
+use crate::clock::Clock;
+use crate::model::{ImageArn, StepExecution, StepExecutionId, WorkflowArn};
 
 const EPOCH: Timestamp = Timestamp::from_millis(1_788_981_000_000);
 
@@ -190,7 +191,9 @@ fn steps_that_have_not_completed_for_longest_are_forgotten() {
     feed(&baselines, [execution("First", 3, 9)]);
     let mut known = Arc::unwrap_or_clone(baselines.snapshot().known);
     forget_oldest(&mut known, 2);
-    let mut names: Vec<_> = known.records().iter().map(|one| &*one.names[0]).collect();
+    let mut names: Vec<_> = { known.records().iter() }
+        .map(|one| one.key.names()[0].clone())
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["First", "Third"]);
 }
@@ -226,7 +229,7 @@ fn reload_keeps_baselines_of_targets_that_stay_and_changes_their_labels() {
         exclude: vec![other],
         ..config()
     };
-    let reloaded = baselines.configured(&excluding, &without_b);
+    let reloaded = baselines.configured(&excluding, None, &without_b);
     feed(
         &reloaded,
         (20..24).map(|number| execution("Other", number, 9)),
@@ -236,10 +239,117 @@ fn reload_keeps_baselines_of_targets_that_stay_and_changes_their_labels() {
         r#"step="Build",team="new", 9"#,
     ];
     assert_eq!(exposed(&reloaded), expected);
-    assert!(exposed(&reloaded.configured(&config(), &[])).is_empty());
+    assert!(exposed(&reloaded.configured(&config(), None, &[])).is_empty());
     let disabled = config::BaselineSettings {
         enabled: false,
         ..config()
     };
-    assert!(exposed(&reloaded.configured(&disabled, &without_b)).is_empty());
+    assert!(exposed(&reloaded.configured(&disabled, None, &without_b)).is_empty());
+}
+
+const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// The execution of the step, in a build of the image.
+fn of_image(image: &str, name: &str, number: u64) -> StepRecord {
+    let arn = |rest: String| format!("arn:aws:imagebuilder:us-west-2:{rest}");
+    let image = arn(format!("111122223333:image/{image}/1.0.0/1"));
+    let workflow = arn("111122223333:workflow/build/build-with-tests/1.0.0/1".to_owned());
+    let answer = StepExecution {
+        name: Some(name.into()),
+        image: ImageArn::parse(&image),
+        workflow: WorkflowArn::parse(&workflow),
+        start: Some(at(number)),
+        end: Some(at(number + 9)),
+        ..StepExecution::with_status(StepStatus::Completed)
+    };
+    let record = StepRecord::unseen(id(number), LabelText::default());
+    StepRecord {
+        phase: Phase::Settled,
+        ..record.after_response(answer, "us-west-2", EPOCH)
+    }
+}
+
+#[test]
+fn baselines_of_a_name_leave_when_the_retention_has_passed_since_its_last_use() {
+    let target = |name: &str| (name.to_owned(), labels(name));
+    let targets = ["a", "b"].map(target);
+    let baselines = Baselines::default().configured(&config(), Some(RETENTION), &targets);
+    for (number, image) in (0..6).zip(["golden", "old"].repeat(3)) {
+        let one = of_image(image, "Build", number);
+        baselines.feed("a", &labels("a"), &one);
+        if image == "old" {
+            baselines.feed("b", &labels("b"), &one);
+        }
+    }
+    let name = |name: &str| {
+        let image = of_image(name, "Build", 0)
+            .observed
+            .unwrap()
+            .subject
+            .image
+            .clone();
+        image.as_ref().map(ImageName::of)
+    };
+    let shown = |baselines: &Baselines| {
+        let all = exposed(baselines).into_iter().map(|series| {
+            let labels: Vec<_> = series.split('"').collect();
+            format!("{} of {}", labels[3], labels[9])
+        });
+        all.collect::<Vec<_>>()
+    };
+    let begun = Clock::System.now().instant;
+    let review = |baselines: &Baselines, target, region, in_use: &[&str], days: u64| {
+        let in_use = in_use.iter().map(|image| name(image)).collect();
+        let now = begun + Duration::from_secs(days * 24 * 3_600);
+        baselines.review_names(target, region, &in_use, now);
+    };
+    let all = ["golden of a", "old of a", "old of b"];
+    assert_eq!(shown(&baselines), all);
+    for days in [0, 6] {
+        review(&baselines, "a", "us-west-2", &["golden"], days);
+    }
+    // It was in use again, and another region has other names.
+    review(&baselines, "a", "us-west-2", &["golden", "old"], 7);
+    review(&baselines, "a", "us-west-2", &["golden"], 8);
+    review(&baselines, "a", "eu-west-1", &[], 30);
+    review(&baselines, "a", "us-west-2", &["golden"], 14);
+    assert_eq!(shown(&baselines), all);
+    // A reload changes nothing about the time.
+    let reloaded = baselines.configured(&config(), Some(RETENTION), &targets);
+    review(&reloaded, "a", "us-west-2", &["golden"], 15);
+    assert_eq!(shown(&reloaded), ["golden of a", "old of b"]);
+    let endless = reloaded.configured(&config(), None, &targets);
+    for days in [15, 1_000] {
+        review(&endless, "b", "us-west-2", &[], days);
+    }
+    assert_eq!(shown(&endless), ["golden of a", "old of b"]);
+    for days in [1_000, 1_007] {
+        review(&reloaded, "b", "us-west-2", &[], days);
+    }
+    assert_eq!(shown(&reloaded), ["golden of a"]);
+}
+
+#[test]
+fn baseline_takes_a_few_hundred_bytes() {
+    let baselines = Baselines::default();
+    let keys = 1_000;
+    let memory = allocation_counter::measure(|| {
+        let own = labels("production");
+        for execution in 0..1_000 {
+            let image = format!("golden-{}", execution % 100);
+            let mut workflow = None;
+            for step in 0..10 {
+                let one = of_image(&image, &format!("Step{step}"), 10 * execution + step);
+                // As in a list of the steps of an execution.
+                let one = observed(one, |one| {
+                    one.subject = workflow.get_or_insert(one.subject.clone()).clone();
+                });
+                baselines.feed("production", &own, &one);
+            }
+        }
+    });
+    assert_eq!(baselines.snapshot().series.len(), keys);
+    let bytes = memory.bytes_current / keys as i64;
+    println!("{bytes} bytes a baseline of ten executions");
+    assert!((100..900).contains(&bytes), "{bytes} bytes");
 }

@@ -94,9 +94,9 @@ section! {
         /// Time for which a new counter series is 0 before it counts, so that `increase()` includes the
         /// first event. Must be longer than the scrape interval. `0s`: counts immediately.
         counter_warmup: Duration = DURATION_OR_ZERO, Default("2m");
-        /// Time for which the counters and histograms of finished steps stay after their image name was
-        /// last in use: while its executions are tracked, or its builds or pipeline are in the account.
-        /// At least 1 hour. `0s`: until the exporter ends.
+        /// Time for which the counters, histograms and usual durations of finished steps stay after their
+        /// image name was last in use: while its executions are tracked, or its builds or pipeline are
+        /// in the account. At least 1 hour. `0s`: until the exporter ends.
         counter_retention: Duration = COUNTER_RETENTION, Default("7d");
         /// Buckets of `imagebuilder_workflow_step_finished_duration_seconds` in ascending order: 1 to 50
         /// unique durations, each above 0.

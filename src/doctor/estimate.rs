@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Config, StatusFormat};
 use crate::model::{ImageStatus, RollbackStatus, StepStatus, WorkflowStatus};
+use crate::tracker::HISTORY_RATE_PART;
 
 /// The numbers from which calls and series are calculated.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,6 +116,14 @@ impl Estimate {
         self.now / (requests_per_second * 3_600.0)
     }
 
+    /// Returns how long the calls for the baselines take at least.
+    pub fn history_takes(&self, requests_per_second: f64) -> Duration {
+        let seconds = self.history as f64 / (requests_per_second * HISTORY_RATE_PART);
+        let unit = if seconds > 60.0 { 60.0 } else { 1.0 };
+        // A century stands for longer.
+        Duration::from_secs_f64(((seconds / unit).ceil() * unit).min(3e9))
+    }
+
     /// Returns the number of images that can be built at the same time within the rate limit;
     /// `None` if it is unlimited.
     pub fn most_running(&self, requests_per_second: f64) -> Option<usize> {
@@ -190,6 +199,7 @@ fn of_exporter(input: &EstimateInput) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::format_duration;
 
     fn config(more: &str) -> Config {
         let text = format!("{more}\ntargets: [{{name: t, regions: [us-west-2], images: ['*']}}]");
@@ -263,7 +273,12 @@ mod tests {
             history_builds: 500,
             ..input()
         };
-        assert_eq!(Estimate::new(history, &config("")).history, 1_500);
+        let estimate = Estimate::new(history, &config(""));
+        assert_eq!(estimate.history, 1_500);
+        let takes = |rate| format_duration(estimate.history_takes(rate));
+        assert_eq!([takes(5.0), takes(6.0), takes(50.0)], ["10m", "9m", "1m"]);
+        assert_eq!([takes(51.0), takes(1e9)], ["59s", "1s"]);
+        assert_eq!(estimate.history_takes(1e-300).as_secs(), 3_000_000_000);
     }
 
     #[test]

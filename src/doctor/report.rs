@@ -214,8 +214,9 @@ fn write_estimate(
     if estimate.history > 0 {
         let builds = counted(input.history_builds, "build");
         let history = format!(
-            "{} once after a start, for the usual durations of steps in {builds}",
-            estimate.history
+            "{} once after a start, for the usual durations of steps in {builds}; they take {} or longer",
+            estimate.history,
+            format_duration(estimate.history_takes(requests_per_second))
         );
         line(out, "", &history)?;
     }

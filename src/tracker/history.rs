@@ -8,6 +8,7 @@
 //! the rate limit. They wait for the first attempt of all other calls.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,12 +20,12 @@ use super::pager::Pager;
 use crate::api::{ApiError, Call, ErrorKind, Page, StepPage, WorkflowPage};
 use crate::config::BaselineSettings;
 use crate::model::{ImageArn, StepStatus, WorkflowExecutionId, WorkflowStatus};
-use crate::snapshot::{HistoryProgress, ImageName, Phase, StepRecord};
+use crate::snapshot::{HistoryProgress, ImageName, Phase, StepRecord, Subject};
 
 /// A build is given up after so many failed calls.
 const ATTEMPTS: u32 = 10;
 /// The part of the rate limit that these calls take at most.
-const RATE_PART: f64 = 0.5;
+pub const RATE_PART: f64 = 0.5;
 /// The pause after a throttled call of any kind: the rate limiter has recovered by then.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -216,6 +217,8 @@ impl BaselineHistory {
             return;
         };
         let count = page.entries.len();
+        // The baselines of one workflow share its labels.
+        let mut workflow: Option<Arc<Subject>> = None;
         for (id, step) in page.entries {
             let is_lesson =
                 |status: &StepStatus| matches!(status, StepStatus::Completed | StepStatus::Skipped);
@@ -223,7 +226,12 @@ impl BaselineHistory {
                 continue;
             };
             let record = StepRecord::unseen(id, c.labels.target());
-            let record = record.after_response(step, c.labels.region(), c.now.time);
+            let mut record = record.after_response(step, c.labels.region(), c.now.time);
+            if let Some(observed) = &mut record.observed {
+                let same = workflow.take().filter(|one| *one == observed.subject);
+                let shared = same.unwrap_or_else(|| observed.subject.clone());
+                observed.subject = workflow.insert(shared).clone();
+            }
             c.changes.history.push(StepRecord {
                 phase: Phase::Settled,
                 ..record

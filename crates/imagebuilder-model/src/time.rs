@@ -60,7 +60,8 @@ impl Timestamp {
         (time.as_bytes().get(4) == Some(&b'-')).then_some(time)
     }
 
-    /// Formats the time as the service does: ISO 8601 in UTC, always with milliseconds.
+    /// Formats the time as the service does: ISO 8601 in UTC, always with milliseconds. The year must be
+    /// 1 to 9999.
     pub fn iso8601(self) -> String {
         let second = DateTime::from_secs(self.millis().div_euclid(1_000));
         // What has no such date is as far off as it can be.

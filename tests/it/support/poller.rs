@@ -76,7 +76,7 @@ impl Polling {
             metrics,
             process,
             finished,
-            baselines: Arc::new(Baselines::default().configured(&config.baselines, &[])),
+            baselines: Arc::new(Baselines::default().configured(&config.baselines, None, &[])),
             claims: Arc::default(),
             seed: 7,
         };
@@ -133,7 +133,9 @@ impl Polling {
         let counting = counting(&config);
         let finished = { &tools.finished }.configured(&counting, &targets, &polled, now);
         tools.finished = Arc::new(finished);
-        let baselines = tools.baselines.configured(&config.baselines, &targets);
+        let baselines = tools
+            .baselines
+            .configured(&config.baselines, None, &targets);
         tools.baselines = Arc::new(baselines);
         poller.reassign(assignment(&config), tools);
         Self::run(poller, config, self.clock, self.started)
