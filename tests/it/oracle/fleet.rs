@@ -90,7 +90,7 @@ impl Fleet {
         let staying: Vec<_> = targets
             .map(|target| (target.name.clone(), own_labels(target, None)))
             .collect();
-        self.baselines = Arc::new(self.baselines.configured(&config.baselines, &staying));
+        self.baselines = Arc::new(self.baselines.configured(&config.baselines, None, &staying));
         let claims = Arc::<Claims>::default();
         for assignment in Assignment::all(&config) {
             if !self.shard.has(&assignment.target, &assignment.region) {
