@@ -1,9 +1,12 @@
-//! What a scrape costs over loopback HTTP, and what sending the same bytes prebuilt would.
+//! Compares a scrape with sending the same bytes prebuilt, and with exporters that use the client
+//! libraries for Rust and Python.
 //!
-//! `cargo bench --bench scrape` prints a table for 100, 10 000 and 100 000 steps, a tenth of them
-//! RUNNING. Contenders take turns, so that what else the machine does hits them alike; figures are
-//! medians. The client reads into one small buffer and keeps nothing, in a thread of its own. An
-//! argument selects a number of steps.
+//! `cargo bench --bench scrape` prints two tables for 10 000 and 100 000 steps, a tenth of them
+//! RUNNING: the measurements, and the goals. An argument selects a number of steps. Contenders take
+//! turns, so what else the machine does affects all of them; a ratio compares scrapes of the same
+//! round, and in the goals the few scrapes of a client library with the median. A client reads into one small buffer, in the main thread.
+//!
+//! An argument that is the name of a contender lets it take part alone, for a profiler.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,297 +14,213 @@
     reason = "a benchmark reads clocks and prints its figures"
 )]
 
+mod contender;
+mod families;
+mod goals;
+mod peers;
 mod program;
+mod servers;
 
-use std::convert::Infallible;
-use std::hint::black_box;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Response;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::exposition::{
     Encoding, Exposition, Format, FramePool, Frames, Next, Scrape,
 };
-use imagebuilder_exporter::http::{Exporter, Limits, MAX_REQUESTS, Server, bind};
-use imagebuilder_exporter::status::Site;
-use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
-use tokio::net::TcpListener;
+use imagebuilder_exporter::http::Exporter;
 use tokio::runtime::Runtime;
 
+use contender::{Contender, Way, spread};
+use families::Families;
+use goals::Goals;
+use peers::PythonPeer;
 use program::Program;
+use servers::{serve_crate, serve_exporter, serve_prebuilt};
 
-/// The most steps the `prometheus` crate is asked for; more take it too long.
-const PEER_STEPS: usize = 10_000;
+/// The most steps whose `GaugeVecs` are measured: 100 000 steps take 5 GB.
+const GAUGE_VECS_STEPS: usize = 10_000;
 
-/// The number of scrapes that begin together: as many as may be in progress.
-const AT_ONCE: usize = MAX_REQUESTS;
-
-const GZIP: &str = "accept-encoding: gzip\r\n";
-
-/// The contender that scrapes after a poll of each running step.
-const POLLED: &str = "rendered gzip, polled";
+const PREBUILT: &str = "prebuilt";
+const OURS: &str = "exporter";
+const PREBUILT_GZIP: &str = "prebuilt, gzip";
+const OURS_GZIP: &str = "exporter, gzip";
+const COLLECTOR: &str = "`prometheus` crate, collector";
+const PYTHON: &str = "Python prometheus_client";
+const PYTHON_GZIP: &str = "Python prometheus_client, gzip";
+const AT_ONCE: &str = "prebuilt, gzip, 40 at once";
 
 fn main() {
-    let runtime = Runtime::new().expect("the runtime starts");
-    println!("| steps | contender | bytes | median ms | x prebuilt | first byte ms |");
-    println!("| --- | --- | --- | --- | --- | --- |");
     let selected: Option<usize> = std::env::args().find_map(|argument| argument.parse().ok());
-    for (steps, rounds) in [(100, 301), (10_000, 61), (100_000, 11)] {
-        if selected.is_some_and(|selected| selected != steps) {
-            continue;
-        }
-        measure(&runtime, steps, rounds);
-    }
-}
-
-fn measure(runtime: &Runtime, steps: usize, rounds: usize) {
-    let program = Arc::new(Program::with_steps(steps));
-    let exporter = serve_exporter(runtime, program.clone());
-    let plain = rendered(program.scrape(), Encoding::Identity);
-    let packed = rendered(program.scrape(), Encoding::Gzip);
-    let mut contenders = vec![
-        Contender::over_http("prebuilt", serve_prebuilt(runtime, plain.clone()), ""),
-        Contender::over_http("rendered", exporter, ""),
-        Contender::over_http("prebuilt gzip", serve_prebuilt(runtime, packed), ""),
-        Contender::over_http("rendered gzip", exporter, GZIP),
-        Contender::over_http(POLLED, exporter, GZIP),
-    ];
-    for round in 0..rounds {
-        for contender in &mut contenders {
-            if contender.name == POLLED {
-                program.poll();
-            }
-            let sample = contender.scrape();
-            // The first warms caches and pools.
-            if round > 0 {
-                contender.samples.push(sample);
-            }
-        }
-    }
-    for (at, contender) in contenders.iter().enumerate() {
-        let limit = if at < 2 { 0 } else { 2 };
-        let limit = contenders[limit].median(|sample| sample.total);
-        contender.print(steps, limit);
-    }
-    let [limit, gzip_limit] = [0, 2].map(|at| contenders[at].median(|sample| sample.total));
-    for contender in &contenders[2..4] {
-        at_once(steps, contender, &program, gzip_limit);
-    }
-    render_alone(steps, rounds, &program, Encoding::Identity, limit);
-    render_alone(steps, rounds, &program, Encoding::Gzip, gzip_limit);
-    if steps <= PEER_STEPS {
-        gauge_vecs(steps, &plain, limit);
-    }
-}
-
-/// One who serves a scrape over HTTP.
-struct Contender {
-    name: &'static str,
-    address: SocketAddr,
-    request: String,
-    samples: Vec<Sample>,
-}
-
-#[derive(Clone, Copy)]
-struct Sample {
-    bytes: usize,
-    first_byte: Duration,
-    total: Duration,
-}
-
-impl Contender {
-    fn over_http(name: &'static str, address: SocketAddr, headers: &str) -> Self {
-        Self {
-            name,
-            address,
-            request: format!(
-                "GET /metrics HTTP/1.1\r\nhost: exporter\r\nconnection: close\r\n{headers}\r\n"
-            ),
-            samples: Vec::new(),
-        }
-    }
-
-    fn scrape(&self) -> Sample {
-        let mut buffer = vec![0; 256 * 1024];
-        let mut stream = TcpStream::connect(self.address).expect("the server listens");
-        let begun = Instant::now();
-        stream
-            .write_all(self.request.as_bytes())
-            .expect("the server takes a request");
-        let mut bytes = 0;
-        let mut first_byte = Duration::ZERO;
-        loop {
-            let read = stream.read(&mut buffer).expect("the server answers");
-            if bytes == 0 {
-                first_byte = begun.elapsed();
-            }
-            if read == 0 {
-                break;
-            }
-            bytes += read;
-        }
-        Sample {
-            bytes,
-            first_byte,
-            total: begun.elapsed(),
-        }
-    }
-
-    fn median(&self, of: impl Fn(&Sample) -> Duration) -> Duration {
-        median(self.samples.iter().map(of).collect())
-    }
-
-    fn print(&self, steps: usize, limit: Duration) {
-        let total = self.median(|sample| sample.total);
-        println!(
-            "| {steps} | {} | {} | {} | {:.2} | {} |",
-            self.name,
-            self.samples[0].bytes,
-            millis(total),
-            total.as_secs_f64() / limit.as_secs_f64(),
-            millis(self.median(|sample| sample.first_byte)),
-        );
-    }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-fn millis(time: Duration) -> String {
-    format!("{:.3}", time.as_secs_f64() * 1e3)
-}
-
-/// Many scrapes that begin together.
-fn at_once(steps: usize, contender: &Contender, program: &Program, limit: Duration) {
-    let scrape_all = || {
-        let begun = Instant::now();
-        std::thread::scope(|threads| {
-            for _ in 0..AT_ONCE {
-                threads.spawn(|| contender.scrape());
-            }
-        });
-        begun.elapsed()
-    };
-    let time = median((0..7).map(|_| program.hold(scrape_all)).collect());
+    let alone = std::env::args()
+        .skip(1)
+        .find(|argument| argument.starts_with(OURS));
+    let runtime = Runtime::new().expect("the runtime starts");
+    let begun = Instant::now();
+    let mut goals = Goals::default();
+    let mut missing = None;
     println!(
-        "| {steps} | {}, {AT_ONCE} at once | | {} | {:.2} | |",
-        contender.name,
-        millis(time),
-        time.as_secs_f64() / limit.as_secs_f64()
+        "| steps | contender | MB | median ms | CPU ms | first byte ms | x prebuilt | middle half |"
     );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    // Peers take part in every so many rounds: in five of 10 000 steps, and in two of 100 000.
+    for (steps, rounds, peers_every) in [(10_000, 61, 12), (100_000, 21, 11)] {
+        if selected.is_none_or(|selected| selected == steps) {
+            let mut arena = Arena::new(&runtime, steps, peers_every, alone.as_deref());
+            missing = arena.python.as_ref().err().cloned();
+            arena.measure(rounds);
+            arena.print();
+            goals.judge(steps, &arena.contenders);
+        }
+    }
+    println!();
+    goals.print();
+    println!("\nThe run took {} s.", begun.elapsed().as_secs());
+    if let Some(missing) = missing {
+        println!("NOT COMPARED WITH PYTHON: {missing}");
+    }
 }
 
-/// Rendering into frames that nobody sends.
-fn render_alone(
+/// The contenders with the same steps.
+struct Arena {
     steps: usize,
-    rounds: usize,
-    program: &Program,
-    encoding: Encoding,
-    limit: Duration,
-) {
-    let pool = Arc::new(FramePool::default());
-    let mut times = Vec::new();
-    let mut bytes = 0;
-    for _ in 0..rounds {
-        let begun = Instant::now();
-        bytes = 0;
-        each_frame(program.scrape(), encoding, &pool, |frame| {
-            bytes += black_box(frame).len();
-        });
-        times.push(begun.elapsed());
-    }
-    let time = median(times);
-    println!(
-        "| {steps} | rendered{}, not sent | {bytes} | {} | {:.2} | |",
-        match encoding {
-            Encoding::Identity => "",
-            Encoding::Gzip => " gzip",
-        },
-        millis(time),
-        time.as_secs_f64() / limit.as_secs_f64()
-    );
+    program: Arc<Program>,
+    contenders: Vec<Contender>,
+    python: Result<PythonPeer, String>,
 }
 
-/// The step families as the `prometheus` crate would hold and encode them, not sent.
-fn gauge_vecs(steps: usize, text: &Bytes, limit: Duration) {
-    let registry = Registry::new();
-    let text = std::str::from_utf8(text).expect("the text is UTF-8");
-    let mut family: Option<(&str, GaugeVec)> = None;
-    for line in text
-        .lines()
-        .filter(|line| line.starts_with("imagebuilder_workflow_"))
-    {
-        let (name, rest) = line.split_once('{').expect("a step's series has labels");
-        let (labels, value) = rest.rsplit_once("} ").expect("a series has a value");
-        let pairs: Vec<_> = labels
-            .split(',')
-            .map(|pair| pair.split_once('=').expect("a label has a value"))
-            .collect();
-        let names: Vec<_> = pairs.iter().map(|(name, _)| *name).collect();
-        if family.as_ref().is_none_or(|(known, _)| *known != name) {
-            let gauges = GaugeVec::new(Opts::new(name, name), &names).expect("names are valid");
-            registry
-                .register(Box::new(gauges.clone()))
-                .expect("a family's series stand together");
-            family = Some((name, gauges));
+impl Arena {
+    fn new(runtime: &Runtime, steps: usize, peers_every: usize, alone: Option<&str>) -> Self {
+        let program = Arc::new(Program::with_steps(steps));
+        // The families of the peers refer to it until the end.
+        let plain: &'static str = String::leak(
+            String::from_utf8(rendered(program.scrape(), Encoding::Identity))
+                .expect("an exposition is UTF-8"),
+        );
+        let mut contenders = ours(runtime, &program, plain);
+        if let Some(alone) = alone {
+            contenders.retain(|contender| contender.name == alone);
+            return Self {
+                steps,
+                program,
+                contenders,
+                python: Err("one contender takes part alone".to_owned()),
+            };
         }
-        let values: Vec<_> = pairs
-            .iter()
-            .map(|(_, value)| value.trim_matches('"'))
-            .collect();
-        let (_, gauges) = family.as_ref().expect("it was just made");
-        gauges
-            .with_label_values(&values)
-            .set(value.parse().expect("a value is a number"));
+        let families = Arc::new(Families::parse(plain));
+        let python = PythonPeer::start(&families);
+        let peers = peers(runtime, steps, families, python.as_ref().ok());
+        contenders.extend(peers.into_iter().map(|peer| peer.every(peers_every)));
+        Self {
+            steps,
+            program,
+            contenders,
+            python,
+        }
     }
-    let mut times = Vec::new();
-    let mut out = Vec::new();
-    for _ in 0..7 {
-        let begun = Instant::now();
-        out.clear();
-        TextEncoder::new()
-            .encode(&registry.gather(), &mut out)
-            .expect("a Vec takes all");
-        times.push(begun.elapsed());
+
+    fn measure(&mut self, rounds: usize) {
+        for contender in &mut self.contenders {
+            contender.warm_up(&self.program);
+        }
+        for round in 0..rounds {
+            for contender in &mut self.contenders {
+                contender.take_turn(round, &self.program);
+            }
+        }
     }
-    let time = median(times);
-    println!(
-        "| {steps} | GaugeVecs, not sent | {} | {} | {:.2} | |",
-        out.len(),
-        millis(time),
-        time.as_secs_f64() / limit.as_secs_f64()
-    );
+
+    fn print(&self) {
+        for contender in &self.contenders {
+            // One that takes part alone is compared with itself.
+            let limit = contender::named(&self.contenders, contender.limit).unwrap_or(contender);
+            let ratios = spread(contender.ratios_to(limit));
+            println!(
+                "| {} | {} | {:.1} | {} | {} | {} | {:.2} | {:.2} to {:.2} |",
+                self.steps,
+                contender.name,
+                contender.samples().next().map_or(0, |sample| sample.bytes) as f64 / 1e6,
+                millis(contender.median(|sample| Some(sample.total))),
+                millis(contender.median(|sample| sample.cpu)),
+                millis(contender.median(|sample| sample.first_byte)),
+                ratios.median,
+                ratios.low,
+                ratios.high,
+            );
+        }
+    }
 }
 
-fn rendered(scrape: Scrape, encoding: Encoding) -> Bytes {
+/// The exporter, and servers that have its answers ready.
+fn ours(runtime: &Runtime, program: &Arc<Program>, plain: &'static str) -> Vec<Contender> {
+    let packed = rendered(program.scrape(), Encoding::Gzip);
+    let exporter = serve_exporter(runtime, program.clone());
+    let prebuilt = serve_prebuilt(runtime, plain.into());
+    let prebuilt_gzip = serve_prebuilt(runtime, packed.into());
+    let alone = Way::Alone;
+    let gzip = PREBUILT_GZIP;
+    vec![
+        Contender::new(PREBUILT, PREBUILT, Way::plain(prebuilt)),
+        Contender::new(OURS, PREBUILT, Way::plain(exporter)),
+        Contender::new("exporter, not sent", PREBUILT, alone(Encoding::Identity)),
+        Contender::new(gzip, gzip, Way::gzip(prebuilt_gzip)),
+        Contender::new(OURS_GZIP, gzip, Way::gzip(exporter)),
+        Contender::new("exporter, gzip, polled", gzip, Way::polled(exporter)),
+        Contender::new("exporter, gzip, not sent", gzip, alone(Encoding::Gzip)),
+        Contender::new(AT_ONCE, AT_ONCE, Way::at_once(prebuilt_gzip)).every(3),
+        Contender::new(
+            "exporter, gzip, 40 at once",
+            AT_ONCE,
+            Way::at_once(exporter),
+        )
+        .every(3),
+    ]
+}
+
+fn peers(
+    runtime: &Runtime,
+    steps: usize,
+    families: Arc<Families>,
+    python: Option<&PythonPeer>,
+) -> Vec<Contender> {
+    let mut peers = Vec::new();
+    if steps <= GAUGE_VECS_STEPS {
+        let address = serve_crate(runtime, peers::with_gauge_vecs(&families));
+        let name = "`prometheus` crate, `GaugeVecs`";
+        peers.push(Contender::new(name, PREBUILT, Way::plain(address)));
+    }
+    let address = serve_crate(runtime, peers::with_collector(families));
+    peers.push(Contender::new(COLLECTOR, PREBUILT, Way::plain(address)));
+    if let Some(python) = python {
+        let [plain, gzip] = [Way::plain, Way::gzip].map(|way| way(python.address));
+        let [plain, gzip] = [plain, gzip].map(|way| way.of_process(python.id()));
+        peers.push(Contender::new(PYTHON, PREBUILT, plain));
+        peers.push(Contender::new(PYTHON_GZIP, PREBUILT_GZIP, gzip));
+    }
+    peers
+}
+
+fn millis(time: Option<Duration>) -> String {
+    time.map_or(String::new(), |time| {
+        format!("{:.2}", time.as_secs_f64() * 1e3)
+    })
+}
+
+fn rendered(scrape: Scrape, encoding: Encoding) -> Vec<u8> {
     let mut all = Vec::new();
     each_frame(scrape, encoding, &Arc::default(), |frame| {
         all.extend_from_slice(frame);
     });
-    Bytes::from(all)
+    all
 }
 
 fn each_frame(
     scrape: Scrape,
     encoding: Encoding,
     pool: &Arc<FramePool>,
-    mut each: impl FnMut(&Bytes),
+    mut each: impl FnMut(&[u8]),
 ) {
-    let mut frames = Frames::new(
-        Exposition::new(scrape, Format::Text),
-        encoding,
-        pool.clone(),
-    );
+    let exposition = Exposition::new(scrape, Format::Text);
+    let mut frames = Frames::new(exposition, encoding, pool.clone());
     loop {
         match frames.advance() {
             Next::Frame(frame) => each(&frame),
@@ -309,45 +228,4 @@ fn each_frame(
             Next::End => return,
         }
     }
-}
-
-fn serve_exporter(runtime: &Runtime, exporter: Arc<Program>) -> SocketAddr {
-    let listeners = runtime
-        .block_on(bind("127.0.0.1:0"))
-        .expect("loopback has a free port");
-    let address = listeners[0].local_addr().expect("it is bound");
-    let server = Server {
-        listeners,
-        exporter,
-        site: Site {
-            telemetry_path: "/metrics".to_owned(),
-            external_url: None,
-        },
-        limits: Limits::default(),
-        web: None,
-        clock: Clock::System,
-        drain_timeout: Duration::ZERO,
-    };
-    runtime.spawn(server.run(std::future::pending()));
-    address
-}
-
-/// A hyper server that has the whole answer ready.
-fn serve_prebuilt(runtime: &Runtime, body: Bytes) -> SocketAddr {
-    let listener = runtime
-        .block_on(TcpListener::bind("127.0.0.1:0"))
-        .expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
-    runtime.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            let body = body.clone();
-            let service = service_fn(move |_| {
-                let body = body.clone();
-                async move { Ok::<_, Infallible>(Response::new(Full::new(body))) }
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    address
 }
