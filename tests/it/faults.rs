@@ -1,6 +1,7 @@
 //! What goes wrong between the exporter and the service, through the real SDK.
 
 mod common_errors;
+mod matrix;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

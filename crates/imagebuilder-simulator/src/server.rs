@@ -136,6 +136,8 @@ async fn serve(stream: TcpStream, service: Arc<Service>, clock: ServiceClock) {
     let respond = service_fn(|request| Box::pin(respond(request)));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Closing an idle connection can cut off a call that begins at this moment.
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), respond);
     // A broken connection is the client's doing, or a scripted fault.
     let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
