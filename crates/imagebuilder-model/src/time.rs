@@ -41,7 +41,9 @@ impl Timestamp {
     /// text.
     pub fn parse_http(text: &str) -> Option<Self> {
         let time = DateTime::from_str(text, Format::HttpDate).ok()?;
-        time.to_millis().ok().map(Self::from_millis)
+        let time = time.to_millis().ok().map(Self::from_millis);
+        // The parser takes a year with a sign, such as -880.
+        time.filter(|time| time.rfc3339().is_some())
     }
 
     /// Formats the time for an HTTP header, without fractions of a second.
