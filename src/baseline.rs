@@ -81,7 +81,7 @@ impl BaselineKey {
         Self {
             subject: observed.subject.identity.clone(),
             step: observed.definition.identity.clone(),
-            is_retry: observed.attempt.is_some_and(|attempt| attempt > 1),
+            is_retry: observed.values.attempt.is_some_and(|attempt| attempt > 1),
         }
     }
 
@@ -359,7 +359,7 @@ enum Lesson {
 /// What the execution of a step adds to its baseline. A step that waits for a person has none.
 fn lesson(settled: &StepRecord) -> Option<(&Observation, Lesson)> {
     let observed = settled.observed.as_ref()?;
-    let lesson = match observed.status {
+    let lesson = match observed.values.status {
         StepStatus::Completed => {
             let (start, end) = (observed.start?, observed.end?);
             let took = u64::try_from(end.millis_since(start)).ok()?;

@@ -15,6 +15,7 @@ mod selector;
 mod sequence;
 mod series_count;
 mod step;
+mod step_parts;
 mod steps;
 mod table;
 
@@ -32,7 +33,8 @@ pub use image::{AvailableBuild, FailureRecord, ImageName, ImageNameRecord, Image
 pub use pipeline::PipelineRecord;
 pub use selector::{SelectorKind, SelectorRecord};
 pub use series_count::SeriesUsage;
-pub use step::{Definition, Failing, Observation, Phase, StepRecord, Subject, Unresolved};
+pub use step::{Failing, Observation, Phase, StepRecord, Unresolved};
+pub use step_parts::{Definition, ExtraLabels, StepValues, Subject};
 pub use steps::{StepSnapshot, StepTable};
 pub use table::Table;
 

@@ -104,7 +104,7 @@ impl Part {
         now: Timestamp,
     ) -> Self {
         let baseline = || baselines.of(observed);
-        let left = match observed.status {
+        let left = match observed.values.status {
             StepStatus::Completed | StepStatus::Skipped => return Self::Ended,
             StepStatus::Failed
                 if observed.definition.on_failure == Some(OnFailure::Continue)

@@ -100,7 +100,9 @@ fn what_did_not_complete_or_waits_for_a_person_is_no_sample() {
             let status = StepStatus::parse(status);
             feed(
                 &baselines,
-                [observed(one.clone(), |one| one.status = status)],
+                [observed(one.clone(), |one| {
+                    one.values_mut().status = status;
+                })],
             );
         }
         let active = StepRecord {
@@ -122,7 +124,7 @@ fn step_whose_last_execution_was_skipped_takes_nothing() {
     let baselines = Baselines::default();
     let skipped = |number| {
         observed(execution("Build", number, 0), |one| {
-            one.status = StepStatus::Skipped;
+            one.values_mut().status = StepStatus::Skipped;
         })
     };
     let to_come = || {
@@ -148,7 +150,7 @@ fn step_whose_last_execution_was_skipped_takes_nothing() {
 #[test]
 fn retries_have_a_baseline_of_their_own_without_a_series() {
     let baselines = Baselines::default();
-    let retry = |one| observed(one, |one| one.attempt = Some(2));
+    let retry = |one| observed(one, |one| one.values_mut().attempt = Some(2));
     feed(
         &baselines,
         (0..5).map(|number| execution("Build", number, 9)),

@@ -111,7 +111,7 @@ fn info(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observati
     writer.label(names::TARGET, writer.context.target);
     writer.push(&observed.definition.details);
     writer.push(&observed.subject.details);
-    writer.push(&record.info_labels);
+    writer.push(&record.extra.info);
     writer.end(SampleValue::Flag(true));
 }
 
@@ -134,6 +134,6 @@ fn step(writer: &mut SeriesWriter<'_>, record: &StepRecord) {
         writer.out.extend_from_slice(b"step_execution_id=\"step-");
         writer.out.extend_from_slice(record.id.uuid_bytes());
         writer.out.extend_from_slice(b"\",");
-        writer.push(&record.own_labels);
+        writer.push(&record.extra.own);
     }
 }

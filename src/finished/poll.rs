@@ -33,5 +33,5 @@ impl StepPoll<'_> {
 
 fn state(record: &StepRecord) -> Option<(&StepStatus, Option<Timestamp>, Option<Timestamp>)> {
     let observed = record.observed.as_ref()?;
-    Some((&observed.status, observed.start, observed.end))
+    Some((&observed.values.status, observed.start, observed.end))
 }

@@ -107,7 +107,8 @@ fn ended(number: usize, status: StepStatus, end: i64) -> StepRecord {
 
 fn attempt(mut record: StepRecord, attempt: u32, most: u32) -> StepRecord {
     let observed = record.observed.as_mut().unwrap();
-    (observed.attempt, observed.max_attempts) = (Some(attempt), Some(most));
+    let values = observed.values_mut();
+    (values.attempt, values.max_attempts) = (Some(attempt), Some(most));
     record
 }
 

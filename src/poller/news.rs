@@ -50,9 +50,9 @@ pub(super) fn log(target: &str, region: &str, change: &StepChange, now: Now) {
             workflow = workflow.map(|arn| arn.name()),
             step = observed.definition.name.as_deref(),
             step_execution_id = %after.id,
-            status = observed.status.as_str(),
-            rollback_status = observed.rollback_status.as_ref().map(|status| status.as_str()),
-            attempt = observed.attempt,
+            status = observed.values.status.as_str(),
+            rollback_status = observed.values.rollback_status.as_ref().map(|status| status.as_str()),
+            attempt = observed.values.attempt,
             service_message = observed.reason().map(shortened),
             "{}", news.text()
         );
@@ -82,12 +82,22 @@ pub(super) fn log_failed_image(target: &str, region: &str, image: &ImageRecord) 
 }
 
 fn between(before: &StepRecord, after: &StepRecord, now: Now) -> Vec<News> {
-    let status = |record: &StepRecord| record.observed.as_ref().map(|seen| seen.status.clone());
-    let attempt = |record: &StepRecord| record.observed.as_ref().and_then(|seen| seen.attempt);
+    let status = |record: &StepRecord| {
+        record
+            .observed
+            .as_ref()
+            .map(|seen| seen.values.status.clone())
+    };
+    let attempt = |record: &StepRecord| {
+        record
+            .observed
+            .as_ref()
+            .and_then(|seen| seen.values.attempt)
+    };
     let start = |record: &StepRecord| record.observed.as_ref().and_then(|seen| seen.start);
     let rollback = |record: &StepRecord| {
         let seen = record.observed.as_ref()?;
-        seen.rollback_status.clone()
+        seen.values.rollback_status.clone()
     };
     // Compares with the time of the last poll: a breach by then was logged then.
     let breached_then = before

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chunk::Record;
-use super::known::{image_parts, known, text, value, workflow_parts};
+use super::known::image_parts;
+use super::step_parts::{Definition, ExtraLabels, StepValues, Subject};
 use crate::api::ErrorKind;
 use crate::labels::{LabelText, names};
 use crate::model::{
-    ImageArn, OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepOutputs, StepStatus,
-    Timestamp, WorkflowArn, WorkflowExecutionId,
+    OnFailure, RollbackStatus, StepExecution, StepExecutionId, StepStatus, Timestamp,
 };
 
 /// The action whose step waits for a person.
@@ -23,19 +23,18 @@ const TIMEOUT_TOLERANCE: i64 = 1_000;
 const STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// The record of one tracked step.
+///
+/// A scrape reads it for each family, so it is small: what steps have in common is shared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepRecord {
     pub id: StepExecutionId,
-    /// The target's and the listed step's own labels.
-    pub own_labels: LabelText,
-    /// The tags of its image that are labels of the info series.
-    pub info_labels: LabelText,
     /// Whether a Get succeeded. Only its response has everything, so there is no info series before.
     pub full: bool,
     pub phase: Phase,
+    pub extra: Arc<ExtraLabels>,
     pub last_success: Option<Timestamp>,
     /// `None` before the first poll, and once one succeeds.
-    pub failing: Option<Failing>,
+    pub failing: Option<Box<Failing>>,
     /// The response of the last successful poll.
     pub observed: Option<Observation>,
     /// Failures of the step that were not resolved.
@@ -93,44 +92,9 @@ impl Phase {
 pub struct Observation {
     pub subject: Arc<Subject>,
     pub definition: Arc<Definition>,
-    pub status: StepStatus,
-    pub rollback_status: Option<RollbackStatus>,
+    pub values: Arc<StepValues>,
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
-    pub timeout_seconds: Option<u32>,
-    pub attempt: Option<u32>,
-    pub max_attempts: Option<u32>,
-    /// The matching duration budget, in milliseconds.
-    pub budget_millis: Option<i64>,
-    /// Free text, untrusted.
-    pub message: Option<Arc<str>>,
-    /// The values read from `outputs`, untrusted.
-    pub outputs: Option<Arc<StepOutputs>>,
-}
-
-/// The image and workflow execution that a step belongs to, shared by the steps of one workflow execution.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Subject {
-    pub image: Option<ImageArn>,
-    pub workflow: Option<WorkflowArn>,
-    pub workflow_execution_id: Option<WorkflowExecutionId>,
-    /// `account_id`, `region`, `image`, `workflow`.
-    pub identity: LabelText,
-    /// What only the info series has: `image_version`, `workflow_type`, `workflow_version`,
-    /// `workflow_execution_id`, `image_build_version_arn`, `workflow_build_version_arn`.
-    pub details: LabelText,
-}
-
-/// The step of the workflow, shared by all executions of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Definition {
-    pub name: Option<Arc<str>>,
-    pub action: Option<Arc<str>>,
-    pub on_failure: Option<OnFailure>,
-    /// `step`.
-    pub identity: LabelText,
-    /// What only the info series has: `action`, `on_failure`.
-    pub details: LabelText,
 }
 
 impl StepRecord {
@@ -138,10 +102,12 @@ impl StepRecord {
     pub fn unseen(id: StepExecutionId, own_labels: LabelText) -> Self {
         Self {
             id,
-            own_labels,
-            info_labels: LabelText::default(),
             full: false,
             phase: Phase::Pending,
+            extra: Arc::new(ExtraLabels {
+                own: own_labels,
+                info: LabelText::default(),
+            }),
             last_success: None,
             failing: None,
             observed: None,
@@ -158,6 +124,8 @@ impl StepRecord {
         let before = self.observed.as_ref();
         let subject = Subject::of(&response, before.map(|one| &*one.subject), region);
         let definition = Definition::of(&response, before.map(|one| &*one.definition));
+        let timeout = response.timeout_seconds;
+        let timeout = timeout.or_else(|| before?.values.timeout_seconds);
         Self {
             phase: Phase::Active,
             last_success: Some(now),
@@ -165,18 +133,18 @@ impl StepRecord {
             observed: Some(Observation {
                 subject: Arc::new(subject),
                 definition: Arc::new(definition),
-                status: response.status,
-                rollback_status: response.rollback_status,
+                values: Arc::new(StepValues {
+                    status: response.status,
+                    rollback_status: response.rollback_status,
+                    timeout_seconds: timeout,
+                    attempt: response.attempt,
+                    max_attempts: response.max_attempts,
+                    budget_millis: None,
+                    message: response.message.map(Arc::from),
+                    outputs: response.outputs.map(Arc::new),
+                }),
                 start: response.start,
                 end: response.end,
-                timeout_seconds: known(response.timeout_seconds, before, |one| {
-                    &one.timeout_seconds
-                }),
-                attempt: response.attempt,
-                max_attempts: response.max_attempts,
-                budget_millis: None,
-                message: response.message.map(Arc::from),
-                outputs: response.outputs.map(Arc::new),
             }),
             ..self.clone()
         }
@@ -184,9 +152,9 @@ impl StepRecord {
 
     /// Returns the record after a poll that failed at `now`: known values stay.
     pub fn after_failure(&self, kind: ErrorKind, now: Timestamp) -> Self {
-        let since = self.failing.map_or(now, |failing| failing.since);
+        let since = self.failing.as_ref().map_or(now, |failing| failing.since);
         Self {
-            failing: Some(Failing { since, kind }),
+            failing: Some(Box::new(Failing { since, kind })),
             ..self.clone()
         }
     }
@@ -195,7 +163,20 @@ impl StepRecord {
     fn labels(&self) -> impl PartialEq + '_ {
         let observed = self.observed.as_ref();
         let observed = observed.map(|observed| (&observed.subject, &observed.definition));
-        (self.id, &self.own_labels, &self.info_labels, observed)
+        (self.id, &self.extra, observed)
+    }
+
+    pub fn set_own_labels(&mut self, own: LabelText) {
+        if self.extra.own != own {
+            Arc::make_mut(&mut self.extra).own = own;
+        }
+    }
+
+    /// Changes the tags of its image that are labels of the info series.
+    pub fn set_info_labels(&mut self, info: LabelText) {
+        if self.extra.info != info {
+            Arc::make_mut(&mut self.extra).info = info;
+        }
     }
 
     /// Whether the last poll succeeded; `false` before the first.
@@ -209,13 +190,13 @@ impl StepRecord {
     pub fn finished(&self) -> Option<&StepStatus> {
         let observed = self.observed.as_ref()?;
         let settled = self.phase == Phase::Settled;
-        let finished = match observed.status {
+        let finished = match observed.values.status {
             StepStatus::Failed => settled || !observed.will_be_retried(),
             StepStatus::Unknown(_) => settled,
             StepStatus::Pending | StepStatus::Running => false,
             StepStatus::Skipped | StepStatus::Completed | StepStatus::Cancelled => true,
         };
-        finished.then_some(&observed.status)
+        finished.then_some(&observed.values.status)
     }
 
     /// Returns the duration of the step until its end or `now`, in milliseconds, at least 0.
@@ -224,7 +205,7 @@ impl StepRecord {
     /// whether the step still runs.
     pub fn duration_millis(&self, now: Timestamp) -> Option<i64> {
         let observed = self.observed.as_ref()?;
-        let until = match (&observed.status, self.phase) {
+        let until = match (&observed.values.status, self.phase) {
             (StepStatus::Running, Phase::Settled | Phase::Gone) => self.last_success?,
             (StepStatus::Running, _) => now,
             _ => observed.end?,
@@ -235,9 +216,9 @@ impl StepRecord {
     /// Whether the step ran into its timeout; `None` where it has none.
     pub fn timeout_breached(&self, now: Timestamp) -> Option<bool> {
         let observed = self.observed.as_ref()?;
-        let timeout = i64::from(observed.timeout_seconds?) * 1_000;
+        let timeout = i64::from(observed.values.timeout_seconds?) * 1_000;
         let duration = self.duration_millis(now);
-        Some(match observed.status {
+        Some(match observed.values.status {
             StepStatus::Running => duration.is_some_and(|duration| duration >= timeout),
             StepStatus::Failed => {
                 duration.is_some_and(|duration| duration >= timeout - TIMEOUT_TOLERANCE)
@@ -249,7 +230,7 @@ impl StepRecord {
     /// Returns how long a RUNNING step has run, in milliseconds; `None` for other steps, and where no
     /// poll has succeeded for so long that it may have ended.
     pub fn running_millis(&self, now: Timestamp) -> Option<i64> {
-        let running = self.observed.as_ref()?.status == StepStatus::Running;
+        let running = self.observed.as_ref()?.values.status == StepStatus::Running;
         let fresh = now.millis_since(self.last_success?) < STALE_AFTER.as_millis() as i64;
         let polled = self.phase == Phase::Active;
         self.duration_millis(now)
@@ -274,7 +255,7 @@ impl StepRecord {
                 ])
             })
         });
-        let rolled = observed.rollback_status == Some(RollbackStatus::Failed);
+        let rolled = observed.values.rollback_status == Some(RollbackStatus::Failed);
         let rollback = rolled.then(|| {
             let earlier = before.and_then(|before| before.rollback.clone());
             earlier.unwrap_or_else(|| LabelText::new([(names::IMAGE_VERSION, image_version)]))
@@ -285,7 +266,7 @@ impl StepRecord {
 
     /// Whether the step took longer than its budget; `None` where it has none.
     pub fn budget_exceeded(&self, now: Timestamp) -> Option<bool> {
-        let budget = self.observed.as_ref()?.budget_millis?;
+        let budget = self.observed.as_ref()?.values.budget_millis?;
         Some(
             self.duration_millis(now)
                 .is_some_and(|duration| duration > budget),
@@ -318,9 +299,20 @@ impl Observation {
         [self.definition.name.as_deref(), workflow, image].map(Option::unwrap_or_default)
     }
 
+    pub fn set_budget(&mut self, budget_millis: Option<i64>) {
+        if self.values.budget_millis != budget_millis {
+            self.values_mut().budget_millis = budget_millis;
+        }
+    }
+
+    /// The values, which are this step's alone until a table shares them again.
+    pub fn values_mut(&mut self) -> &mut StepValues {
+        Arc::make_mut(&mut self.values)
+    }
+
     /// Whether the step runs an action that a person has to end.
     pub fn waiting_for_action(&self) -> bool {
-        self.status == StepStatus::Running && self.is_wait_for_action()
+        self.values.status == StepStatus::Running && self.is_wait_for_action()
     }
 
     /// Whether the action of the step ends when a person says so.
@@ -331,64 +323,18 @@ impl Observation {
     /// Why the step is in its state: the service's message, or the error in its `outputs`. A FAILED
     /// component step has no message.
     pub fn reason(&self) -> Option<&str> {
-        let message = self.message.as_deref().filter(|text| !text.is_empty());
-        let outputs = self.outputs.as_ref();
+        let message = self
+            .values
+            .message
+            .as_deref()
+            .filter(|text| !text.is_empty());
+        let outputs = self.values.outputs.as_ref();
         message.or_else(|| outputs.and_then(|outputs| outputs.error.as_deref()))
     }
 
     /// Whether the step failed and will be tried again.
     pub fn will_be_retried(&self) -> bool {
-        self.status == StepStatus::Failed
-            && matches!((self.attempt, self.max_attempts), (Some(at), Some(most)) if at < most)
-    }
-}
-
-impl Subject {
-    fn of(response: &StepExecution, before: Option<&Self>, region: &str) -> Self {
-        let image = known(response.image.clone(), before, |one| &one.image);
-        let workflow = known(response.workflow.clone(), before, |one| &one.workflow);
-        let id = response.workflow_execution_id;
-        let workflow_execution_id = known(id, before, |one| &one.workflow_execution_id);
-        let id = workflow_execution_id.map(|id| id.to_string());
-        let [account_id, image_name, image_version, image_arn] = image_parts(&image);
-        let [workflow_name, kind, workflow_version, workflow_arn] = workflow_parts(&workflow);
-        Self {
-            identity: LabelText::new([
-                (names::ACCOUNT_ID, account_id),
-                (names::REGION, region),
-                (names::IMAGE, image_name),
-                (names::WORKFLOW, workflow_name),
-            ]),
-            details: LabelText::new([
-                (names::IMAGE_VERSION, image_version),
-                (names::WORKFLOW_TYPE, kind),
-                (names::WORKFLOW_VERSION, workflow_version),
-                (names::WORKFLOW_EXECUTION_ID, value(&id)),
-                (names::IMAGE_BUILD_VERSION_ARN, image_arn),
-                (names::WORKFLOW_BUILD_VERSION_ARN, workflow_arn),
-            ]),
-            workflow_execution_id,
-            image,
-            workflow,
-        }
-    }
-}
-
-impl Definition {
-    fn of(response: &StepExecution, before: Option<&Self>) -> Self {
-        let name = known(text(response.name.as_deref()), before, |one| &one.name);
-        let action = known(text(response.action.as_deref()), before, |one| &one.action);
-        let on_failure = known(response.on_failure.clone(), before, |one| &one.on_failure);
-        let on_failure_text = on_failure.as_ref().map_or("", OnFailure::as_str);
-        Self {
-            identity: LabelText::new([(names::STEP, value(&name))]),
-            details: LabelText::new([
-                (names::ACTION, value(&action)),
-                (names::ON_FAILURE, on_failure_text),
-            ]),
-            name,
-            action,
-            on_failure,
-        }
+        self.values.status == StepStatus::Failed
+            && matches!((self.values.attempt, self.values.max_attempts), (Some(at), Some(most)) if at < most)
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::chunks::Chunks;
-use super::step::{Definition, Phase, StepRecord, Subject};
+use super::step::{Phase, StepRecord};
+use super::step_parts::{Definition, ExtraLabels, StepValues, Subject};
 use super::table::Table;
 use crate::model::StepExecutionId;
 
@@ -14,8 +15,16 @@ pub struct StepTable<S = ()> {
     rows: Table<StepRecord, S>,
     /// How many records are in each [`Phase`], in the order of its variants.
     by_phase: [usize; Phase::ALL.len()],
+    shared: SharedParts,
+}
+
+/// What steps have in common, once each.
+#[derive(Debug, Default)]
+struct SharedParts {
     subjects: Shared<Subject>,
     definitions: Shared<Definition>,
+    values: Shared<StepValues>,
+    extra: Shared<ExtraLabels>,
 }
 
 impl<S> Default for StepTable<S> {
@@ -23,8 +32,7 @@ impl<S> Default for StepTable<S> {
         Self {
             rows: Table::default(),
             by_phase: Default::default(),
-            subjects: Shared::default(),
-            definitions: Shared::default(),
+            shared: SharedParts::default(),
         }
     }
 }
@@ -51,7 +59,7 @@ impl<S: Default> StepTable<S> {
 impl<S> StepTable<S> {
     pub fn insert(&mut self, record: StepRecord, state: S) {
         self.remove(&record.id);
-        let record = self.shared(record);
+        let record = self.shared.share(record);
         self.by_phase[record.phase as usize] += 1;
         self.rows.insert(record, state);
     }
@@ -59,7 +67,7 @@ impl<S> StepTable<S> {
     /// Replaces the record of a step, if there is one.
     pub fn replace(&mut self, record: StepRecord) {
         let phase = record.phase;
-        let record = self.shared(record);
+        let record = self.shared.share(record);
         if let Some(replaced) = self.rows.replace(record) {
             self.by_phase[replaced.phase as usize] -= 1;
             self.by_phase[phase as usize] += 1;
@@ -95,11 +103,15 @@ impl<S> StepTable<S> {
             by_phase: self.by_phase,
         }
     }
+}
 
-    fn shared(&mut self, mut record: StepRecord) -> StepRecord {
+impl SharedParts {
+    fn share(&mut self, mut record: StepRecord) -> StepRecord {
+        self.extra.share(&mut record.extra);
         if let Some(observed) = &mut record.observed {
-            observed.subject = self.subjects.one(&observed.subject);
-            observed.definition = self.definitions.one(&observed.definition);
+            self.subjects.share(&mut observed.subject);
+            self.definitions.share(&mut observed.definition);
+            self.values.share(&mut observed.values);
         }
         record
     }
@@ -155,16 +167,17 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Eq + std::hash::Hash> Shared<T> {
-    fn one(&mut self, value: &Arc<T>) -> Arc<T> {
+    /// Puts the one copy of a value in its place.
+    fn share(&mut self, value: &mut Arc<T>) {
         if let Some(known) = self.values.get(value) {
-            return known.clone();
+            value.clone_from(known);
+            return;
         }
         if self.values.len() >= self.sweep_at {
             self.values.retain(|value| Arc::strong_count(value) > 1);
             self.sweep_at = 64.max(self.values.len() * 2);
         }
         self.values.insert(value.clone());
-        value.clone()
     }
 }
 

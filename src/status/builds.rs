@@ -205,7 +205,8 @@ impl<'a> Step<'a> {
     /// Returns whether its duration grows with time.
     pub(super) fn grows(&self) -> bool {
         let polled = !matches!(self.record.phase, Phase::Settled | Phase::Gone);
-        polled && { self.observed() }.is_some_and(|observed| observed.status == StepStatus::Running)
+        polled && { self.observed() }
+            .is_some_and(|observed| observed.values.status == StepStatus::Running)
     }
 }
 
@@ -343,7 +344,7 @@ fn state_of_step(record: &StepRecord) -> BuildState {
     let Some(observed) = &record.observed else {
         return BuildState::Unseen;
     };
-    let over = observed.status.is_terminal() && !observed.will_be_retried();
+    let over = observed.values.status.is_terminal() && !observed.will_be_retried();
     match record.phase {
         Phase::Settled | Phase::Gone => BuildState::Ended,
         _ if over => BuildState::Ended,

@@ -51,7 +51,7 @@ impl<'a> BuildFailure<'a> {
 
     /// Returns the outputs of the failed step.
     pub(super) fn outputs(&self) -> Option<&'a StepOutputs> {
-        self.step?.observed()?.outputs.as_deref()
+        self.step?.observed()?.values.outputs.as_deref()
     }
 
     /// The error of the failed step where the service says none of the component.
@@ -147,7 +147,7 @@ fn failed_step<'a, 'b>(
     let executions = build.executions.iter().filter(|one| !one.superseded());
     let steps = executions.flat_map(|one| one.steps.iter().map(move |step| (one, *step)));
     let failed = |step: &Step<'_>| {
-        { step.observed() }.is_some_and(|observed| observed.status == StepStatus::Failed)
+        { step.observed() }.is_some_and(|observed| observed.values.status == StepStatus::Failed)
     };
     match named {
         Some(id) => { steps }.find(|(_, step)| step.record.id == id),
@@ -158,7 +158,7 @@ fn failed_step<'a, 'b>(
 /// Returns the instance that a step of the execution launched.
 fn instance_id<'a>(execution: &Execution<'a>) -> Option<&'a str> {
     let observed = execution.steps.iter().filter_map(Step::observed);
-    let mut outputs = observed.filter_map(|observed| observed.outputs.as_deref());
+    let mut outputs = observed.filter_map(|observed| observed.values.outputs.as_deref());
     outputs.find_map(|outputs| outputs.instance_id.as_deref())
 }
 

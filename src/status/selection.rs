@@ -145,7 +145,7 @@ impl Query {
 
     fn takes_step(&self, step: &Step<'_>, words: &[&str]) -> bool {
         let record = step.record;
-        let status = { step.observed() }.map_or(UNSEEN, |observed| observed.status.as_str());
+        let status = { step.observed() }.map_or(UNSEEN, |observed| observed.values.status.as_str());
         let also = |wanted: &str| match wanted {
             GONE => record.phase == Phase::Gone,
             SLOW => step.is_slow(),
@@ -206,7 +206,7 @@ fn execution_has(word: &str, execution: &Execution<'_>) -> bool {
 
 fn step_has(word: &str, record: &StepRecord) -> bool {
     id_has(word, record.id)
-        || contains(record.own_labels.as_str(), word)
+        || contains(record.extra.own.as_str(), word)
         || record.observed.as_ref().is_some_and(|observed| {
             let definition = &observed.definition;
             let texts = [definition.name.as_deref(), definition.action.as_deref()];

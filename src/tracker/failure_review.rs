@@ -90,8 +90,8 @@ impl FailureReview<'_> {
             return;
         }
         let before = change.before.observed.as_ref();
-        let completed = observed.status == StepStatus::Completed
-            && before.is_none_or(|before| before.status != StepStatus::Completed);
+        let completed = observed.values.status == StepStatus::Completed
+            && before.is_none_or(|before| before.values.status != StepStatus::Completed);
         let key = step_key(observed);
         let failed = has_failed(observed);
         let started = observed.start.or(observed.end);
@@ -165,7 +165,7 @@ impl FailureReview<'_> {
             review = Some(next_attempt.map_or(until, |at| at.min(until)));
             let shown = record.unresolved.as_deref();
             let exposed = shown.is_some_and(|shown| shown.failure.is_some());
-            let for_good = observed.status == StepStatus::Failed && next_attempt.is_none();
+            let for_good = observed.values.status == StepStatus::Failed && next_attempt.is_none();
             let known = exposed || self.knows_on_failure(record, schedule);
             unresolved = record.unresolved(for_good && known, now.time);
         }
@@ -287,8 +287,8 @@ impl FailureReview<'_> {
 }
 
 fn has_failed(observed: &Observation) -> bool {
-    observed.status == StepStatus::Failed
-        || observed.rollback_status == Some(RollbackStatus::Failed)
+    observed.values.status == StepStatus::Failed
+        || observed.values.rollback_status == Some(RollbackStatus::Failed)
 }
 
 /// Until when a FAILED step that has attempts left may run again.

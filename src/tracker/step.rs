@@ -38,13 +38,13 @@ pub(super) enum State {
 
 impl State {
     pub(super) fn of(observed: &Observation) -> Self {
-        if observed.rollback_status == Some(RollbackStatus::Running) {
+        if observed.values.rollback_status == Some(RollbackStatus::Running) {
             Self::Moving
         } else if observed.will_be_retried() {
             Self::Retrying
-        } else if observed.status.is_terminal() {
+        } else if observed.values.status.is_terminal() {
             Self::Ended
-        } else if observed.status == StepStatus::Pending {
+        } else if observed.values.status == StepStatus::Pending {
             Self::Waiting
         } else {
             Self::Moving
@@ -182,9 +182,9 @@ impl StepSchedule {
 
 /// When a running step is polled for its timeout.
 pub(super) fn times_out(observed: &Observation) -> Option<Timestamp> {
-    if observed.status != StepStatus::Running {
+    if observed.values.status != StepStatus::Running {
         return None;
     }
-    let timeout = Duration::from_secs(observed.timeout_seconds?.into());
+    let timeout = Duration::from_secs(observed.values.timeout_seconds?.into());
     Some(observed.start?.plus(timeout + AFTER_TIMEOUT))
 }

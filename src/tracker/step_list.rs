@@ -86,10 +86,8 @@ impl StepList<'_> {
             schedule.execution = schedule.execution.or(Some(execution));
             return;
         }
-        let record = StepRecord {
-            info_labels: self.workflows.info_labels(execution, self.c),
-            ..StepRecord::unseen(id, self.c.labels.target())
-        };
+        let mut record = StepRecord::unseen(id, self.c.labels.target());
+        record.set_info_labels(self.workflows.info_labels(execution, self.c));
         self.workflows
             .steps
             .track_discovered(record, execution, self.c.pace.interval);
@@ -201,7 +199,7 @@ impl StepList<'_> {
         let count = |status: StepStatus| {
             let observed = records.iter().filter_map(|record| record.observed.as_ref());
             observed
-                .filter(|observed| observed.status == status)
+                .filter(|observed| observed.values.status == status)
                 .count() as u32
         };
         StepTotals {

@@ -89,7 +89,7 @@ impl Steps {
     /// Whether the step has a rollback status.
     pub(super) fn rolled(&self, id: &StepExecutionId) -> bool {
         let observed = self.record(id).and_then(|record| record.observed.as_ref());
-        observed.is_some_and(|observed| observed.rollback_status.is_some())
+        observed.is_some_and(|observed| observed.values.rollback_status.is_some())
     }
 
     /// Whether the first attempt to poll each step has ended.
@@ -178,12 +178,10 @@ impl Steps {
         self.attempted(id);
         let mut record = before.after_response(answer, labels.region(), now.time);
         record.full |= by == ObservedBy::Get;
-        if record.info_labels != info_labels {
-            record.info_labels = info_labels;
-        }
+        record.set_info_labels(info_labels);
         let schedule = self.table.state_mut(id)?;
         let observed = record.observed.as_mut()?;
-        observed.budget_millis = labels.budget_millis(observed);
+        observed.set_budget(labels.budget_millis(observed));
         let seen = before.observed.as_ref();
         let same_state = seen.is_some_and(|seen| State::of(seen) == State::of(observed));
         schedule.changed = Some(schedule.changed_at(observed, same_state, now));
@@ -195,8 +193,8 @@ impl Steps {
             false => std::mem::replace(&mut schedule.execution, execution),
         };
         schedule.left_out &= left.is_none();
-        let rolled = |seen: &Observation| seen.rollback_status.is_some();
-        let rolls = observed.rollback_status == Some(RollbackStatus::Running)
+        let rolled = |seen: &Observation| seen.values.rollback_status.is_some();
+        let rolls = observed.values.rollback_status == Some(RollbackStatus::Running)
             || seen.is_some_and(|seen| rolled(seen) != rolled(observed));
         self.table.replace(record);
         Some(Observed {
@@ -276,7 +274,7 @@ impl Steps {
     pub(super) fn slot(&self, id: &StepExecutionId, due: Instant) -> Option<Slot> {
         let (record, schedule) = self.table.rows().row(id)?;
         let observed = record.observed.as_ref();
-        let failed = observed.is_some_and(|observed| observed.status == StepStatus::Failed);
+        let failed = observed.is_some_and(|observed| observed.values.status == StepStatus::Failed);
         let hurried_from = match schedule.times_out {
             _ if failed && !record.full => Some(due),
             Some(moment) => Some(moment.checked_sub(schedule.interval).unwrap_or(moment)),

@@ -361,10 +361,10 @@ impl Workflows {
             let tags = execution.map(|id| self.info_labels(id, c));
             self.steps.update(&id, |record| {
                 let own_labels = own.get(&id).map(|labels| (*labels).clone());
-                record.own_labels = own_labels.unwrap_or_else(|| c.labels.target());
+                record.set_own_labels(own_labels.unwrap_or_else(|| c.labels.target()));
                 if let Some(observed) = &mut record.observed {
-                    observed.budget_millis = budget;
-                    record.info_labels = tags.unwrap_or_default();
+                    observed.set_budget(budget);
+                    record.set_info_labels(tags.unwrap_or_default());
                 }
             });
         }

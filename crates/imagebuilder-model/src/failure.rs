@@ -66,7 +66,7 @@ pub struct RegionFailure {
 
 /// The values that are read from the `outputs` of a step. The rest of `outputs` can hold secrets and
 /// is dropped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StepOutputs {
     /// The error of the command that the step ran.
     pub error: Option<String>,

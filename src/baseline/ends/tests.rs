@@ -229,7 +229,7 @@ fn end_is_unknown_where_a_part_is() {
     assert_eq!(changed(0, renamed).1, Some(1_020));
     for status in [StepStatus::Failed, StepStatus::Cancelled] {
         let mut records = records(&plan(), 100);
-        change(&mut records, 0, |one| one.status = status);
+        change(&mut records, 0, |one| one.values_mut().status = status);
         assert_eq!(ends(&plan(), &records, 100), unknown);
     }
     let mut incomplete = records(&plan(), 100);
@@ -243,8 +243,9 @@ fn failed_step_of_a_workflow_that_continues_has_ended() {
     let failed = |attempt, max_attempts| {
         let mut records = records(&plan(), 100);
         change(&mut records, 0, |one| {
-            one.status = StepStatus::Failed;
-            (one.attempt, one.max_attempts) = (Some(attempt), Some(max_attempts));
+            let values = one.values_mut();
+            values.status = StepStatus::Failed;
+            (values.attempt, values.max_attempts) = (Some(attempt), Some(max_attempts));
             Arc::make_mut(&mut one.definition).on_failure = Some(OnFailure::Continue);
         });
         ends(&plan(), &records, 100).1

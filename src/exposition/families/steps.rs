@@ -34,7 +34,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "Status of the step execution: 1 for the current status, 0 for all others.",
         StepSeries::Status {
             known: StepStatus::KNOWN,
-            current: |observed| Some(observed.status.as_str()),
+            current: |observed| Some(observed.values.status.as_str()),
         },
     ),
     step(
@@ -45,6 +45,7 @@ pub(super) static FAMILIES: &[Row] = &[
             known: RollbackStatus::KNOWN,
             current: |observed| {
                 observed
+                    .values
                     .rollback_status
                     .as_ref()
                     .map(RollbackStatus::as_str)
@@ -92,7 +93,7 @@ pub(super) static FAMILIES: &[Row] = &[
         &[],
         "Timeout of the step in seconds, as the service reports it.",
         StepSeries::Value(|_, observed, _| {
-            Some(SampleValue::Count(observed.timeout_seconds?.into()))
+            Some(SampleValue::Count(observed.values.timeout_seconds?.into()))
         }),
     ),
     step(
@@ -105,7 +106,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_budget_seconds",
         &[],
         "Duration budget of the step in seconds, from the exporter's configuration.",
-        StepSeries::Value(|_, observed, _| observed.budget_millis.map(SampleValue::Millis)),
+        StepSeries::Value(|_, observed, _| observed.values.budget_millis.map(SampleValue::Millis)),
     ),
     step(
         "imagebuilder_workflow_step_budget_exceeded",
@@ -138,13 +139,17 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_attempt",
         &[],
         "Number of the current attempt, as the service reports it.",
-        StepSeries::Value(|_, observed, _| Some(SampleValue::Count(observed.attempt?.into()))),
+        StepSeries::Value(|_, observed, _| {
+            Some(SampleValue::Count(observed.values.attempt?.into()))
+        }),
     ),
     step(
         "imagebuilder_workflow_step_max_attempts",
         &[],
         "Maximum number of attempts for the step.",
-        StepSeries::Value(|_, observed, _| Some(SampleValue::Count(observed.max_attempts?.into()))),
+        StepSeries::Value(|_, observed, _| {
+            Some(SampleValue::Count(observed.values.max_attempts?.into()))
+        }),
     ),
     step(
         "imagebuilder_workflow_step_waiting_for_action",

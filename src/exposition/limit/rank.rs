@@ -74,7 +74,7 @@ impl Ranked for Baseline {
 impl Ranked for StepRecord {
     fn rank(&self, _: &FinishedTimes) -> Rank {
         let observed = self.observed.as_ref();
-        let class = match (self.phase, observed.map(|observed| &observed.status)) {
+        let class = match (self.phase, observed.map(|observed| &observed.values.status)) {
             (Phase::Active, Some(StepStatus::Running)) => Class::Running,
             (Phase::Pending | Phase::Active, _) => Class::Waiting,
             (Phase::Settled | Phase::Gone, _) if self.unresolved.is_some() => Class::Unresolved,

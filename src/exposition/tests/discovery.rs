@@ -352,11 +352,11 @@ fn sources_expose_their_last_discovery_and_selection() {
 
 #[test]
 fn step_seen_in_a_list_alone_has_no_info_and_tags_are_on_it_alone() {
-    let listed = StepRecord {
+    let mut listed = StepRecord {
         full: false,
-        info_labels: tags(),
         ..running()
     };
+    listed.set_info_labels(tags());
     let full = StepRecord {
         full: true,
         ..listed.clone()

@@ -60,7 +60,10 @@ fn settled_and_running(scrape: &Scrape) -> [HashSet<String>; 2] {
     let mut states = [HashSet::new(), HashSet::new()];
     for source in &scrape.sources {
         for step in source.snapshot.steps.iter() {
-            let status = step.observed.as_ref().map(|observed| &observed.status);
+            let status = step
+                .observed
+                .as_ref()
+                .map(|observed| &observed.values.status);
             let runs = step.phase == Phase::Active && status == Some(&StepStatus::Running);
             let is_settled = [Phase::Settled, Phase::Gone].contains(&step.phase);
             let id = step.id.to_string();
@@ -89,7 +92,7 @@ fn with_phases(mut scrape: Scrape, phases: &[Phase]) -> Scrape {
             let mut step = step.clone();
             step.phase = *phase;
             if let Some(observed) = step.observed.as_mut().filter(|_| *phase == Phase::Active) {
-                observed.status = StepStatus::Running;
+                observed.values_mut().status = StepStatus::Running;
             }
             step
         }));

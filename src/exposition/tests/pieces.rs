@@ -205,8 +205,8 @@ fn put_all<R: Record>(table: &mut Table<R>, changed: &Chunks<R>) {
 fn labels_that_change_while_a_step_moves_are_compressed_anew() {
     let label = |value: &str| LabelText::new([("team", value)]);
     let changes: [fn(&mut StepRecord, LabelText); 3] = [
-        |record, labels| record.own_labels = labels,
-        |record, labels| record.info_labels = labels,
+        |record, labels| record.set_own_labels(labels),
+        |record, labels| record.set_info_labels(labels),
         |record, labels| {
             record.unresolved = Some(Arc::new(Unresolved {
                 failure: Some(labels.clone()),

@@ -154,7 +154,7 @@ fn timeout_is_breached_while_running_and_by_failing_at_it() {
 #[test]
 fn budget_is_exceeded_above_it() {
     let mut record = running();
-    record.observed.as_mut().unwrap().budget_millis = Some(45_000);
+    record.observed.as_mut().unwrap().values_mut().budget_millis = Some(45_000);
     let at = |millis| scrape([record.clone()], after(millis));
     assert_eq!(values(at(0), "budget_seconds"), ["45"]);
     assert_eq!(values(at(45_000), "budget_exceeded"), ["0"]);
@@ -234,11 +234,8 @@ fn sparse_format_exposes_only_the_current_status() {
 
 #[test]
 fn empty_labels_are_omitted_and_own_labels_are_added() {
-    let record = StepRecord {
-        own_labels: LabelText::new([("team", "a\"b"), ("change", "")]),
-        ..unseen()
-    }
-    .after_response(
+    let own_labels = LabelText::new([("team", "a\"b"), ("change", "")]);
+    let record = StepRecord::unseen(unseen().id, own_labels).after_response(
         StepExecution::with_status(StepStatus::Pending),
         "us-west-2",
         START,

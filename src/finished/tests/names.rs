@@ -23,7 +23,7 @@ fn of_image(name: &str, record: StepRecord) -> StepRecord {
         image: Some(image(name)),
         start: record.observed.as_ref().and_then(|observed| observed.start),
         end: record.observed.as_ref().and_then(|observed| observed.end),
-        ..StepExecution::with_status(record.observed.unwrap().status)
+        ..StepExecution::with_status(record.observed.unwrap().values.status.clone())
     };
     StepRecord::unseen(record.id, own).after_response(answer, "us-west-2", STARTED)
 }

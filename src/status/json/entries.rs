@@ -256,12 +256,12 @@ impl<'a> StepExecutionEntry<'a> {
             state: record.phase.as_str(),
             last_poll_success: record.last_poll_success(),
             last_poll_result: last_poll_result(record),
-            failing_since: { record.failing }.and_then(|failing| failing.since.rfc3339()),
+            failing_since: { record.failing.as_ref() }.and_then(|failing| failing.since.rfc3339()),
             last_success_time: record.last_success.and_then(Timestamp::rfc3339),
             workflow_execution_id: execution.id.map(|id| id.to_string()),
             workflow: WorkflowFields::of(execution, build),
             seen: ObservedFields::of(step, now),
-            labels: labels(&record.own_labels),
+            labels: labels(&record.extra.own),
             url: site.permalink(&Query::address_of(record.id)),
         }
     }
@@ -272,16 +272,18 @@ impl<'a> ObservedFields<'a> {
         let (record, observed) = (step.record, step.observed()?);
         let definition = &observed.definition;
         let message = observed
+            .values
             .message
             .as_deref()
             .filter(|message| !message.is_empty());
-        let outputs = observed.outputs.as_deref();
+        let outputs = observed.values.outputs.as_deref();
         Some(Self {
             step: definition.name.as_deref(),
             action: definition.action.as_deref(),
             on_failure: definition.on_failure.as_ref().map(OnFailure::as_str),
-            status: observed.status.as_str(),
+            status: observed.values.status.as_str(),
             rollback_status: observed
+                .values
                 .rollback_status
                 .as_ref()
                 .map(|status| status.as_str()),
@@ -291,12 +293,12 @@ impl<'a> ObservedFields<'a> {
             typical_duration_seconds: step.typical_millis().map(seconds),
             slow_after_seconds: step.slow_after_millis().map(seconds),
             slow: step.slow,
-            timeout_seconds: observed.timeout_seconds,
+            timeout_seconds: observed.values.timeout_seconds,
             timeout_breached: record.timeout_breached(now),
-            budget_seconds: observed.budget_millis.map(seconds),
+            budget_seconds: observed.values.budget_millis.map(seconds),
             budget_exceeded: record.budget_exceeded(now),
-            attempt: observed.attempt,
-            max_attempts: observed.max_attempts,
+            attempt: observed.values.attempt,
+            max_attempts: observed.values.max_attempts,
             waiting_for_action: observed.waiting_for_action(),
             message: message.map(|message| bounded(message).0),
             outputs: outputs.map(output_texts).unwrap_or_default(),
@@ -305,7 +307,7 @@ impl<'a> ObservedFields<'a> {
 }
 
 fn last_poll_result(record: &StepRecord) -> Option<&'static str> {
-    match record.failing {
+    match &record.failing {
         Some(failing) => Some(failing.kind.as_str()),
         None => record.last_success.map(|_| "ok"),
     }

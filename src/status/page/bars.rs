@@ -44,7 +44,7 @@ pub(super) fn bar(step: &Step<'_>, axis: Axis, now: Timestamp) -> Markup {
                 @let grows_from = observed.start.filter(|_| step.grows()).map(Timestamp::millis);
                 @let (start, end) = (axis.start.millis(), axis.end.millis());
                 rect height="100%" rx="2" x={ (from) "%" } width={ (width) "%" }
-                    fill={ "url(#p-" (class(observed.status.as_str())) ")" }
+                    fill={ "url(#p-" (class(observed.values.status.as_str())) ")" }
                     data-from=[grows_from] data-axis=[grows_from.map(|_| format!("{start} {end}"))] {}
             }
             (mark("typical", usual_end(step), axis))

@@ -57,7 +57,7 @@ fn bad(text: impl Render) -> Option<Note> {
 
 /// Reports polls that fail or have not been made.
 fn polls(record: &StepRecord, now: Timestamp) -> Option<Note> {
-    match (record.phase, record.failing, record.last_success) {
+    match (record.phase, &record.failing, record.last_success) {
         (Phase::Gone, ..) => warn("the service no longer knows it"),
         (Phase::Settled, ..) => None,
         (_, Some(failing), last_success) => warn(failing_since(failing, last_success, now)),
@@ -67,8 +67,8 @@ fn polls(record: &StepRecord, now: Timestamp) -> Option<Note> {
 }
 
 /// Returns since when the polls fail, and why the last one failed.
-fn failing_since(failing: Failing, last_success: Option<Timestamp>, now: Timestamp) -> String {
-    let Failing { since, kind } = failing;
+fn failing_since(failing: &Failing, last_success: Option<Timestamp>, now: Timestamp) -> String {
+    let Failing { since, kind } = *failing;
     let (lasts, why) = (Span(now.millis_since(since)), reason(kind));
     let result = kind.as_str();
     match last_success {
@@ -110,7 +110,7 @@ fn usual(step: &Step<'_>, observed: &Observation, now: Timestamp) -> Option<Note
 }
 
 fn timeout(record: &StepRecord, observed: &Observation, now: Timestamp) -> Option<Note> {
-    match (record.timeout_breached(now)?, &observed.status) {
+    match (record.timeout_breached(now)?, &observed.values.status) {
         (true, StepStatus::Running) => bad("past its timeout"),
         (true, _) => bad("ran into its timeout"),
         (false, StepStatus::Running) if is_near_timeout(record, observed, now) => {
@@ -122,17 +122,17 @@ fn timeout(record: &StepRecord, observed: &Observation, now: Timestamp) -> Optio
 
 fn is_near_timeout(record: &StepRecord, observed: &Observation, now: Timestamp) -> bool {
     let took = record.duration_millis(now);
-    { took.zip(observed.timeout_seconds) }
+    { took.zip(observed.values.timeout_seconds) }
         .is_some_and(|(took, timeout)| took as f64 >= f64::from(timeout) * 1_000.0 * NEAR)
 }
 
 fn budget(record: &StepRecord, observed: &Observation, now: Timestamp) -> Option<Note> {
-    let budget = Span(observed.budget_millis?);
+    let budget = Span(observed.values.budget_millis?);
     { record.budget_exceeded(now)? }.then(|| warn(format!("over its budget of {budget}")))?
 }
 
 fn attempts(observed: &Observation) -> Option<Note> {
-    match (observed.attempt?, observed.max_attempts?) {
+    match (observed.values.attempt?, observed.values.max_attempts?) {
         (attempt, most) if most > 1 => plain(format!("attempt {attempt} of {most}")),
         _ => None,
     }
@@ -143,7 +143,7 @@ fn failure(observed: &Observation) -> Option<Note> {
     if observed.will_be_retried() {
         return plain("will be retried");
     }
-    match (&observed.status, &observed.definition.on_failure) {
+    match (&observed.values.status, &observed.definition.on_failure) {
         (StepStatus::Failed, Some(OnFailure::Continue)) => plain("the workflow continues"),
         (StepStatus::Failed, _) => bad("ends the workflow"),
         _ => None,
@@ -151,7 +151,7 @@ fn failure(observed: &Observation) -> Option<Note> {
 }
 
 fn rollback(observed: &Observation) -> Option<Note> {
-    match observed.rollback_status.as_ref()? {
+    match observed.values.rollback_status.as_ref()? {
         RollbackStatus::Failed => bad("rollback FAILED"),
         RollbackStatus::Running => warn("being rolled back"),
         RollbackStatus::Completed => plain("rolled back"),

@@ -20,10 +20,10 @@ pub(super) fn step(
     now: Timestamp,
 ) -> Markup {
     let (record, observed) = (step.record, step.observed());
-    let status = observed.map_or("UNSEEN", |observed| observed.status.as_str());
+    let status = observed.map_or("UNSEEN", |observed| observed.values.status.as_str());
     let name = observed.and_then(|observed| observed.definition.name.as_deref());
     let message = observed.and_then(Observation::reason);
-    let failed = observed.is_some_and(|observed| observed.status == StepStatus::Failed);
+    let failed = observed.is_some_and(|observed| observed.values.status == StepStatus::Failed);
     html! {
         li {
             details.step id=(display(record.id)) open[failed] {
@@ -57,7 +57,7 @@ fn took(step: &Step<'_>, now: Timestamp) -> Markup {
                 None => (Span(took)),
             }
         }
-        @if let Some(timeout) = observed.timeout_seconds {
+        @if let Some(timeout) = observed.values.timeout_seconds {
             " " span.limit { "of " (Span(i64::from(timeout) * 1_000)) }
         }
     }
@@ -69,7 +69,8 @@ fn details(step: &Step<'_>, owner: &StatusSource, now: Timestamp) -> Markup {
     let action = definition.and_then(|definition| definition.action.as_ref());
     let on_failure = definition.and_then(|definition| definition.on_failure.as_ref());
     let labels = record
-        .own_labels
+        .extra
+        .own
         .pairs()
         .map(|(name, value)| format!("{name}={value}"));
     let labels = labels.collect::<Vec<_>>().join(", ");
@@ -87,7 +88,7 @@ fn details(step: &Step<'_>, owner: &StatusSource, now: Timestamp) -> Markup {
             (entry("Ended", observed.and_then(|observed| observed.end).map(time)))
             (entry("Usually", step.typical_millis().map(Span)))
             (entry("Slow after", step.slow_after_millis().map(Span)))
-            (entry("Budget", observed.and_then(|observed| observed.budget_millis).map(Span)))
+            (entry("Budget", observed.and_then(|observed| observed.values.budget_millis).map(Span)))
             (entry("Labels", Some(labels).filter(|labels| !labels.is_empty())))
             (entry("Last seen", last_seen.map(time)))
             (entry("Polled by target", other))

@@ -67,7 +67,7 @@ fn span(step: &Step<'_>, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
 /// Returns when a step reaches its timeout.
 pub(super) fn timeout(step: &Step<'_>) -> Option<Timestamp> {
     let observed = step.observed()?;
-    let seconds = observed.timeout_seconds?;
+    let seconds = observed.values.timeout_seconds?;
     Some(after(observed.start?, i64::from(seconds) * 1_000))
 }
 
@@ -79,7 +79,7 @@ pub(super) fn usual_end(step: &Step<'_>) -> Option<Timestamp> {
 /// Returns when a step reaches its budget.
 pub(super) fn budget(step: &Step<'_>) -> Option<Timestamp> {
     let observed = step.observed()?;
-    Some(after(observed.start?, observed.budget_millis?))
+    Some(after(observed.start?, observed.values.budget_millis?))
 }
 
 fn after(at: Timestamp, millis: i64) -> Timestamp {

@@ -7,7 +7,7 @@ use crate::api::ErrorKind;
 #[test]
 fn failed_step_has_its_place_and_its_reason() {
     let known = with_step(failed_step(), |mut record| {
-        record.observed.as_mut().unwrap().budget_millis = Some(2_700_000);
+        record.observed.as_mut().unwrap().values_mut().budget_millis = Some(2_700_000);
         record
     });
     let page = page_of(&known, "");

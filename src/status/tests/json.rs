@@ -9,7 +9,7 @@ use super::*;
 #[test]
 fn json_has_every_field_under_the_names_of_the_metrics() {
     let known = with_step(failed_step(), |mut record| {
-        record.observed.as_mut().unwrap().budget_millis = Some(2_700_000);
+        record.observed.as_mut().unwrap().values_mut().budget_millis = Some(2_700_000);
         record
     });
     let json = json_of(&known, "");

@@ -118,9 +118,9 @@ pub(super) fn everything_known() -> Known {
     };
     records.unseen_step();
     let mut record = records.step(1, &arn, failed_step);
-    record.own_labels = LabelText::new([("change", "CHG0042")]);
+    record.set_own_labels(LabelText::new([("change", "CHG0042")]));
     if let Some(observed) = &mut record.observed {
-        observed.budget_millis = Some(2_700_000);
+        observed.values_mut().budget_millis = Some(2_700_000);
     }
     records
         .store

@@ -102,7 +102,7 @@ fn build_without_steps_is_found_by_its_image_and_execution() {
 fn unseen_listed_step_is_found_by_its_configuration() {
     let mut records = TargetRecords::default();
     let mut unseen = records.unseen_step();
-    unseen.own_labels = LabelText::new([("change", "CHG0042")]);
+    unseen.set_own_labels(LabelText::new([("change", "CHG0042")]));
     records.store.borrow_mut().steps.put(unseen.clone());
     let known = records.known();
     let id = unseen.id.to_string();

@@ -18,7 +18,7 @@ fn rendered(execution: WorkflowExecution, step: StepExecution, budget: Option<i6
     records.execution(1, &arn, execution);
     let mut record = records.step(1, &arn, step);
     if let Some(observed) = &mut record.observed {
-        observed.budget_millis = budget.map(|seconds| seconds * 1_000);
+        observed.values_mut().budget_millis = budget.map(|seconds| seconds * 1_000);
     }
     records.store.borrow_mut().steps.put(record);
     page_of(&records.known(), "")

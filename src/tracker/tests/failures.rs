@@ -103,7 +103,7 @@ pub(super) fn check(tracker: &Tracker) -> Result<(), TestCaseError> {
             prop_assert!(record.unresolved.is_none(), "{id} was never observed");
             continue;
         };
-        let failed = observed.status == StepStatus::Failed;
+        let failed = observed.values.status == StepStatus::Failed;
         let remembered = tracker.c.failures.steps.contains_key(&id);
         prop_assert_eq!(failed, remembered, "{}", id);
         let exposed = record.unresolved.is_some();

@@ -207,7 +207,7 @@ impl Play {
             return Ok(());
         }
         let observed = record.observed.as_ref().expect("it was just polled");
-        let bound = match observed.status.is_terminal() {
+        let bound = match observed.values.status.is_terminal() {
             true => INTERVAL * SLOWLY_ALONE,
             false => INTERVAL,
         };

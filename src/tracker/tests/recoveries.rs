@@ -220,7 +220,8 @@ fn named_execution_gets_the_tag_labels_of_its_image_once_they_are_known() {
             .iter()
             .next()
             .unwrap()
-            .info_labels
+            .extra
+            .info
             .as_str()
             .to_owned();
         (w, st)

@@ -185,7 +185,7 @@ impl Fleet {
                 let seen = step
                     .observed
                     .as_ref()
-                    .map(|observed| observed.status.as_str());
+                    .map(|observed| observed.values.status.as_str());
                 (step.id.to_string(), seen.unwrap_or("unseen").to_owned())
             });
             let executions = snapshot.workflows.iter().filter_map(|execution| {

@@ -39,7 +39,7 @@ impl Shows for Arc<Published> {
             .filter(|record| of.contains(&record.id));
         let observed = records.filter_map(|record| Some((record.id, record.observed.as_ref()?)));
         observed
-            .map(|(id, observed)| (id, observed.status.clone()))
+            .map(|(id, observed)| (id, observed.values.status.clone()))
             .collect()
     }
 }

@@ -174,7 +174,8 @@ impl Polling {
         let id = step.parse().expect("it is an id");
         let snapshot = self.published.get().snapshot;
         let record = snapshot.steps.iter().find(|record| record.id == id);
-        record.expect("the step is tracked").failing
+        let failing = record.expect("the step is tracked").failing.as_deref();
+        failing.copied()
     }
 
     /// What a scrape shows now.
