@@ -4,12 +4,24 @@ use super::chunk::{Chunk, Record};
 use super::group::Group;
 use super::sequence::Sequence;
 
-/// The place of a record.
+/// The place of a record: its index in one of the two sequences. A table has one for each record, so
+/// both are in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot {
-    pub is_moving: bool,
-    /// The index in its sequence.
-    pub at: usize,
+pub(super) struct Slot(u32);
+
+impl Slot {
+    fn new(is_moving: bool, at: usize) -> Self {
+        let slot = at << 1 | usize::from(is_moving);
+        Self(u32::try_from(slot).expect("memory has no room for so many records"))
+    }
+
+    pub(super) fn is_moving(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    pub(super) fn at(self) -> usize {
+        (self.0 >> 1) as usize
+    }
 }
 
 /// The records of one kind at one moment. A clone is cheap and never changes.
@@ -58,9 +70,9 @@ impl<R> Chunks<R> {
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&R> {
-        match slot.is_moving {
-            true => self.moving.get(slot.at),
-            false => self.still.get(slot.at),
+        match slot.is_moving() {
+            true => self.moving.get(slot.at()),
+            false => self.still.get(slot.at()),
         }
     }
 
@@ -77,25 +89,31 @@ impl<R: Record> Chunks<R> {
         let is_moving = record.is_moving();
         let sequence = self.sequence(is_moving);
         sequence.push(record);
-        Slot {
-            is_moving,
-            at: sequence.len() - 1,
-        }
+        Slot::new(is_moving, sequence.len() - 1)
     }
 
     /// Puts `record` in place of the one at this slot, which is returned. Both are moving or still.
     pub(super) fn replace(&mut self, slot: Slot, record: R) -> Option<R> {
-        self.sequence(slot.is_moving).replace(slot.at, record)
+        self.sequence(slot.is_moving()).replace(slot.at(), record)
+    }
+
+    /// Returns the last slot of the sequence that has this one; `None` if it has none.
+    pub(super) fn last_like(&self, slot: Slot) -> Option<Slot> {
+        let sequence = match slot.is_moving() {
+            true => &self.moving,
+            false => &self.still,
+        };
+        Some(Slot::new(slot.is_moving(), sequence.len().checked_sub(1)?))
     }
 
     /// Removes the record at this slot. The last one of its sequence takes its place, so that no
     /// chunk but the last has room.
     pub(super) fn swap_remove(&mut self, slot: Slot) -> Option<R> {
-        let sequence = self.sequence(slot.is_moving);
+        let sequence = self.sequence(slot.is_moving());
         let last = sequence.pop()?;
-        match slot.at == sequence.len() {
+        match slot.at() == sequence.len() {
             true => Some(last),
-            false => sequence.replace(slot.at, last),
+            false => sequence.replace(slot.at(), last),
         }
     }
 }

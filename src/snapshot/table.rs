@@ -3,7 +3,9 @@
 //! A row is a record, which snapshots share, and a state, which none of them has: for a tracked
 //! resource the record is what was observed of it, the state its schedule. Both have the same slot.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use super::chunk::Record;
 use super::chunks::{Chunks, Slot};
@@ -13,8 +15,14 @@ use super::chunks::{Chunks, Slot};
 pub struct Table<R: Record, S = ()> {
     records: Chunks<R>,
     states: States<S>,
-    /// The slot of each key.
-    slots: HashMap<R::Key, Slot>,
+    slots: Slots,
+}
+
+/// The slots by the keys of their records, which hold the keys.
+#[derive(Clone, Debug, Default)]
+struct Slots {
+    table: HashTable<Slot>,
+    hashes: RandomState,
 }
 
 /// The states, with the slots of their records.
@@ -22,6 +30,45 @@ pub struct Table<R: Record, S = ()> {
 struct States<S> {
     moving: Vec<S>,
     still: Vec<S>,
+}
+
+impl Slots {
+    fn get<R: Record>(&self, key: &R::Key, records: &Chunks<R>) -> Option<Slot> {
+        let is_same = |slot: &Slot| records.get(*slot).is_some_and(|one| one.key() == key);
+        self.table.find(self.hashes.hash_one(key), is_same).copied()
+    }
+
+    /// Adds the slot of a new key.
+    fn insert<R: Record>(&mut self, key: &R::Key, slot: Slot, records: &Chunks<R>) {
+        let Self { table, hashes } = self;
+        let rehash = |slot: &Slot| Self::hash(hashes, *slot, records);
+        table.insert_unique(hashes.hash_one(key), slot, rehash);
+    }
+
+    /// Replaces the slot of a key.
+    fn set<K: std::hash::Hash>(&mut self, key: &K, before: Slot, slot: Slot) {
+        let hash = self.hashes.hash_one(key);
+        if let Some(place) = self.table.find_mut(hash, |one| *one == before) {
+            *place = slot;
+        }
+    }
+
+    fn remove<R: Record>(&mut self, key: &R::Key, records: &Chunks<R>) -> Option<Slot> {
+        let Self { table, hashes } = self;
+        let is_same = |slot: &Slot| records.get(*slot).is_some_and(|one| one.key() == key);
+        let entry = table.find_entry(hashes.hash_one(key), is_same).ok()?;
+        let (slot, _) = entry.remove();
+        if table.len() < table.capacity() / 4 {
+            let rehash = |slot: &Slot| Self::hash(hashes, *slot, records);
+            table.shrink_to(table.len() * 2, rehash);
+        }
+        Some(slot)
+    }
+
+    fn hash<R: Record>(hashes: &RandomState, slot: Slot, records: &Chunks<R>) -> u64 {
+        // Each slot of the table has a record.
+        { records.get(slot) }.map_or(0, |record| hashes.hash_one(record.key()))
+    }
 }
 
 impl<S> States<S> {
@@ -33,10 +80,34 @@ impl<S> States<S> {
     }
 
     fn get(&self, slot: Slot) -> Option<&S> {
-        match slot.is_moving {
-            true => self.moving.get(slot.at),
-            false => self.still.get(slot.at),
+        match slot.is_moving() {
+            true => self.moving.get(slot.at()),
+            false => self.still.get(slot.at()),
         }
+    }
+
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut S> {
+        self.sequence(slot.is_moving()).get_mut(slot.at())
+    }
+
+    /// Adds the state of the last record of its sequence.
+    fn push(&mut self, is_moving: bool, state: S) {
+        let sequence = self.sequence(is_moving);
+        if sequence.len() == sequence.capacity() {
+            // Doubling it would leave a third of the memory unused on average.
+            sequence.reserve_exact(4.max(sequence.len() / 8));
+        }
+        sequence.push(state);
+    }
+
+    /// Removes a state. The last one of its sequence takes its place.
+    fn remove(&mut self, slot: Slot) -> S {
+        let sequence = self.sequence(slot.is_moving());
+        let state = sequence.swap_remove(slot.at());
+        if sequence.len() < sequence.capacity() / 2 {
+            sequence.shrink_to(sequence.len() / 8 * 9);
+        }
+        state
     }
 }
 
@@ -48,27 +119,30 @@ impl<R: Record, S> Default for Table<R, S> {
                 moving: Vec::new(),
                 still: Vec::new(),
             },
-            slots: HashMap::new(),
+            slots: Slots::default(),
         }
     }
 }
 
 impl<R: Record, S> Table<R, S> {
+    fn slot(&self, key: &R::Key) -> Option<Slot> {
+        self.slots.get(key, &self.records)
+    }
+
     pub fn get(&self, key: &R::Key) -> Option<&R> {
-        self.records.get(*self.slots.get(key)?)
+        self.records.get(self.slot(key)?)
     }
 
     pub fn state(&self, key: &R::Key) -> Option<&S> {
-        self.states.get(*self.slots.get(key)?)
+        self.states.get(self.slot(key)?)
     }
 
     pub fn state_mut(&mut self, key: &R::Key) -> Option<&mut S> {
-        let slot = self.slots.get(key)?;
-        self.states.sequence(slot.is_moving).get_mut(slot.at)
+        self.states.get_mut(self.slot(key)?)
     }
 
     pub fn row(&self, key: &R::Key) -> Option<(&R, &S)> {
-        let slot = *self.slots.get(key)?;
+        let slot = self.slot(key)?;
         self.records.get(slot).zip(self.states.get(slot))
     }
 
@@ -78,7 +152,7 @@ impl<R: Record, S> Table<R, S> {
     }
 
     pub fn contains(&self, key: &R::Key) -> bool {
-        self.slots.contains_key(key)
+        self.slot(key).is_some()
     }
 
     /// Adds a row, or replaces both sides of the one that has the key.
@@ -90,14 +164,14 @@ impl<R: Record, S> Table<R, S> {
         }
         let key = record.key().clone();
         let slot = self.records.push(record);
-        self.states.sequence(slot.is_moving).push(state);
-        self.slots.insert(key, slot);
+        self.states.push(slot.is_moving(), state);
+        self.slots.insert(&key, slot, &self.records);
     }
 
     /// Replaces the record with the same key, if there is one, and returns the previous record.
     pub fn replace(&mut self, record: R) -> Option<R> {
-        let slot = *self.slots.get(record.key())?;
-        if record.is_moving() == slot.is_moving {
+        let slot = self.slot(record.key())?;
+        if record.is_moving() == slot.is_moving() {
             return self.records.replace(slot, record);
         }
         let (before, state) = self.remove(record.key())?;
@@ -115,14 +189,12 @@ impl<R: Record, S> Table<R, S> {
 
     /// Removes a row. The last row of its sequence takes its place.
     pub fn remove(&mut self, key: &R::Key) -> Option<(R, S)> {
-        let slot = self.slots.remove(key)?;
-        if self.slots.len() < self.slots.capacity() / 4 {
-            self.slots.shrink_to(self.slots.len() * 2);
-        }
-        let state = self.states.sequence(slot.is_moving).swap_remove(slot.at);
+        let slot = self.slots.remove(key, &self.records)?;
+        let last = self.records.last_like(slot)?;
+        let state = self.states.remove(slot);
         let record = self.records.swap_remove(slot)?;
         if let Some(moved) = self.records.get(slot) {
-            self.slots.insert(moved.key().clone(), slot);
+            self.slots.set(moved.key(), last, slot);
         }
         Some((record, state))
     }
@@ -133,7 +205,7 @@ impl<R: Record, S> Table<R, S> {
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &R::Key> {
-        self.slots.keys()
+        self.records.iter().map(Record::key)
     }
 }
 
@@ -150,6 +222,8 @@ impl<R: Record, S: Default> Table<R, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
 
     use super::super::chunk::CHUNK;
