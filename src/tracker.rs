@@ -50,9 +50,11 @@ mod responses;
 mod retention;
 mod retry;
 mod selection;
+mod slot;
 mod step;
 mod step_list;
 mod steps;
+mod waiting;
 mod workflows;
 
 #[cfg(test)]

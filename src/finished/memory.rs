@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::poll::StepPoll;
 use crate::clock::{Now, Past};
-use crate::model::{StepExecutionId, Timestamp};
+use crate::model::Timestamp;
 use crate::snapshot::Observation;
 
 /// How many times expired entries are removed within the time that an entry stays.
@@ -55,7 +55,7 @@ impl Memory {
         if !(witnessed || has_time && self.is_new(poll.since, now.instant)) {
             return false;
         }
-        let number = number(poll.after.id);
+        let number = poll.after.id.number();
         if self.counted.contains_key(&number) {
             return false;
         }
@@ -97,19 +97,4 @@ impl Memory {
     pub(super) fn len(&self) -> usize {
         self.counted.len()
     }
-}
-
-/// Returns the number that the hexadecimal digits of the id denote, in either case.
-fn number(id: StepExecutionId) -> [u8; 16] {
-    let mut number = 0_u128;
-    for byte in id.uuid_bytes() {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            _ => continue,
-        };
-        number = number << 4 | u128::from(digit);
-    }
-    number.to_be_bytes()
 }

@@ -212,8 +212,8 @@ impl FailureReview<'_> {
     fn knows_on_failure(&self, record: &StepRecord, schedule: &StepSchedule) -> bool {
         let operation = Operation::GetWorkflowStepExecution;
         record.full
-            || schedule.completion.failures > 0
-            || schedule.retries.failures > 0
+            || schedule.completion().failures > 0
+            || schedule.retries().failures > 0
             || self.c.queue.denied(operation, self.c.now.instant).is_some()
     }
 

@@ -8,7 +8,8 @@ use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 /// The step executions, workflow executions and images that stand anywhere in a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
-    steps: HashSet<StepExecutionId>,
+    /// The numbers of the ids, in ascending order.
+    steps: Box<[[u8; 16]]>,
     executions: HashSet<WorkflowExecutionId>,
     images: HashSet<ImageArn>,
 }
@@ -16,22 +17,29 @@ pub struct Listed {
 impl Listed {
     pub fn of(config: &Config) -> Self {
         let mut listed = Self::default();
+        let mut steps = Vec::new();
         for target in &config.targets {
-            let steps = target.step_executions.iter().map(|step| step.id);
-            listed.steps.extend(steps);
+            steps.extend(target.step_executions.iter().map(|step| step.id.number()));
             listed.executions.extend(&target.workflow_executions);
             listed.images.extend(target.image_build_versions.clone());
         }
+        steps.sort_unstable();
+        listed.steps = steps.into();
         listed
     }
 
     /// Whether a step or a workflow execution is listed here and not in `next`.
     pub(super) fn has_more_than(&self, next: &Self) -> bool {
-        !self.steps.is_subset(&next.steps) || !self.executions.is_subset(&next.executions)
+        !self.steps.iter().all(|id| next.has_number(id))
+            || !self.executions.is_subset(&next.executions)
     }
 
     pub(super) fn has_step(&self, id: &StepExecutionId) -> bool {
-        self.steps.contains(id)
+        self.has_number(&id.number())
+    }
+
+    fn has_number(&self, id: &[u8; 16]) -> bool {
+        self.steps.binary_search(id).is_ok()
     }
 
     pub(super) fn has_execution(&self, id: &WorkflowExecutionId) -> bool {

@@ -109,7 +109,10 @@ impl Tracker {
         let spread = Duration::from_secs_f64(target.step_executions.len() as f64 / rate);
         let listed = target.step_executions.iter();
         let listed = listed.map(|step| {
-            let own_labels = own_labels(&target, Some(&step.labels));
+            let own_labels = match step.labels.is_empty() {
+                true => self.c.labels.target(),
+                false => own_labels(&target, Some(&step.labels)),
+            };
             (step.id, step.interval, own_labels)
         });
         let listed: Vec<_> = listed.collect();

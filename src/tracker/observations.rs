@@ -338,7 +338,7 @@ impl Workflows {
             return;
         };
         let policy = schedule.completion_policy();
-        let wait = schedule.completion.failed(kind, policy, c);
+        let wait = schedule.completion_mut().failed(kind, policy, c);
         if let Some(slot) = self.steps.slot(&id, now + wait) {
             c.queue.put(Call::GetWorkflowStepExecution(id), slot);
         }

@@ -234,7 +234,7 @@ impl StepPolling<'_> {
         (record.full || all)
             && !schedule.left_out
             && active
-            && schedule.retries.unknown_since.is_none()
+            && schedule.retries().unknown_since.is_none()
     }
 
     /// Whether all steps of the step's execution are tracked.

@@ -8,39 +8,15 @@
 //! one that waits, and that twice as much as discovery. Delay grows while a call waits, so that each
 //! call is made at last.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tokio::time::Instant;
 
 use super::pace::HOUR;
+pub(super) use super::slot::Slot;
+pub use super::slot::Urgency;
+use super::waiting::{Waiting, WaitingCall};
 use crate::api::{Call, Operation, Purpose};
-
-/// How much it matters that a call is made in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// It polls a running step whose timeout comes before the poll after this one, or is the first Get
-    /// of a step that FAILED.
-    Hurried,
-    /// It polls a step that runs or may run.
-    Running,
-    /// It polls what waits or has ended.
-    Waiting,
-    /// It discovers resources.
-    Discovery,
-}
-
-impl Urgency {
-    const ALL: [Self; 4] = [Self::Hurried, Self::Running, Self::Waiting, Self::Discovery];
-
-    /// Calls of two urgencies have equal priority when their delays are in this proportion.
-    fn patience(self) -> u32 {
-        match self {
-            Self::Hurried | Self::Running => 1,
-            Self::Waiting => 2,
-            Self::Discovery => 4,
-        }
-    }
-}
 
 /// A call that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,45 +32,13 @@ pub struct DueCall {
 /// where the rate limit does not suffice for all steps that have failed or are near their timeouts.
 const HURRIED_IN_A_ROW: u32 = 4;
 
-/// When a call is to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot {
-    pub due: Instant,
-    pub urgency: Urgency,
-    /// From when on it is hurried.
-    pub hurried_from: Option<Instant>,
-}
-
-impl Slot {
-    pub(super) fn new(due: Instant, urgency: Urgency) -> Self {
-        Self {
-            due,
-            urgency,
-            hurried_from: None,
-        }
-    }
-
-    /// As early, as urgent and as hurried as either.
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            due: self.due.min(other.due),
-            urgency: self.urgency.min(other.urgency),
-            hurried_from: self
-                .hurried_from
-                .into_iter()
-                .chain(other.hurried_from)
-                .min(),
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    waiting: Waiting,
     /// Of each urgency, in the order of [`Urgency::ALL`].
-    by_due: [BTreeSet<(Instant, Call)>; Urgency::ALL.len()],
+    by_due: [BTreeSet<(Instant, WaitingCall)>; Urgency::ALL.len()],
     /// Calls that will be hurried.
-    by_hurry: BTreeSet<(Instant, Call)>,
-    slots: HashMap<Call, Slot>,
+    by_hurry: BTreeSet<(Instant, WaitingCall)>,
     /// Hurried calls taken in a row while others were due.
     in_a_row: u32,
     /// Calls that were taken and have not returned.
@@ -107,16 +51,16 @@ impl Queue {
     /// Waits from now on for `slot`, whatever it waited for before.
     pub(super) fn put(&mut self, call: Call, slot: Slot) {
         self.remove(&call);
-        self.by_due[slot.urgency as usize].insert((slot.due, call.clone()));
+        let waiting = self.waiting.insert(call, slot);
+        self.by_due[slot.urgency as usize].insert((slot.due, waiting));
         if let Some(from) = slot.hurried_from {
-            self.by_hurry.insert((from, call.clone()));
+            self.by_hurry.insert((from, waiting));
         }
-        self.slots.insert(call, slot);
     }
 
     /// Waits for `slot`, or for what it waits for already where that is earlier.
     pub(super) fn no_later(&mut self, call: Call, slot: Slot) {
-        let slot = match self.slots.get(&call) {
+        let slot = match self.waiting.slot(&call) {
             Some(waiting) => waiting.or(slot),
             None => slot,
         };
@@ -125,8 +69,8 @@ impl Queue {
 
     /// Makes a call that waits no later than `due`.
     pub(super) fn not_after(&mut self, call: &Call, due: Instant) {
-        if let Some(slot) = self.slots.get(call).filter(|slot| slot.due > due) {
-            let slot = Slot { due, ..*slot };
+        if let Some(slot) = self.waiting.slot(call).filter(|slot| slot.due > due) {
+            let slot = Slot { due, ..slot };
             self.put(call.clone(), slot);
         }
     }
@@ -140,16 +84,34 @@ impl Queue {
 
     /// Returns what the call waited for, if it did.
     pub(super) fn remove(&mut self, call: &Call) -> Option<Slot> {
-        let slot = self.slots.remove(call)?;
-        self.by_due[slot.urgency as usize].remove(&(slot.due, call.clone()));
-        if let Some(from) = slot.hurried_from {
-            self.by_hurry.remove(&(from, call.clone()));
+        let waiting = self.waiting.find(call)?;
+        Some(self.take_out(waiting)?.1)
+    }
+
+    /// Gives back the memory of calls that no longer wait.
+    fn shrink(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.by_due.iter_mut().for_each(BTreeSet::clear);
+        self.by_hurry.clear();
+        for (call, slot) in waiting.into_calls() {
+            self.put(call, slot);
         }
-        Some(slot)
+    }
+
+    fn take_out(&mut self, waiting: WaitingCall) -> Option<(Call, Slot)> {
+        let (call, slot) = self.waiting.remove(waiting)?;
+        self.by_due[slot.urgency as usize].remove(&(slot.due, waiting));
+        if let Some(from) = slot.hurried_from {
+            self.by_hurry.remove(&(from, waiting));
+        }
+        if self.waiting.is_sparse() {
+            self.shrink();
+        }
+        Some((call, slot))
     }
 
     pub(super) fn due(&self, call: &Call) -> Option<Instant> {
-        self.slots.get(call).map(|slot| slot.due)
+        self.waiting.slot(call).map(|slot| slot.due)
     }
 
     pub(super) fn in_flight(&self, call: &Call) -> bool {
@@ -203,16 +165,16 @@ impl Queue {
 
     #[cfg(test)]
     pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.slots.keys()
+        self.waiting.calls()
     }
 
     /// Returns the number of calls that wait.
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.waiting.len()
     }
 
     pub(super) fn is_waiting(&self, call: &Call) -> bool {
-        self.slots.contains_key(call)
+        self.waiting.find(call).is_some()
     }
 
     /// When the first call is due.
@@ -245,8 +207,8 @@ impl Queue {
             Urgency::Hurried => (self.in_a_row + 1).min(HURRIED_IN_A_ROW),
             _ => 0,
         };
-        let (due, call) = self.by_due[urgency as usize].first()?.clone();
-        self.remove(&call);
+        let (due, waiting) = *self.by_due[urgency as usize].first()?;
+        let (call, _) = self.take_out(waiting)?;
         Some(DueCall {
             call,
             due,
@@ -260,14 +222,14 @@ impl Queue {
         while let Some((from, _)) = self.by_hurry.first()
             && *from <= now
         {
-            let Some((_, call)) = self.by_hurry.pop_first() else {
+            let Some((_, waiting)) = self.by_hurry.pop_first() else {
                 return;
             };
-            if let Some(slot) = self.slots.get(&call) {
+            if let Some((call, slot)) = self.take_out(waiting) {
                 let slot = Slot {
                     urgency: Urgency::Hurried,
                     hurried_from: None,
-                    ..*slot
+                    ..slot
                 };
                 self.put(call, slot);
             }

@@ -57,15 +57,13 @@ impl State {
 pub(super) struct StepSchedule {
     /// The configuration lists the step by itself.
     pub listed: bool,
-    pub interval: Duration,
     /// Whether the first attempt to poll it has ended, well or not.
     pub attempted: bool,
     /// The List of its workflow execution leaves it out.
     pub left_out: bool,
-    /// Polls that failed in a row.
-    pub retries: Retries,
-    /// Gets that were to complete what Lists return, and failed in a row.
-    pub completion: Retries,
+    pub interval: Duration,
+    /// Most steps have none.
+    failed: Option<Box<FailedPolls>>,
     /// The workflow execution that it is polled with.
     pub execution: Option<WorkflowExecutionId>,
     /// When its state began, as the service says or else as it was noticed; `None` before the first
@@ -73,6 +71,13 @@ pub(super) struct StepSchedule {
     pub changed: Option<Past>,
     /// When a running step is polled for its timeout.
     pub times_out: Option<Instant>,
+}
+
+/// The failures of a step's polls.
+#[derive(Clone, Debug, Default)]
+struct FailedPolls {
+    polls: Retries,
+    completion: Retries,
 }
 
 /// What the rules of a step need to know of its workflow execution, where that can be polled.
@@ -135,15 +140,39 @@ impl StepSchedule {
     pub(super) fn new(interval: Duration, listed: bool) -> Self {
         Self {
             listed,
-            interval,
             attempted: false,
             left_out: false,
-            retries: Retries::default(),
-            completion: Retries::default(),
+            interval,
+            failed: None,
             execution: None,
             changed: None,
             times_out: None,
         }
+    }
+
+    /// Returns the polls that failed in a row.
+    pub(super) fn retries(&self) -> Retries {
+        { self.failed.as_ref() }.map_or_else(Retries::default, |failed| failed.polls)
+    }
+
+    pub(super) fn retries_mut(&mut self) -> &mut Retries {
+        &mut self.failed.get_or_insert_default().polls
+    }
+
+    /// A poll succeeded.
+    pub(super) fn forget_retries(&mut self) {
+        if let Some(failed) = &mut self.failed {
+            failed.polls = Retries::default();
+        }
+    }
+
+    /// Returns the Gets that were to complete what Lists return, and failed in a row.
+    pub(super) fn completion(&self) -> Retries {
+        { self.failed.as_ref() }.map_or_else(Retries::default, |failed| failed.completion)
+    }
+
+    pub(super) fn completion_mut(&mut self) -> &mut Retries {
+        &mut self.failed.get_or_insert_default().completion
     }
 
     /// Returns when the state of a response began. `same` says that the response before had it too.

@@ -11,7 +11,6 @@ use super::changes::StepChange;
 use super::context::Context;
 use super::labels::Labels;
 use super::queue::{Slot, Urgency};
-use super::retry::Retries;
 use super::step::{
     ExecutionFacts, Observed, ObservedBy, State, StepFailure, StepSchedule, times_out,
 };
@@ -116,11 +115,9 @@ impl Steps {
         execution: WorkflowExecutionId,
         interval: Duration,
     ) {
-        let schedule = StepSchedule {
-            attempted: true,
-            execution: Some(execution),
-            ..StepSchedule::new(interval, false)
-        };
+        let mut schedule = StepSchedule::new(interval, false);
+        schedule.attempted = true;
+        schedule.execution = Some(execution);
         self.table.insert(record, schedule);
     }
 
@@ -154,7 +151,7 @@ impl Steps {
     /// The step was gone with its execution, which the service knows again.
     pub(super) fn revive(&mut self, id: &StepExecutionId) {
         if let Some(schedule) = self.table.state_mut(id) {
-            schedule.retries = Retries::default();
+            schedule.forget_retries();
         }
         self.update(id, |record| {
             record.phase = match (record.phase, &record.observed) {
@@ -186,7 +183,7 @@ impl Steps {
         let same_state = seen.is_some_and(|seen| State::of(seen) == State::of(observed));
         schedule.changed = Some(schedule.changed_at(observed, same_state, now));
         schedule.times_out = times_out(observed).map(|moment| now.instant_at(moment));
-        schedule.retries = Retries::default();
+        schedule.forget_retries();
         let execution = observed.subject.workflow_execution_id;
         let left = match execution == schedule.execution {
             true => None,
@@ -238,8 +235,8 @@ impl Steps {
         self.attempted(id);
         let schedule = self.table.state_mut(id)?;
         let policy = schedule.policy();
-        let wait = schedule.retries.failed(kind, policy, c);
-        let retries = schedule.retries;
+        let wait = schedule.retries_mut().failed(kind, policy, c);
+        let retries = schedule.retries();
         let due = schedule.before_timeout(now.instant + wait, now.instant);
         let became_gone = retries.gone && self.record(id)?.phase != Phase::Gone;
         self.miss(id, kind, now);

@@ -337,7 +337,7 @@ impl Workflows {
     pub(super) fn execution_gone(&mut self, id: WorkflowExecutionId, c: &mut Context) {
         for step in self.executions.unsettled(id).to_vec() {
             if let Some(schedule) = self.steps.schedule_mut(&step) {
-                schedule.retries.gone = true;
+                schedule.retries_mut().gone = true;
             }
             self.steps.set_phase(&step, Phase::Gone);
         }

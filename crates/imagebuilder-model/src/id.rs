@@ -75,6 +75,13 @@ macro_rules! execution_id {
             /// The prefix of every id of this kind.
             pub const PREFIX: &'static str = $prefix;
 
+            /// Returns the number that the hexadecimal digits denote, in 16 bytes.
+            pub fn number(&self) -> [u8; 16] {
+                let digits = self.0.0.iter().filter_map(|byte| char::from(*byte).to_digit(16));
+                let number = digits.fold(0_u128, |number, digit| number << 4 | u128::from(digit));
+                number.to_be_bytes()
+            }
+
             /// Returns the id without [`Self::PREFIX`].
             pub fn uuid(&self) -> &str {
                 self.0.as_str()
