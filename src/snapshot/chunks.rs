@@ -47,18 +47,15 @@ impl<R> Chunks<R> {
     }
 
     pub fn groups(&self) -> impl Iterator<Item = &Group<R>> {
-        let groups = self.moving.groups().iter().chain(self.still.groups());
-        groups.map(|group| &**group)
+        self.moving.groups().chain(self.still.groups())
     }
 
     /// The group of this number, counted from 0; `None` after the last.
     pub fn group(&self, number: usize) -> Option<&Group<R>> {
-        let moving = self.moving.groups();
-        let group = match number.checked_sub(moving.len()) {
-            None => moving.get(number),
-            Some(number) => self.still.groups().get(number),
-        };
-        Some(group?)
+        match number.checked_sub(self.moving.groups_len()) {
+            None => self.moving.group(number),
+            Some(number) => self.still.group(number),
+        }
     }
 
     pub fn len(&self) -> usize {
