@@ -185,6 +185,41 @@ impl<T: Eq + std::hash::Hash> Shared<T> {
 mod tests {
     use super::*;
     use crate::labels::LabelText;
+    use crate::model::{StepExecution, StepStatus, Timestamp};
+
+    #[test]
+    fn record_takes_at_most_112_bytes_because_each_family_reads_all_of_them() {
+        assert!(
+            size_of::<StepRecord>() <= 112,
+            "{}",
+            size_of::<StepRecord>()
+        );
+    }
+
+    #[test]
+    fn steps_with_the_same_values_share_them() {
+        let records = [1, 2].map(|at| {
+            let id: StepExecutionId = format!("step-00000000-0000-0000-0000-{at:012}")
+                .parse()
+                .unwrap();
+            let response = StepExecution {
+                name: Some("Apply".to_owned()),
+                timeout_seconds: Some(60),
+                ..StepExecution::with_status(StepStatus::Running)
+            };
+            let own = LabelText::new([("team", "a")]);
+            let now = Timestamp::from_millis(0);
+            StepRecord::unseen(id, own).after_response(response, "us-west-2", now)
+        });
+        let store: StepTable = StepTable::new(records);
+        let snapshot = store.snapshot();
+        let [one, other] = { snapshot.iter().collect::<Vec<_>>() }.try_into().unwrap();
+        assert!(Arc::ptr_eq(&one.extra, &other.extra));
+        let [one, other] = [one, other].map(|record| record.observed.as_ref().unwrap());
+        assert!(Arc::ptr_eq(&one.subject, &other.subject));
+        assert!(Arc::ptr_eq(&one.definition, &other.definition));
+        assert!(Arc::ptr_eq(&one.values, &other.values));
+    }
 
     #[test]
     fn removed_step_is_counted_in_no_phase() {

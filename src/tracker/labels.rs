@@ -38,6 +38,14 @@ impl Labels {
         self.target.clone()
     }
 
+    /// The own labels of a listed step, which most share with the target.
+    pub(super) fn of_listed(&self, target: &Target, step: &BTreeMap<String, String>) -> LabelText {
+        match step.is_empty() {
+            true => self.target(),
+            false => own_labels(target, Some(step)),
+        }
+    }
+
     /// The region that is polled.
     pub(super) fn region(&self) -> &str {
         &self.region

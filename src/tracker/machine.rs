@@ -14,7 +14,6 @@ use super::failure_review::FailureReview;
 use super::failures::Failures;
 use super::history::BaselineHistory;
 use super::image::{ImageState, Tracking};
-use super::labels::own_labels;
 use super::ownership::{Ownership, Resource};
 use super::pace::{Jitter, Pace};
 use super::page_size::PageSize;
@@ -109,10 +108,7 @@ impl Tracker {
         let spread = Duration::from_secs_f64(target.step_executions.len() as f64 / rate);
         let listed = target.step_executions.iter();
         let listed = listed.map(|step| {
-            let own_labels = match step.labels.is_empty() {
-                true => self.c.labels.target(),
-                false => own_labels(&target, Some(&step.labels)),
-            };
+            let own_labels = self.c.labels.of_listed(&target, &step.labels);
             (step.id, step.interval, own_labels)
         });
         let listed: Vec<_> = listed.collect();
