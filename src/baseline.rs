@@ -94,6 +94,10 @@ impl BaselineKey {
         ]
     }
 
+    fn region(&self) -> String {
+        unused::value(&self.subject, names::REGION)
+    }
+
     fn text(&self) -> (&str, &str, bool) {
         (self.subject.as_str(), self.step.as_str(), self.is_retry)
     }
@@ -224,19 +228,23 @@ impl Baselines {
     /// The same under another configuration. This value stays as it is, so that no scrape sees half
     /// of a reload.
     ///
-    /// `targets` are the targets that stay, by name and own labels. A baseline without such a target
-    /// is removed, and one that the configuration excludes.
+    /// `targets` are the targets that stay, by name and own labels, and `pollers` the targets and regions
+    /// that are polled. A baseline that none of these has is removed, and one that the configuration
+    /// excludes.
     #[must_use]
     pub fn configured(
         &self,
         config: &config::BaselineSettings,
         retention: Option<Duration>,
         targets: &[(String, LabelText)],
+        pollers: &[(&str, &str)],
     ) -> Self {
         let rules = Rules::new(config, retention);
         let mut known = Table::default();
         for before in lock(&self.known).records().iter() {
+            let region = before.key.region();
             let stays = |owner: &Owner| {
+                { pollers.iter() }.find(|poller| **poller == (&*owner.target, &*region))?;
                 let mut staying = targets.iter();
                 let (_, labels) = staying.find(|(name, _)| **name == *owner.target)?;
                 Some(Owner {
@@ -299,8 +307,7 @@ impl Baselines {
         }
     }
 
-    /// Applies which image names are in use in the target and region, as the counters of finished steps
-    /// do. The target leaves the baselines of other names once the retention has passed, and one that
+    /// Applies which image names the target uses in the region. The target leaves the baselines of other names once the retention has passed, and one that
     /// no target has is removed.
     pub fn review_names(
         &self,

@@ -241,7 +241,8 @@ impl Poller {
                 baselines,
                 ..
             } = &self.tools;
-            baselines.review_names(target, region, &in_use, now);
+            let used = self.tracker.used_image_names();
+            baselines.review_names(target, region, &used, now);
             if finished.review_names(target, region, &in_use, now) {
                 self.names_due = now + REVIEW_REST;
             }

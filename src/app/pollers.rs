@@ -74,17 +74,18 @@ impl Pollers {
         let assignments = self.sharing.own(&config);
         let pollers = assignments.iter();
         let pollers = pollers.map(|one| (one.target.name.as_str(), one.region.as_str()));
+        let pollers: Vec<_> = pollers.collect();
         let counting = counting(&config.metrics);
         self.finished = Arc::new(self.finished.configured(
             &counting,
             &staying,
-            &pollers.collect::<Vec<_>>(),
+            &pollers,
             self.clock.now().instant,
         ));
         let retention = counting.retention;
         let baselines = self
             .baselines
-            .configured(&config.baselines, retention, &staying);
+            .configured(&config.baselines, retention, &staying, &pollers);
         self.baselines = Arc::new(baselines);
         // Ownership is decided again, in the order of the file.
         let claims = Arc::new(Claims::default());

@@ -231,7 +231,8 @@ fn reload_keeps_baselines_of_targets_that_stay_and_changes_their_labels() {
         exclude: vec![other],
         ..config()
     };
-    let reloaded = baselines.configured(&excluding, None, &without_b);
+    let polled = [("a", "us-west-2"), ("c", "us-west-2")];
+    let reloaded = baselines.configured(&excluding, None, &without_b, &polled);
     feed(
         &reloaded,
         (20..24).map(|number| execution("Other", number, 9)),
@@ -241,12 +242,12 @@ fn reload_keeps_baselines_of_targets_that_stay_and_changes_their_labels() {
         r#"step="Build",team="new", 9"#,
     ];
     assert_eq!(exposed(&reloaded), expected);
-    assert!(exposed(&reloaded.configured(&config(), None, &[])).is_empty());
+    assert!(exposed(&reloaded.configured(&config(), None, &[], &[])).is_empty());
     let disabled = config::BaselineSettings {
         enabled: false,
         ..config()
     };
-    assert!(exposed(&reloaded.configured(&disabled, None, &without_b)).is_empty());
+    assert!(exposed(&reloaded.configured(&disabled, None, &without_b, &polled)).is_empty());
 }
 
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -275,7 +276,8 @@ fn of_image(image: &str, name: &str, number: u64) -> StepRecord {
 fn baselines_of_a_name_leave_when_the_retention_has_passed_since_its_last_use() {
     let target = |name: &str| (name.to_owned(), labels(name));
     let targets = ["a", "b"].map(target);
-    let baselines = Baselines::default().configured(&config(), Some(RETENTION), &targets);
+    let polled = [("a", "us-west-2"), ("b", "us-west-2")];
+    let baselines = Baselines::default().configured(&config(), Some(RETENTION), &targets, &polled);
     for (number, image) in (0..6).zip(["golden", "old"].repeat(3)) {
         let one = of_image(image, "Build", number);
         baselines.feed("a", &labels("a"), &one);
@@ -317,10 +319,10 @@ fn baselines_of_a_name_leave_when_the_retention_has_passed_since_its_last_use() 
     review(&baselines, "a", "us-west-2", &["golden"], 14);
     assert_eq!(shown(&baselines), all);
     // A reload changes nothing about the time.
-    let reloaded = baselines.configured(&config(), Some(RETENTION), &targets);
+    let reloaded = baselines.configured(&config(), Some(RETENTION), &targets, &polled);
     review(&reloaded, "a", "us-west-2", &["golden"], 15);
     assert_eq!(shown(&reloaded), ["golden of a", "old of b"]);
-    let endless = reloaded.configured(&config(), None, &targets);
+    let endless = reloaded.configured(&config(), None, &targets, &polled);
     for days in [15, 1_000] {
         review(&endless, "b", "us-west-2", &[], days);
     }
@@ -329,6 +331,10 @@ fn baselines_of_a_name_leave_when_the_retention_has_passed_since_its_last_use() 
         review(&reloaded, "b", "us-west-2", &[], days);
     }
     assert_eq!(shown(&reloaded), ["golden of a"]);
+    // A region that is no longer polled is not reviewed.
+    let elsewhere = [("a", "eu-west-1"), ("b", "us-west-2")];
+    let moved = reloaded.configured(&config(), Some(RETENTION), &targets, &elsewhere);
+    assert!(shown(&moved).is_empty());
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl RecordSeries for StepSeries {
                 }
             }
             (Self::Baseline(value), Some(observed)) => {
-                let runs = record.running_millis(writer.context.now);
+                let runs = record.known_running_millis(writer.context.now);
                 let value = runs.and_then(|runs| {
                     let baseline = writer.context.baselines.of(observed)?;
                     value(baseline, runs)

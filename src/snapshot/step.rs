@@ -237,6 +237,13 @@ impl StepRecord {
             .filter(|_| running && fresh && polled)
     }
 
+    /// Returns how long it had run at the last successful poll. A step that may have ended since then is
+    /// not called slow only because it cannot be polled.
+    pub fn known_running_millis(&self, now: Timestamp) -> Option<i64> {
+        self.running_millis(now)?;
+        self.running_millis(now.min(self.last_success?))
+    }
+
     /// Returns the unresolved failures: of the step if `failed`, and of its rollback. The labels of those
     /// that are exposed stay.
     pub fn unresolved(&self, failed: bool, now: Timestamp) -> Option<Arc<Unresolved>> {

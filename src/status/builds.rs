@@ -175,7 +175,7 @@ impl<'a> Step<'a> {
             slow: None,
             baselines: &known.baselines,
         };
-        let runs = record.running_millis(known.now);
+        let runs = record.known_running_millis(known.now);
         let slow = runs.and_then(|runs| step.baseline()?.is_slow(runs));
         Self { slow, ..step }
     }

@@ -26,8 +26,9 @@ use crate::snapshot::{HistoryProgress, ImageName, Phase, StepRecord, Subject};
 const ATTEMPTS: u32 = 10;
 /// The part of the rate limit that these calls take at most.
 pub const RATE_PART: f64 = 0.5;
-/// The pause after a throttled call of any kind: the rate limiter has recovered by then.
-const PAUSE: Duration = Duration::from_secs(60);
+/// The pause after a throttled call of any kind. At least one call is made between two pauses, since an
+/// account may throttle a few calls all the time.
+const PAUSE: Duration = Duration::from_secs(20);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -41,6 +42,8 @@ pub(super) struct BaselineHistory {
     in_flight: Option<Reading>,
     /// When the next call may be made.
     next: Option<Instant>,
+    /// Whether there was a pause after the last call.
+    has_paused: bool,
     /// Calls that failed in a row.
     failures: u32,
     read: u64,
@@ -160,6 +163,7 @@ impl BaselineHistory {
         // The older model of the service refuses larger pages.
         let page = reading.pager.page(SMALL);
         self.in_flight = Some(reading);
+        self.has_paused = false;
         let rate = c.assignment.target.rate_limit.requests_per_second * RATE_PART;
         self.not_before(c.now.instant + Duration::from_secs_f64(1.0 / rate));
         Some((call, page, due))
@@ -167,7 +171,9 @@ impl BaselineHistory {
 
     /// A call of any kind was throttled.
     pub(super) fn throttled(&mut self, now: Instant) {
-        self.not_before(now + PAUSE);
+        if !std::mem::replace(&mut self.has_paused, true) {
+            self.not_before(now + PAUSE);
+        }
     }
 
     fn not_before(&mut self, at: Instant) {

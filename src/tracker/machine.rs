@@ -299,18 +299,20 @@ impl Tracker {
                 .all(|(_, one)| one.all_steps.as_ref().is_none_or(|all| all.attempted))
     }
 
-    /// Returns the names of the images that matter now: those with tracked steps, and those with builds
-    /// or a selected pipeline in the account. `None` stands for an unknown image. Returns nothing before
-    /// the first complete lists of the account.
+    /// Returns the names of the images with tracked steps, or with builds or a selected pipeline in the
+    /// account; `None` for an unknown one. Returns nothing before the first complete lists.
     pub fn image_names(&self) -> Option<HashSet<Option<ImageName>>> {
         let listed = self.discovery.names()?.cloned().map(Some);
-        let images = self.workflows.images.iter().map(|(arn, _)| Some(arn));
-        let steps = self.workflows.steps.table().rows().rows();
-        let observed = steps.filter_map(|(record, _)| record.observed.as_ref());
-        let of_steps = observed.map(|observed| observed.subject.image.as_ref());
-        let tracked = images.chain(of_steps);
-        let tracked = tracked.map(|image| image.map(ImageName::of));
-        Some(tracked.chain(listed).collect())
+        Some(listed.chain(self.used_image_names()).collect())
+    }
+
+    /// As [`Self::image_names`], without images of the account that another target exposes, or none.
+    pub fn used_image_names(&self) -> HashSet<Option<ImageName>> {
+        let Workflows { images, steps, .. } = &self.workflows;
+        let images = images.iter().map(|(arn, _)| ImageName::of(arn));
+        let exposed = { self.names.exposed.records().iter() }.map(|record| record.key.clone());
+        let known = exposed.chain(images).map(Some);
+        known.chain(steps.image_names()).collect()
     }
 
     /// Returns everything that is known now.

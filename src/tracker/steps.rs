@@ -20,7 +20,7 @@ use crate::labels::LabelText;
 use crate::model::{
     RollbackStatus, StepExecution, StepExecutionId, StepStatus, WorkflowExecutionId,
 };
-use crate::snapshot::{Observation, Phase, StepRecord, StepTable};
+use crate::snapshot::{ImageName, Observation, Phase, StepRecord, StepTable};
 
 /// A step whose workflow execution cannot be polled is polled this long after its last change. No
 /// step runs for more than 12 hours, so a change within it is seen.
@@ -42,6 +42,13 @@ pub(super) struct Steps {
 }
 
 impl Steps {
+    /// Returns the names of the images of all steps; `None` stands for an unknown image.
+    pub(super) fn image_names(&self) -> impl Iterator<Item = Option<ImageName>> {
+        let steps = self.table().rows().rows();
+        let observed = steps.filter_map(|(record, _)| record.observed.as_ref());
+        observed.map(|observed| observed.subject.image.as_ref().map(ImageName::of))
+    }
+
     pub(super) fn table(&self) -> &StepTable<StepSchedule> {
         &self.table
     }

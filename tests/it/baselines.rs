@@ -7,12 +7,15 @@ mod restarts;
 use std::sync::Arc;
 
 use imagebuilder_exporter::api::{
-    ApiFuture, ImageBuilder, ImagePage, ListPage, Page, Parsed, StepPage, WorkflowPage,
+    ApiError, ApiFuture, ErrorKind, ImageBuilder, ImagePage, ListPage, Page, Parsed, StepPage,
+    WorkflowPage,
 };
 use imagebuilder_exporter::model::{
     Image, ImageArn, Pipeline, StepExecution, StepExecutionId, StepStatus, Timestamp,
     WorkflowExecution, WorkflowExecutionId, WorkflowStatus,
 };
+
+use tokio::time::Instant;
 
 use crate::support::config_text::{ConfigText, TargetText};
 use crate::support::exposition::value;
@@ -35,7 +38,12 @@ struct Ended {
 /// Executions of one step, each in a workflow execution of its own. The one after the last runs since
 /// the start.
 #[derive(Debug)]
-struct History(Vec<Ended>);
+struct History {
+    ended: Vec<Ended>,
+    /// From when on no call succeeds, in seconds after the start.
+    down_from: f64,
+    started: Instant,
+}
 
 fn uuid(number: usize) -> String {
     format!("00000000-0000-0000-0000-{number:012}")
@@ -51,8 +59,11 @@ fn after(seconds: i64) -> Timestamp {
 
 impl ImageBuilder for History {
     fn get_workflow_step_execution(&self, id: StepExecutionId) -> ApiFuture<StepExecution> {
+        if self.started.elapsed().as_secs_f64() > self.down_from {
+            return Box::pin(async { Err(ApiError::new(ErrorKind::Network, "down")) });
+        }
         let number = number(id.uuid());
-        let ended = self.0.get(number);
+        let ended = self.ended.get(number);
         let status = ended.map_or(StepStatus::Running, |ended| ended.step.clone());
         let answer = StepExecution {
             name: Some("Build".into()),
@@ -65,7 +76,7 @@ impl ImageBuilder for History {
     }
 
     fn get_workflow_execution(&self, id: WorkflowExecutionId) -> ApiFuture<WorkflowExecution> {
-        let ended = self.0.get(number(id.uuid()));
+        let ended = self.ended.get(number(id.uuid()));
         let status = ended.map_or(WorkflowStatus::Running, |ended| ended.workflow.clone());
         let answer = WorkflowExecution {
             end: ended.map(|_| after(0)),
@@ -97,13 +108,22 @@ fn completed(seconds: i64) -> Ended {
 
 /// Polls these executions and one that runs.
 fn polling(history: Vec<Ended>, more: &str) -> Polling {
+    polling_until(f64::MAX, history, more)
+}
+
+fn polling_until(down_from: f64, history: Vec<Ended>, more: &str) -> Polling {
     let ids: Vec<_> = (0..=history.len())
         .map(|number| format!("step-{}", uuid(number)))
         .collect();
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     let target = TargetText::new("t").steps(ids);
     let config = ConfigText::of([target]).with(more).text();
-    Polling::start(&config, Arc::new(History(history)))
+    let history = History {
+        ended: history,
+        down_from,
+        started: Instant::now(),
+    };
+    Polling::start(&config, Arc::new(history))
 }
 
 fn shown(polling: &Polling) -> [Option<f64>; 3] {
@@ -122,8 +142,19 @@ async fn running_step_becomes_slow_beyond_what_its_last_executions_explain() {
     assert!(slow_after > 70.0 && slow_after < 500.0, "{slow_after}");
     polling.until(slow_after).await;
     assert_eq!(shown(&polling)[1], Some(0.0));
-    polling.until(slow_after + 0.1).await;
+    // The next poll finds that it still runs.
+    polling.until(slow_after + 31.0).await;
     assert_eq!(shown(&polling)[1], Some(1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn step_that_cannot_be_polled_does_not_become_slow() {
+    let history = [60, 70, 66].map(completed).to_vec();
+    let polling = polling_until(250.0, history, "");
+    polling.until(800.0).await;
+    let [_, slow, slow_after] = shown(&polling);
+    assert!(slow_after.unwrap() < 500.0, "{slow_after:?}");
+    assert_eq!(slow, Some(0.0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -235,7 +235,7 @@ fn throttled_call_of_any_kind_pauses_the_reads() {
     let asked = driver.now.instant;
     let _ = driver.respond(call, page, asked, Err(ErrorKind::Throttled));
     let due = driver.tracker.next_history_due(driver.now);
-    assert_eq!(due, Some(asked + Duration::from_secs(60)));
+    assert_eq!(due, Some(asked + Duration::from_secs(20)));
 }
 
 #[test]

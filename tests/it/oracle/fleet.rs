@@ -90,7 +90,14 @@ impl Fleet {
         let staying: Vec<_> = targets
             .map(|target| (target.name.clone(), own_labels(target, None)))
             .collect();
-        self.baselines = Arc::new(self.baselines.configured(&config.baselines, None, &staying));
+        let all = Assignment::all(&config);
+        let own = all.iter().map(|one| (&one.target, one.region.as_str()));
+        let own = own.filter(|(target, region)| self.shard.has(target, region));
+        let polled: Vec<_> = own
+            .map(|(target, region)| (target.name.as_str(), region))
+            .collect();
+        let baselines = { &self.baselines }.configured(&config.baselines, None, &staying, &polled);
+        self.baselines = Arc::new(baselines);
         let claims = Arc::<Claims>::default();
         for assignment in Assignment::all(&config) {
             if !self.shard.has(&assignment.target, &assignment.region) {

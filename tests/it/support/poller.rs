@@ -76,7 +76,7 @@ impl Polling {
             metrics,
             process,
             finished,
-            baselines: Arc::new(Baselines::default().configured(&config.baselines, None, &[])),
+            baselines: Arc::new(Baselines::default().configured(&config.baselines, None, &[], &[])),
             claims: Arc::default(),
             seed: 7,
         };
@@ -135,7 +135,7 @@ impl Polling {
         tools.finished = Arc::new(finished);
         let baselines = tools
             .baselines
-            .configured(&config.baselines, None, &targets);
+            .configured(&config.baselines, None, &targets, &polled);
         tools.baselines = Arc::new(baselines);
         poller.reassign(assignment(&config), tools);
         Self::run(poller, config, self.clock, self.started)
