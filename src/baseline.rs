@@ -372,7 +372,7 @@ fn lesson(settled: &StepRecord) -> Option<(&Observation, Lesson)> {
             let took = u64::try_from(end.millis_since(start)).ok()?;
             Lesson::Took(Sample {
                 end,
-                id: settled.id,
+                id: settled.id.number(),
                 millis: u32::try_from(took).unwrap_or(u32::MAX),
             })
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rule;
-use crate::model::{StepExecutionId, Timestamp};
+use crate::model::Timestamp;
 
 /// How many of the last executions are kept.
 const KEPT: usize = 10;
@@ -12,7 +12,8 @@ const KEPT: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Sample {
     pub end: Timestamp,
-    pub id: StepExecutionId,
+    /// The number of the id of the execution.
+    pub id: [u8; 16],
     /// At most 49 days.
     pub millis: u32,
 }
