@@ -83,6 +83,7 @@ impl Sources<'_> {
             .configure(self.shared)
             .session_name(&role.session_name);
         if let Some(external_id) = &role.external_id {
+            self.secrets.add(external_id);
             builder = builder.external_id(external_id);
         }
         let assumed = builder.build_from_provider(base).await;

@@ -24,15 +24,18 @@ const SHORTEST: usize = 8;
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// Names of headers, members and variables whose values are masked, without `-` and `_`.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 11] = [
     "accesskey",
     "authorization",
     "authorizationtoken",
+    "bearertoken",
     "cookie",
+    "externalid",
     "metadatatoken",
     "password",
     "securitytoken",
     "sessiontoken",
+    "webidentitytoken",
 ];
 
 /// Environment variables that hold credentials.
@@ -81,7 +84,8 @@ impl Secrets {
         }
     }
 
-    fn add(&self, value: &str) {
+    /// Remembers a value that is a secret.
+    pub(super) fn add(&self, value: &str) {
         if value.len() < SHORTEST {
             return;
         }
@@ -107,13 +111,36 @@ impl Secrets {
             }
         }
         drop(values);
-        masked_words(&masked_values(&text))
+        masked_words(&masked_values(&masked_members(&text)))
     }
 }
 
 /// Returns the value as a query string or form contains it.
 fn percent_encoded(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
+}
+
+/// Masks the values of [`NAMES`] as services repeat them: `Value 'abc' at 'externalId' failed`.
+fn masked_members(text: &str) -> String {
+    const BEGINS: &str = "Value '";
+    const ENDS: &str = "' at '";
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(end) = rest.find(ENDS) {
+        let (before, after) = rest.split_at(end);
+        let name = after[ENDS.len()..].split('\'').next().unwrap_or_default();
+        match before.find(BEGINS).filter(|_| secret_name(name).is_some()) {
+            Some(begin) => {
+                masked.push_str(&before[..begin + BEGINS.len()]);
+                masked.push_str(MASK);
+            }
+            None => masked.push_str(before),
+        }
+        masked.push_str(ENDS);
+        rest = &after[ENDS.len()..];
+    }
+    masked.push_str(rest);
+    masked
 }
 
 /// Masks the values of [`NAMES`].
@@ -264,9 +291,22 @@ mod tests {
                 "x-aws-ec2-metadata-token: [masked]",
             ),
             ("password: é", "password: [masked]"),
+            (
+                "x-amz-sso_bearer_token:abc\nhost:a",
+                "x-amz-sso_bearer_token:[masked]\nhost:a",
+            ),
         ] {
             assert_eq!(masked(text), expected);
         }
+    }
+
+    #[test]
+    fn value_that_a_service_refuses_is_masked() {
+        let text = "2 validation errors detected: Value 'it's=1' at 'externalId' failed to satisfy \
+                    constraint; Value 'a b' at 'roleArn' failed; Value 'eyJ' at 'webIdentityToken'";
+        let masked = Secrets::default().masked(text);
+        let expected = text.replace("it's=1", MASK).replace("eyJ", MASK);
+        assert_eq!(masked, expected);
     }
 
     #[test]

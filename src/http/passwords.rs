@@ -49,7 +49,9 @@ impl Passwords {
         let Some((hash, is_known)) = hash_for(users, &name) else {
             return false;
         };
-        let digest = digest([name.as_bytes(), hash.as_str().as_bytes(), &password]);
+        // A name that becomes known or unknown has another result, also with the same hash.
+        let parts = [name.as_bytes(), hash.as_str().as_bytes(), &password];
+        let digest = digest(parts.into_iter().chain([&[u8::from(is_known)][..]]));
         if let Some(result) = self.result(&digest) {
             return result;
         }

@@ -10,14 +10,14 @@ use tokio::io::AsyncReadExt;
 use super::program::Program;
 use super::running::{Running, limits, send, within};
 use super::{LONG, MANY};
-use crate::process::Files;
+use crate::process::{Files, LOOK_EVERY};
 
 /// The hash of "right" with the cost 10, which takes some time to check.
 const HASH: &str = "$2y$10$UDv9eH7zWE6ZKpAh6ot8Sep4d2OYwLFC5um5vx/YDc8caIS4o0MY.";
 
 struct Guarded {
     running: Running,
-    _files: Files,
+    files: Files,
 }
 
 async fn guarded(text: &str, limits: Limits) -> Guarded {
@@ -28,7 +28,7 @@ async fn guarded(text: &str, limits: Limits) -> Guarded {
     let running = Running::start_guarded(program, "/metrics", LONG, limits, Some(Arc::new(web)));
     Guarded {
         running: running.await,
-        _files: files,
+        files,
     }
 }
 
@@ -66,6 +66,23 @@ async fn result_of_a_password_is_kept_and_an_unknown_user_takes_as_long() {
         }
         assert!(kept * 3 < checked, "{credentials}: {checked:?} {kept:?}");
     }
+}
+
+#[tokio::test]
+async fn renamed_user_is_accepted_and_its_old_name_refused() {
+    let guarded = guarded(&users(), limits()).await;
+    // Both results are kept.
+    assert_eq!(status(&guarded, RIGHT).await, 200);
+    assert_eq!(status(&guarded, NOBODY).await, 401);
+    let renamed = users().replace("someone", "nobody");
+    guarded.files.write("web.yaml", &renamed);
+    within(async {
+        while status(&guarded, NOBODY).await != 200 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    })
+    .await;
+    assert_eq!(status(&guarded, RIGHT).await, 401);
 }
 
 #[tokio::test]
