@@ -19,6 +19,8 @@ pub struct Claims {
 #[derive(Debug)]
 struct Held {
     by: usize,
+    /// It was given up for `by`, who has not heard of it yet.
+    passed: bool,
     /// Who may have it instead once it is given up, the first of all.
     wanted_by: BTreeSet<usize>,
 }
@@ -35,6 +37,7 @@ impl Held {
             return false;
         };
         self.by = first;
+        self.passed = true;
         true
     }
 }
@@ -59,13 +62,24 @@ impl Claims {
                 claim.clone(),
                 Held {
                     by: rank,
+                    passed: false,
                     wanted_by,
                 },
             );
             return true;
         };
         if one.by == rank {
-            return one.wanted_by.first().is_none_or(|first| *first > rank);
+            let is_first = one.wanted_by.first().is_none_or(|first| *first > rank);
+            if !is_first && one.passed {
+                // It has done nothing with it, so it has nothing to give up.
+                one.give_up(rank);
+                one.wanted_by.insert(rank);
+                drop(held);
+                self.tell();
+                return false;
+            }
+            one.passed = false;
+            return is_first;
         }
         let new = one.wanted_by.insert(rank);
         if new && rank < one.by {
@@ -188,6 +202,21 @@ mod tests {
         claims.release(&claim(), 1);
         claims.release(&claim(), 0);
         assert!(claims.keeps(&claim(), 2));
+    }
+
+    #[test]
+    fn what_passes_to_one_goes_on_to_who_wants_it_before_it_hears_of_it() {
+        let claims = Claims::default();
+        assert!(claims.claim(&claim(), 2));
+        assert!(!claims.claim(&claim(), 1));
+        claims.release(&claim(), 2);
+        let news = claims.news();
+        assert!(!claims.claim(&claim(), 0));
+        assert!(!claims.claim(&claim(), 1));
+        assert!(news.has_changed().unwrap());
+        assert!(claims.claim(&claim(), 0));
+        claims.release(&claim(), 0);
+        assert!(claims.claim(&claim(), 1));
     }
 
     #[test]
