@@ -88,14 +88,10 @@ impl BaselineKey {
     /// `step`, `workflow` and `image`, which the globs of the configuration match.
     fn names(&self) -> [String; 3] {
         [
-            unused::value(&self.step, names::STEP),
-            unused::value(&self.subject, names::WORKFLOW),
-            unused::value(&self.subject, names::IMAGE),
+            self.step.value(names::STEP),
+            self.subject.value(names::WORKFLOW),
+            self.subject.value(names::IMAGE),
         ]
-    }
-
-    fn region(&self) -> String {
-        unused::value(&self.subject, names::REGION)
     }
 
     fn text(&self) -> (&str, &str, bool) {
@@ -242,11 +238,11 @@ impl Baselines {
         let rules = Rules::new(config, retention);
         let mut known = Table::default();
         for before in lock(&self.known).records().iter() {
-            let region = before.key.region();
+            let region = before.key.subject.value(names::REGION);
             let stays = |owner: &Owner| {
-                { pollers.iter() }.find(|poller| **poller == (&*owner.target, &*region))?;
+                let is_polled = pollers.contains(&(&*owner.target, &*region));
                 let mut staying = targets.iter();
-                let (_, labels) = staying.find(|(name, _)| **name == *owner.target)?;
+                let (_, labels) = staying.find(|(name, _)| is_polled && **name == *owner.target)?;
                 Some(Owner {
                     target: owner.target.clone(),
                     labels: labels.clone(),
@@ -307,8 +303,8 @@ impl Baselines {
         }
     }
 
-    /// Applies which image names the target uses in the region. The target leaves the baselines of other names once the retention has passed, and one that
-    /// no target has is removed.
+    /// Applies which image names the target uses in the region. The target leaves the baselines of
+    /// other names once the retention has passed, and one that no target has is removed.
     pub fn review_names(
         &self,
         target: &str,

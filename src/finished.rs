@@ -84,7 +84,8 @@ impl Finished {
     /// `targets` are the targets that stay, by name and own labels. Series of other targets, and of a
     /// target whose labels changed, are removed unless a target that stays has them too. Counted
     /// executions stay counted. `polled` are the targets and regions that are polled from now on: series
-    /// of another region stay for [`FinishedSettings::retention`]. A histogram whose buckets change restarts at 0.
+    /// of another region stay for [`FinishedSettings::retention`]. A histogram whose buckets change
+    /// restarts at 0.
     #[must_use]
     pub fn configured(
         &self,

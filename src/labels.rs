@@ -32,6 +32,13 @@ impl LabelText {
         &self.0
     }
 
+    /// Returns the unescaped value of a label, empty where there is none.
+    pub fn value(&self, label: &str) -> String {
+        let mut pairs = self.pairs();
+        let value = pairs.find_map(|(name, value)| (name == label).then_some(value));
+        value.unwrap_or_default()
+    }
+
     /// Returns the names and the unescaped values.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, String)> {
         let mut rest = self.as_str();

@@ -233,7 +233,7 @@ impl Poller {
             return;
         }
         self.names_due = now + REVIEW_NAMES;
-        if let Some(in_use) = self.tracker.image_names() {
+        if let Some(listed) = self.tracker.listed_image_names() {
             let assignment = self.tracker.assignment();
             let (target, region) = (&assignment.target.name, &assignment.region);
             let Tools {
@@ -241,8 +241,9 @@ impl Poller {
                 baselines,
                 ..
             } = &self.tools;
-            let used = self.tracker.used_image_names();
-            baselines.review_names(target, region, &used, now);
+            let mut in_use = self.tracker.used_image_names();
+            baselines.review_names(target, region, &in_use, now);
+            in_use.extend(listed.cloned().map(Some));
             if finished.review_names(target, region, &in_use, now) {
                 self.names_due = now + REVIEW_REST;
             }

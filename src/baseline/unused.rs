@@ -51,20 +51,14 @@ impl Unused {
 }
 
 pub(super) fn is_in(workflow: &LabelText, region: &str) -> bool {
-    value(workflow, names::REGION) == region
+    workflow.value(names::REGION) == region
 }
 
 /// `None` for an image that is not known.
 pub(super) fn image_name(workflow: &LabelText) -> Option<ImageName> {
-    let [account_id, name] = [names::ACCOUNT_ID, names::IMAGE].map(|name| value(workflow, name));
+    let [account_id, name] = [names::ACCOUNT_ID, names::IMAGE].map(|label| workflow.value(label));
     (!name.is_empty()).then(|| ImageName {
         account_id: Arc::from(account_id),
         name: Arc::from(name),
     })
-}
-
-/// Empty for a label that is not there.
-pub(super) fn value(labels: &LabelText, label: &str) -> String {
-    let value = { labels.pairs() }.find_map(|(name, value)| (name == label).then_some(value));
-    value.unwrap_or_default()
 }

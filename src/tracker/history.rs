@@ -8,7 +8,6 @@
 //! the rate limit. They wait for the first attempt of all other calls.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,7 +19,7 @@ use super::pager::Pager;
 use crate::api::{ApiError, Call, ErrorKind, Page, StepPage, WorkflowPage};
 use crate::config::BaselineSettings;
 use crate::model::{ImageArn, StepStatus, WorkflowExecutionId, WorkflowStatus};
-use crate::snapshot::{HistoryProgress, ImageName, Phase, StepRecord, Subject};
+use crate::snapshot::{HistoryProgress, ImageName, Phase, StepRecord, StepTable};
 
 /// A build is given up after so many failed calls.
 const ATTEMPTS: u32 = 10;
@@ -223,8 +222,8 @@ impl BaselineHistory {
             return;
         };
         let count = page.entries.len();
-        // The baselines of one workflow share its labels.
-        let mut workflow: Option<Arc<Subject>> = None;
+        // The table lets the baselines of one workflow share its labels.
+        let mut settled = StepTable::<()>::default();
         for (id, step) in page.entries {
             let is_lesson =
                 |status: &StepStatus| matches!(status, StepStatus::Completed | StepStatus::Skipped);
@@ -232,17 +231,14 @@ impl BaselineHistory {
                 continue;
             };
             let record = StepRecord::unseen(id, c.labels.target());
-            let mut record = record.after_response(step, c.labels.region(), c.now.time);
-            if let Some(observed) = &mut record.observed {
-                let same = workflow.take().filter(|one| *one == observed.subject);
-                let shared = same.unwrap_or_else(|| observed.subject.clone());
-                observed.subject = workflow.insert(shared).clone();
-            }
-            c.changes.history.push(StepRecord {
+            let record = record.after_response(step, c.labels.region(), c.now.time);
+            settled.put(StepRecord {
                 phase: Phase::Settled,
                 ..record
             });
         }
+        let settled = settled.snapshot();
+        c.changes.history.extend(settled.iter().cloned());
         let pause = reading.pager.read(count, page.next);
         if pause.is_none() {
             reading.executions.pop();

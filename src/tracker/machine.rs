@@ -299,20 +299,20 @@ impl Tracker {
                 .all(|(_, one)| one.all_steps.as_ref().is_none_or(|all| all.attempted))
     }
 
-    /// Returns the names of the images with tracked steps, or with builds or a selected pipeline in the
-    /// account; `None` for an unknown one. Returns nothing before the first complete lists.
-    pub fn image_names(&self) -> Option<HashSet<Option<ImageName>>> {
-        let listed = self.discovery.names()?.cloned().map(Some);
-        Some(listed.chain(self.used_image_names()).collect())
+    /// Returns the names of the images with builds or a selected pipeline in the account, or nothing
+    /// before the first complete lists.
+    pub fn listed_image_names(&self) -> Option<impl Iterator<Item = &ImageName>> {
+        self.discovery.names()
     }
 
-    /// As [`Self::image_names`], without images of the account that another target exposes, or none.
+    /// Returns the names of the images that are tracked or exposed, or have tracked steps; `None` for an
+    /// unknown one.
     pub fn used_image_names(&self) -> HashSet<Option<ImageName>> {
         let Workflows { images, steps, .. } = &self.workflows;
-        let images = images.iter().map(|(arn, _)| ImageName::of(arn));
+        let tracked = images.iter().filter(|(_, image)| image.is_tracked());
         let exposed = { self.names.exposed.records().iter() }.map(|record| record.key.clone());
-        let known = exposed.chain(images).map(Some);
-        known.chain(steps.image_names()).collect()
+        let known = { tracked.map(|(arn, _)| ImageName::of(arn)) }.chain(exposed);
+        { known.map(Some) }.chain(steps.image_names()).collect()
     }
 
     /// Returns everything that is known now.

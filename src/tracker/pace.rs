@@ -58,9 +58,9 @@ impl Jitter {
         interval.mul_f64(0.95 + 0.05 * self.0.f64())
     }
 
-    /// The wait after so many failures in a row, the last of this kind, at most `longest`. What is throttled waits for
-    /// the rate limit, which the throttling has lowered: beside that no longer than the interval,
-    /// so that all is seen in time again as soon as the rate is back.
+    /// The wait after so many failures in a row, the last of this kind, at most `longest`. What is
+    /// throttled waits for the rate limit, which the throttling has lowered: beside that no longer than
+    /// the interval, so that all is seen in time again as soon as the rate is back.
     pub(super) fn after_failure(
         &mut self,
         kind: ErrorKind,

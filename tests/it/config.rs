@@ -341,22 +341,3 @@ fn ten_thousand_steps_are_read_whole() {
     ));
     assert_eq!(config.targets[0].step_executions.len(), 10_000);
 }
-
-fn updates(variable: &str) -> bool {
-    std::env::var_os(variable).is_some_and(|value| value == "1")
-}
-
-/// Compares with what is kept in the file, or keeps it where the variable asks for that.
-fn assert_kept(file: &Path, text: &str, variable: &str) {
-    if updates(variable) {
-        fs::write(file, text).unwrap();
-    }
-    let kept =
-        fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    assert_eq!(
-        text,
-        kept,
-        "{} differs; {variable}=1 rewrites it",
-        file.display()
-    );
-}

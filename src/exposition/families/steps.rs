@@ -126,7 +126,7 @@ pub(super) static FAMILIES: &[Row] = &[
     step(
         "imagebuilder_workflow_step_slow",
         &[],
-        "Whether the RUNNING step runs longer than its last executions explain (1) or not (0).",
+        "Whether the RUNNING step, at its last successful poll, had run longer than its last executions explain (1) or not (0).",
         StepSeries::Baseline(|baseline, runs| baseline.is_slow(runs).map(SampleValue::Flag)),
     ),
     step(

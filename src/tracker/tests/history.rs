@@ -239,6 +239,22 @@ fn throttled_call_of_any_kind_pauses_the_reads() {
 }
 
 #[test]
+fn steady_throttling_does_not_stop_the_reads() {
+    let mut driver = listing_images("{history: 5}", &[old(0, 1)]);
+    let throttle = |driver: &mut Driver| {
+        let asked = driver.now.instant;
+        let call = Call::ListImageBuildVersions(Account);
+        let _ = driver.respond(call, first(), asked, Err(ErrorKind::Throttled));
+        driver.tracker.next_history_due(driver.now)
+    };
+    let due = throttle(&mut driver);
+    for _ in 0..3 {
+        driver.pass(Duration::from_secs(6));
+        assert_eq!(throttle(&mut driver), due);
+    }
+}
+
+#[test]
 fn denied_call_is_made_once_an_hour_and_delays_no_poll() {
     let mut driver = listing_images("{history: 5}", &[old(0, 1), old(1, 2)]);
     let Reads { calls, .. } = driver.read_history(|_| Err(ErrorKind::Forbidden));

@@ -1,6 +1,7 @@
 //! The lists of an image's executions that fail, and those that are needed while one runs.
 
 use super::*;
+use crate::snapshot::ImageName;
 
 /// Answers what does not concern an execution: the account has this image alone.
 fn about_image(call: &Call, image: &Image) -> Option<Payload> {
@@ -146,8 +147,22 @@ fn names_of_listed_builds_are_in_use_only_while_lists_are_read() {
     let mut build = image(&image_arn(0), "AVAILABLE", driver.now);
     build.created = Some(driver.now.time.minus(Duration::from_secs(90 * 86_400)));
     driver.listed_images(&[build]);
-    let names = |driver: &Driver| driver.tracker.image_names().map(|names| names.len());
+    let names = |driver: &Driver| driver.tracker.listed_image_names().map(Iterator::count);
     assert_eq!(names(&driver), Some(1));
     driver.configure(nothing(true));
     assert_eq!(names(&driver), Some(0));
+}
+
+#[test]
+fn target_uses_the_names_that_it_exposes_and_not_others_of_the_account() {
+    let mut driver = Driver::new(assignment("images: ['*']", true), 1);
+    driver.listed_images(&[image(&image_arn(0), "AVAILABLE", driver.now)]);
+    let used = |driver: &Driver| driver.tracker.used_image_names();
+    let name = Some(ImageName::of(&image_arn(0)));
+    assert_eq!(used(&driver), HashSet::from([name]));
+    let mut other = Driver::new(assignment("images: ['other-*']", true), 1);
+    other.listed_images(&[image(&image_arn(0), "AVAILABLE", other.now)]);
+    assert_eq!(used(&other), HashSet::new());
+    let listed = other.tracker.listed_image_names();
+    assert_eq!(listed.map(Iterator::count), Some(1));
 }

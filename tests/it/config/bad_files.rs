@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use imagebuilder_exporter::config::Config;
 
-use super::{assert_kept, env, lines, root};
+use super::{env, lines, root};
+use crate::support::kept::assert_kept;
 
 fn bad_files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(root().join("tests/config/bad"))

@@ -6,7 +6,8 @@ use imagebuilder_exporter::config::shape::{LeftOut, Section, Shape};
 use imagebuilder_exporter::config::{Config, file_section};
 use serde_yaml::Value;
 
-use super::{assert_kept, lines, root};
+use super::{lines, root};
+use crate::support::kept::assert_part_kept;
 
 #[test]
 fn shipped_files_are_valid_without_an_environment() {
@@ -54,15 +55,8 @@ fn shipped_file_has_every_key_and_its_default() {
 
 #[test]
 fn reference_has_every_key_of_the_table() {
-    let file = root().join("docs/configuration.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once("<!-- keys: begin -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- keys: end -->").unwrap();
-    let text = format!(
-        "{before}<!-- keys: begin -->\n{}<!-- keys: end -->{after}",
-        reference()
-    );
-    assert_kept(&file, &text, "UPDATE_DOCS");
+    let marks = ["<!-- keys: begin -->\n", "<!-- keys: end -->"];
+    assert_part_kept("docs/configuration.md", marks, &reference());
 }
 
 fn reference() -> String {

@@ -9,7 +9,8 @@ use imagebuilder_exporter::config::{file_section, step_shape};
 use imagebuilder_exporter::labels::names::RESERVED;
 use serde_json::{Map, Value, json};
 
-use super::{assert_kept, root};
+use super::root;
+use crate::support::kept::assert_kept;
 
 #[test]
 fn schema_of_the_file_is_the_one_the_table_makes() {

@@ -12,6 +12,8 @@ const KEY: &str = "secret-of-the-test";
 /// Credentials of others, which an error names as what they are.
 const HEADER: &str = "planted-value-of-a-header";
 const MEMBER: &str = "planted-value-of-a-member";
+/// The external id of the role.
+const EXTERNAL_ID: &str = "planted-external-id";
 
 /// What an error says that repeats all of them, as the service repeats the signed headers.
 fn planted() -> String {
@@ -41,7 +43,7 @@ async fn is_masked(exporter: Exporter, said: &str) {
         "{log}"
     );
     for text in [page, json, metrics, log] {
-        for secret in [TOKEN, KEY, HEADER, MEMBER, "planted%2Fsession"] {
+        for secret in [TOKEN, KEY, HEADER, MEMBER, EXTERNAL_ID, "planted%2Fsession"] {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
     }
@@ -65,10 +67,12 @@ async fn error_of_the_service_that_repeats_signed_headers_shows_no_credentials()
 #[tokio::test]
 async fn error_of_sts_shows_no_credentials() {
     let simulated = Simulated::start(scenario()).await;
-    let error = ErrorResponse::new("InvalidClientTokenId", planted());
+    let planted = format!("{} of {EXTERNAL_ID}", planted());
+    let error = ErrorResponse::new("InvalidClientTokenId", planted);
     simulated.spoil_all(Effect::Error(error));
-    let role = "{role_arn: \"arn:aws:iam::111122223333:role/short\"}";
-    let config = with_role(&simulated, role);
+    let role = "arn:aws:iam::111122223333:role/short";
+    let role = format!("{{role_arn: \"{role}\", external_id: {EXTERNAL_ID}}}");
+    let config = with_role(&simulated, &role);
     let exporter = with_token(with_sts(&config, &simulated)).start().await;
     exporter.until_over(REFUSED, 0.0).await;
     is_masked(exporter, "assuming role").await;

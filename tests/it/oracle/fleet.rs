@@ -8,7 +8,7 @@ use imagebuilder_exporter::api::PARSED_MEMBERS;
 use imagebuilder_exporter::baseline::Baselines;
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::config::{Config, RateLimit, StatusFormat};
-use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource};
+use imagebuilder_exporter::exposition::{Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::world::WorldApi;
+use crate::support::exposition;
 
 /// The pollers of a configuration, as the exporter runs them.
 pub struct Fleet {
@@ -173,10 +174,7 @@ impl Fleet {
             process: self.process.clone(),
             series: SeriesUsage::default(),
         };
-        let mut text = Vec::new();
-        let mut exposition = Exposition::new(scrape.with_ends(), Format::Text);
-        while exposition.write(&mut text, usize::MAX) {}
-        String::from_utf8(text).expect("exposition is UTF-8")
+        exposition::text(scrape)
     }
 
     /// What each resource is exposed as, and by which targets.

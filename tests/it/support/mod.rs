@@ -4,6 +4,7 @@ pub mod busy_account;
 pub mod config_text;
 pub mod exposition;
 pub mod fleet;
+pub mod kept;
 pub mod poller;
 pub mod scenario_text;
 pub mod scripted;

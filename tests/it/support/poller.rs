@@ -7,7 +7,7 @@ use imagebuilder_exporter::api::{ImageBuilder, PARSED_MEMBERS, ServiceClock};
 use imagebuilder_exporter::baseline::Baselines;
 use imagebuilder_exporter::clock::{Clock, Now};
 use imagebuilder_exporter::config::Config;
-use imagebuilder_exporter::exposition::{Exposition, Format, Scrape, ScrapeSource};
+use imagebuilder_exporter::exposition::{Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::exposition;
 use super::wall_clock::{ClockStep, machine_clock};
 
 /// A moment on a round millisecond to begin at: 2026-09-09T19:12:23Z.
@@ -203,10 +204,7 @@ impl Polling {
             process: self.process.clone(),
             series: SeriesUsage::default(),
         };
-        let mut text = Vec::new();
-        let mut exposition = Exposition::new(scrape.with_ends(), Format::Text);
-        while exposition.write(&mut text, usize::MAX) {}
-        String::from_utf8(text).expect("exposition is UTF-8")
+        exposition::text(scrape)
     }
 }
 
