@@ -5,6 +5,7 @@
 //! feeds it with the changes of steps; `exposition` reads it.
 
 mod ends;
+mod key;
 mod rule;
 mod samples;
 mod unused;
@@ -25,6 +26,7 @@ use crate::model::{StepStatus, Timestamp};
 use crate::snapshot::{Chunks, ImageName, Observation, Phase, Record, StepRecord, Table};
 
 pub use ends::ExpectedEnds;
+pub use key::BaselineKey;
 use samples::{Sample, Samples};
 use unused::Unused;
 
@@ -64,39 +66,6 @@ pub struct Baseline {
 struct Owner {
     target: Arc<str>,
     labels: LabelText,
-}
-
-/// The step. A retry takes another time than a first attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BaselineKey {
-    /// `account_id`, `region`, `image`, `workflow`.
-    subject: LabelText,
-    /// `step`.
-    step: LabelText,
-    is_retry: bool,
-}
-
-impl BaselineKey {
-    fn of(observed: &Observation) -> Self {
-        Self {
-            subject: observed.subject.identity.clone(),
-            step: observed.definition.identity.clone(),
-            is_retry: observed.values.attempt.is_some_and(|attempt| attempt > 1),
-        }
-    }
-
-    /// `step`, `workflow` and `image`, which the globs of the configuration match.
-    fn names(&self) -> [String; 3] {
-        [
-            self.step.value(names::STEP),
-            self.subject.value(names::WORKFLOW),
-            self.subject.value(names::IMAGE),
-        ]
-    }
-
-    fn text(&self) -> (&str, &str, bool) {
-        (self.subject.as_str(), self.step.as_str(), self.is_retry)
-    }
 }
 
 impl Baseline {
@@ -180,6 +149,9 @@ pub struct BaselineSnapshot {
 impl BaselineSnapshot {
     /// The baseline of an execution of a step, if there is one.
     pub fn of(&self, observed: &Observation) -> Option<&Baseline> {
+        if self.known.records().is_empty() {
+            return None;
+        }
         self.known.get(&BaselineKey::of(observed))
     }
 }

@@ -30,5 +30,5 @@ pub use buffers::{FRAME_SIZE, FramePool, Next};
 pub use frames::{Encoding, Frames};
 pub use limit::{LimitedRecords, series_usage};
 pub use render::Exposition;
-pub use scrape::{Scrape, ScrapeSource};
+pub use scrape::{Derived, Scrape, ScrapeSource};
 pub use text::Format;

@@ -53,7 +53,7 @@ fn main() {
     let selected: Option<usize> = std::env::args().find_map(|argument| argument.parse().ok());
     let alone = std::env::args()
         .skip(1)
-        .find(|argument| argument.starts_with(OURS));
+        .find(|argument| [OURS, PREBUILT].iter().any(|one| argument.starts_with(one)));
     let runtime = Runtime::new().expect("the runtime starts");
     let begun = Instant::now();
     let mut goals = Goals::default();

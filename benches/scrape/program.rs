@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::config::StatusFormat;
-use imagebuilder_exporter::exposition::{Scrape, ScrapeSource, series_usage};
+use imagebuilder_exporter::exposition::{LimitedRecords, Scrape, ScrapeSource};
 use imagebuilder_exporter::finished::FinishedSnapshot;
 use imagebuilder_exporter::health::HealthView;
 use imagebuilder_exporter::http::{Exporter, Reload};
@@ -102,13 +102,12 @@ impl Exporter for Program {
             }],
             finished: FinishedSnapshot::empty(Clock::System.now().instant),
             baselines: Default::default(),
-            ends: Default::default(),
             process: self.process.clone(),
-            series: SeriesUsage::default(),
+            series_limit: 2_000_000,
+            derived: Default::default(),
         };
-        scrape = scrape.with_ends();
-        // Counts the series, as the exporter does at each scrape.
-        scrape.series = series_usage(&scrape, 0);
+        // As the exporter does at each scrape.
+        LimitedRecords::default().apply(&mut scrape);
         scrape
     }
 

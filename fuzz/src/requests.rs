@@ -37,11 +37,11 @@ impl Exporter for Empty {
             status_format: StatusFormat::Stateset,
             message_labels: false,
             sources: Vec::new(),
-            series: SeriesUsage::default(),
             finished: FinishedSnapshot::empty(now),
             baselines: Default::default(),
-            ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
+            series_limit: 0,
+            derived: Default::default(),
         }
     }
 

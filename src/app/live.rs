@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::baseline::{Baselines, ExpectedEnds};
+use crate::baseline::Baselines;
 use crate::clock::{Clock, Now};
 use crate::config::Config;
-use crate::exposition::{LimitedRecords, Scrape, ScrapeSource, series_usage};
+use crate::exposition::{Derived, LimitedRecords, Scrape, ScrapeSource, series_usage};
 use crate::finished::Finished;
 use crate::http::{Exporter, Reload};
 use crate::poller::{Published, RateLimiter};
@@ -40,10 +40,6 @@ pub(super) struct Polled {
 }
 
 impl View {
-    fn series_limit(&self) -> u64 {
-        self.config.metrics.series_limit.into()
-    }
-
     /// Returns a scrape with all series.
     fn scrape(&self, process: &Arc<ProcessMetrics>, now: Now) -> Scrape {
         let source = |polled: &Polled| {
@@ -58,18 +54,17 @@ impl View {
             }
         };
         let metrics = &self.config.metrics;
-        let scrape = Scrape {
+        Scrape {
             now: Scrape::time_at(now.time),
             status_format: metrics.status_format,
             message_labels: metrics.message_labels,
             sources: self.polled.iter().map(source).collect(),
             finished: self.finished.snapshot(now.instant),
             baselines: self.baselines.snapshot(),
-            ends: ExpectedEnds::default(),
             process: process.clone(),
-            series: SeriesUsage::default(),
-        };
-        scrape.with_ends()
+            series_limit: metrics.series_limit.into(),
+            derived: Derived::default(),
+        }
     }
 }
 
@@ -132,16 +127,15 @@ impl Live {
     }
 
     /// Logs when the limit starts and stops keeping series out of scrapes.
-    fn log_limit(&self, usage: SeriesUsage) {
+    fn log_limit(&self, is_limited: bool, scrape: &Scrape) {
+        if self.is_limited.swap(is_limited, Ordering::Relaxed) == is_limited {
+            return;
+        }
         let SeriesUsage {
             exposed,
             dropped,
             limit,
-        } = usage;
-        let is_limited = dropped > 0;
-        if self.is_limited.swap(is_limited, Ordering::Relaxed) == is_limited {
-            return;
-        }
+        } = series_usage(scrape);
         if is_limited {
             warn!(
                 limit,
@@ -167,12 +161,12 @@ impl Exporter for Live {
     fn scrape(&self) -> Scrape {
         let view = self.view();
         let mut scrape = view.scrape(&self.process, self.clock.now());
-        {
+        let is_limited = {
             // No code under the lock panics between two changes.
             let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
-            limited.apply(&mut scrape, view.series_limit());
-        }
-        self.log_limit(scrape.series);
+            limited.apply(&mut scrape)
+        };
+        self.log_limit(is_limited, &scrape);
         scrape
     }
 
@@ -199,9 +193,9 @@ impl Exporter for Live {
             ready: self.is_ready(),
             shard: (!view.shard.is_all()).then(|| (view.shard.index(), view.shard.total())),
             sources: view.polled.iter().map(source).collect(),
-            series: series_usage(&scrape, view.series_limit()),
+            series: series_usage(&scrape),
+            ends: scrape.ends().clone(),
             baselines: scrape.baselines,
-            ends: scrape.ends,
         }
     }
 

@@ -17,6 +17,11 @@ pub(super) struct FinishedSteps<'a> {
 impl RecordSeries for FinishedSteps<'_> {
     type Record = FinishedSeries;
 
+    /// A new series shows 0 for a while.
+    fn is_steady(&self) -> bool {
+        false
+    }
+
     fn write(&self, writer: &mut SeriesWriter<'_>, series: &FinishedSeries) {
         (self.write)(writer, series, self.reading);
     }

@@ -153,7 +153,7 @@ impl Sink for Work<'_> {
         let pool = self.gzip.pool.clone();
         let mut kept = pool.comments(format).lock();
         let stamp = Stamp::default();
-        let piece = kept.get_or_make(number, &stamp, |piece| {
+        let piece = kept.get_or_make(number, &stamp, None, |piece| {
             text::comments(&mut self.text.bytes, family, format);
             piece.make(&self.text.bytes, &mut self.compressor);
             self.text.bytes.clear();
@@ -161,13 +161,14 @@ impl Sink for Work<'_> {
         self.gzip.join(piece);
     }
 
-    /// Takes the joined piece of a still group, or joins those of its chunks if all are there.
+    /// Takes the joined piece of a group whose versions identify the text, or joins those of its chunks
+    /// if all are there.
     fn group<S: RecordSeries>(
         &mut self,
         series: &FamilySeries<'_, S>,
         group: &Group<S::Record>,
     ) -> bool {
-        if group.is_moving() || self.is_full() {
+        if group.is_moving() && !series.is_steady() || self.is_full() {
             return false;
         }
         let stamp = Stamp {
@@ -178,10 +179,10 @@ impl Sink for Work<'_> {
         let piece = match kept.get(series.number, &stamp) {
             Some(piece) => piece,
             None => {
-                let Some(joined) = joined(group, series.number, &stamp) else {
+                let Some(joined) = joined(group, series.number, stamp.context) else {
                     return false;
                 };
-                kept.get_or_make(series.number, &stamp, |piece| *piece = joined)
+                kept.get_or_make(series.number, &stamp, None, |piece| *piece = joined)
             }
         };
         self.compress_text();
@@ -204,10 +205,18 @@ impl Sink for Work<'_> {
             return false;
         }
         self.compress_text();
+        let is_steady = series.is_steady() || !chunk.is_moving();
+        let version = is_steady.then(|| chunk.version());
+        let context = series.context.hash;
+        let mut kept = chunk.pieces().lock();
+        let known = version.and_then(|version| kept.of_version(series.number, context, version));
+        if let Some(piece) = known {
+            self.gzip.join(piece);
+            return true;
+        }
         let mut stamp = std::mem::take(&mut self.gzip.stamp);
         series.stamp(chunk, &mut stamp);
-        let mut kept = chunk.pieces().lock();
-        let piece = kept.get_or_make(series.number, &stamp, |piece| {
+        let piece = kept.get_or_make(series.number, &stamp, version, |piece| {
             self.make(series, chunk, piece);
         });
         self.gzip.join(piece);
@@ -217,11 +226,15 @@ impl Sink for Work<'_> {
 }
 
 /// Joins the pieces of the chunks of a group; `None` if one of them is not made.
-fn joined<R>(group: &Group<R>, family: usize, stamp: &Stamp) -> Option<Piece> {
+fn joined<R>(group: &Group<R>, family: usize, context: u64) -> Option<Piece> {
     // Each scrape locks chunks in this order.
     let chunks = group.chunks();
-    let mut kept: Vec<_> = chunks.map(|chunk| chunk.pieces().lock()).collect();
+    let mut kept: Vec<_> = chunks
+        .map(|chunk| (chunk.pieces().lock(), chunk.version()))
+        .collect();
     let parts = kept.iter_mut();
-    let parts: Option<Vec<_>> = parts.map(|kept| kept.get_mut(family, stamp)).collect();
+    let parts: Option<Vec<_>> = parts
+        .map(|(kept, version)| kept.of_version(family, context, *version))
+        .collect();
     Some(Piece::join(&mut parts?))
 }

@@ -47,28 +47,40 @@ struct SelectedResources {
     usage: SeriesUsage,
 }
 
-/// Returns how many series a scrape has, and how many a limit keeps out of it. 0 is no limit.
-pub fn series_usage(scrape: &Scrape, limit: u64) -> SeriesUsage {
-    match within(scrape, limit) {
-        Ok(usage) => usage,
-        Err(total) => SelectedResources::new(scrape, limit, total).usage,
+/// Returns how many series of the sources and of finished steps a scrape has, and how many its limit
+/// keeps out of it.
+pub fn series_usage(scrape: &Scrape) -> SeriesUsage {
+    *scrape.derived.series.get_or_init(|| counted(scrape))
+}
+
+fn counted(scrape: &Scrape) -> SeriesUsage {
+    let (limit, total) = (scrape.series_limit, total(scrape));
+    match limit > 0 && total > limit {
+        true => SelectedResources::new(scrape, total).usage,
+        false => SeriesUsage {
+            exposed: total,
+            dropped: 0,
+            limit,
+        },
     }
 }
 
 impl LimitedRecords {
-    /// Keeps resources out of a scrape that exceeds the limit. 0 is no limit.
-    pub fn apply(&mut self, scrape: &mut Scrape, limit: u64) {
-        match within(scrape, limit) {
-            Ok(usage) => {
-                *self = Self::default();
-                scrape.series = usage;
-            }
-            Err(total) => {
-                let selection = SelectedResources::new(scrape, limit, total);
-                self.keep(scrape, &selection);
-                scrape.series = selection.usage;
-            }
+    /// Keeps resources out of a scrape that exceeds its limit. Returns whether it does.
+    ///
+    /// Series are counted here only if their number can exceed the limit.
+    pub fn apply(&mut self, scrape: &mut Scrape) -> bool {
+        let limit = scrape.series_limit;
+        let can_exceed = limit > 0 && count::upper_bound(scrape) > limit;
+        let total = if can_exceed { total(scrape) } else { 0 };
+        if total <= limit {
+            *self = Self::default();
+            return false;
         }
+        let selection = SelectedResources::new(scrape, total);
+        self.keep(scrape, &selection);
+        scrape.derived = selection.usage.into();
+        true
     }
 
     fn keep(&mut self, scrape: &mut Scrape, selection: &SelectedResources) {
@@ -102,7 +114,8 @@ impl SourceRecords {
 
 impl SelectedResources {
     /// Selects resources in the order of their ranks, until the next one exceeds the limit.
-    fn new(scrape: &Scrape, limit: u64, total: u64) -> Self {
+    fn new(scrape: &Scrape, total: u64) -> Self {
+        let limit = scrape.series_limit;
         let finished = FinishedTimes::of(&scrape.finished.series);
         let mut ranks = Vec::new();
         for source in &scrape.sources {
@@ -157,19 +170,6 @@ impl SelectedResources {
         }
         table.records().clone()
     }
-}
-
-/// Returns the usage of a scrape within the limit, or the number of its series.
-fn within(scrape: &Scrape, limit: u64) -> Result<SeriesUsage, u64> {
-    let total = total(scrape);
-    if limit > 0 && total > limit {
-        return Err(total);
-    }
-    Ok(SeriesUsage {
-        exposed: total,
-        dropped: 0,
-        limit,
-    })
 }
 
 /// Appends the rank of each record that has series, with their number.

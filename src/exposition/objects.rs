@@ -17,7 +17,9 @@ use crate::snapshot::{
 #[derive(Debug)]
 pub(super) enum ObjectSeries<R> {
     /// One series.
-    Value(fn(&R, Timestamp) -> Option<SampleValue>),
+    Value(fn(&R) -> Option<SampleValue>),
+    /// One series with the value at this time, if it has one at any time.
+    AtTime(fn(&R, Timestamp) -> Option<SampleValue>),
     /// One series with the time at which the resource is expected to end.
     ExpectedEnd(fn(&R, &ExpectedEnds) -> Option<Timestamp>),
     /// One series for each known status, or for the current one alone.
@@ -85,19 +87,33 @@ impl Object for PipelineRecord {
 impl<R: Object> RecordSeries for ObjectSeries<R> {
     type Record = R;
 
+    fn is_steady(&self) -> bool {
+        !matches!(self, Self::AtTime(_) | Self::ExpectedEnd(_))
+    }
+
+    fn has_fixed_number(&self) -> bool {
+        !matches!(self, Self::ExpectedEnd(_))
+    }
+
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &R) {
         let Some(identity) = record.identity() else {
             return;
         };
         match self {
             Self::Value(value) => {
-                if let Some(value) = value(record, writer.context.now) {
+                if let Some(value) = value(record) {
+                    writer.begin(&identity);
+                    writer.end(value);
+                }
+            }
+            Self::AtTime(value) => {
+                if let Some(value) = value(record, writer.context.now()) {
                     writer.begin(&identity);
                     writer.end(value);
                 }
             }
             Self::ExpectedEnd(end) => {
-                if let Some(at) = end(record, writer.context.ends) {
+                if let Some(at) = end(record, writer.context.scrape.ends()) {
                     writer.begin(&identity);
                     writer.end(SampleValue::Millis(at.millis()));
                 }
@@ -152,6 +168,10 @@ pub(super) struct SelectorMatches;
 
 impl RecordSeries for SelectorMatches {
     type Record = SelectorRecord;
+
+    fn is_steady(&self) -> bool {
+        true
+    }
 
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &SelectorRecord) {
         writer.begin(&[writer.context.source_labels, &record.labels]);

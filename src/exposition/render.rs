@@ -6,6 +6,7 @@ use prometheus::proto::MetricFamily;
 
 use super::families::{self, Entry, Series};
 use super::finished::FinishedSteps;
+use super::limit::series_usage;
 use super::objects::SelectorMatches;
 use super::scrape::{Scrape, ScrapeSource};
 use super::series::{Context, FamilySeries, Mode, RecordSeries, SeriesWriter, SnapshotSeries};
@@ -168,7 +169,7 @@ impl Exposition {
                 self.write_without_source(family, series, |scrape| &scrape.baselines.series, sink)
             }
             Series::Source(value) => self.write_sources(family, sink.text(), |source, writer| {
-                if let Some(value) = value(source, writer.context.now) {
+                if let Some(value) = value(source, writer.context.now()) {
                     writer.begin(&[writer.context.source_labels]);
                     writer.end(value);
                 }
@@ -197,7 +198,7 @@ impl Exposition {
                 }
             }),
             Series::Usage(value) => {
-                let value = SampleValue::Count(value(&self.scrape.series));
+                let value = SampleValue::Count(value(&series_usage(&self.scrape)));
                 text::sample_without_labels(sink.text(), family, value);
                 true
             }
@@ -263,12 +264,9 @@ impl Exposition {
 
     fn context<'a>(&'a self, target: &'a str, source_labels: &'a LabelText) -> Context<'a> {
         Context {
-            now: self.scrape.now,
-            status_format: self.scrape.status_format,
+            scrape: &self.scrape,
             target,
             source_labels,
-            baselines: &self.scrape.baselines,
-            ends: &self.scrape.ends,
             hash: context_hash(self.scrape.status_format, source_labels),
         }
     }

@@ -1,5 +1,6 @@
 //! The input of a scrape.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::baseline::{BaselineSnapshot, ExpectedEnds};
@@ -24,10 +25,27 @@ pub struct Scrape {
     pub sources: Vec<ScrapeSource>,
     pub finished: FinishedSnapshot,
     pub baselines: BaselineSnapshot,
-    pub ends: ExpectedEnds,
     pub process: Arc<ProcessMetrics>,
-    /// The series of the sources and of finished steps.
-    pub series: SeriesUsage,
+    /// Maximum number of series of the sources and of finished steps; 0 is no limit.
+    pub series_limit: u64,
+    pub derived: Derived,
+}
+
+/// What follows from the rest of a scrape. It is computed when it is first needed, so that the first byte
+/// does not wait for it.
+#[derive(Clone, Debug, Default)]
+pub struct Derived {
+    ends: OnceCell<ExpectedEnds>,
+    pub(super) series: OnceCell<SeriesUsage>,
+}
+
+impl From<SeriesUsage> for Derived {
+    fn from(series: SeriesUsage) -> Self {
+        Self {
+            series: series.into(),
+            ..Self::default()
+        }
+    }
 }
 
 impl Scrape {
@@ -37,14 +55,12 @@ impl Scrape {
         Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(MOMENT)))
     }
 
-    /// Adds the expected ends of what the sources run.
-    #[must_use]
-    pub fn with_ends(self) -> Self {
-        let snapshots = self.sources.iter().map(|source| &*source.snapshot);
-        Self {
-            ends: ExpectedEnds::of(snapshots, &self.baselines, self.now),
-            ..self
-        }
+    /// Returns the expected ends of what the sources run.
+    pub fn ends(&self) -> &ExpectedEnds {
+        self.derived.ends.get_or_init(|| {
+            let snapshots = self.sources.iter().map(|source| &*source.snapshot);
+            ExpectedEnds::of(snapshots, &self.baselines, self.now)
+        })
     }
 }
 

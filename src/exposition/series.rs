@@ -1,8 +1,8 @@
 //! Defines what the series of all kinds of records share: names, labels that were escaped
 //! beforehand, and statuses.
 
+use super::scrape::Scrape;
 use super::text::{self, SampleValue};
-use crate::baseline::{BaselineSnapshot, ExpectedEnds};
 use crate::config::StatusFormat;
 use crate::family::Family;
 use crate::labels::{LabelText, names};
@@ -17,6 +17,15 @@ const END_OF_RECORD: u8 = 0xff;
 pub(super) trait RecordSeries {
     type Record;
 
+    /// Whether the series depend on the record alone, not on the time or on the last poll as well.
+    fn is_steady(&self) -> bool;
+
+    /// Whether a record has as many of them at any time, and after a poll that found the same. If not, it
+    /// has at most one.
+    fn has_fixed_number(&self) -> bool {
+        self.is_steady()
+    }
+
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &Self::Record);
 }
 
@@ -28,16 +37,22 @@ pub(super) trait SnapshotSeries: RecordSeries {
 /// What the series of all families share, for one target and region.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
-    pub now: Timestamp,
-    pub status_format: StatusFormat,
+    pub scrape: &'a Scrape,
     pub target: &'a str,
     /// `target` and `region`.
     pub source_labels: &'a LabelText,
-    pub baselines: &'a BaselineSnapshot,
-    pub ends: &'a ExpectedEnds,
-    /// A hash of all of these but the time, the baselines and the ends, which only moving records
-    /// read.
+    /// A hash of the labels and of the settings of the scrape.
     pub hash: u64,
+}
+
+impl Context<'_> {
+    pub(super) fn now(&self) -> Timestamp {
+        self.scrape.now
+    }
+
+    fn status_format(&self) -> StatusFormat {
+        self.scrape.status_format
+    }
 }
 
 /// Writes series of one family for one target and region.
@@ -78,7 +93,8 @@ impl SeriesWriter<'_> {
             return;
         }
         let place = current.and_then(|current| known.iter().position(|s| *s == current));
-        let has_stateset = self.context.status_format == StatusFormat::Stateset;
+        let format = self.context.status_format();
+        let has_stateset = format == StatusFormat::Stateset;
         if has_stateset {
             self.samples += known.len();
         }
@@ -100,7 +116,7 @@ impl SeriesWriter<'_> {
             }
         }
         if let Some(current) = current
-            && (place.is_none() || self.context.status_format == StatusFormat::Sparse)
+            && (place.is_none() || format == StatusFormat::Sparse)
         {
             identity(self);
             self.label(names::STATUS, current);
@@ -171,6 +187,10 @@ pub(super) struct FamilySeries<'a, S> {
 }
 
 impl<S: RecordSeries> FamilySeries<'_, S> {
+    pub(super) fn is_steady(&self) -> bool {
+        self.series.is_steady()
+    }
+
     /// Writes the series of the records of a chunk from `row` on, until `out` holds `enough` bytes.
     /// Returns whether all are written.
     pub(super) fn write(
@@ -185,7 +205,7 @@ impl<S: RecordSeries> FamilySeries<'_, S> {
         }
         // Many families have no series for most records, and reading these takes longer than writing.
         let pieces = chunk.pieces();
-        let variant = self.context.status_format as usize;
+        let variant = self.context.status_format() as usize;
         if pieces.has_no_text(self.number, variant) {
             return true;
         }

@@ -13,9 +13,15 @@ use crate::snapshot::{Chunks, Observation, Snapshot, StepRecord, Unresolved};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StepSeries {
     /// One series, if there is a value.
-    Value(fn(&StepRecord, &Observation, Timestamp) -> Option<SampleValue>),
+    Value(fn(&Observation) -> Option<SampleValue>),
+    /// One series with the value at this time, if it has one at any time.
+    AtTime(fn(&StepRecord, Timestamp) -> Option<SampleValue>),
     /// One series about polling, also for a step that was never observed.
-    Poll(fn(&StepRecord) -> Option<SampleValue>),
+    Poll(fn(&StepRecord) -> SampleValue),
+    /// One series with the time of the last successful poll.
+    LastSuccess,
+    /// One series with the elapsed time of a RUNNING step, while that is known.
+    RunningTime,
     /// One series for each known status, or for the current one alone.
     Status {
         known: &'static [&'static str],
@@ -35,20 +41,47 @@ pub(super) enum StepSeries {
 impl RecordSeries for StepSeries {
     type Record = StepRecord;
 
+    fn is_steady(&self) -> bool {
+        !matches!(
+            self,
+            Self::AtTime(_) | Self::LastSuccess | Self::RunningTime | Self::Baseline(_)
+        )
+    }
+
+    fn has_fixed_number(&self) -> bool {
+        !matches!(self, Self::RunningTime | Self::Baseline(_))
+    }
+
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &StepRecord) {
         match (self, &record.observed) {
-            (Self::Poll(value), _) => poll(writer, record, value(record)),
+            (Self::Poll(value), _) => poll(writer, record, Some(value(record))),
+            (Self::LastSuccess, _) => {
+                let at = record.last_success.map(Timestamp::millis);
+                poll(writer, record, at.map(SampleValue::Millis));
+            }
             (_, None) => {}
             (Self::Value(value), Some(observed)) => {
-                if let Some(value) = value(record, observed, writer.context.now) {
+                if let Some(value) = value(observed) {
                     identity(writer, record, observed);
                     writer.end(value);
                 }
             }
+            (Self::AtTime(value), Some(observed)) => {
+                if let Some(value) = value(record, writer.context.now()) {
+                    identity(writer, record, observed);
+                    writer.end(value);
+                }
+            }
+            (Self::RunningTime, Some(observed)) => {
+                if let Some(millis) = record.running_millis(writer.context.now()) {
+                    identity(writer, record, observed);
+                    writer.end(SampleValue::Millis(millis));
+                }
+            }
             (Self::Baseline(value), Some(observed)) => {
-                let runs = record.known_running_millis(writer.context.now);
+                let runs = record.known_running_millis(writer.context.now());
                 let value = runs.and_then(|runs| {
-                    let baseline = writer.context.baselines.of(observed)?;
+                    let baseline = writer.context.scrape.baselines.of(observed)?;
                     value(baseline, runs)
                 });
                 if let Some(value) = value {
@@ -87,6 +120,10 @@ pub(super) struct TypicalDuration;
 
 impl RecordSeries for TypicalDuration {
     type Record = Baseline;
+
+    fn is_steady(&self) -> bool {
+        true
+    }
 
     fn write(&self, writer: &mut SeriesWriter<'_>, baseline: &Baseline) {
         if let Some(millis) = baseline.exposed_millis() {

@@ -29,7 +29,7 @@ use crate::model::{
 };
 use crate::self_metrics::{PollerMetrics, ProcessMetrics};
 use crate::snapshot::{
-    Observation, Phase, Records, SeriesUsage, Snapshot, StepRecord, StepTable, Unresolved,
+    Chunks, Observation, Phase, Record, Records, Snapshot, StepRecord, StepTable, Table, Unresolved,
 };
 
 const ID: &str = "step-2e6fef0d-657c-4b7e-8706-ff24da9afa01";
@@ -139,9 +139,9 @@ fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scra
         }],
         finished: FinishedSnapshot::empty(started),
         baselines: Default::default(),
-        ends: Default::default(),
         process: Arc::new(ProcessMetrics::new(&[])),
-        series: SeriesUsage::default(),
+        series_limit: 0,
+        derived: Default::default(),
     }
 }
 
@@ -174,4 +174,24 @@ fn values(scrape: Scrape, family: &str) -> Vec<String> {
                 .to_owned()
         })
         .collect()
+}
+
+/// Returns records that share nothing with these.
+fn copy(snapshot: &Snapshot) -> Arc<Snapshot> {
+    let mut records = Records {
+        steps: StepTable::new(snapshot.steps.iter().cloned()),
+        ..Records::default()
+    };
+    put_all(&mut records.workflows, &snapshot.workflows);
+    put_all(&mut records.images, &snapshot.images);
+    put_all(&mut records.pipelines, &snapshot.pipelines);
+    put_all(&mut records.image_names, &snapshot.image_names);
+    put_all(&mut records.selectors, &snapshot.selectors);
+    records.snapshot()
+}
+
+fn put_all<R: Record>(table: &mut Table<R>, changed: &Chunks<R>) {
+    for record in changed.iter() {
+        table.put(record.clone());
+    }
 }

@@ -64,9 +64,6 @@ impl FinishedSeries {
 impl Record for FinishedSeries {
     type Key = LabelText;
 
-    /// Only the value changes from 0.
-    const SERIES_COME_AND_GO: bool = false;
-
     fn key(&self) -> &LabelText {
         &self.labels
     }

@@ -12,6 +12,8 @@ use super::member::Piece;
 pub struct Pieces {
     kept: Mutex<Kept>,
     without_text: [AtomicU64; VARIANTS],
+    /// The last version.
+    versions: AtomicU64,
 }
 
 /// The number of variants that a text can have.
@@ -32,6 +34,8 @@ pub struct Stamp {
 #[derive(Debug, Default)]
 struct Stamped {
     stamp: Stamp,
+    /// The version of the records that is known to have these values; 0 is none.
+    version: u64,
     piece: Piece,
 }
 
@@ -39,6 +43,19 @@ impl Pieces {
     pub fn lock(&self) -> MutexGuard<'_, Kept> {
         // A piece that is being made when code under the lock panics is not kept.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns no pieces, for versions with higher numbers than this one.
+    pub fn after(version: u64) -> Self {
+        Self {
+            versions: AtomicU64::new(version),
+            ..Self::default()
+        }
+    }
+
+    /// Returns a number that no other version of the records has.
+    pub fn new_version(&self) -> u64 {
+        self.versions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether a family is known to have no text in this variant.
@@ -65,25 +82,28 @@ impl Kept {
         (stamped.stamp == *stamp).then_some(&stamped.piece)
     }
 
-    /// Returns the same to change it without another text.
-    pub fn get_mut(&mut self, family: usize, stamp: &Stamp) -> Option<&mut Piece> {
+    /// Returns the piece of a family if it is known to be that of this version. It can be changed, but
+    /// not its text.
+    pub fn of_version(&mut self, family: usize, context: u64, version: u64) -> Option<&mut Piece> {
         let stamped = self.0.get_mut(family)?.as_mut()?;
-        (stamped.stamp == *stamp).then_some(&mut stamped.piece)
+        let is_known = stamped.version == version && stamped.stamp.context == context;
+        is_known.then_some(&mut stamped.piece)
     }
 
     /// Returns the piece of a family with this stamp. If there is none, `make` makes it, in the memory of
-    /// the one before.
+    /// the one before. `version` is the one with this stamp, if there is one.
     pub fn get_or_make(
         &mut self,
         family: usize,
         stamp: &Stamp,
+        version: Option<u64>,
         make: impl FnOnce(&mut Piece),
     ) -> &Piece {
         if self.0.len() <= family {
             self.0.resize_with(family + 1, || None);
         }
         let slot = &mut self.0[family];
-        let stamped = match slot.take() {
+        let mut stamped = match slot.take() {
             Some(kept) if kept.stamp == *stamp => kept,
             before => {
                 let mut stamped = before.unwrap_or_default();
@@ -93,6 +113,7 @@ impl Kept {
                 stamped
             }
         };
+        stamped.version = version.unwrap_or(0);
         &slot.insert(stamped).piece
     }
 
@@ -117,11 +138,11 @@ mod tests {
             context,
             values: Vec::new(),
         };
-        pieces.lock().get_or_make(1, &stamp(1), |_| {});
+        pieces.lock().get_or_make(1, &stamp(1), None, |_| {});
         for context in [1, 2] {
             let mut made = false;
             let interrupted = catch_unwind(AssertUnwindSafe(|| {
-                pieces.lock().get_or_make(1, &stamp(2), |_| {
+                pieces.lock().get_or_make(1, &stamp(2), None, |_| {
                     made = true;
                     panic!("half-way");
                 });
@@ -130,10 +151,12 @@ mod tests {
             assert!(pieces.lock().get(1, &stamp(context)).is_none());
         }
         let mut made = false;
-        pieces.lock().get_or_make(1, &stamp(2), |_| made = true);
+        pieces
+            .lock()
+            .get_or_make(1, &stamp(2), None, |_| made = true);
         assert!(made);
         pieces
             .lock()
-            .get_or_make(1, &stamp(2), |_| panic!("it is there"));
+            .get_or_make(1, &stamp(2), None, |_| panic!("it is there"));
     }
 }

@@ -14,9 +14,6 @@ pub(super) const CHUNK: usize = 64;
 pub trait Record: Clone + Debug + PartialEq {
     type Key: Clone + Eq + Hash + Debug;
 
-    /// Whether a moving record has more or fewer series at another time, not just other values.
-    const SERIES_COME_AND_GO: bool = true;
-
     /// Never changes.
     fn key(&self) -> &Self::Key;
 
@@ -33,6 +30,12 @@ pub trait Record: Clone + Debug + PartialEq {
     fn has_labels_of(&self, before: &Self) -> bool {
         self == before
     }
+
+    /// Whether its series are those of `before`, apart from those that also depend on the time or on the
+    /// last poll.
+    fn has_values_of(&self, before: &Self) -> bool {
+        self == before
+    }
 }
 
 /// Records of one kind, all of them moving or all of them still.
@@ -42,7 +45,7 @@ pub struct Chunk<R> {
     is_moving: bool,
     /// Versions of the chunk share them as long as the labels are the same.
     pieces: Arc<Pieces>,
-    /// Only this version of the chunk has it.
+    version: u64,
     series_count: SeriesCount,
 }
 
@@ -60,47 +63,59 @@ impl<R> Chunk<R> {
     pub fn pieces(&self) -> &Pieces {
         &self.pieces
     }
+
+    /// Identifies the values of its series among its versions, apart from values that also depend on the
+    /// time or on the last poll.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The number of its series that depend on the records alone, which is kept.
+    ///
+    /// `settings` identifies what else the number depends on.
+    pub fn series_count(&self, settings: u32, count: impl FnOnce(&[R]) -> u32) -> u32 {
+        self.series_count.get(settings, || count(&self.records))
+    }
 }
 
 impl<R: Record> Chunk<R> {
-    /// The number of its series, which is kept if it cannot change.
-    ///
-    /// `settings` identifies what the number depends on besides the records and the time.
-    pub fn series_count(&self, settings: u32, count: impl FnOnce(&[R]) -> u32) -> u32 {
-        match self.is_moving && R::SERIES_COME_AND_GO {
-            true => count(&self.records),
-            false => self.series_count.get(settings, || count(&self.records)),
-        }
-    }
-
     pub(super) fn new(record: R) -> Self {
+        let pieces = Arc::new(Pieces::after(0));
         Self {
             is_moving: record.is_moving(),
             records: vec![record],
-            pieces: Arc::default(),
+            version: pieces.new_version(),
+            pieces,
             series_count: SeriesCount::default(),
         }
     }
 
     pub(super) fn push(&mut self, record: R) {
-        self.pieces = Arc::default();
-        self.series_count = SeriesCount::default();
+        self.begin_version(false);
         self.records.push(record);
     }
 
     pub(super) fn pop(&mut self) -> Option<R> {
-        self.pieces = Arc::default();
-        self.series_count = SeriesCount::default();
+        self.begin_version(false);
         self.records.pop()
     }
 
     /// Puts `record` in place of the one at this index, which is returned.
     pub(super) fn replace(&mut self, at: usize, record: R) -> Option<R> {
-        let place = self.records.get_mut(at)?;
-        self.series_count = SeriesCount::default();
-        if !self.is_moving || !record.has_labels_of(place) {
-            self.pieces = Arc::default();
+        let before = self.records.get(at)?;
+        if !self.is_moving || !record.has_values_of(before) {
+            self.begin_version(self.is_moving && record.has_labels_of(before));
         }
+        let place = self.records.get_mut(at)?;
         Some(std::mem::replace(place, record))
+    }
+
+    /// Drops what is kept for the values before a change.
+    fn begin_version(&mut self, keeps_pieces: bool) {
+        if !keeps_pieces {
+            self.pieces = Arc::new(Pieces::after(self.version));
+        }
+        self.version = self.pieces.new_version();
+        self.series_count = SeriesCount::default();
     }
 }

@@ -17,7 +17,7 @@ pub(super) const GROUP: usize = CHUNKS * CHUNK;
 pub struct Group<R> {
     /// Each is full but the last of the sequence, which is not empty.
     chunks: Vec<Arc<Chunk<R>>>,
-    /// Only versions of the group without a change between them share these.
+    /// Versions of the group share them as long as the versions of the chunks are the same.
     joined: Arc<Pieces>,
 }
 
@@ -45,7 +45,8 @@ impl<R> Group<R> {
         self.chunks.first().is_some_and(|chunk| chunk.is_moving())
     }
 
-    /// The compressed text of its series: that of its chunks, joined.
+    /// The compressed text of the series that the versions of its chunks identify: that of the chunks,
+    /// joined.
     pub fn joined(&self) -> &Pieces {
         &self.joined
     }
@@ -71,9 +72,13 @@ impl<R: Record> Group<R> {
 
     /// Puts `record` in place of the one at this index, which is returned.
     pub(super) fn replace(&mut self, at: usize, record: R) -> Option<R> {
-        let chunk = self.chunks.get_mut(at / CHUNK)?;
-        self.joined = Arc::default();
-        Arc::make_mut(chunk).replace(at % CHUNK, record)
+        let chunk = Arc::make_mut(self.chunks.get_mut(at / CHUNK)?);
+        let version = chunk.version();
+        let before = chunk.replace(at % CHUNK, record);
+        if chunk.version() != version {
+            self.joined = Arc::default();
+        }
+        before
     }
 
     pub(super) fn pop(&mut self) -> Option<R> {

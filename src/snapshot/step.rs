@@ -166,6 +166,24 @@ impl StepRecord {
         (self.id, &self.extra, observed)
     }
 
+    /// Returns everything but the time of the last successful poll.
+    fn values(&self) -> impl PartialEq + '_ {
+        let Self {
+            id,
+            full,
+            phase,
+            extra,
+            last_success,
+            failing,
+            observed,
+            unresolved,
+        } = self;
+        let polled = last_success.is_some();
+        (
+            id, full, phase, extra, polled, failing, observed, unresolved,
+        )
+    }
+
     pub fn set_own_labels(&mut self, own: LabelText) {
         if self.extra.own != own {
             Arc::make_mut(&mut self.extra).own = own;
@@ -294,6 +312,10 @@ impl Record for StepRecord {
 
     fn has_labels_of(&self, before: &Self) -> bool {
         self.labels() == before.labels()
+    }
+
+    fn has_values_of(&self, before: &Self) -> bool {
+        self.values() == before.values()
     }
 }
 

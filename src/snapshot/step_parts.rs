@@ -1,5 +1,6 @@
 //! What the records of steps have in common, so that a table keeps it once.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::known::{image_parts, known, text, value, workflow_parts};
@@ -26,6 +27,7 @@ pub struct Subject {
     pub workflow_execution_id: Option<WorkflowExecutionId>,
     /// `account_id`, `region`, `image`, `workflow`.
     pub identity: LabelText,
+    pub identity_hash: u64,
     /// What only the info series has: `image_version`, `workflow_type`, `workflow_version`,
     /// `workflow_execution_id`, `image_build_version_arn`, `workflow_build_version_arn`.
     pub details: LabelText,
@@ -39,6 +41,7 @@ pub struct Definition {
     pub on_failure: Option<OnFailure>,
     /// `step`.
     pub identity: LabelText,
+    pub identity_hash: u64,
     /// What only the info series has: `action`, `on_failure`.
     pub details: LabelText,
 }
@@ -59,6 +62,12 @@ pub struct StepValues {
     pub outputs: Option<Arc<StepOutputs>>,
 }
 
+fn hash(labels: &LabelText) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    labels.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl Subject {
     pub(super) fn of(response: &StepExecution, before: Option<&Self>, region: &str) -> Self {
         let image = known(response.image.clone(), before, |one| &one.image);
@@ -68,13 +77,15 @@ impl Subject {
         let id = workflow_execution_id.map(|id| id.to_string());
         let [account_id, image_name, image_version, image_arn] = image_parts(&image);
         let [workflow_name, kind, workflow_version, workflow_arn] = workflow_parts(&workflow);
+        let identity = LabelText::new([
+            (names::ACCOUNT_ID, account_id),
+            (names::REGION, region),
+            (names::IMAGE, image_name),
+            (names::WORKFLOW, workflow_name),
+        ]);
         Self {
-            identity: LabelText::new([
-                (names::ACCOUNT_ID, account_id),
-                (names::REGION, region),
-                (names::IMAGE, image_name),
-                (names::WORKFLOW, workflow_name),
-            ]),
+            identity_hash: hash(&identity),
+            identity,
             details: LabelText::new([
                 (names::IMAGE_VERSION, image_version),
                 (names::WORKFLOW_TYPE, kind),
@@ -96,8 +107,10 @@ impl Definition {
         let action = known(text(response.action.as_deref()), before, |one| &one.action);
         let on_failure = known(response.on_failure.clone(), before, |one| &one.on_failure);
         let on_failure_text = on_failure.as_ref().map_or("", OnFailure::as_str);
+        let identity = LabelText::new([(names::STEP, value(&name))]);
         Self {
-            identity: LabelText::new([(names::STEP, value(&name))]),
+            identity_hash: hash(&identity),
+            identity,
             details: LabelText::new([
                 (names::ACTION, value(&action)),
                 (names::ON_FAILURE, on_failure_text),

@@ -34,7 +34,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_image_created_timestamp_seconds",
         &[],
         "Creation time of the image build version, in Unix time (seconds).",
-        ObjectSeries::Value(|image, _| image.created.map(time)),
+        ObjectSeries::Value(|image| image.created.map(time)),
     ),
     image(
         "imagebuilder_image_expected_end_timestamp_seconds",
@@ -71,7 +71,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_image_last_available_timestamp_seconds",
         &[],
         "Creation time of the newest AVAILABLE build of the image, in Unix time (seconds).",
-        ObjectSeries::Value(|name, _| Some(time(name.newest.created))),
+        ObjectSeries::Value(|name| Some(time(name.newest.created))),
     ),
     image_name(
         "imagebuilder_image_output_info",

@@ -19,7 +19,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_pipeline_enabled",
         &[],
         "Whether the pipeline is enabled (1) or not (0).",
-        ObjectSeries::Value(|pipeline, _| pipeline.enabled.map(SampleValue::Flag)),
+        ObjectSeries::Value(|pipeline| pipeline.enabled.map(SampleValue::Flag)),
     ),
     pipeline(
         "imagebuilder_pipeline_last_run_status",
@@ -34,25 +34,25 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_pipeline_last_run_timestamp_seconds",
         &[],
         "Time of the last run of the pipeline, in Unix time (seconds).",
-        ObjectSeries::Value(|pipeline, _| pipeline.last_run.map(time)),
+        ObjectSeries::Value(|pipeline| pipeline.last_run.map(time)),
     ),
     pipeline(
         "imagebuilder_pipeline_next_run_timestamp_seconds",
         &[],
         "Time of the next scheduled run of the pipeline, in Unix time (seconds).",
-        ObjectSeries::Value(|pipeline, _| pipeline.next_run.map(time)),
+        ObjectSeries::Value(|pipeline| pipeline.next_run.map(time)),
     ),
     pipeline(
         "imagebuilder_pipeline_run_overdue_seconds",
         &[],
         "Time from the scheduled next run of an enabled pipeline to the last discovery pass, in seconds; exposed while that pass found the run due and not started.",
-        ObjectSeries::Value(|pipeline, _| pipeline.overdue_millis().map(SampleValue::Millis)),
+        ObjectSeries::Value(|pipeline| pipeline.overdue_millis().map(SampleValue::Millis)),
     ),
     pipeline(
         "imagebuilder_pipeline_consecutive_failures",
         &[],
         "Number of consecutive failed runs of the pipeline.",
-        ObjectSeries::Value(|pipeline, _| {
+        ObjectSeries::Value(|pipeline| {
             Some(SampleValue::Count(pipeline.consecutive_failures?.into()))
         }),
     ),

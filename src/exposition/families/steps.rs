@@ -68,31 +68,31 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_running_seconds",
         &[],
         "Elapsed time of a RUNNING step execution in seconds; absent for other steps, and 15 minutes after the last successful poll.",
-        StepSeries::Value(|record, _, now| record.running_millis(now).map(SampleValue::Millis)),
+        StepSeries::RunningTime,
     ),
     step(
         "imagebuilder_workflow_step_start_time_seconds",
         &[],
         "Start time of the step execution, in Unix time (seconds).",
-        StepSeries::Value(|_, observed, _| observed.start.map(time)),
+        StepSeries::Value(|observed| observed.start.map(time)),
     ),
     step(
         "imagebuilder_workflow_step_end_time_seconds",
         &[],
         "End time of the step execution, in Unix time (seconds).",
-        StepSeries::Value(|_, observed, _| observed.end.map(time)),
+        StepSeries::Value(|observed| observed.end.map(time)),
     ),
     step(
         "imagebuilder_workflow_step_duration_seconds",
         &[],
         "Duration of the step execution in seconds; for a running step, elapsed time at the scrape.",
-        StepSeries::Value(|record, _, now| record.duration_millis(now).map(SampleValue::Millis)),
+        StepSeries::AtTime(|record, now| record.duration_millis(now).map(SampleValue::Millis)),
     ),
     step(
         "imagebuilder_workflow_step_timeout_seconds",
         &[],
         "Timeout of the step in seconds, as the service reports it.",
-        StepSeries::Value(|_, observed, _| {
+        StepSeries::Value(|observed| {
             Some(SampleValue::Count(observed.values.timeout_seconds?.into()))
         }),
     ),
@@ -100,19 +100,19 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_timeout_breached",
         &[],
         "Whether the step reached its timeout, as a RUNNING or FAILED step (1), or not (0).",
-        StepSeries::Value(|record, _, now| record.timeout_breached(now).map(SampleValue::Flag)),
+        StepSeries::AtTime(|record, now| record.timeout_breached(now).map(SampleValue::Flag)),
     ),
     step(
         "imagebuilder_workflow_step_budget_seconds",
         &[],
         "Duration budget of the step in seconds, from the exporter's configuration.",
-        StepSeries::Value(|_, observed, _| observed.values.budget_millis.map(SampleValue::Millis)),
+        StepSeries::Value(|observed| observed.values.budget_millis.map(SampleValue::Millis)),
     ),
     step(
         "imagebuilder_workflow_step_budget_exceeded",
         &[],
         "Whether the duration of the step exceeds its budget (1) or not (0).",
-        StepSeries::Value(|record, _, now| record.budget_exceeded(now).map(SampleValue::Flag)),
+        StepSeries::AtTime(|record, now| record.budget_exceeded(now).map(SampleValue::Flag)),
     ),
     (
         Family::gauge(
@@ -139,15 +139,13 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_attempt",
         &[],
         "Number of the current attempt, as the service reports it.",
-        StepSeries::Value(|_, observed, _| {
-            Some(SampleValue::Count(observed.values.attempt?.into()))
-        }),
+        StepSeries::Value(|observed| Some(SampleValue::Count(observed.values.attempt?.into()))),
     ),
     step(
         "imagebuilder_workflow_step_max_attempts",
         &[],
         "Maximum number of attempts for the step.",
-        StepSeries::Value(|_, observed, _| {
+        StepSeries::Value(|observed| {
             Some(SampleValue::Count(observed.values.max_attempts?.into()))
         }),
     ),
@@ -155,7 +153,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_waiting_for_action",
         &[],
         "Whether the step waits for a person to resume or stop it (1) or not (0).",
-        StepSeries::Value(|_, observed, _| Some(SampleValue::Flag(observed.waiting_for_action()))),
+        StepSeries::Value(|observed| Some(SampleValue::Flag(observed.waiting_for_action()))),
     ),
     step(
         "imagebuilder_workflow_step_message_info",
@@ -167,19 +165,19 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_step_last_poll_success",
         &[],
         "Whether the last poll of the step succeeded (1) or failed (0).",
-        StepSeries::Poll(|record| Some(SampleValue::Flag(record.last_poll_success()))),
+        StepSeries::Poll(|record| SampleValue::Flag(record.last_poll_success())),
     ),
     step(
         "imagebuilder_workflow_step_settled",
         &[],
         "Whether the step is settled: its state is final and no longer polled (1) or not (0).",
-        StepSeries::Poll(|record| Some(SampleValue::Flag(record.phase == Phase::Settled))),
+        StepSeries::Poll(|record| SampleValue::Flag(record.phase == Phase::Settled)),
     ),
     step(
         "imagebuilder_workflow_step_last_success_timestamp_seconds",
         &[],
         "Time of the last successful poll of the step, in Unix time (seconds).",
-        StepSeries::Poll(|record| record.last_success.map(time)),
+        StepSeries::LastSuccess,
     ),
 ];
 
@@ -190,7 +188,7 @@ const fn step(
     series: StepSeries,
 ) -> Row {
     let identity = match series {
-        StepSeries::Poll(_) => POLL_IDENTITY,
+        StepSeries::Poll(_) | StepSeries::LastSuccess => POLL_IDENTITY,
         _ => IDENTITY,
     };
     let family = Family::gauge(name, identity, labels, help);

@@ -47,7 +47,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_execution_steps_planned",
         &[],
         "Total number of steps in the workflow execution.",
-        ObjectSeries::Value(|record, _| {
+        ObjectSeries::Value(|record| {
             Some(SampleValue::Count(
                 record.observed.as_ref()?.planned?.into(),
             ))
@@ -57,19 +57,19 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_execution_start_time_seconds",
         &[],
         "Start time of the workflow execution, in Unix time (seconds).",
-        ObjectSeries::Value(|record, _| record.observed.as_ref()?.start.map(time)),
+        ObjectSeries::Value(|record| record.observed.as_ref()?.start.map(time)),
     ),
     workflow(
         "imagebuilder_workflow_execution_end_time_seconds",
         &[],
         "End time of the workflow execution, in Unix time (seconds).",
-        ObjectSeries::Value(|record, _| record.observed.as_ref()?.end.map(time)),
+        ObjectSeries::Value(|record| record.observed.as_ref()?.end.map(time)),
     ),
     workflow(
         "imagebuilder_workflow_execution_duration_seconds",
         &[],
         "Duration of the workflow execution in seconds; for a running execution, elapsed time at the scrape.",
-        ObjectSeries::Value(|record, now| record.duration_millis(now).map(SampleValue::Millis)),
+        ObjectSeries::AtTime(|record, now| record.duration_millis(now).map(SampleValue::Millis)),
     ),
     workflow(
         "imagebuilder_workflow_execution_expected_end_timestamp_seconds",
@@ -81,7 +81,7 @@ pub(super) static FAMILIES: &[Row] = &[
         "imagebuilder_workflow_execution_retried",
         &[],
         "Whether a retry of the image build superseded the workflow execution (1) or not (0).",
-        ObjectSeries::Value(|record, _| record.observed.as_ref()?.retried.map(SampleValue::Flag)),
+        ObjectSeries::Value(|record| record.observed.as_ref()?.retried.map(SampleValue::Flag)),
     ),
 ];
 

@@ -12,7 +12,8 @@ use crate::baseline::Baseline;
 use crate::finished::{FinishedSeries, Reading};
 use crate::labels::LabelText;
 use crate::snapshot::{
-    Chunks, Group, ImageNameRecord, ImageRecord, PipelineRecord, Record, StepRecord, WorkflowRecord,
+    Chunk, Chunks, Group, ImageNameRecord, ImageRecord, PipelineRecord, Record, StepRecord,
+    WorkflowRecord,
 };
 
 /// A record whose series are counted.
@@ -22,6 +23,9 @@ pub(super) trait Counted: Record {
 
     /// Returns the series of a family if it is of this kind.
     fn series(series: &'static Series) -> Option<&'static Self::Series>;
+
+    /// As [`RecordSeries::has_fixed_number`].
+    fn has_fixed_number(series: &Self::Series) -> bool;
 
     /// Writes the series of the record. `reading` has the bounds of histograms.
     fn write(&self, series: &Self::Series, writer: &mut SeriesWriter<'_>, reading: &Reading);
@@ -37,6 +41,10 @@ macro_rules! counted {
                     Series::$variant(series) => Some(series),
                     _ => None,
                 }
+            }
+
+            fn has_fixed_number(series: &$series) -> bool {
+                RecordSeries::has_fixed_number(series)
             }
 
             fn write(&self, series: &$series, writer: &mut SeriesWriter<'_>, _: &Reading) {
@@ -65,28 +73,47 @@ impl Counted for FinishedSeries {
         }
     }
 
+    /// Only values change from 0.
+    fn has_fixed_number(_: &WriteFinished) -> bool {
+        true
+    }
+
     fn write(&self, write: &WriteFinished, writer: &mut SeriesWriter<'_>, reading: &Reading) {
         write(writer, self, reading);
     }
 }
 
+type CountedFamily<R> = (Entry, &'static <R as Counted>::Series);
+
 /// Counts the series of records of one kind.
 #[derive(Debug)]
 pub(super) struct Counter<'a, R: Counted> {
-    /// The families of the kind.
-    families: Vec<(Entry, &'static R::Series)>,
+    /// The families of the kind with a fixed number of series.
+    fixed: Vec<CountedFamily<R>>,
+    /// The other families of the kind.
+    varying: Vec<CountedFamily<R>>,
     scrape: &'a Scrape,
     no_labels: LabelText,
+}
+
+/// How the series are counted that come and go with the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Varying {
+    /// Those that exist.
+    Counted,
+    /// All that can exist; this reads no record.
+    Assumed,
 }
 
 impl<'a, R: Counted> Counter<'a, R> {
     pub(super) fn new(scrape: &'a Scrape) -> Self {
         let families = (0..).map_while(families::entry);
         let families = families.filter(|entry| entry.is_exposed(scrape.message_labels));
+        let families = families.filter_map(|entry| Some((entry, R::series(entry.series)?)));
+        let (fixed, varying) = families.partition(|(_, series)| R::has_fixed_number(series));
         Self {
-            families: families
-                .filter_map(|entry| Some((entry, R::series(entry.series)?)))
-                .collect(),
+            fixed,
+            varying,
             scrape,
             no_labels: LabelText::default(),
         }
@@ -94,46 +121,70 @@ impl<'a, R: Counted> Counter<'a, R> {
 
     /// Returns the number of series of a record.
     pub(super) fn count(&self, record: &R) -> u32 {
-        let context = Context {
-            now: self.scrape.now,
-            status_format: self.scrape.status_format,
-            target: "",
-            source_labels: &self.no_labels,
-            baselines: &self.scrape.baselines,
-            ends: &self.scrape.ends,
-            hash: 0,
-        };
-        let mut samples = 0;
-        for (entry, series) in &self.families {
+        self.count_in(&self.fixed, record) + self.count_in(&self.varying, record)
+    }
+
+    fn count_in(&self, families: &[CountedFamily<R>], record: &R) -> u32 {
+        let count = |(entry, series): &CountedFamily<R>| {
             let mut writer = SeriesWriter {
                 family: entry.family,
-                context,
+                context: Context {
+                    scrape: self.scrape,
+                    target: "",
+                    source_labels: &self.no_labels,
+                    hash: 0,
+                },
                 mode: Mode::Count,
                 samples: 0,
                 out: &mut Vec::new(),
             };
             record.write(series, &mut writer, &self.scrape.finished.reading);
-            samples += writer.samples;
-        }
-        u32::try_from(samples).unwrap_or(u32::MAX)
+            u32::try_from(writer.samples).unwrap_or(u32::MAX)
+        };
+        families.iter().map(count).sum()
     }
 
-    fn count_all(&self, records: &Chunks<R>) -> u64 {
+    fn count_chunk(&self, chunk: &Chunk<R>, varying: Varying) -> u64 {
         let settings =
             self.scrape.status_format as u32 | u32::from(self.scrape.message_labels) << 1;
+        let sum = |count: &dyn Fn(&R) -> u32, records: &[R]| {
+            records.iter().map(count).fold(0, u32::saturating_add)
+        };
+        if !chunk.is_moving() {
+            let all = |record: &R| self.count(record);
+            return chunk
+                .series_count(settings, |records| sum(&all, records))
+                .into();
+        }
+        let fixed = |record: &R| self.count_in(&self.fixed, record);
+        let fixed = chunk.series_count(settings, |records| sum(&fixed, records));
+        let varying = match varying {
+            Varying::Counted => {
+                let varying = |record: &R| self.count_in(&self.varying, record);
+                sum(&varying, chunk.records()).into()
+            }
+            Varying::Assumed => (chunk.records().len() * self.varying.len()) as u64,
+        };
+        u64::from(fixed) + varying
+    }
+
+    fn count_all(&self, records: &Chunks<R>, varying: Varying) -> u64 {
         let chunks = records.groups().flat_map(Group::chunks);
-        let counts = chunks.map(|chunk| {
-            chunk.series_count(settings, |records| {
-                let counts = records.iter().map(|record| self.count(record));
-                counts.fold(0, u32::saturating_add)
-            })
-        });
-        counts.map(u64::from).sum()
+        chunks.map(|chunk| self.count_chunk(chunk, varying)).sum()
     }
 }
 
 /// Returns the number of series of all resources of a scrape.
 pub(super) fn total(scrape: &Scrape) -> u64 {
+    sum(scrape, Varying::Counted)
+}
+
+/// Returns a number that [`total`] does not exceed, from kept numbers.
+pub(super) fn upper_bound(scrape: &Scrape) -> u64 {
+    sum(scrape, Varying::Assumed)
+}
+
+fn sum(scrape: &Scrape, varying: Varying) -> u64 {
     let steps = Counter::new(scrape);
     let workflows = Counter::new(scrape);
     let images = Counter::new(scrape);
@@ -141,13 +192,13 @@ pub(super) fn total(scrape: &Scrape) -> u64 {
     let image_names = Counter::new(scrape);
     let sources = scrape.sources.iter().map(|source| {
         let snapshot = &source.snapshot;
-        steps.count_all(snapshot.steps.records())
-            + workflows.count_all(&snapshot.workflows)
-            + images.count_all(&snapshot.images)
-            + pipelines.count_all(&snapshot.pipelines)
-            + image_names.count_all(&snapshot.image_names)
+        steps.count_all(snapshot.steps.records(), varying)
+            + workflows.count_all(&snapshot.workflows, varying)
+            + images.count_all(&snapshot.images, varying)
+            + pipelines.count_all(&snapshot.pipelines, varying)
+            + image_names.count_all(&snapshot.image_names, varying)
     });
     sources.sum::<u64>()
-        + Counter::new(scrape).count_all(&scrape.finished.series)
-        + Counter::new(scrape).count_all(&scrape.baselines.series)
+        + Counter::new(scrape).count_all(&scrape.finished.series, varying)
+        + Counter::new(scrape).count_all(&scrape.baselines.series, varying)
 }

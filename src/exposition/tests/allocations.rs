@@ -18,7 +18,7 @@ fn frames(
     let mut scrape = scrape([], now);
     scrape.sources[0].snapshot = records.snapshot();
     scrape.baselines = baselines.clone();
-    let exposition = Exposition::new(scrape.with_ends(), Format::Text);
+    let exposition = Exposition::new(scrape, Format::Text);
     let mut frames = Frames::new(exposition, encoding, pool.clone());
     let mut count = 0;
     loop {

@@ -10,10 +10,22 @@ use crate::model::WorkflowStatus;
 /// The series of a resource.
 type Lines = BTreeSet<String>;
 
+fn with_limit(scrape: &Scrape, limit: u64) -> Scrape {
+    Scrape {
+        series_limit: limit,
+        ..scrape.clone()
+    }
+}
+
 fn limited(scrape: &Scrape, limit: u64) -> Scrape {
-    let mut scrape = scrape.clone();
-    LimitedRecords::default().apply(&mut scrape, limit);
+    let mut scrape = with_limit(scrape, limit);
+    let is_limited = LimitedRecords::default().apply(&mut scrape);
+    assert_eq!(is_limited, series_usage(&scrape).dropped > 0);
     scrape
+}
+
+fn total(scrape: &Scrape) -> u64 {
+    series_usage(&scrape.clone()).exposed
 }
 
 /// Returns the series of each resource in a text: a kind, and what identifies the resource.
@@ -121,15 +133,15 @@ proptest! {
         scrape in some_mixed_scrape(),
         percent in 0..110_u64,
     ) {
-        let limit = series_usage(&scrape, 0).exposed * percent / 100;
+        let limit = total(&scrape) * percent / 100;
         let all = by_resource(&rendered(scrape.clone(), Format::Text));
         let scrape_with_limit = limited(&scrape, limit);
-        let usage = scrape_with_limit.series;
+        let usage = series_usage(&scrape_with_limit);
         let kept = by_resource(&rendered(scrape_with_limit, Format::Text));
         let count = |lines: &BTreeMap<_, Lines>| lines.values().map(BTreeSet::len).sum::<usize>() as u64;
         prop_assert_eq!(count(&kept), usage.exposed);
         prop_assert_eq!(count(&all), usage.exposed + usage.dropped);
-        prop_assert_eq!(usage, series_usage(&scrape, limit));
+        prop_assert_eq!(usage, series_usage(&with_limit(&scrape, limit)));
         prop_assert!(limit == 0 || usage.exposed <= limit);
         prop_assert!(usage.dropped == 0 || limit > 0);
         for (resource, lines) in &kept {
@@ -150,8 +162,8 @@ proptest! {
         let mut records = LimitedRecords::default();
         for (scrape, limit) in scrapes {
             let expected = by_resource(&rendered(limited(&scrape, limit), Format::Text));
-            let mut scrape = scrape;
-            records.apply(&mut scrape, limit);
+            let mut scrape = with_limit(&scrape, limit);
+            records.apply(&mut scrape);
             let actual = by_resource(&rendered(scrape, Format::Text));
             prop_assert_eq!(actual, expected);
         }
@@ -187,7 +199,7 @@ fn oldest_settled_steps_are_kept_out_first_and_unresolved_failures_last_of_them(
     };
     let in_order = [&old, &new, &failed, &running].map(|step| step.id);
     let scrape = scrape([failed, old, new, running], after(5_000));
-    let total = series_usage(&scrape, 0).exposed;
+    let total = total(&scrape);
     let mut sizes = HashSet::new();
     for limit in 1..=total {
         let kept = ids(&limited(&scrape, limit));
@@ -202,12 +214,12 @@ fn oldest_settled_steps_are_kept_out_first_and_unresolved_failures_last_of_them(
 fn compressed_text_of_limited_records_is_kept_between_scrapes() {
     let steps = (0..2_000).map(|number| settled(number, number * 10));
     let mut first = scrape(steps, after(60_000));
-    let limit = series_usage(&first, 0).exposed / 2;
+    first.series_limit = total(&first) / 2;
     let mut second = first.clone();
     let mut records = LimitedRecords::default();
-    records.apply(&mut first, limit);
+    records.apply(&mut first);
     let (_, made) = packed(first, Format::Text);
     assert!(made > 0);
-    records.apply(&mut second, limit);
+    records.apply(&mut second);
     assert_eq!(packed(second, Format::Text).1, 0);
 }

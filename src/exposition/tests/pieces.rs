@@ -7,7 +7,7 @@ use super::properties::{some_answer, some_status, some_text, without_process};
 use super::*;
 use crate::baseline::Baselines;
 use crate::finished::Finished;
-use crate::snapshot::{Chunks, Group, Record, Table, WorkflowRecord};
+use crate::snapshot::{Group, WorkflowRecord};
 
 /// For some chunks of moving and of still records.
 const STEPS: usize = 300;
@@ -18,6 +18,8 @@ enum Event {
     /// A response about a step, which has this phase after it.
     Polled(usize, Box<StepExecution>, Phase),
     PollFailed(usize),
+    /// A response without a change.
+    PolledAgain(usize),
     StepRemoved(usize),
     Objects {
         count: usize,
@@ -41,6 +43,7 @@ fn some_event() -> impl Strategy<Value = Event> {
         12 => (at.clone(), some_answer(), phase)
             .prop_map(|(at, answer, phase)| Event::Polled(at, Box::new(answer), phase)),
         3 => at.clone().prop_map(Event::PollFailed),
+        3 => at.clone().prop_map(Event::PolledAgain),
         3 => at.prop_map(Event::StepRemoved),
         1 => (0..4_usize, some_text(), some_status())
             .prop_map(|(count, text, status)| Event::Objects { count, text, status }),
@@ -113,6 +116,13 @@ impl World {
                     *record = record.after_failure(ErrorKind::Throttled, now);
                 });
             }
+            Event::PolledAgain(at) => {
+                let now = self.scrape.now;
+                self.records.steps.update(&id(at), |record| {
+                    record.last_success = Some(now);
+                    record.failing = None;
+                });
+            }
             Event::StepRemoved(at) => drop(self.records.steps.remove(&id(at))),
             Event::Objects {
                 count,
@@ -171,32 +181,12 @@ impl World {
         scrape.sources[0].metrics = self.metrics.clone();
         scrape.finished = self.finished.snapshot(moment(scrape.now).instant);
         scrape.baselines = self.baselines.snapshot();
-        scrape.with_ends()
+        scrape
     }
 
     /// Scrapes, and returns the number of pieces that were made.
     fn pieces_made(&self) -> usize {
         packed(self.scrape(), Format::Text).1
-    }
-}
-
-/// Returns records that share nothing with these.
-fn copy(snapshot: &Snapshot) -> Arc<Snapshot> {
-    let mut records = Records {
-        steps: StepTable::new(snapshot.steps.iter().cloned()),
-        ..Records::default()
-    };
-    put_all(&mut records.workflows, &snapshot.workflows);
-    put_all(&mut records.images, &snapshot.images);
-    put_all(&mut records.pipelines, &snapshot.pipelines);
-    put_all(&mut records.image_names, &snapshot.image_names);
-    put_all(&mut records.selectors, &snapshot.selectors);
-    records.snapshot()
-}
-
-fn put_all<R: Record>(table: &mut Table<R>, changed: &Chunks<R>) {
-    for record in changed.iter() {
-        table.put(record.clone());
     }
 }
 

@@ -111,9 +111,9 @@ prop_compose! {
             finished: finished::counted(&own, &text, counted)
                 .snapshot(moment(now.unwrap_or(START)).instant),
             baselines: Default::default(),
-            ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&["startTime"])),
-            series: SeriesUsage::default(),
+            series_limit: 0,
+            derived: Default::default(),
         }
     }
 }

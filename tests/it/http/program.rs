@@ -121,9 +121,9 @@ impl Exporter for Program {
             }],
             finished: FinishedSnapshot::empty(started),
             baselines: Default::default(),
-            ends: Default::default(),
             process: Arc::new(ProcessMetrics::new(&[])),
-            series: SeriesUsage::default(),
+            series_limit: 0,
+            derived: Default::default(),
         }
     }
 

@@ -13,7 +13,6 @@ use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
 use imagebuilder_exporter::shard::Shard;
-use imagebuilder_exporter::snapshot::SeriesUsage;
 use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -170,9 +169,9 @@ impl Fleet {
             sources: self.polled.iter().map(source).collect(),
             finished: self.finished.snapshot(now.instant),
             baselines: self.baselines.snapshot(),
-            ends: Default::default(),
             process: self.process.clone(),
-            series: SeriesUsage::default(),
+            series_limit: 0,
+            derived: Default::default(),
         };
         exposition::text(scrape)
     }

@@ -7,7 +7,7 @@ use imagebuilder_exporter::exposition::{Exposition, Format, Scrape};
 /// The scrape with its expected ends, in the text format.
 pub fn text(scrape: Scrape) -> String {
     let mut text = Vec::new();
-    let mut exposition = Exposition::new(scrape.with_ends(), Format::Text);
+    let mut exposition = Exposition::new(scrape, Format::Text);
     while exposition.write(&mut text, usize::MAX) {}
     String::from_utf8(text).expect("exposition is UTF-8")
 }

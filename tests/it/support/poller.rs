@@ -12,7 +12,7 @@ use imagebuilder_exporter::finished::{Finished, FinishedSettings};
 use imagebuilder_exporter::model::Timestamp;
 use imagebuilder_exporter::poller::{Claims, Poller, Published, RateLimiter, Tools};
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics, Subsystem};
-use imagebuilder_exporter::snapshot::{Failing, SeriesUsage, Snapshot};
+use imagebuilder_exporter::snapshot::{Failing, Snapshot};
 use imagebuilder_exporter::tracker::{Assignment, own_labels};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -200,9 +200,9 @@ impl Polling {
             }],
             finished: self.finished.snapshot(now.instant),
             baselines: self.baselines.snapshot(),
-            ends: Default::default(),
             process: self.process.clone(),
-            series: SeriesUsage::default(),
+            series_limit: 0,
+            derived: Default::default(),
         };
         exposition::text(scrape)
     }

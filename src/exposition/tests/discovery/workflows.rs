@@ -53,7 +53,6 @@ fn what_runs_exposes_its_expected_end() {
             store.images.put(record);
         });
         scrape.baselines = baselines.snapshot();
-        let scrape = scrape.with_ends();
         let ends = |family, id| shown(scrape.clone(), family, id);
         [
             ends("imagebuilder_workflow_execution_expected", WORKFLOW),
