@@ -62,14 +62,15 @@ fn main() {
 
 /// Prints the memory of a tracker and its snapshot, which share their records.
 fn memory() {
-    println!("| tracked steps | bytes a step, listed | polled |");
-    println!("| --- | --- | --- |");
+    println!("| tracked steps | bytes a step, listed | RUNNING | settled |");
+    println!("| --- | --- | --- | --- |");
     for count in [100, 10_000, 100_000] {
         let mut tracked = None;
         let listed = held(|| tracked = Some(Tracked::listed(count)));
         let polled = listed + held(|| tracked.iter_mut().for_each(Tracked::poll_all));
-        let [listed, polled] = [listed, polled].map(|bytes| bytes / count as i64);
-        println!("| {count} | {listed} | {polled} |");
+        let settled = polled + held(|| tracked.iter_mut().for_each(Tracked::settle_all));
+        let [listed, polled, settled] = [listed, polled, settled].map(|bytes| bytes / count as i64);
+        println!("| {count} | {listed} | {polled} | {settled} |");
     }
     println!();
 }

@@ -1,6 +1,5 @@
 //! A tracker of so many listed steps, and its service, where every step runs and is polled by itself.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,9 @@ use imagebuilder_exporter::tracker::{Assignment, Changes, DueCall, Ownership, Re
 
 /// The interval of polls.
 const INTERVAL: Duration = Duration::from_secs(30);
+
+/// A step without a workflow execution has settled so long after its end.
+const DAYS: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// Nobody else wants anything.
 struct Alone;
@@ -32,6 +34,8 @@ pub(crate) struct Tracked {
     tracker: Tracker,
     now: Now,
     published: Arc<Snapshot>,
+    /// What the service says of each step.
+    status: StepStatus,
 }
 
 impl Tracked {
@@ -44,8 +48,8 @@ impl Tracked {
         let id = |at| format!("step-00000000-0000-4000-8000-{at:012x}");
         let listed = |at| ListedStep {
             id: id(at).parse().expect("it is one"),
-            interval: INTERVAL,
-            labels: BTreeMap::new(),
+            interval: None,
+            labels: None,
         };
         assignment.target.image_build_versions.clear();
         assignment.target.step_executions = (0..count).map(listed).collect();
@@ -56,7 +60,15 @@ impl Tracked {
             tracker,
             // The first polls are spread over the time that the rate limit needs for them.
             now: now.plus(INTERVAL * 100_000),
+            status: StepStatus::Running,
         }
+    }
+
+    /// Lets all steps end and settle.
+    pub(crate) fn settle_all(&mut self) {
+        self.status = StepStatus::Completed;
+        self.now = self.now.plus(DAYS);
+        self.poll_all();
     }
 
     /// Polls each step once.
@@ -81,10 +93,12 @@ impl Tracked {
     pub(crate) fn handle(&mut self, due: DueCall, page: Page) -> Changes {
         let result = match &due.call {
             Call::GetWorkflowStepExecution(id) => {
+                let ended = self.status.is_terminal();
                 let step = StepExecution {
                     name: Some("ApplyBuildComponents".to_owned()),
                     start: Some(self.now.time),
-                    ..StepExecution::with_status(StepStatus::Running)
+                    end: ended.then(|| self.now.time.minus(DAYS)),
+                    ..StepExecution::with_status(self.status.clone())
                 };
                 let payload = Payload::GetWorkflowStepExecution(*id, Box::new(step));
                 Ok(Parsed::from(payload))

@@ -3,7 +3,9 @@
 //! It has every default, the value of each `${VAR}`, and the steps of step files. A placeholder replaces
 //! each secret.
 
-use super::keys::{Config, POLLING_INTERVAL};
+use std::sync::Arc;
+
+use super::keys::Config;
 use super::section::Settings;
 use super::target::LISTS;
 use super::yaml::Yaml;
@@ -11,9 +13,10 @@ use super::yaml::Yaml;
 pub(super) fn effective(config: &Config) -> String {
     let mut config = config.clone();
     for target in &mut config.targets {
-        for step in &mut target.step_executions {
-            if step.interval == config.polling.interval && step.labels.is_empty() {
-                step.interval = POLLING_INTERVAL;
+        for step in Arc::make_mut(&mut target.step_executions) {
+            if step.labels.is_some() {
+                step.interval
+                    .get_or_insert(Box::new(config.polling.interval));
             }
         }
     }

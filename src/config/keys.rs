@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use globset::Glob;
 
 use super::files::StepLists;
 use super::labels::{LABELS, TAG_LABELS, TagLabel};
-use super::lists::{BUCKETS, List, Optional, TextOr};
+use super::lists::{BUCKETS, List, Optional, Rare, Shared, TextOr};
 use super::names::{GLOB, TAGS, name_globs};
 use super::section::{
     Absent, Default, Entries, Fallback, Required, Settings, joined, mapping, section, shape_of,
@@ -248,16 +249,16 @@ section! {
         labels: BTreeMap<String, String> = LABELS, Absent("none");
         /// Step executions to track, by id. Requires exactly one region; each id occurs once in the
         /// file.
-        step_executions: Vec<ListedStep> = List {
+        step_executions: Arc<[ListedStep]> = Shared(List {
             of: LISTED_STEP,
             wanted: "a list of step execution ids, such as [step-01234567-89ab-cdef-0123-456789abcdef]",
             empty: Some("is empty; list at least one step execution id"),
-        }, Absent("none");
+        }), Absent("none");
         and {
             /// Files with more step executions, see [step files](#step-files): paths, relative to the
             /// folder of this file, with wildcards in the file name: `steps.d/*.yaml`. Requires exactly
             /// one region.
-            step_executions_files = StepLists(LISTED_STEP), Absent("none");
+            step_executions_files = Shared(StepLists(LISTED_STEP)), Absent("none");
         }
         /// Workflow executions to track with all their steps, by id. Requires exactly one region; each
         /// id occurs once in the file.
@@ -325,9 +326,18 @@ section! {
         /// Id of the step execution: `step-` and a UUID.
         id: StepExecutionId = STEP_ID, Required("id: step-01234567-89ab-cdef-0123-456789abcdef");
         /// Polling interval of this step. Above 0.
-        interval: Duration = DURATION, Absent("`polling.interval`");
+        interval: Option<Box<Duration>> = Rare(DURATION), Absent("`polling.interval`");
         /// Labels of this step's gauges. They take precedence over the target's labels.
-        labels: BTreeMap<String, String> = LABELS, Absent("none");
+        labels: Option<Box<BTreeMap<String, String>>> = Rare(LABELS), Absent("none");
+    }
+}
+
+impl ListedStep {
+    /// Returns the polling interval of this step.
+    pub fn interval(&self, polling: &Polling) -> Duration {
+        self.interval
+            .as_deref()
+            .map_or(polling.interval, |own| *own)
     }
 }
 
@@ -335,13 +345,10 @@ pub(super) const LISTED_STEP: TextOr<StepExecutionId, ListedStep> = TextOr {
     text: STEP_ID,
     alone: |id| ListedStep {
         id,
-        interval: POLLING_INTERVAL,
-        labels: BTreeMap::new(),
+        interval: None,
+        labels: None,
     },
 };
-
-/// Replaces the missing interval of a listed step until the whole file is read.
-pub(super) const POLLING_INTERVAL: Duration = Duration::ZERO;
 
 section! {
     /// Pipelines and images that are not selected. One match excludes a resource.

@@ -92,7 +92,7 @@ impl Sharing<'_> {
         let steps = self
             .targets
             .iter()
-            .flat_map(|target| &target.step_executions);
+            .flat_map(|target| &*target.step_executions);
         let per_second = |interval: Duration| interval.as_secs_f64().recip();
         // A workflow execution takes one List of its steps.
         let workflows = self.sum(|target| target.workflow_executions.len());
@@ -104,7 +104,7 @@ impl Sharing<'_> {
         });
         let asked = steps
             .clone()
-            .map(|step| per_second(step.interval))
+            .map(|step| per_second(step.interval(polling)))
             .sum::<f64>()
             + workflows as f64 * per_second(polling.interval)
             + lookups as f64 * per_second(polling.discovery_interval);

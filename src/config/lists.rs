@@ -1,6 +1,7 @@
 //! The kinds of values that hold others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::Field;
@@ -63,6 +64,48 @@ impl<K: Kind> Kind for List<K> {
             most: None,
             unique: true,
         }
+    }
+}
+
+/// A value that few of many have: where it is the default of its type, it takes no memory.
+pub(super) struct Rare<K>(pub K);
+
+impl<K: Kind<Value: Default + PartialEq>> Kind for Rare<K> {
+    type Value = Option<Box<K::Value>>;
+
+    fn read(&self, field: &Field<'_>) -> Option<Self::Value> {
+        let value = self.0.read(field)?;
+        Some((value != K::Value::default()).then(|| Box::new(value)))
+    }
+
+    fn write(&self, value: &Self::Value) -> Yaml {
+        match value {
+            Some(value) => self.0.write(value),
+            None => self.0.write(&K::Value::default()),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+}
+
+/// A list that all copies of a configuration share, because it may be long.
+pub(super) struct Shared<K>(pub K);
+
+impl<T: Clone, K: Kind<Value = Vec<T>>> Kind for Shared<K> {
+    type Value = Arc<[T]>;
+
+    fn read(&self, field: &Field<'_>) -> Option<Self::Value> {
+        self.0.read(field).map(Arc::from)
+    }
+
+    fn write(&self, value: &Self::Value) -> Yaml {
+        self.0.write(&value.to_vec())
+    }
+
+    fn shape(&self) -> Shape {
+        self.0.shape()
     }
 }
 

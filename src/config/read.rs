@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::document::document;
 use super::effective::effective;
 use super::field::Field;
-use super::keys::{Config, LISTED_STEP, POLLING_INTERVAL};
+use super::keys::{Config, LISTED_STEP};
 use super::limits;
 use super::node::Value;
 use super::problem::Problem;
@@ -128,11 +128,10 @@ fn file(top: &Field<'_>) -> Option<Config> {
         }
     }
     let mut config: Config = mapping().read(top)?;
+    let interval = config.polling.interval;
     for target in &mut config.targets {
-        for step in &mut target.step_executions {
-            if step.interval == POLLING_INTERVAL {
-                step.interval = config.polling.interval;
-            }
+        for step in Arc::make_mut(&mut target.step_executions) {
+            step.interval.take_if(|own| **own == interval);
         }
     }
     Some(config)

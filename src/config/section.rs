@@ -4,6 +4,7 @@
 //! the struct, the code that reads and writes it, and its description come from the declaration.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::field::Field;
 use super::node::Value;
@@ -177,10 +178,16 @@ pub(super) fn shape_of<V, K: Kind<Value = V>>(kind: &K) -> Shape {
 }
 
 /// Returns both lists in one, where both could be read.
-pub(super) fn joined<T>(first: Option<Vec<T>>, second: Option<Vec<T>>) -> Option<Vec<T>> {
-    let (mut all, more) = first.zip(second)?;
-    all.extend(more);
-    Some(all)
+pub(super) fn joined<T: Clone>(
+    first: Option<Arc<[T]>>,
+    second: Option<Arc<[T]>>,
+) -> Option<Arc<[T]>> {
+    let (first, second) = first.zip(second)?;
+    Some(match (first.is_empty(), second.is_empty()) {
+        (_, true) => first,
+        (true, _) => second,
+        (false, false) => first.iter().chain(&*second).cloned().collect(),
+    })
 }
 
 /// Declares a struct whose fields are the keys of a section of the file.

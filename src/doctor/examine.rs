@@ -203,7 +203,7 @@ impl Examination<'_> {
             pipelines.filter(|pipeline| self.selection.chooses_pipeline(pipeline));
         let selectors =
             self.selection.pipeline_selectors().count() + self.selection.image_selectors().count();
-        let running_steps = running_steps(found, self.target);
+        let running_steps = running_steps(found, self.target, &config.polling);
         // Superseded executions belong to an earlier attempt of the build.
         let current: Vec<&WorkflowExecution> = { found.workflows.iter() }
             .filter_map(|(_, execution)| execution.as_ref())

@@ -1,10 +1,9 @@
 //! Stores what the responses returned, and selects the next resources to request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::api::Caller;
-use crate::config::{Metrics, Target};
+use crate::config::{ListedStep, Metrics, Polling, Target};
 use crate::model::{
     Image, ImageArn, ImageStatus, Pipeline, StepExecution, StepExecutionId, Timestamp,
     WorkflowExecution, WorkflowExecutionId,
@@ -97,14 +96,14 @@ pub(super) struct RunningSteps {
 
 /// Estimates the running listed steps. Steps that were not requested are taken to be like those
 /// that were. Without any response, all are taken to run, each in its own workflow execution.
-pub(super) fn running_steps(found: &Found, target: &Target) -> RunningSteps {
+pub(super) fn running_steps(found: &Found, target: &Target, polling: &Polling) -> RunningSteps {
     let listed = &target.step_executions;
-    let an_hour = |interval: Duration| 3_600.0 / interval.as_secs_f64();
+    let an_hour = |step: &ListedStep| 3_600.0 / step.interval(polling).as_secs_f64();
     let requested = found.named_steps.len() + found.unknown_steps;
     if requested == 0 {
         return RunningSteps {
             count: listed.len(),
-            polls: listed.iter().map(|step| an_hour(step.interval)).sum(),
+            polls: listed.iter().map(an_hour).sum(),
         };
     }
     let mut count = 0;
@@ -116,7 +115,7 @@ pub(super) fn running_steps(found: &Found, target: &Target) -> RunningSteps {
             continue;
         };
         count += 1;
-        let polls = an_hour(step.interval);
+        let polls = an_hour(step);
         match execution.workflow_execution_id {
             Some(workflow) => {
                 let most = of_workflows.entry(workflow).or_default();
@@ -301,7 +300,8 @@ mod tests {
             all[0],
             all[1..].join(", ")
         );
-        let target = &config(&lists).targets[0];
+        let config = config(&lists);
+        let (target, polling) = (&config.targets[0], &config.polling);
         let step = |number: usize, status: StepStatus, workflow: Option<&str>| {
             let step = StepExecution {
                 workflow_execution_id: workflow.map(|id| id.parse().unwrap()),
@@ -326,11 +326,11 @@ mod tests {
             count: 12,
             polls: 4.0 * (360.0 + 120.0),
         };
-        assert_eq!(running_steps(&found, target), running);
+        assert_eq!(running_steps(&found, target, polling), running);
         let denied = RunningSteps {
             count: 20,
             polls: 360.0 + 19.0 * 120.0,
         };
-        assert_eq!(running_steps(&Found::default(), target), denied);
+        assert_eq!(running_steps(&Found::default(), target, polling), denied);
     }
 }

@@ -361,6 +361,12 @@ impl Observation {
         message.or_else(|| outputs.and_then(|outputs| outputs.error.as_deref()))
     }
 
+    /// Whether the step or its rollback failed.
+    pub fn has_failed(&self) -> bool {
+        self.values.status == StepStatus::Failed
+            || self.values.rollback_status == Some(RollbackStatus::Failed)
+    }
+
     /// Whether the step failed and will be tried again.
     pub fn will_be_retried(&self) -> bool {
         self.values.status == StepStatus::Failed

@@ -17,7 +17,9 @@ use super::step::StepSchedule;
 use super::workflows::Workflows;
 use crate::api::{Call, Operation};
 use crate::clock::Past;
-use crate::model::{ImageArn, OnFailure, RollbackStatus, StepExecutionId, StepStatus, Timestamp};
+use crate::model::{
+    ImageArn, OnFailure, StepExecutionId, StepStatus, Timestamp, WorkflowExecutionId,
+};
 use crate::snapshot::{ImageName, ImageRecord, Observation, Phase, StepRecord};
 
 /// The service starts the next attempt of a FAILED step within seconds. A step without one for this
@@ -93,7 +95,7 @@ impl FailureReview<'_> {
         let completed = observed.values.status == StepStatus::Completed
             && before.is_none_or(|before| before.values.status != StepStatus::Completed);
         let key = step_key(observed);
-        let failed = has_failed(observed);
+        let failed = observed.has_failed();
         let started = observed.start.or(observed.end);
         if let Some(key) = key.filter(|_| completed || failed) {
             self.sweep();
@@ -144,7 +146,7 @@ impl FailureReview<'_> {
             return;
         };
         let observed = record.observed.as_ref();
-        let Some(observed) = observed.filter(|observed| has_failed(observed)) else {
+        let Some(observed) = observed.filter(|observed| observed.has_failed()) else {
             // The next attempt of it has begun.
             self.c.failures.forget(&id, &mut self.c.retention);
             self.workflows
@@ -152,13 +154,13 @@ impl FailureReview<'_> {
                 .update(&id, |record| record.unresolved = None);
             return;
         };
-        let Some(ended) = schedule.changed else {
+        let Some(ended) = schedule.changed() else {
             return;
         };
         let now = self.c.now;
         let until = ended.plus(self.c.pace.retention(true));
         let is_old = ended.is_before(self.c.since) && !self.c.failures.complete;
-        let resolved = self.is_resolved(observed) || self.is_superseded(schedule);
+        let resolved = self.is_resolved(observed) || self.is_superseded(schedule.execution(record));
         let (mut unresolved, mut review) = (None, None);
         if !resolved && !is_old && until > now.instant {
             let next_attempt = next_attempt_within(record, ended).filter(|at| *at > now.instant);
@@ -201,8 +203,7 @@ impl FailureReview<'_> {
     }
 
     /// Whether a retry of the build superseded the workflow execution of a step.
-    fn is_superseded(&self, schedule: &StepSchedule) -> bool {
-        let execution = schedule.execution;
+    fn is_superseded(&self, execution: Option<WorkflowExecutionId>) -> bool {
         let record = execution.and_then(|id| self.workflows.executions.table().get(&id));
         let observed = record.and_then(|record| record.observed.as_ref());
         observed.is_some_and(|observed| observed.retried == Some(true))
@@ -284,11 +285,6 @@ impl FailureReview<'_> {
                 && self.knows_on_failure(record, schedule)
         })
     }
-}
-
-fn has_failed(observed: &Observation) -> bool {
-    observed.values.status == StepStatus::Failed
-        || observed.values.rollback_status == Some(RollbackStatus::Failed)
 }
 
 /// Until when a FAILED step that has attempts left may run again.

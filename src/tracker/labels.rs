@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::budget::Budgets;
-use crate::config::{TagLabel, Target};
+use crate::config::{ListedStep, TagLabel, Target};
 use crate::labels::LabelText;
 use crate::model::Tags;
 use crate::snapshot::Observation;
@@ -39,10 +39,10 @@ impl Labels {
     }
 
     /// The own labels of a listed step, which most share with the target.
-    pub(super) fn of_listed(&self, target: &Target, step: &BTreeMap<String, String>) -> LabelText {
-        match step.is_empty() {
-            true => self.target(),
-            false => own_labels(target, Some(step)),
+    pub(super) fn of_listed(&self, target: &Target, step: &ListedStep) -> LabelText {
+        match step.labels.as_deref() {
+            None => self.target(),
+            labels => own_labels(target, labels),
         }
     }
 

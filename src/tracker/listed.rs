@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use crate::config::Config;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 
-/// The step executions, workflow executions and images that stand anywhere in a configuration.
+/// The step executions, workflow executions and images that some target of a configuration lists.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
-    /// The numbers of the ids, in ascending order.
+    /// The numbers of the ids, in ascending order. None if there is one target: a tracker knows the
+    /// steps of its own.
     steps: Box<[[u8; 16]]>,
     executions: HashSet<WorkflowExecutionId>,
     images: HashSet<ImageArn>,
@@ -18,8 +19,10 @@ impl Listed {
     pub fn of(config: &Config) -> Self {
         let mut listed = Self::default();
         let mut steps = Vec::new();
+        let are_several = config.targets.len() > 1;
         for target in &config.targets {
-            steps.extend(target.step_executions.iter().map(|step| step.id.number()));
+            let of_target = target.step_executions.iter().filter(|_| are_several);
+            steps.extend(of_target.map(|step| step.id.number()));
             listed.executions.extend(&target.workflow_executions);
             listed.images.extend(target.image_build_versions.clone());
         }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -102,19 +101,11 @@ impl Tracker {
     }
 
     fn apply_assignment(&mut self, owners: &dyn Ownership) {
-        let target = self.c.assignment.target.clone();
+        let assignment = self.c.assignment.clone();
         self.c.labels = self.c.assignment.labels();
-        let rate = target.rate_limit.requests_per_second;
-        let spread = Duration::from_secs_f64(target.step_executions.len() as f64 / rate);
-        let listed = target.step_executions.iter();
-        let listed = listed.map(|step| {
-            let own_labels = self.c.labels.of_listed(&target, &step.labels);
-            (step.id, step.interval, own_labels)
-        });
-        let listed: Vec<_> = listed.collect();
-        self.workflows.list_steps(&listed, spread, &mut self.c);
+        self.workflows.list_steps(&assignment, &mut self.c);
         self.workflows
-            .name_executions(&target.workflow_executions, &mut self.c);
+            .name_executions(&assignment.target.workflow_executions, &mut self.c);
         self.workflows.images.name(&mut self.c);
         self.forget_unnamed();
         self.select();
@@ -125,7 +116,7 @@ impl Tracker {
         }
         self.workflows.give_up(&mut self.c);
         self.workflows.untrack_unowned(&mut self.c);
-        self.workflows.relabel(&listed, &self.c);
+        self.workflows.relabel(&assignment.target, &self.c);
         self.keep_selected();
         self.names.expose_all(owners, &mut self.c);
         self.pipelines.expose_all(owners, &mut self.c);

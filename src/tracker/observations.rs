@@ -289,13 +289,16 @@ impl Workflows {
             .steps
             .change_since(observed.before, is_typical, c.since);
         c.changes.steps.extend(change);
+        if is_settled && !self.polling(c).lacks_get(&id) {
+            self.steps.end_polls(&id);
+        }
     }
 
     /// The settled steps of executions that COMPLETED and were not superseded.
     pub(super) fn typical_steps(&self) -> impl Iterator<Item = StepRecord> {
         let is_typical = |(record, schedule): &(&StepRecord, &StepSchedule)| {
             let execution = schedule
-                .execution
+                .execution(record)
                 .and_then(|id| self.executions.schedule(id));
             let end = execution.and_then(|execution| execution.end);
             record.phase == Phase::Settled && end.is_some_and(|end| end.succeeded)

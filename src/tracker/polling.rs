@@ -16,7 +16,7 @@ use super::step::{ExecutionFacts, State, StepSchedule};
 use super::steps::Steps;
 use crate::api::{Call, Operation};
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId, WorkflowStatus};
-use crate::snapshot::Phase;
+use crate::snapshot::{Phase, StepRecord};
 
 /// A workflow execution that will hardly have ended is polled this many times less often.
 pub(super) const SLOWLY: u32 = 10;
@@ -225,7 +225,7 @@ impl StepPolling<'_> {
         let Some((record, schedule)) = self.steps.table().rows().row(id) else {
             return false;
         };
-        let all = self.in_tracked_execution(schedule);
+        let all = self.in_tracked_execution(record, schedule);
         let active = match record.phase {
             Phase::Active => true,
             Phase::Pending => !schedule.listed,
@@ -238,15 +238,17 @@ impl StepPolling<'_> {
     }
 
     /// Whether all steps of the step's execution are tracked.
-    fn in_tracked_execution(&self, schedule: &StepSchedule) -> bool {
-        let execution = schedule.execution;
+    fn in_tracked_execution(&self, record: &StepRecord, schedule: &StepSchedule) -> bool {
+        let execution = schedule.execution(record);
         execution.is_some_and(|id| self.executions.tracks_all_steps(id))
     }
 
     /// Whether a Get is still to complete what Lists return of the step.
     pub(super) fn lacks_get(&self, id: &StepExecutionId) -> bool {
         let row = self.steps.table().rows().row(id);
-        row.is_some_and(|(record, schedule)| !record.full && self.in_tracked_execution(schedule))
+        row.is_some_and(|(record, schedule)| {
+            !record.full && self.in_tracked_execution(record, schedule)
+        })
     }
 
     /// Requests the Get that completes the step, where it is still to be made. Where it waits
@@ -269,10 +271,10 @@ impl StepPolling<'_> {
 
     /// Whether a Get of the step only completes what its List returns.
     pub(super) fn get_only_completes(&self, id: &StepExecutionId) -> bool {
-        let schedule = self.steps.schedule(id);
+        let row = self.steps.table().rows().row(id);
         self.lacks_get(id)
-            && schedule.is_some_and(|schedule| {
-                let listed = schedule.execution;
+            && row.is_some_and(|(record, schedule)| {
+                let listed = schedule.execution(record);
                 let listed = listed.is_some_and(|id| self.may_list(id, self.c.now.instant));
                 listed && schedule.attempted && !schedule.left_out
             })

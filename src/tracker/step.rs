@@ -62,15 +62,22 @@ pub(super) struct StepSchedule {
     /// The List of its workflow execution leaves it out.
     pub left_out: bool,
     pub interval: Duration,
-    /// Most steps have none.
-    failed: Option<Box<FailedPolls>>,
-    /// The workflow execution that it is polled with.
-    pub execution: Option<WorkflowExecutionId>,
+    /// A settled step has none, unless it failed.
+    polls: Option<Box<Polls>>,
+}
+
+/// What the polls of a step found, beyond its record.
+#[derive(Clone, Debug, Default)]
+struct Polls {
     /// When its state began, as the service says or else as it was noticed; `None` before the first
     /// response.
-    pub changed: Option<Past>,
+    changed: Option<Past>,
     /// When a running step is polled for its timeout.
-    pub times_out: Option<Instant>,
+    times_out: Option<Instant>,
+    /// Most steps have none.
+    failed: Option<Box<FailedPolls>>,
+    /// The workflow execution whose List returned it, unless its own response says which it is.
+    listed_by: Option<Box<WorkflowExecutionId>>,
 }
 
 /// The failures of a step's polls.
@@ -143,50 +150,96 @@ impl StepSchedule {
             attempted: false,
             left_out: false,
             interval,
-            failed: None,
-            execution: None,
-            changed: None,
-            times_out: None,
+            polls: None,
         }
+    }
+
+    /// The workflow execution that the step of this record is polled with.
+    pub(super) fn execution(&self, record: &StepRecord) -> Option<WorkflowExecutionId> {
+        let observed = record.observed.as_ref();
+        let own = observed.and_then(|observed| observed.subject.workflow_execution_id);
+        own.or_else(|| self.polls.as_ref()?.listed_by.as_deref().copied())
+    }
+
+    /// The List of this workflow execution returned the step, which is polled with no other.
+    pub(super) fn set_listed_by(&mut self, execution: WorkflowExecutionId) {
+        self.polls.get_or_insert_default().listed_by = Some(Box::new(execution));
+    }
+
+    /// When its state began; `None` before the first response, and once it has settled without failure.
+    pub(super) fn changed(&self) -> Option<Past> {
+        self.polls.as_ref()?.changed
+    }
+
+    /// When a running step is polled for its timeout.
+    pub(super) fn times_out(&self) -> Option<Instant> {
+        self.polls.as_ref()?.times_out
+    }
+
+    /// A poll succeeded. `same` says that the response before had the same state.
+    pub(super) fn observed(&mut self, observed: &Observation, same: bool, now: Now) {
+        let changed = self.changed_at(observed, same, now);
+        let polls = self.polls.get_or_insert_default();
+        polls.changed = Some(changed);
+        polls.times_out = times_out(observed).map(|moment| now.instant_at(moment));
+        polls.listed_by = None;
+        self.forget_retries();
+    }
+
+    /// Gives back the memory of what only polls need, after the last one.
+    pub(super) fn end_polls(&mut self) {
+        self.polls.take_if(|polls| polls.listed_by.is_none());
+    }
+
+    fn failed(&self) -> Option<&FailedPolls> {
+        self.polls.as_ref()?.failed.as_deref()
+    }
+
+    fn failed_mut(&mut self) -> &mut FailedPolls {
+        let polls = self.polls.get_or_insert_default();
+        polls.failed.get_or_insert_default()
     }
 
     /// Returns the polls that failed in a row.
     pub(super) fn retries(&self) -> Retries {
-        { self.failed.as_ref() }.map_or_else(Retries::default, |failed| failed.polls)
+        self.failed()
+            .map_or_else(Retries::default, |failed| failed.polls)
     }
 
     pub(super) fn retries_mut(&mut self) -> &mut Retries {
-        &mut self.failed.get_or_insert_default().polls
+        &mut self.failed_mut().polls
     }
 
     /// A poll succeeded.
     pub(super) fn forget_retries(&mut self) {
-        if let Some(failed) = &mut self.failed {
+        let polls = self.polls.as_mut();
+        if let Some(failed) = polls.and_then(|polls| polls.failed.as_mut()) {
             failed.polls = Retries::default();
         }
     }
 
     /// Returns the Gets that were to complete what Lists return, and failed in a row.
     pub(super) fn completion(&self) -> Retries {
-        { self.failed.as_ref() }.map_or_else(Retries::default, |failed| failed.completion)
+        self.failed()
+            .map_or_else(Retries::default, |failed| failed.completion)
     }
 
     pub(super) fn completion_mut(&mut self) -> &mut Retries {
-        &mut self.failed.get_or_insert_default().completion
+        &mut self.failed_mut().completion
     }
 
     /// Returns when the state of a response began. `same` says that the response before had it too.
-    pub(super) fn changed_at(&self, observed: &Observation, same: bool, now: Now) -> Past {
+    fn changed_at(&self, observed: &Observation, same: bool, now: Now) -> Past {
         let time = observed.end.or(observed.start);
         let known = self
-            .changed
+            .changed()
             .filter(|known| time.map_or(same, |time| time == known.time()));
         known.unwrap_or_else(|| now.past(time.unwrap_or(now.time)))
     }
 
     /// The next poll after a failure: the one right after the timeout is not given up for it.
     pub(super) fn before_timeout(&self, next: Instant, now: Instant) -> Instant {
-        match self.times_out {
+        match self.times_out() {
             Some(moment) if moment > now => moment.min(next),
             _ => next,
         }

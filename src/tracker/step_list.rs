@@ -81,9 +81,9 @@ impl StepList<'_> {
         if !all.steps.contains(&id) {
             all.steps.push(id);
         }
-        if let Some(schedule) = self.workflows.steps.schedule_mut(&id) {
+        if known {
             // A listed one that was not polled yet stays with the execution when it is listed no more.
-            schedule.execution = schedule.execution.or(Some(execution));
+            self.workflows.steps.list_by(&id, execution);
             return;
         }
         let mut record = StepRecord::unseen(id, self.c.labels.target());

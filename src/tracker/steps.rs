@@ -89,7 +89,8 @@ impl Steps {
 
     /// The workflow execution that the step is polled with.
     pub(super) fn execution_of(&self, id: &StepExecutionId) -> Option<WorkflowExecutionId> {
-        self.schedule(id)?.execution
+        let (record, schedule) = self.table.rows().row(id)?;
+        schedule.execution(record)
     }
 
     /// Whether the step has a rollback status.
@@ -124,18 +125,34 @@ impl Steps {
     ) {
         let mut schedule = StepSchedule::new(interval, false);
         schedule.attempted = true;
-        schedule.execution = Some(execution);
+        schedule.set_listed_by(execution);
         self.table.insert(record, schedule);
     }
 
-    pub(super) fn remove(&mut self, id: &StepExecutionId) -> Option<StepSchedule> {
-        let (_, schedule) = self.table.remove(id)?;
-        self.unattempted -= usize::from(!schedule.attempted);
-        Some(schedule)
+    /// The List of the execution returned a step that is tracked.
+    pub(super) fn list_by(&mut self, id: &StepExecutionId, execution: WorkflowExecutionId) {
+        if self.execution_of(id).is_none()
+            && let Some(schedule) = self.table.state_mut(id)
+        {
+            schedule.set_listed_by(execution);
+        }
+    }
+
+    /// Returns whether there was such a step.
+    pub(super) fn remove(&mut self, id: &StepExecutionId) -> bool {
+        let removed = self.table.remove(id);
+        if let Some((_, schedule)) = &removed {
+            self.unattempted -= usize::from(!schedule.attempted);
+        }
+        removed.is_some()
     }
 
     /// Puts these steps first, in this order: what is listed is exposed as the file has it.
-    pub(super) fn arrange(&mut self, first: impl Iterator<Item = StepExecutionId>) {
+    pub(super) fn arrange(&mut self, first: impl Iterator<Item = StepExecutionId> + Clone) {
+        // At the start, they are there already, and a second table would take as much memory.
+        if first.clone().eq(self.table.rows().keys().copied()) {
+            return;
+        }
         let others = self.ids(|_, _| true);
         let mut arranged = StepTable::default();
         for id in first.chain(others) {
@@ -153,6 +170,15 @@ impl Steps {
 
     pub(super) fn set_phase(&mut self, id: &StepExecutionId, phase: Phase) {
         self.update(id, |record| record.phase = phase);
+    }
+
+    /// No poll of the settled step follows. The failure of one that failed is still reviewed.
+    pub(super) fn end_polls(&mut self, id: &StepExecutionId) {
+        let observed = self.record(id).and_then(|record| record.observed.as_ref());
+        let failed = observed.is_some_and(Observation::has_failed);
+        if let Some(schedule) = self.table.state_mut(id).filter(|_| !failed) {
+            schedule.end_polls();
+        }
     }
 
     /// The step was gone with its execution, which the service knows again.
@@ -188,14 +214,9 @@ impl Steps {
         observed.set_budget(labels.budget_millis(observed));
         let seen = before.observed.as_ref();
         let same_state = seen.is_some_and(|seen| State::of(seen) == State::of(observed));
-        schedule.changed = Some(schedule.changed_at(observed, same_state, now));
-        schedule.times_out = times_out(observed).map(|moment| now.instant_at(moment));
-        schedule.forget_retries();
-        let execution = observed.subject.workflow_execution_id;
-        let left = match execution == schedule.execution {
-            true => None,
-            false => std::mem::replace(&mut schedule.execution, execution),
-        };
+        let execution = schedule.execution(&before);
+        schedule.observed(observed, same_state, now);
+        let left = execution.filter(|_| execution != observed.subject.workflow_execution_id);
         schedule.left_out &= left.is_none();
         let rolled = |seen: &Observation| seen.values.rollback_status.is_some();
         let rolls = observed.values.rollback_status == Some(RollbackStatus::Running)
@@ -216,7 +237,7 @@ impl Steps {
         tracked_since: Instant,
     ) -> Option<StepChange> {
         let (after, schedule) = self.table.rows().row(&before.id)?;
-        let since = schedule.changed?;
+        let since = schedule.changed()?;
         let end = after.observed.as_ref().and_then(|observed| observed.end);
         let is_old = before.observed.is_none()
             && !schedule.listed
@@ -279,7 +300,7 @@ impl Steps {
         let (record, schedule) = self.table.rows().row(id)?;
         let observed = record.observed.as_ref();
         let failed = observed.is_some_and(|observed| observed.values.status == StepStatus::Failed);
-        let hurried_from = match schedule.times_out {
+        let hurried_from = match schedule.times_out() {
             _ if failed && !record.full => Some(due),
             Some(moment) => Some(moment.checked_sub(schedule.interval).unwrap_or(moment)),
             None => None,
@@ -308,7 +329,7 @@ impl Steps {
             return false;
         };
         let Some(execution) = execution else {
-            let changed = schedule.changed;
+            let changed = schedule.changed();
             return changed.is_some_and(|at| at.elapsed(now.instant) >= POLLED_ALONE);
         };
         execution.end.is_some_and(|end| {
@@ -341,7 +362,7 @@ impl Steps {
         let slowly = execution.is_none() && State::of(observed) == State::Ended;
         let wait = schedule.interval * if slowly { SLOWLY_ALONE } else { 1 };
         let settles = match execution {
-            None => schedule.changed.map(|changed| changed.plus(POLLED_ALONE)),
+            None => schedule.changed().map(|changed| changed.plus(POLLED_ALONE)),
             Some(execution) => match execution.end {
                 Some(end) if asked < end.noticed => return now.instant,
                 Some(end) => Some(end.ended.plus(execution.changes_for(State::of(observed)))),

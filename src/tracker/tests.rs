@@ -4,12 +4,13 @@ mod failed_builds;
 mod failures;
 mod history;
 mod image_listings;
+mod memory;
 mod orders;
 mod play;
 mod recoveries;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +81,7 @@ fn assignment(lists: &str, longer: bool) -> Assignment {
 /// An assignment that lists and names nothing yet.
 fn nothing(longer: bool) -> Assignment {
     let mut assignment = assignment(&format!("step_executions: [{}]", step_id(0)), longer);
-    assignment.target.step_executions.clear();
+    assignment.target.step_executions = Arc::default();
     assignment.listed = Arc::default();
     assignment
 }
@@ -91,11 +92,11 @@ fn naming(executions: &[WorkflowExecutionId]) -> Assignment {
     assignment
 }
 
-fn listing(steps: impl IntoIterator<Item = StepExecutionId>) -> Vec<ListedStep> {
+fn listing(steps: impl IntoIterator<Item = StepExecutionId>) -> Arc<[ListedStep]> {
     let listed = |id| ListedStep {
         id,
-        interval: INTERVAL,
-        labels: BTreeMap::new(),
+        interval: None,
+        labels: None,
     };
     steps.into_iter().map(listed).collect()
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::assignment::Assignment;
 use super::context::{Context, ImageSignal};
 use super::executions::{Executions, is_failed};
 use super::images::Images;
@@ -18,6 +19,7 @@ use super::queue::{Slot, Urgency};
 use super::retention::Expiring;
 use super::steps::Steps;
 use crate::api::{Call, Operation};
+use crate::config::Target;
 use crate::labels::LabelText;
 use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 use crate::snapshot::Phase;
@@ -39,23 +41,23 @@ impl Workflows {
         }
     }
 
-    /// Tracks just these listed steps, each with its interval and labels, beside those of tracked
-    /// executions. What is known of a step stays; the first polls are spread over `spread`.
-    pub(super) fn list_steps(
-        &mut self,
-        steps: &[(StepExecutionId, Duration, LabelText)],
-        spread: Duration,
-        c: &mut Context,
-    ) {
+    /// Tracks just the steps that the target lists, each with its interval and labels, beside those
+    /// of tracked executions. What is known of a step stays; the first polls are spread over the time
+    /// that the rate limit needs for them.
+    pub(super) fn list_steps(&mut self, assignment: &Assignment, c: &mut Context) {
+        let target = &assignment.target;
+        let rate = target.rate_limit.requests_per_second;
+        let spread = Duration::from_secs_f64(target.step_executions.len() as f64 / rate);
         let before = self.steps.ids(|_, schedule| schedule.listed);
         let mut before: HashSet<_> = before.into_iter().collect();
-        for (id, interval, own_labels) in steps {
+        for step in &*target.step_executions {
+            let (id, interval) = (&step.id, step.interval(&assignment.polling));
             before.remove(id);
             if let Some(schedule) = self.steps.schedule_mut(id) {
-                let was = std::mem::replace(&mut schedule.interval, *interval);
+                let was = std::mem::replace(&mut schedule.interval, interval);
                 schedule.listed = true;
-                if *interval < was {
-                    let due = c.now.instant + *interval;
+                if interval < was {
+                    let due = c.now.instant + interval;
                     self.polling(c).poll_no_later(*id, due);
                 }
                 // A List refreshes a listed step only after a Get.
@@ -65,8 +67,9 @@ impl Workflows {
                     c.queue.request(Call::GetWorkflowStepExecution(*id), slot);
                 }
             } else {
-                let due = c.now.instant + c.jitter.below(spread.min(*interval));
-                self.steps.track_listed(*id, *interval, own_labels.clone());
+                let due = c.now.instant + c.jitter.below(spread.min(interval));
+                let own_labels = c.labels.of_listed(target, step);
+                self.steps.track_listed(*id, interval, own_labels);
                 self.polling(c).poll_at(*id, due);
             }
         }
@@ -91,10 +94,11 @@ impl Workflows {
 
     /// Stops tracking a step.
     pub(super) fn untrack_step(&mut self, id: StepExecutionId, c: &mut Context) {
-        if let Some(schedule) = self.steps.remove(&id) {
+        let execution = self.steps.execution_of(&id);
+        if self.steps.remove(&id) {
             c.queue.remove(&Call::GetWorkflowStepExecution(id));
             c.failures.forget(&id, &mut c.retention);
-            self.leave_execution(id, schedule.execution, c);
+            self.leave_execution(id, execution, c);
         }
     }
 
@@ -345,22 +349,20 @@ impl Workflows {
         self.expire_at(id, c.now.instant + retention, c);
     }
 
-    /// Puts the labels and budgets of the assignment on what is known; `listed` are the steps that
-    /// have labels of their own.
-    pub(super) fn relabel(
-        &mut self,
-        listed: &[(StepExecutionId, Duration, LabelText)],
-        c: &Context,
-    ) {
-        self.steps.arrange(listed.iter().map(|(id, ..)| *id));
-        let own: HashMap<_, _> = listed.iter().map(|(id, _, labels)| (*id, labels)).collect();
+    /// Puts the labels and budgets of the assignment on what is known.
+    pub(super) fn relabel(&mut self, target: &Target, c: &Context) {
+        let listed = target.step_executions.iter();
+        self.steps.arrange(listed.clone().map(|step| step.id));
+        let own = listed.filter(|step| step.labels.is_some());
+        let own = own.map(|step| (step.id, c.labels.of_listed(target, step)));
+        let own: HashMap<_, _> = own.collect();
         for id in self.steps.ids(|_, _| true) {
             let observed = self.steps.record(&id).and_then(|one| one.observed.as_ref());
             let budget = observed.and_then(|observed| c.labels.budget_millis(observed));
             let execution = observed.and_then(|observed| observed.subject.workflow_execution_id);
             let tags = execution.map(|id| self.info_labels(id, c));
             self.steps.update(&id, |record| {
-                let own_labels = own.get(&id).map(|labels| (*labels).clone());
+                let own_labels = own.get(&id).cloned();
                 record.set_own_labels(own_labels.unwrap_or_else(|| c.labels.target()));
                 if let Some(observed) = &mut record.observed {
                     observed.set_budget(budget);

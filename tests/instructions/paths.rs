@@ -13,6 +13,7 @@ use tracked::Tracked;
 #[expect(dead_code, reason = "benchmarks use more of it")]
 #[path = "../../benches/scrape/program.rs"]
 mod program;
+#[expect(dead_code, reason = "the benchmark uses more of it")]
 #[path = "../../benches/polling/tracked.rs"]
 mod tracked;
 

@@ -67,7 +67,10 @@ fn what_is_left_out_takes_its_default() {
     assert_eq!(target.rate_limit.burst.get(), 10);
     assert!(target.labels.is_empty());
     assert_eq!(target.step_executions[0].id.to_string(), STEP);
-    assert_eq!(target.step_executions[0].interval, Duration::from_secs(30));
+    assert_eq!(
+        target.step_executions[0].interval(&config.polling),
+        Duration::from_secs(30)
+    );
 }
 
 #[test]
@@ -83,9 +86,12 @@ targets:
 ",
     );
     let steps = &config.targets[0].step_executions;
-    assert_eq!(steps[0].interval, Duration::from_secs(90));
-    assert_eq!(steps[1].interval, Duration::from_millis(500));
-    assert_eq!(steps[1].labels["change"], "CHG0042");
+    assert_eq!(steps[0].interval(&config.polling), Duration::from_secs(90));
+    assert_eq!(
+        steps[1].interval(&config.polling),
+        Duration::from_millis(500)
+    );
+    assert_eq!(steps[1].labels.as_ref().unwrap()["change"], "CHG0042");
 }
 
 #[test]

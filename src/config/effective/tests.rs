@@ -228,8 +228,8 @@ fn targets(at: usize, interval: Duration) -> impl Strategy<Value = Target> {
         let arn = |kind: &str, n| format!("arn:aws:imagebuilder:us-west-2:{at:012}:{kind}/a{n}");
         let steps = (0..).zip(steps).map(|(n, (own, labels))| ListedStep {
             id: format!("step-{}", id(n)).parse().unwrap(),
-            interval: own.unwrap_or(interval),
-            labels,
+            interval: own.filter(|own| *own != interval).map(Box::new),
+            labels: (!labels.is_empty()).then(|| Box::new(labels)),
         });
         let by_arn = (0..by_arn).map(|n| PipelineArn::parse(&arn("image-pipeline", n)).unwrap());
         let by_name = by_name.into_iter().map(PipelineSelector::Name);

@@ -268,7 +268,7 @@ impl Play {
             let id = record.id;
             let alone = Call::GetWorkflowStepExecution(id);
             let (waits, flies) = (queue.is_waiting(&alone), queue.in_flight(&alone));
-            let execution = schedule.execution;
+            let execution = schedule.execution(record);
             let list = Call::ListWorkflowStepExecutions(execution_id(&id));
             let carried = execution.is_some_and(|by| polling.is_refreshed(by, &id))
                 && queue.is_pending(&list);

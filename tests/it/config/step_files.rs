@@ -64,15 +64,11 @@ fn steps_of_files_stand_behind_those_of_the_list() {
     let ids = ids(&files);
     assert_eq!(ids[..4], steps);
     assert_eq!(ids[4..], [super::STEP]);
-    let steps = load(&files)
-        .unwrap()
-        .config
-        .targets
-        .remove(0)
-        .step_executions;
-    assert_eq!(steps[1].interval.as_secs(), 60);
-    assert_eq!(steps[2].interval.as_secs(), 10);
-    assert_eq!(steps[2].labels["change"], "CHG0042");
+    let config = load(&files).unwrap().config;
+    let steps = &config.targets[0].step_executions;
+    assert_eq!(steps[1].interval(&config.polling).as_secs(), 60);
+    assert_eq!(steps[2].interval(&config.polling).as_secs(), 10);
+    assert_eq!(steps[2].labels.as_ref().unwrap()["change"], "CHG0042");
 }
 
 #[test]
