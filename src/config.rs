@@ -52,7 +52,7 @@ pub use keys::{
 pub use labels::TagLabel;
 pub use limits::LimitKey;
 pub use problem::{MISSING_FILE, Problem};
-pub use read::{Checked, Invalid, Origin, file_section, step_shape};
+pub use read::{Checked, Fingerprint, Invalid, Origin, file_section, step_shape};
 pub use step_files::StepFiles;
 pub use target::PipelineSelector;
 pub use web::{

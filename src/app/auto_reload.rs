@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Origin, Problem, StepFiles};
+use crate::config::{Fingerprint, Origin, Problem, StepFiles};
 
 /// As often as Prometheus checks its configuration.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ const SETTLE_TIME: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Attempt {
     /// The file, or why it cannot be read.
-    pub file: Result<Origin, Problem>,
+    pub file: Result<Fingerprint, Problem>,
     /// The step files of a configuration that is invalid, as they may be the reason.
     pub step_files: Option<StepFiles>,
 }
@@ -90,7 +90,7 @@ async fn look(path: &std::path::Path, last: &watch::Receiver<Attempt>) -> Attemp
             return last;
         }
         Attempt {
-            file: Origin::load(&path),
+            file: Origin::load(&path).map(|origin| origin.fingerprint()),
             step_files: last.step_files.map(|step_files| step_files.look()),
         }
     });
@@ -139,7 +139,7 @@ mod tests {
 
     fn attempt(path: &Path) -> Attempt {
         Attempt {
-            file: Origin::load(path),
+            file: Origin::load(path).map(|origin| origin.fingerprint()),
             step_files: None,
         }
     }

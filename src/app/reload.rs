@@ -12,7 +12,7 @@ use super::pollers::Pollers;
 use super::source::{ConfigSource, Lookup};
 use super::step_files::{Reread, StepFilesWatch};
 use crate::clock::Clock;
-use crate::config::{Checked, Config, Origin, Problem, StepFiles};
+use crate::config::{Checked, Config, Fingerprint, Origin, Problem, StepFiles};
 
 /// Most time that a reload may read files. A file system that does not respond must not block later
 /// reloads.
@@ -52,7 +52,7 @@ async fn read_with(
             Ok(checked) => Ok(Read { origin, checked }),
             Err(invalid) => Err(Refused {
                 problems: invalid.problems,
-                read: Some((origin, invalid.step_files)),
+                read: Some((origin.fingerprint(), invalid.step_files)),
             }),
         }
     });
@@ -95,7 +95,7 @@ async fn read_in_time(
 /// A configuration that is invalid or cannot be read.
 pub(super) struct Refused {
     /// The file and its step files; `None` when the file cannot be read.
-    read: Option<(Origin, StepFiles)>,
+    read: Option<(Fingerprint, StepFiles)>,
     pub problems: Vec<Problem>,
 }
 
@@ -112,7 +112,7 @@ pub(super) struct Configuration {
     clock: Clock,
     /// Permits to read files for a reload.
     reads: Arc<Semaphore>,
-    origin: Origin,
+    file: Fingerprint,
     step_files: StepFilesWatch,
     /// `None` unless the file is reloaded when it changes.
     auto_reload: Option<AutoReload>,
@@ -135,11 +135,11 @@ impl Configuration {
     ) -> (Self, Config) {
         let Read { origin, checked } = read;
         log_warnings(&checked.warnings);
-        let watched = (origin.clone(), checked.step_files);
+        let file = origin.fingerprint();
         let auto_reload = match &source {
             ConfigSource::File(path) if auto_reload => {
                 let attempt = Attempt {
-                    file: Ok(origin.clone()),
+                    file: Ok(file.clone()),
                     step_files: None,
                 };
                 Some(AutoReload::start(path.clone(), attempt))
@@ -147,12 +147,12 @@ impl Configuration {
             _ => None,
         };
         let configuration = Self {
-            step_files: StepFilesWatch::start(watched.0, watched.1, environment.clone()),
+            step_files: StepFilesWatch::start(origin, checked.step_files, environment.clone()),
             source,
             environment,
             clock,
             reads: Arc::new(Semaphore::new(MAX_READS)),
-            origin,
+            file,
             auto_reload,
             reload_failed: false,
             step_files_invalid: false,
@@ -169,8 +169,8 @@ impl Configuration {
     ) -> Result<(), String> {
         match read_in_time(&self.source, &self.environment, &self.reads).await {
             Ok(Read { origin, checked }) => {
-                self.attempted(Ok(origin.clone()), None);
-                self.origin = origin.clone();
+                self.file = origin.fingerprint();
+                self.attempted(Ok(self.file.clone()), None);
                 let targets = checked.config.targets.len();
                 let step_files = checked.step_files.clone();
                 self.apply(checked, live, pollers).await;
@@ -184,11 +184,11 @@ impl Configuration {
             Err(Refused { read, problems }) => {
                 let (file, step_files) = match (read, problems.first()) {
                     (None, Some(problem)) => (Err(problem.clone()), None),
-                    (None, None) => (Ok(self.origin.clone()), None),
-                    (Some((origin, step_files)), _) => (Ok(origin), Some(step_files)),
+                    (None, None) => (Ok(self.file.clone()), None),
+                    (Some((file, step_files)), _) => (Ok(file), Some(step_files)),
                 };
                 // The file is unchanged, so the step files are invalid, and a change of these fixes it.
-                let same = file.as_ref() == Ok(&self.origin);
+                let same = file.as_ref() == Ok(&self.file);
                 self.attempted(file, step_files);
                 self.reload_failed = !same;
                 if same {
@@ -206,7 +206,7 @@ impl Configuration {
         }
     }
 
-    fn attempted(&self, file: Result<Origin, Problem>, step_files: Option<StepFiles>) {
+    fn attempted(&self, file: Result<Fingerprint, Problem>, step_files: Option<StepFiles>) {
         if let Some(auto_reload) = &self.auto_reload {
             auto_reload.attempted(Attempt { file, step_files });
         }

@@ -25,8 +25,8 @@ pub(super) struct Reread {
 /// The effective configuration, whose step files are checked.
 #[derive(Clone, Debug)]
 struct Effective {
-    origin: Origin,
-    step_files: StepFiles,
+    /// `None` if it names no step files.
+    named: Option<(Origin, StepFiles)>,
     /// A reload found the step files invalid, so they are read again even without a change.
     doubted: bool,
     generation: u64,
@@ -43,8 +43,7 @@ impl StepFilesWatch {
     /// Starts to check the step files of the configuration, which were last read as `step_files`.
     pub(super) fn start(origin: Origin, step_files: StepFiles, environment: Lookup) -> Self {
         let (effective, current) = watch::channel(Effective {
-            origin,
-            step_files,
+            named: named(origin, step_files),
             doubted: false,
             generation: 0,
         });
@@ -60,8 +59,7 @@ impl StepFilesWatch {
     pub(super) fn now(&self, origin: Origin, step_files: StepFiles) {
         self.effective.send_modify(|effective| {
             *effective = Effective {
-                origin,
-                step_files,
+                named: named(origin, step_files),
                 doubted: false,
                 generation: effective.generation + 1,
             };
@@ -93,6 +91,10 @@ impl StepFilesWatch {
     }
 }
 
+fn named(origin: Origin, step_files: StepFiles) -> Option<(Origin, StepFiles)> {
+    step_files.are_named().then_some((origin, step_files))
+}
+
 async fn watch_files(
     mut current: watch::Receiver<Effective>,
     rereads: mpsc::Sender<Reread>,
@@ -111,14 +113,13 @@ async fn watch_files(
 /// Checks the step files until the receiver is dropped.
 async fn check(effective: Effective, rereads: &mpsc::Sender<Reread>, environment: &Lookup) {
     let Effective {
-        origin,
-        step_files,
+        named,
         mut doubted,
         generation,
     } = effective;
-    if !step_files.are_named() {
+    let Some((origin, step_files)) = named else {
         return std::future::pending().await;
-    }
+    };
     let mut applied = step_files.clone();
     let mut last = step_files;
     loop {

@@ -1,5 +1,6 @@
 //! Reads a file into a checked [`Config`], or finds all of its problems.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,13 +36,24 @@ pub struct Invalid {
 }
 
 /// The text of a configuration, which can be read again when the step files that it names changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     name: String,
     bytes: Arc<[u8]>,
 }
 
+/// Identifies the text of a configuration, without holding it: a list of steps may be long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint(u64);
+
 impl Origin {
+    /// Returns the same value for the same name and text.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hasher = DefaultHasher::new();
+        (&self.name, &self.bytes).hash(&mut hasher);
+        Fingerprint(hasher.finish())
+    }
+
     /// Takes the content of the file at the path, or returns why it cannot be read.
     pub fn load(path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
