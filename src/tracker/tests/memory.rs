@@ -35,3 +35,15 @@ fn settled_listed_step_takes_at_most_230_bytes_with_its_entry_in_the_configurati
     let step = held / STEPS as i64;
     assert!(step <= 230, "{step}");
 }
+
+#[test]
+fn assignments_share_the_listed_steps_of_the_configuration() {
+    let yaml = format!(
+        "targets: [{{name: t, regions: [us-west-2], step_executions: [{}]}}]",
+        step_id(0)
+    );
+    let config = Config::read("test.yaml", &yaml, &|_| None).unwrap().config;
+    let assignment = Assignment::all(&config).remove(0);
+    let shared = &config.targets[0].step_executions;
+    assert!(Arc::ptr_eq(shared, &assignment.target.step_executions));
+}
