@@ -7,7 +7,8 @@ use super::chunks::Chunks;
 use super::step::{Phase, StepRecord};
 use super::step_parts::{Definition, ExtraLabels, StepValues, Subject};
 use super::table::Table;
-use crate::model::StepExecutionId;
+use crate::labels::LabelText;
+use crate::model::{StepExecutionId, WorkflowArn};
 
 /// The steps of one target and region, each with a state that only the table's owner sees.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub struct StepTable<S = ()> {
 #[derive(Debug, Default)]
 struct SharedParts {
     subjects: Shared<Subject>,
+    /// Parts of subjects, which many executions have in common.
+    identities: HashSet<LabelText>,
+    workflows: HashSet<WorkflowArn>,
     definitions: Shared<Definition>,
     values: Shared<StepValues>,
     extra: Shared<ExtraLabels>,
@@ -107,13 +111,36 @@ impl<S> StepTable<S> {
 
 impl SharedParts {
     fn share(&mut self, mut record: StepRecord) -> StepRecord {
-        self.extra.share(&mut record.extra);
+        self.extra.share(&mut record.extra, |_| {});
         if let Some(observed) = &mut record.observed {
-            self.subjects.share(&mut observed.subject);
-            self.definitions.share(&mut observed.definition);
-            self.values.share(&mut observed.values);
+            self.share_subject(&mut observed.subject);
+            self.definitions.share(&mut observed.definition, |_| {});
+            self.values.share(&mut observed.values, |_| {});
         }
         record
+    }
+
+    fn share_subject(&mut self, subject: &mut Arc<Subject>) {
+        let count = self.subjects.values.len();
+        self.subjects.share(subject, |subject| {
+            share_part(&mut self.identities, &mut subject.identity);
+            if let Some(workflow) = &mut subject.workflow {
+                share_part(&mut self.workflows, workflow);
+            }
+        });
+        if self.subjects.values.len() < count {
+            // What is still in use is kept by its subjects.
+            self.identities.clear();
+            self.workflows.clear();
+        }
+    }
+}
+
+/// Puts the one copy of a value, which shares its memory with its copies, in its place.
+fn share_part<T: Clone + Eq + std::hash::Hash>(known: &mut HashSet<T>, value: &mut T) {
+    match known.get(value) {
+        Some(known) => value.clone_from(known),
+        None => drop(known.insert(value.clone())),
     }
 }
 
@@ -167,8 +194,8 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Eq + std::hash::Hash> Shared<T> {
-    /// Puts the one copy of a value in its place.
-    fn share(&mut self, value: &mut Arc<T>) {
+    /// Puts the one copy of a value in its place. `prepare` is called with a new value.
+    fn share(&mut self, value: &mut Arc<T>, prepare: impl FnOnce(&mut T)) {
         if let Some(known) = self.values.get(value) {
             value.clone_from(known);
             return;
@@ -176,6 +203,9 @@ impl<T: Eq + std::hash::Hash> Shared<T> {
         if self.values.len() >= self.sweep_at {
             self.values.retain(|value| Arc::strong_count(value) > 1);
             self.sweep_at = 64.max(self.values.len() * 2);
+        }
+        if let Some(value) = Arc::get_mut(value) {
+            prepare(value);
         }
         self.values.insert(value.clone());
     }
@@ -219,6 +249,35 @@ mod tests {
         assert!(Arc::ptr_eq(&one.subject, &other.subject));
         assert!(Arc::ptr_eq(&one.definition, &other.definition));
         assert!(Arc::ptr_eq(&one.values, &other.values));
+    }
+
+    #[test]
+    fn executions_of_a_workflow_share_its_arn_and_labels() {
+        let records = [1, 2].map(|at| {
+            let id = format!("step-00000000-0000-0000-0000-{at:012}");
+            let execution = format!("wf-00000000-0000-0000-0000-{at:012}");
+            let arn = "arn:aws:imagebuilder:us-west-2:aws:workflow/build/build-image/1.0.2/1";
+            let response = StepExecution {
+                workflow: WorkflowArn::parse(arn),
+                workflow_execution_id: Some(execution.parse().unwrap()),
+                ..StepExecution::with_status(StepStatus::Running)
+            };
+            let now = Timestamp::from_millis(0);
+            StepRecord::unseen(id.parse().unwrap(), LabelText::default()).after_response(
+                response,
+                "us-west-2",
+                now,
+            )
+        });
+        let store: StepTable = StepTable::new(records);
+        let snapshot = store.snapshot();
+        let texts = snapshot.iter().map(|record| {
+            let subject = &record.observed.as_ref().unwrap().subject;
+            let workflow = subject.workflow.as_ref().unwrap();
+            [subject.identity.as_str(), workflow.as_str()].map(str::as_ptr)
+        });
+        let [one, other] = { texts.collect::<Vec<_>>() }.try_into().unwrap();
+        assert_eq!(one, other);
     }
 
     #[test]
