@@ -12,7 +12,7 @@ use super::polling::SLOWLY;
 use super::queue::{Slot, Urgency};
 use super::retention::Expiring;
 use super::retry::{Policy, Retries};
-use super::step::{ExecutionEnd, ObservedBy, StepSchedule};
+use super::step::{ExecutionEnd, Poll, StepSchedule};
 use super::workflows::Workflows;
 use crate::api::{ApiError, Call, ErrorKind, Operation};
 use crate::model::{
@@ -239,19 +239,18 @@ impl Workflows {
         c.queue.put(Call::GetWorkflowExecution(id), slot);
     }
 
-    /// A response to a call that began at `asked` has a step.
+    /// A response has a step.
     pub(super) fn step_observed(
         &mut self,
         id: StepExecutionId,
         answer: StepExecution,
-        by: ObservedBy,
-        asked: Instant,
+        poll: Poll,
         c: &mut Context,
     ) {
         let execution = self.steps.execution_of(&id);
         let tags = execution.map(|id| self.info_labels(id, c));
         let labels = (&c.labels, tags.unwrap_or_default());
-        let Some(observed) = self.steps.observe(&id, answer, by, labels, c.now) else {
+        let Some(observed) = self.steps.observe(&id, answer, poll.by, labels, c.now) else {
             return;
         };
         self.leave_execution(id, observed.left, c);
@@ -269,7 +268,7 @@ impl Workflows {
             let pending_for = self.pending_for(execution, c);
             self.polling(c).facts_for(execution, pending_for)
         });
-        let is_settled = self.steps.is_settled(&id, facts, asked, c.now);
+        let is_settled = self.steps.is_settled(&id, facts, poll.asked, c.now);
         let succeeded = facts
             .and_then(|facts| facts.end)
             .is_some_and(|end| end.succeeded);
@@ -280,7 +279,7 @@ impl Workflows {
             }
             self.leave_execution(id, execution, c);
         } else {
-            let next = self.steps.next_poll(&id, facts, asked, c);
+            let next = self.steps.next_poll(&id, facts, poll, c.now);
             self.polling(c).poll_at(id, next);
         }
         self.polling(c).request_get(id);

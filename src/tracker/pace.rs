@@ -55,7 +55,12 @@ impl Jitter {
 
     /// `interval` or a little less, never more: an interval is a promise.
     pub(super) fn nearly(&mut self, interval: Duration) -> Duration {
-        interval.mul_f64(0.95 + 0.05 * self.0.f64())
+        interval.mul_f64(self.part())
+    }
+
+    /// Returns the part of an interval after which a call is made again: 0.95 to 1.
+    pub(super) fn part(&mut self) -> f64 {
+        0.95 + 0.05 * self.0.f64()
     }
 
     /// The wait after so many failures in a row, the last of this kind, at most `longest`. What is

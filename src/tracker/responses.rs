@@ -12,7 +12,7 @@ use super::ownership::{Ownership, Resource};
 use super::pager::Pager;
 use super::pipelines::ListedPipeline;
 use super::queue::{DueCall, Slot, Urgency};
-use super::step::ObservedBy;
+use super::step::{ObservedBy, Poll};
 use super::step_list::StepList;
 use super::workflows::Workflows;
 use crate::api::{
@@ -111,7 +111,8 @@ impl Tracker {
         let (workflows, c) = (&mut self.workflows, &mut self.c);
         match payload {
             Payload::GetWorkflowStepExecution(id, step) => {
-                workflows.step_observed(id, *step, ObservedBy::Get, asked, c);
+                let poll = Poll::new(ObservedBy::Get, asked, &mut c.jitter);
+                workflows.step_observed(id, *step, poll, c);
             }
             Payload::ListWorkflowStepExecutions(id, page) => {
                 StepList { id, workflows, c }.read(page, asked);

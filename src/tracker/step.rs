@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pace::HOUR;
+use super::pace::{HOUR, Jitter};
 use super::queue::Slot;
 use super::retry::{Policy, Retries};
 use crate::clock::{Now, Past};
@@ -21,6 +21,24 @@ pub(super) enum ObservedBy {
     Get,
     /// Everything but `timeoutSeconds` and `onFailure`.
     List,
+}
+
+/// A call that returned one step or several.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Poll {
+    pub by: ObservedBy,
+    /// When it was made.
+    pub asked: Instant,
+    /// The part of its interval after which each of its steps is polled next. It is the same for
+    /// all steps of a List, because the earliest one decides when the List is made again.
+    pub part: f64,
+}
+
+impl Poll {
+    pub(super) fn new(by: ObservedBy, asked: Instant, jitter: &mut Jitter) -> Self {
+        let part = jitter.part();
+        Self { by, asked, part }
+    }
 }
 
 /// What a step is expected to do next.

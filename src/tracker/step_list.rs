@@ -9,7 +9,7 @@ use super::polling::StepPolling;
 use super::queue::{Slot, Urgency};
 use super::retention::Expiring;
 use super::retry::Policy;
-use super::step::ObservedBy;
+use super::step::{ObservedBy, Poll};
 use super::workflows::Workflows;
 use crate::api::{ApiError, Call, ErrorKind, Operation, StepPage};
 use crate::model::{StepExecutionId, StepStatus, StepTotals, WorkflowExecutionId};
@@ -27,6 +27,7 @@ impl StepList<'_> {
     pub(super) fn read(&mut self, page: StepPage, asked: Instant) {
         let id = self.id;
         self.revive();
+        let poll = Poll::new(ObservedBy::List, asked, &mut self.c.jitter);
         let mut returned = Vec::new();
         for (step, answer) in page.entries {
             returned.push(step);
@@ -35,11 +36,7 @@ impl StepList<'_> {
                 continue;
             }
             match answer {
-                Some(answer) => {
-                    let by = ObservedBy::List;
-                    self.workflows
-                        .step_observed(step, answer, by, asked, self.c);
-                }
+                Some(answer) => self.workflows.step_observed(step, answer, poll, self.c),
                 None => self.step_unparsed(step),
             }
         }

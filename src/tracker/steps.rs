@@ -12,7 +12,7 @@ use super::context::Context;
 use super::labels::Labels;
 use super::queue::{Slot, Urgency};
 use super::step::{
-    ExecutionFacts, Observed, ObservedBy, State, StepFailure, StepSchedule, times_out,
+    ExecutionFacts, Observed, ObservedBy, Poll, State, StepFailure, StepSchedule, times_out,
 };
 use crate::api::ErrorKind;
 use crate::clock::Now;
@@ -344,15 +344,14 @@ impl Steps {
     }
 
     /// When a step that was just observed, and is not settled, is polled next: an interval after
-    /// this poll began, or earlier where something is known to happen earlier.
+    /// this poll, or earlier where something is known to happen earlier.
     pub(super) fn next_poll(
         &self,
         id: &StepExecutionId,
         execution: Option<ExecutionFacts>,
-        asked: Instant,
-        c: &mut Context,
+        Poll { asked, part, .. }: Poll,
+        now: Now,
     ) -> Instant {
-        let now = c.now;
         let Some((record, schedule)) = self.table.rows().row(id) else {
             return now.instant;
         };
@@ -377,7 +376,7 @@ impl Steps {
         [settles, times_out]
             .into_iter()
             .flatten()
-            .fold(asked + c.jitter.nearly(wait), Instant::min)
+            .fold(asked + wait.mul_f64(part), Instant::min)
             .max(now.instant)
     }
 

@@ -288,8 +288,13 @@ async fn history_of_a_hundred_images_delays_no_running_step() {
     }
     let [with, without] = [lags[0], lags[1]];
     assert!(with[1] <= 0.1 * INTERVAL, "late {with:?}");
-    // Each poll waits for one more token at most.
-    assert!(with[2] <= without[2] + 0.2, "{with:?}, {without:?} without");
+    // The reads leave a quarter of the burst, less the token of the last read.
+    let taken = 10.0 * 0.75 + 1.0;
+    let more = taken / 5.0;
+    assert!(
+        with[2] <= without[2] + more,
+        "{with:?}, {without:?} without"
+    );
 }
 
 /// How late the running steps of one target are, in seconds, while nine that share its rate limit read
