@@ -3,7 +3,7 @@
 //! Owns the rules about a single image. `discovery` knows whether an image is selected; the tracker
 //! claims it for its target.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
@@ -25,7 +25,8 @@ use crate::snapshot::{ImageName, ImageRecord, Table};
 /// The images of one assignment.
 #[derive(Debug, Default)]
 pub(super) struct Images {
-    all: HashMap<ImageArn, ImageState>,
+    /// Ordered, so that the same responses always lead to the same calls.
+    all: BTreeMap<ImageArn, ImageState>,
     /// The images that are exposed.
     pub exposed: Table<ImageRecord>,
 }

@@ -29,11 +29,16 @@ struct Poll {
 pub struct Record {
     pub since: i64,
     pub calls: [usize; Operation::ALL.len()],
+    /// Lists of the steps of executions that ended before the account began. They are for the
+    /// baselines, and no polls.
+    pub history: usize,
     /// Steps of running executions in all answered Lists.
     pub refreshed: usize,
     /// Poll lag of the first poll after a timeout, of executions that run and that wait, and of
-    /// discovery passes.
+    /// discovery passes. Polls that a throttled one has moved are left out, except those after a timeout,
+    /// which are by themselves.
     pub near_timeout: Vec<i64>,
+    pub retried_near_timeout: Vec<i64>,
     pub running: Vec<i64>,
     pub pending: Vec<i64>,
     pub discovery: Vec<i64>,
@@ -63,8 +68,10 @@ impl Record {
         for (calls, more) in self.calls.iter_mut().zip(other.calls) {
             *calls += more;
         }
+        self.history += other.history;
         self.refreshed += other.refreshed;
         self.near_timeout.extend(other.near_timeout);
+        self.retried_near_timeout.extend(other.retried_near_timeout);
         self.running.extend(other.running);
         self.pending.extend(other.pending);
         self.discovery.extend(other.discovery);
@@ -118,6 +125,13 @@ impl Record {
 
     /// Takes in a List of the steps of an execution, which was answered or throttled.
     pub fn listed_steps(&mut self, build: &Build, workflow: &Workflow, now: i64, answered: bool) {
+        let last = build
+            .steps_of(workflow)
+            .last()
+            .expect("a workflow has a step");
+        if last.ends < 0 {
+            self.history += 1;
+        }
         if !answered {
             if let Some(before) = self.polls.get_mut(&workflow.id) {
                 before.retried = true;
@@ -154,8 +168,11 @@ impl Record {
         });
         if let Some(step) = hurried.next() {
             if now >= step.ends {
-                let late = now - step.ends - AFTER_TIMEOUT;
-                self.near_timeout.push(late.max(0));
+                let late = (now - step.ends - AFTER_TIMEOUT).max(0);
+                match before.retried {
+                    false => self.near_timeout.push(late),
+                    true => self.retried_near_timeout.push(late),
+                }
             }
         } else if !before.retried {
             let late = (now - before.asked - INTERVAL).max(0);
