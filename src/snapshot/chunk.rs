@@ -92,6 +92,11 @@ impl<R: Record> Chunk<R> {
 
     pub(super) fn push(&mut self, record: R) {
         self.begin_version(false);
+        let len = self.records.len();
+        if len == self.records.capacity() {
+            // A copy has no room. Twice its size may be more than a chunk ever holds.
+            self.records.reserve_exact(len.min(CHUNK - len).max(1));
+        }
         self.records.push(record);
     }
 
@@ -117,5 +122,21 @@ impl<R: Record> Chunk<R> {
         }
         self.version = self.pieces.new_version();
         self.series_count = SeriesCount::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_that_is_published_between_its_records_has_no_room_for_more_than_it_ever_holds() {
+        let mut chunk = Chunk::new((0_u16, 0_u32));
+        for at in 1..CHUNK {
+            // The published version has the records, so the next push is one to a copy.
+            chunk = chunk.clone();
+            chunk.push((at as u16, 0));
+            assert!(chunk.records.capacity() <= CHUNK, "{at}");
+        }
     }
 }
