@@ -78,8 +78,10 @@ impl LimitedRecords {
             return false;
         }
         let selection = SelectedResources::new(scrape, total);
+        // What is kept out still counts for the ends of what is kept.
+        scrape.ends();
         self.keep(scrape, &selection);
-        scrape.derived = selection.usage.into();
+        scrape.derived.series = selection.usage.into();
         true
     }
 

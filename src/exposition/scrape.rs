@@ -39,15 +39,6 @@ pub struct Derived {
     pub(super) series: OnceCell<SeriesUsage>,
 }
 
-impl From<SeriesUsage> for Derived {
-    fn from(series: SeriesUsage) -> Self {
-        Self {
-            series: series.into(),
-            ..Self::default()
-        }
-    }
-}
-
 impl Scrape {
     /// Returns the time of a scrape that begins at `now`: the same for scrapes that begin together.
     pub fn time_at(now: Timestamp) -> Timestamp {

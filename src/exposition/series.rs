@@ -20,8 +20,8 @@ pub(super) trait RecordSeries {
     /// Whether the series depend on the record alone, not on the time or on the last poll as well.
     fn is_steady(&self) -> bool;
 
-    /// Whether a record has as many of them at any time, and after a poll that found the same. If not, it
-    /// has at most one.
+    /// Whether the number of series of a record depends on the values of the record alone. If not, it is
+    /// at most one.
     fn has_fixed_number(&self) -> bool {
         self.is_steady()
     }

@@ -70,7 +70,7 @@ impl<R> Chunk<R> {
         self.version
     }
 
-    /// The number of its series that depend on the records alone, which is kept.
+    /// Returns a number of series that depends on the values of the records alone, and keeps it.
     ///
     /// `settings` identifies what else the number depends on.
     pub fn series_count(&self, settings: u32, count: impl FnOnce(&[R]) -> u32) -> u32 {

@@ -8,7 +8,7 @@ use crate::model::{ImageArn, StepExecutionId, WorkflowExecutionId};
 /// The step executions, workflow executions and images that some target of a configuration lists.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
-    /// The numbers of the ids, in ascending order. None if there is one target: a tracker knows the
+    /// The numbers of the ids, in ascending order; empty if there is one target, as a tracker knows the
     /// steps of its own.
     steps: Box<[[u8; 16]]>,
     executions: HashSet<WorkflowExecutionId>,

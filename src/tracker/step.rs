@@ -80,7 +80,7 @@ pub(super) struct StepSchedule {
     /// The List of its workflow execution leaves it out.
     pub left_out: bool,
     pub interval: Duration,
-    /// A settled step has none, unless it failed.
+    /// A settled step has none, unless it failed or waits for its Get.
     polls: Option<Box<Polls>>,
 }
 
@@ -179,12 +179,12 @@ impl StepSchedule {
         own.or_else(|| self.polls.as_ref()?.listed_by.as_deref().copied())
     }
 
-    /// The List of this workflow execution returned the step, which is polled with no other.
+    /// Records that the List of this workflow execution returned the step, which is polled with no other.
     pub(super) fn set_listed_by(&mut self, execution: WorkflowExecutionId) {
         self.polls.get_or_insert_default().listed_by = Some(Box::new(execution));
     }
 
-    /// When its state began; `None` before the first response, and once it has settled without failure.
+    /// Returns when its state began; `None` before the first response, and after [`Self::end_polls`].
     pub(super) fn changed(&self) -> Option<Past> {
         self.polls.as_ref()?.changed
     }
@@ -194,7 +194,7 @@ impl StepSchedule {
         self.polls.as_ref()?.times_out
     }
 
-    /// A poll succeeded. `same` says that the response before had the same state.
+    /// Records a successful poll. `same` says that the response before had the same state.
     pub(super) fn observed(&mut self, observed: &Observation, same: bool, now: Now) {
         let changed = self.changed_at(observed, same, now);
         let polls = self.polls.get_or_insert_default();
@@ -204,9 +204,9 @@ impl StepSchedule {
         self.forget_retries();
     }
 
-    /// Gives back the memory of what only polls need, after the last one.
+    /// Frees what only polls need, after the last one, which has said what execution the step is of.
     pub(super) fn end_polls(&mut self) {
-        self.polls.take_if(|polls| polls.listed_by.is_none());
+        self.polls = None;
     }
 
     fn failed(&self) -> Option<&FailedPolls> {

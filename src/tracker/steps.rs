@@ -129,7 +129,7 @@ impl Steps {
         self.table.insert(record, schedule);
     }
 
-    /// The List of the execution returned a step that is tracked.
+    /// Records that the List of the execution returned a step that is tracked.
     pub(super) fn list_by(&mut self, id: &StepExecutionId, execution: WorkflowExecutionId) {
         if self.execution_of(id).is_none()
             && let Some(schedule) = self.table.state_mut(id)
@@ -172,7 +172,8 @@ impl Steps {
         self.update(id, |record| record.phase = phase);
     }
 
-    /// No poll of the settled step follows. The failure of one that failed is still reviewed.
+    /// Frees what only polls need, for a settled step. One that failed keeps it, for the review of its
+    /// failure.
     pub(super) fn end_polls(&mut self, id: &StepExecutionId) {
         let observed = self.record(id).and_then(|record| record.observed.as_ref());
         let failed = observed.is_some_and(Observation::has_failed);

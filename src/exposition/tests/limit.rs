@@ -17,19 +17,19 @@ fn with_limit(scrape: &Scrape, limit: u64) -> Scrape {
     }
 }
 
-fn limited(scrape: &Scrape, limit: u64) -> Scrape {
+pub(super) fn limited(scrape: &Scrape, limit: u64) -> Scrape {
     let mut scrape = with_limit(scrape, limit);
     let is_limited = LimitedRecords::default().apply(&mut scrape);
     assert_eq!(is_limited, series_usage(&scrape).dropped > 0);
     scrape
 }
 
-fn total(scrape: &Scrape) -> u64 {
+pub(super) fn total(scrape: &Scrape) -> u64 {
     series_usage(&scrape.clone()).exposed
 }
 
 /// Returns the series of each resource in a text: a kind, and what identifies the resource.
-fn by_resource(text: &str) -> BTreeMap<String, Lines> {
+pub(super) fn by_resource(text: &str) -> BTreeMap<String, Lines> {
     let mut all: BTreeMap<String, Lines> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, labels, _) = parsed(line).unwrap();

@@ -1,7 +1,8 @@
 //! The series of workflow executions.
 
+use super::super::limit::{by_resource, limited, total};
 use super::*;
-use crate::baseline::Baselines;
+use crate::baseline::{BaselineSnapshot, Baselines};
 
 #[test]
 fn workflow_execution_exposes_all_its_series() {
@@ -29,8 +30,8 @@ fn workflow_execution_exposes_all_its_series() {
     );
 }
 
-#[test]
-fn what_runs_exposes_its_expected_end() {
+/// The usual duration of the step is 9 s.
+fn baselines() -> BaselineSnapshot {
     let baselines = Baselines::default();
     for at in 1..4 {
         let settled = StepRecord {
@@ -40,6 +41,68 @@ fn what_runs_exposes_its_expected_end() {
         };
         baselines.feed("production", &own(), &settled);
     }
+    baselines.snapshot()
+}
+
+fn building() -> ImageRecord {
+    let image = Image::with_status(image_arn(1), ImageStatus::Building);
+    ImageRecord::new(&image, own(), LabelText::default(), REGION)
+}
+
+/// Executions that wait are kept out first, and their image runs longer than those that are kept.
+#[test]
+fn limit_of_series_changes_no_expected_end_of_what_it_keeps() {
+    let listed = |status| WorkflowExecution {
+        totals: None,
+        parallel_group: None,
+        ..execution(status)
+    };
+    let waits = "wf-265b0d0a-657c-4b7e-8706-ff24da9afa02".parse().unwrap();
+    let mut scrape = scrape_of(|store| {
+        let to_come = StepExecution {
+            workflow_execution_id: Some(waits),
+            start: None,
+            ..response(StepStatus::Pending)
+        };
+        let to_come = StepRecord {
+            id: id(9),
+            ..seen(to_come)
+        };
+        store.steps = StepTable::new([running(), to_come]);
+        store
+            .workflows
+            .put(workflow(&listed(WorkflowStatus::Running)));
+        let waiting = WorkflowRecord::unseen(waits, own(), tags());
+        let waiting = waiting.after_response(&listed(WorkflowStatus::Pending), REGION);
+        store.workflows.put(waiting);
+        store.images.put(building());
+    });
+    scrape.baselines = baselines();
+    let all = by_resource(&rendered(scrape.clone(), Format::Text));
+    let is_end = |line: &String| line.contains("_expected_end_");
+    let mut kept_without_another = 0;
+    for limit in 1..total(&scrape) {
+        let scrape = limited(&scrape, limit);
+        let exposed = series_usage(&scrape).exposed as usize;
+        let kept = by_resource(&rendered(scrape, Format::Text));
+        assert_eq!(
+            kept.values().map(|lines| lines.len()).sum::<usize>(),
+            exposed
+        );
+        for (resource, lines) in &kept {
+            assert_eq!(lines, &all[resource], "{limit}");
+        }
+        let executions = kept
+            .keys()
+            .filter(|one| one.contains("workflow_execution_"));
+        let ends = kept.values().flatten().filter(|line| is_end(line));
+        kept_without_another += usize::from(executions.count() == 1 && ends.count() == 2);
+    }
+    assert!(kept_without_another > 0);
+}
+
+#[test]
+fn what_runs_exposes_its_expected_end() {
     let of_step = |step: StepRecord| {
         let listed = execution(WorkflowStatus::Running);
         let mut scrape = scrape_of(|store| {
@@ -48,11 +111,9 @@ fn what_runs_exposes_its_expected_end() {
                 totals: None,
                 ..listed
             }));
-            let building = Image::with_status(image_arn(1), ImageStatus::Building);
-            let record = ImageRecord::new(&building, own(), LabelText::default(), REGION);
-            store.images.put(record);
+            store.images.put(building());
         });
-        scrape.baselines = baselines.snapshot();
+        scrape.baselines = baselines();
         let ends = |family, id| shown(scrape.clone(), family, id);
         [
             ends("imagebuilder_workflow_execution_expected", WORKFLOW),
