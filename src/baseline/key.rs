@@ -28,13 +28,14 @@ impl BaselineKey {
         let Observation {
             subject,
             definition,
+            values,
             ..
         } = observed;
         Self {
             hash: subject.identity_hash.rotate_left(32) ^ definition.identity_hash,
-            subject: observed.subject.identity.clone(),
-            step: observed.definition.identity.clone(),
-            is_retry: observed.values.attempt.is_some_and(|attempt| attempt > 1),
+            subject: subject.identity.clone(),
+            step: definition.identity.clone(),
+            is_retry: values.attempt.is_some_and(|attempt| attempt > 1),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reads a file into a checked [`Config`], or finds all of its problems.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,9 +49,8 @@ pub struct Fingerprint(u64);
 impl Origin {
     /// Returns the same value for the same name and text.
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut hasher = DefaultHasher::new();
-        (&self.name, &self.bytes).hash(&mut hasher);
-        Fingerprint(hasher.finish())
+        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one((&self.name, &self.bytes));
+        Fingerprint(hash)
     }
 
     /// Takes the content of the file at the path, or returns why it cannot be read.

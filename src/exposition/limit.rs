@@ -50,19 +50,11 @@ struct SelectedResources {
 /// Returns how many series of the sources and of finished steps a scrape has, and how many its limit
 /// keeps out of it.
 pub fn series_usage(scrape: &Scrape) -> SeriesUsage {
-    *scrape.derived.series.get_or_init(|| counted(scrape))
-}
-
-fn counted(scrape: &Scrape) -> SeriesUsage {
-    let (limit, total) = (scrape.series_limit, total(scrape));
-    match limit > 0 && total > limit {
-        true => SelectedResources::new(scrape, total).usage,
-        false => SeriesUsage {
-            exposed: total,
-            dropped: 0,
-            limit,
-        },
-    }
+    let counted = || match SelectedResources::of(scrape) {
+        Ok(selection) => selection.usage,
+        Err(usage) => usage,
+    };
+    *scrape.derived.series.get_or_init(counted)
 }
 
 impl LimitedRecords {
@@ -72,17 +64,19 @@ impl LimitedRecords {
     pub fn apply(&mut self, scrape: &mut Scrape) -> bool {
         let limit = scrape.series_limit;
         let can_exceed = limit > 0 && count::upper_bound(scrape) > limit;
-        let total = if can_exceed { total(scrape) } else { 0 };
-        if total <= limit {
-            *self = Self::default();
-            return false;
+        match can_exceed.then(|| SelectedResources::of(scrape)) {
+            Some(Ok(selection)) => {
+                // What is kept out still counts for the ends of what is kept.
+                scrape.ends();
+                self.keep(scrape, &selection);
+                scrape.derived.series = selection.usage.into();
+                return true;
+            }
+            Some(Err(usage)) => scrape.derived.series = usage.into(),
+            None => {}
         }
-        let selection = SelectedResources::new(scrape, total);
-        // What is kept out still counts for the ends of what is kept.
-        scrape.ends();
-        self.keep(scrape, &selection);
-        scrape.derived.series = selection.usage.into();
-        true
+        *self = Self::default();
+        false
     }
 
     fn keep(&mut self, scrape: &mut Scrape, selection: &SelectedResources) {
@@ -116,8 +110,19 @@ impl SourceRecords {
 
 impl SelectedResources {
     /// Selects resources in the order of their ranks, until the next one exceeds the limit.
-    fn new(scrape: &Scrape, total: u64) -> Self {
-        let limit = scrape.series_limit;
+    ///
+    /// # Errors
+    ///
+    /// Returns the usage of a scrape that does not exceed the limit.
+    fn of(scrape: &Scrape) -> Result<Self, SeriesUsage> {
+        let (limit, total) = (scrape.series_limit, total(scrape));
+        if limit == 0 || total <= limit {
+            return Err(SeriesUsage {
+                exposed: total,
+                dropped: 0,
+                limit,
+            });
+        }
         let finished = FinishedTimes::of(&scrape.finished.series);
         let mut ranks = Vec::new();
         for source in &scrape.sources {
@@ -137,11 +142,11 @@ impl SelectedResources {
             dropped: total - exposed,
             limit,
         };
-        Self {
+        Ok(Self {
             least,
             finished,
             usage,
-        }
+        })
     }
 
     fn has(&self, record: &impl Ranked) -> bool {

@@ -100,23 +100,15 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
             return;
         };
         match self {
-            Self::Value(value) => {
-                if let Some(value) = value(record) {
-                    writer.begin(&identity);
-                    writer.end(value);
-                }
-            }
+            Self::Value(value) => sample(writer, &identity, value(record)),
             Self::AtTime(value) => {
-                if let Some(value) = value(record, writer.context.now()) {
-                    writer.begin(&identity);
-                    writer.end(value);
-                }
+                let value = value(record, writer.context.now());
+                sample(writer, &identity, value);
             }
             Self::ExpectedEnd(end) => {
-                if let Some(at) = end(record, writer.context.scrape.ends()) {
-                    writer.begin(&identity);
-                    writer.end(SampleValue::Millis(at.millis()));
-                }
+                let at = end(record, writer.context.scrape.ends());
+                let millis = at.map(Timestamp::millis);
+                sample(writer, &identity, millis.map(SampleValue::Millis));
             }
             Self::Status { known, current } => {
                 if let Some(current) = current(record) {
@@ -154,6 +146,13 @@ impl<R: Object> RecordSeries for ObjectSeries<R> {
                 }
             }
         }
+    }
+}
+
+fn sample(writer: &mut SeriesWriter<'_>, identity: &[&LabelText], value: Option<SampleValue>) {
+    if let Some(value) = value {
+        writer.begin(identity);
+        writer.end(value);
     }
 }
 

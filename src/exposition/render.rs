@@ -1,6 +1,6 @@
 //! Renders the metric table in pieces: each call continues where the previous one stopped.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use prometheus::proto::MetricFamily;
 
@@ -292,8 +292,5 @@ impl Exposition {
 
 /// Identifies what the series of a source depend on besides their records and the time.
 fn context_hash(status_format: StatusFormat, source_labels: &LabelText) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (status_format as u8).hash(&mut hasher);
-    source_labels.hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one((status_format as u8, source_labels))
 }

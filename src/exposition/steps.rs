@@ -61,22 +61,15 @@ impl RecordSeries for StepSeries {
             }
             (_, None) => {}
             (Self::Value(value), Some(observed)) => {
-                if let Some(value) = value(observed) {
-                    identity(writer, record, observed);
-                    writer.end(value);
-                }
+                sample(writer, record, observed, value(observed));
             }
             (Self::AtTime(value), Some(observed)) => {
-                if let Some(value) = value(record, writer.context.now()) {
-                    identity(writer, record, observed);
-                    writer.end(value);
-                }
+                let value = value(record, writer.context.now());
+                sample(writer, record, observed, value);
             }
             (Self::RunningTime, Some(observed)) => {
-                if let Some(millis) = record.running_millis(writer.context.now()) {
-                    identity(writer, record, observed);
-                    writer.end(SampleValue::Millis(millis));
-                }
+                let millis = record.running_millis(writer.context.now());
+                sample(writer, record, observed, millis.map(SampleValue::Millis));
             }
             (Self::Baseline(value), Some(observed)) => {
                 let runs = record.known_running_millis(writer.context.now());
@@ -84,10 +77,7 @@ impl RecordSeries for StepSeries {
                     let baseline = writer.context.scrape.baselines.of(observed)?;
                     value(baseline, runs)
                 });
-                if let Some(value) = value {
-                    identity(writer, record, observed);
-                    writer.end(value);
-                }
+                sample(writer, record, observed, value);
             }
             (Self::Status { known, current }, Some(observed)) => {
                 writer.status(known, current(observed), |writer| {
@@ -132,6 +122,18 @@ impl RecordSeries for TypicalDuration {
                 writer.end(SampleValue::Millis(millis));
             }
         }
+    }
+}
+
+fn sample(
+    writer: &mut SeriesWriter<'_>,
+    record: &StepRecord,
+    observed: &Observation,
+    value: Option<SampleValue>,
+) {
+    if let Some(value) = value {
+        identity(writer, record, observed);
+        writer.end(value);
     }
 }
 

@@ -80,7 +80,7 @@ impl<R> Chunk<R> {
 
 impl<R: Record> Chunk<R> {
     pub(super) fn new(record: R) -> Self {
-        let pieces = Arc::new(Pieces::after(0));
+        let pieces = Arc::<Pieces>::default();
         Self {
             is_moving: record.is_moving(),
             records: vec![record],

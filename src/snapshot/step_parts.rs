@@ -1,6 +1,6 @@
 //! What the records of steps have in common, so that a table keeps it once.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use super::known::{image_parts, known, text, value, workflow_parts};
@@ -63,9 +63,7 @@ pub struct StepValues {
 }
 
 fn hash(labels: &LabelText) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    labels.hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(labels)
 }
 
 impl Subject {

@@ -1,7 +1,7 @@
 //! The pages of a list: which one is next, and what a page that fails means.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use super::context::Context;
@@ -171,9 +171,7 @@ impl Pager {
 }
 
 fn hash(token: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    token.hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(token)
 }
 
 #[cfg(test)]

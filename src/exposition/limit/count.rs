@@ -147,25 +147,21 @@ impl<'a, R: Counted> Counter<'a, R> {
     fn count_chunk(&self, chunk: &Chunk<R>, varying: Varying) -> u64 {
         let settings =
             self.scrape.status_format as u32 | u32::from(self.scrape.message_labels) << 1;
-        let sum = |count: &dyn Fn(&R) -> u32, records: &[R]| {
-            records.iter().map(count).fold(0, u32::saturating_add)
+        let count = |families: &[CountedFamily<R>], records: &[R]| {
+            let counts = records.iter().map(|record| self.count_in(families, record));
+            counts.fold(0, u32::saturating_add)
         };
-        if !chunk.is_moving() {
-            let all = |record: &R| self.count(record);
-            return chunk
-                .series_count(settings, |records| sum(&all, records))
-                .into();
-        }
-        let fixed = |record: &R| self.count_in(&self.fixed, record);
-        let fixed = chunk.series_count(settings, |records| sum(&fixed, records));
+        let kept = chunk.series_count(settings, |records| match chunk.is_moving() {
+            true => count(&self.fixed, records),
+            // Nothing of a still chunk varies.
+            false => count(&self.fixed, records).saturating_add(count(&self.varying, records)),
+        });
         let varying = match varying {
-            Varying::Counted => {
-                let varying = |record: &R| self.count_in(&self.varying, record);
-                sum(&varying, chunk.records()).into()
-            }
+            _ if !chunk.is_moving() => 0,
+            Varying::Counted => count(&self.varying, chunk.records()).into(),
             Varying::Assumed => (chunk.records().len() * self.varying.len()) as u64,
         };
-        u64::from(fixed) + varying
+        u64::from(kept) + varying
     }
 
     fn count_all(&self, records: &Chunks<R>, varying: Varying) -> u64 {

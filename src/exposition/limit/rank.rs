@@ -1,7 +1,7 @@
 //! The order in which resources are kept out of a scrape.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use crate::baseline::Baseline;
 use crate::finished::FinishedSeries;
@@ -134,7 +134,5 @@ impl Ranked for FinishedSeries {
 
 /// Returns a number that is the same in each process, so that replicas keep out the same resources.
 fn hash(key: &(impl Hash + ?Sized)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(key)
 }
