@@ -67,7 +67,7 @@ impl<K: Kind> Kind for List<K> {
     }
 }
 
-/// A value that few of many have: where it is the default of its type, it takes no memory.
+/// A value that few entries of a list have. The default of its type takes the memory of a pointer.
 pub(super) struct Rare<K>(pub K);
 
 impl<K: Kind<Value: Default + PartialEq>> Kind for Rare<K> {
