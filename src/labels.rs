@@ -28,6 +28,7 @@ impl LabelText {
         Self(Arc::from(text))
     }
 
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }

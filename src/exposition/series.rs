@@ -46,6 +46,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    #[inline]
     pub(super) fn now(&self) -> Timestamp {
         self.scrape.now
     }
@@ -125,11 +126,13 @@ impl SeriesWriter<'_> {
     }
 
     /// Begins a sample: the family's name, and labels that were escaped beforehand.
+    #[inline]
     pub(super) fn begin(&mut self, labels: &[&LabelText]) {
         self.begin_with("", labels);
     }
 
     /// Begins a sample whose name is that of the family and a suffix.
+    #[inline]
     pub(super) fn begin_with(&mut self, suffix: &str, labels: &[&LabelText]) {
         if self.mode != Mode::Text {
             return;
@@ -143,6 +146,7 @@ impl SeriesWriter<'_> {
     }
 
     /// Writes labels that were escaped beforehand.
+    #[inline]
     pub(super) fn push(&mut self, labels: &LabelText) {
         if self.mode == Mode::Text {
             self.push_changing(labels);
@@ -150,16 +154,19 @@ impl SeriesWriter<'_> {
     }
 
     /// Writes labels that can change while `Record::has_labels_of` holds, so a stamp has them.
+    #[inline]
     pub(super) fn push_changing(&mut self, labels: &LabelText) {
         self.write(|out| out.extend_from_slice(labels.as_str().as_bytes()));
     }
 
     /// Writes a label, unless its value is empty.
+    #[inline]
     pub(super) fn label(&mut self, name: &str, value: &str) {
         self.write(|out| text::label(out, name, value));
     }
 
     /// Writes what `write` appends, unless samples are only counted.
+    #[inline]
     pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.mode != Mode::Count {
             write(self.out);
@@ -167,6 +174,7 @@ impl SeriesWriter<'_> {
     }
 
     /// Ends a sample with its value.
+    #[inline]
     pub(super) fn end(&mut self, value: SampleValue) {
         self.samples += 1;
         if self.mode == Mode::Text {

@@ -52,6 +52,7 @@ impl RecordSeries for StepSeries {
         !matches!(self, Self::RunningTime | Self::Baseline(_))
     }
 
+    #[inline]
     fn write(&self, writer: &mut SeriesWriter<'_>, record: &StepRecord) {
         match (self, &record.observed) {
             (Self::Poll(value), _) => poll(writer, record, Some(value(record))),
@@ -125,6 +126,7 @@ impl RecordSeries for TypicalDuration {
     }
 }
 
+#[inline]
 fn sample(
     writer: &mut SeriesWriter<'_>,
     record: &StepRecord,
@@ -137,6 +139,7 @@ fn sample(
     }
 }
 
+#[inline]
 fn poll(writer: &mut SeriesWriter<'_>, record: &StepRecord, value: Option<SampleValue>) {
     if let Some(value) = value {
         writer.begin(&[writer.context.source_labels]);
@@ -163,11 +166,13 @@ fn message(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observ
 }
 
 /// Writes the name, and the labels that every series of an observed step has.
+#[inline]
 fn identity(writer: &mut SeriesWriter<'_>, record: &StepRecord, observed: &Observation) {
-    writer.begin(&[&observed.subject.identity, &observed.definition.identity]);
+    writer.begin(&[&observed.identity, &observed.definition.identity]);
     step(writer, record);
 }
 
+#[inline]
 fn step(writer: &mut SeriesWriter<'_>, record: &StepRecord) {
     if writer.mode == Mode::Text {
         writer.out.extend_from_slice(b"step_execution_id=\"step-");

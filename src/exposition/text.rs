@@ -92,6 +92,7 @@ pub(super) fn free_text_label(out: &mut Vec<u8>, name: &str, text: &str) {
 }
 
 /// Ends labels that were written with a comma behind each, and begins the value.
+#[inline]
 pub(super) fn end_labels(out: &mut Vec<u8>) {
     match out.last_mut() {
         Some(last @ b',') => *last = b'}',
@@ -101,6 +102,7 @@ pub(super) fn end_labels(out: &mut Vec<u8>) {
 }
 
 /// The value, and the end of the sample.
+#[inline]
 pub(super) fn value(out: &mut Vec<u8>, value: SampleValue) {
     match value {
         SampleValue::Flag(flag) => out.push(b'0' + u8::from(flag)),
@@ -213,6 +215,7 @@ fn float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
+#[inline]
 fn integer(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }

@@ -91,11 +91,13 @@ impl Codes {
         out.put(self.symbols[END]);
     }
 
+    #[inline]
     pub(super) fn put_byte(&self, out: &mut BitWriter<'_>, byte: u8) {
         out.put(self.symbols[usize::from(byte)]);
     }
 
     /// Puts a reference to text of `length` bytes, 3 to 258, at a distance of 1 to 32 768 bytes.
+    #[inline]
     pub(super) fn put_equal(&self, out: &mut BitWriter<'_>, distance: usize, length: usize) {
         out.put(self.lengths[length]);
         let distance = distance as u32 - 1;
@@ -202,6 +204,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
+    #[inline]
     fn put(&mut self, bits: Bits) {
         self.bits |= u64::from(bits.bits) << self.count;
         self.count += bits.count;

@@ -62,6 +62,7 @@ impl LineCompressor {
     }
 
     /// Returns the distance and the length of an earlier text that is equal to the one from `at` on.
+    #[inline]
     fn earlier(&mut self, text: &[u8], at: usize) -> Option<(usize, usize)> {
         let rest = &text[at..];
         let word = u64::from_le_bytes(*rest.first_chunk()?);
@@ -76,6 +77,7 @@ impl LineCompressor {
         Some((distance, equal(known, rest)))
     }
 
+    #[inline]
     fn put_equal(&self, bits: &mut BitWriter<'_>, distance: usize, mut length: usize) {
         while length > 0 {
             let part = match length - length.min(LONGEST) {
@@ -89,6 +91,7 @@ impl LineCompressor {
     }
 
     /// Puts the bytes until another word may begin, and returns their number.
+    #[inline]
     fn put_word(&self, bits: &mut BitWriter<'_>, text: &[u8]) -> usize {
         let mut length = 0;
         for &byte in text {
@@ -103,6 +106,7 @@ impl LineCompressor {
 }
 
 /// Returns the number of bytes that are equal at the beginning of both texts.
+#[inline]
 fn equal(one: &[u8], other: &[u8]) -> usize {
     let (words, _) = one.as_chunks::<8>();
     let (other_words, _) = other.as_chunks::<8>();

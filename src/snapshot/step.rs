@@ -90,6 +90,8 @@ impl Phase {
 /// A step as in the response of the last successful poll, with labels from earlier responses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
+    /// That of the subject. A scrape reads it for each series, and a subject only for the info series.
+    pub identity: LabelText,
     pub subject: Arc<Subject>,
     pub definition: Arc<Definition>,
     pub values: Arc<StepValues>,
@@ -131,6 +133,7 @@ impl StepRecord {
             last_success: Some(now),
             failing: None,
             observed: Some(Observation {
+                identity: subject.identity.clone(),
                 subject: Arc::new(subject),
                 definition: Arc::new(definition),
                 values: Arc::new(StepValues {

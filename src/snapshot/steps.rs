@@ -114,6 +114,7 @@ impl SharedParts {
         self.extra.share(&mut record.extra, |_| {});
         if let Some(observed) = &mut record.observed {
             self.share_subject(&mut observed.subject);
+            observed.identity.clone_from(&observed.subject.identity);
             self.definitions.share(&mut observed.definition, |_| {});
             self.values.share(&mut observed.values, |_| {});
         }
@@ -218,9 +219,9 @@ mod tests {
     use crate::model::{StepExecution, StepStatus, Timestamp};
 
     #[test]
-    fn record_takes_at_most_112_bytes_because_each_family_reads_all_of_them() {
+    fn record_takes_at_most_128_bytes_because_each_family_reads_all_of_them() {
         assert!(
-            size_of::<StepRecord>() <= 112,
+            size_of::<StepRecord>() <= 128,
             "{}",
             size_of::<StepRecord>()
         );

@@ -27,13 +27,13 @@ fn settled() -> Driver {
 }
 
 #[test]
-fn settled_listed_step_takes_at_most_230_bytes_with_its_entry_in_the_configuration() {
+fn settled_listed_step_takes_at_most_245_bytes_with_its_entry_in_the_configuration() {
     let mut driver = None;
     let held = allocation_counter::measure(|| driver = Some(settled())).bytes_current;
     let snapshot = driver.unwrap().tracker.snapshot();
     assert_eq!(snapshot.steps.in_phase(Phase::Settled), STEPS);
     let step = held / STEPS as i64;
-    assert!(step <= 230, "{step}");
+    assert!(step <= 245, "{step}");
 }
 
 #[test]
