@@ -28,8 +28,6 @@ LABEL org.opencontainers.image.title="imagebuilder_exporter" \
       org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /imagebuilder_exporter /usr/local/bin/imagebuilder_exporter
-# One heap for all threads: glibc makes one for each, and memory that one has freed is lost to the others.
-ENV MALLOC_ARENA_MAX=1
 # The configuration is looked for here as imagebuilder_exporter.yaml.
 WORKDIR /etc/imagebuilder_exporter
 EXPOSE 10850

@@ -20,6 +20,11 @@ use imagebuilder_exporter::signals::{Hangup, Signals};
 use imagebuilder_exporter::{config, demo, doctor, logging, simulate};
 use tokio::sync::oneshot;
 
+/// One heap for all threads. glibc makes one for each, and memory that one thread has freed is not used
+/// by the others: with 10 000 steps, the program took 9 MB more.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// An error that ends the program: written to standard error, with exit code 1.
 type Failure = Box<dyn std::error::Error>;
 
