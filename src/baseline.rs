@@ -147,6 +147,11 @@ pub struct BaselineSnapshot {
 }
 
 impl BaselineSnapshot {
+    /// Whether both are of the same state.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.known, &other.known) && self.series.is_same(&other.series)
+    }
+
     /// The baseline of an execution of a step, if there is one.
     pub fn of(&self, observed: &Observation) -> Option<&Baseline> {
         if self.known.records().is_empty() {

@@ -17,6 +17,7 @@ mod objects;
 mod render;
 mod scrape;
 mod series;
+mod shared;
 mod sink;
 mod steps;
 mod text;

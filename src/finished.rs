@@ -315,6 +315,12 @@ impl FinishedSnapshot {
             reading: Reading { now, bounds },
         }
     }
+
+    /// Whether both are of the same state, maybe at another time.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.series.is_same(&other.series)
+            && Arc::ptr_eq(&self.reading.bounds, &other.reading.bounds)
+    }
 }
 
 /// What the values of finished series depend on in a scrape.

@@ -1,9 +1,10 @@
 //! The program behind the server: a snapshot of so many steps.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use imagebuilder_exporter::baseline::BaselineSnapshot;
 use imagebuilder_exporter::clock::Clock;
 use imagebuilder_exporter::config::StatusFormat;
 use imagebuilder_exporter::exposition::{LimitedRecords, Scrape, ScrapeSource};
@@ -15,7 +16,9 @@ use imagebuilder_exporter::model::{
     ImageArn, OnFailure, StepExecution, StepStatus, Timestamp, WorkflowArn,
 };
 use imagebuilder_exporter::self_metrics::{PollerMetrics, ProcessMetrics};
-use imagebuilder_exporter::snapshot::{Phase, Records, SeriesUsage, StepRecord, StepTable};
+use imagebuilder_exporter::snapshot::{
+    Phase, Records, SeriesUsage, Snapshot, StepRecord, StepTable,
+};
 use imagebuilder_exporter::status::{self, Known};
 
 /// The managed build workflow.
@@ -31,9 +34,14 @@ const STEPS: [(&str, &str); 7] = [
 
 const NOW: Timestamp = Timestamp::from_millis(1_788_981_143_418);
 
+const NO_PANIC: &str = "no holder of the lock panics";
+
 /// A program that knows so many steps. Its time moves with each scrape, unless it is held.
 pub(crate) struct Program {
     records: Mutex<Records>,
+    published: Mutex<Arc<Snapshot>>,
+    finished: FinishedSnapshot,
+    baselines: BaselineSnapshot,
     now: AtomicI64,
     is_held: AtomicBool,
     metrics: Arc<PollerMetrics>,
@@ -42,11 +50,15 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn with_steps(count: usize) -> Self {
+        let records = Records {
+            steps: StepTable::new((0..count).map(record)),
+            ..Records::default()
+        };
         Self {
-            records: Mutex::new(Records {
-                steps: StepTable::new((0..count).map(record)),
-                ..Records::default()
-            }),
+            published: Mutex::new(records.snapshot()),
+            records: Mutex::new(records),
+            finished: FinishedSnapshot::empty(Clock::System.now().instant),
+            baselines: BaselineSnapshot::default(),
             now: AtomicI64::new(NOW.millis() + 60_000),
             is_held: AtomicBool::new(false),
             metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
@@ -57,13 +69,15 @@ impl Program {
     /// Polls all running steps, which still run.
     pub(crate) fn poll(&self) {
         let now = self.now();
-        let steps = &mut self.records().steps;
+        let mut records = self.records.lock().expect(NO_PANIC);
+        let steps = &mut records.steps;
         let running = steps.rows().records().iter();
         let running = running.filter(|record| record.phase != Phase::Settled);
         let ids: Vec<_> = running.map(|record| record.id).collect();
         for id in ids {
             steps.update(&id, |record| record.last_success = Some(now));
         }
+        *self.published.lock().expect(NO_PANIC) = records.snapshot();
     }
 
     /// Lets some scrapes have the same time, like those that begin together.
@@ -79,8 +93,8 @@ impl Program {
         Timestamp::from_millis(self.now.load(Ordering::Relaxed))
     }
 
-    fn records(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().expect("no holder panics")
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.lock().expect(NO_PANIC).clone()
     }
 }
 
@@ -96,12 +110,12 @@ impl Exporter for Program {
             sources: vec![ScrapeSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                snapshot: self.records().snapshot(),
+                snapshot: self.snapshot(),
                 up: Some(true),
                 metrics: self.metrics.clone(),
             }],
-            finished: FinishedSnapshot::empty(Clock::System.now().instant),
-            baselines: Default::default(),
+            finished: self.finished.clone(),
+            baselines: self.baselines.clone(),
             process: self.process.clone(),
             series_limit: 2_000_000,
             derived: Default::default(),
@@ -128,7 +142,7 @@ impl Exporter for Program {
             sources: vec![status::StatusSource {
                 target: "production".into(),
                 region: "us-west-2".into(),
-                snapshot: self.records().snapshot(),
+                snapshot: self.snapshot(),
                 health: HealthView::default(),
             }],
         }

@@ -218,3 +218,66 @@ impl Exporter for Live {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::pollers::counting;
+    use super::*;
+    use crate::exposition::{Encoding, Exposition, Format, FramePool, Frames, Next};
+    use crate::model::Timestamp;
+
+    /// A target in one region, of which nothing is known.
+    fn live(clock: Clock) -> Live {
+        let text = "targets: [{name: production, regions: [us-west-2], images: ['*']}]";
+        let config = Config::read("test.yaml", text, &|_| None).unwrap().config;
+        let now = clock.now().instant;
+        let settings = counting(&config.metrics);
+        let polled = Polled {
+            target: "production".into(),
+            region: "us-west-2".into(),
+            published: Arc::default(),
+            metrics: Arc::new(PollerMetrics::new("production", "us-west-2")),
+            limiter: Arc::new(RateLimiter::new(config.targets[0].rate_limit, now)),
+        };
+        let view = View {
+            config: Arc::new(config),
+            shard: Shard::default(),
+            polled: vec![polled],
+            finished: Arc::new(Finished::new(now, &settings)),
+            baselines: Arc::default(),
+        };
+        Live::new(clock, Arc::new(ProcessMetrics::new(&[])), view, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn scrapes_that_begin_together_share_their_frames() {
+        let live = live(Clock::Tokio(Now {
+            instant: Clock::System.now().instant,
+            time: Timestamp::from_millis(1_788_981_143_410),
+        }));
+        let pool = Arc::<FramePool>::default();
+        let begin = || {
+            let exposition = Exposition::new(live.scrape(), Format::Text);
+            Frames::new(exposition, Encoding::Gzip, pool.clone())
+        };
+        let received = |frames: &mut Frames| -> Vec<Bytes> {
+            let next = || match frames.advance() {
+                Next::Frame(bytes) => Some(Some(bytes)),
+                Next::Working => Some(None),
+                Next::End => None,
+            };
+            std::iter::from_fn(next).flatten().collect()
+        };
+        let mut scrapes = [begin(), begin(), begin()];
+        let received = scrapes.each_mut().map(received);
+        let [_, second, third] = { received.each_ref() }.map(|frames| {
+            frames
+                .iter()
+                .map(|bytes| bytes.as_ptr())
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(second, third);
+    }
+}

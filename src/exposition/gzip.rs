@@ -30,12 +30,14 @@ pub(super) struct Gzip {
     joined: Option<Bytes>,
     stamp: Stamp,
     has_ended: bool,
+    /// Whether frames are kept for other scrapes. They then take no more memory than their bytes.
+    is_recorded: bool,
     /// The number of pieces that were made.
     pub made: usize,
 }
 
 impl Gzip {
-    pub(super) fn new(pool: Arc<FramePool>) -> Self {
+    pub(super) fn new(pool: Arc<FramePool>, is_recorded: bool) -> Self {
         let mut out = pool.take();
         Self {
             member: Member::begin(&mut out.bytes),
@@ -44,6 +46,7 @@ impl Gzip {
             joined: None,
             stamp: Stamp::default(),
             has_ended: false,
+            is_recorded,
             made: 0,
         }
     }
@@ -84,7 +87,7 @@ impl Gzip {
 
     /// Takes the bytes to be sent. A frame for few bytes would be as much memory as for many.
     fn take_out(&mut self) -> Bytes {
-        if self.out.bytes.len() >= LARGE {
+        if self.out.bytes.len() >= LARGE && !self.is_recorded {
             return std::mem::replace(&mut self.out, self.pool.take()).into_bytes();
         }
         let bytes = Bytes::copy_from_slice(&self.out.bytes);

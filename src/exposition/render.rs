@@ -1,6 +1,7 @@
 //! Renders the metric table in pieces: each call continues where the previous one stopped.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
 
 use prometheus::proto::MetricFamily;
 
@@ -20,13 +21,14 @@ use crate::snapshot::{Chunks, Phase};
 /// A scrape that is being rendered.
 #[derive(Debug)]
 pub struct Exposition {
-    scrape: Scrape,
+    scrape: Arc<Scrape>,
     format: Format,
     /// `target` and `region` of each source.
     source_labels: Vec<LabelText>,
     /// The labels of series without a source.
     no_labels: LabelText,
-    gathered: Vec<MetricFamily>,
+    /// The metrics of the exporter itself, when the first text is written.
+    gathered: Option<Vec<MetricFamily>>,
     at: Cursor,
 }
 
@@ -105,18 +107,22 @@ impl Exposition {
                 ])
             })
             .collect();
-        let mut gathered = scrape.process.gather();
-        for source in &scrape.sources {
-            gathered.extend(source.metrics.gather());
-        }
         Self {
-            scrape,
+            scrape: Arc::new(scrape),
             format,
             source_labels,
             no_labels: LabelText::default(),
-            gathered,
+            gathered: None,
             at: Cursor::default(),
         }
+    }
+
+    pub(super) fn scrape(&self) -> &Arc<Scrape> {
+        &self.scrape
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
     }
 
     /// Appends text until `out` holds `enough` bytes; the last record may exceed it. Returns `false`
@@ -127,6 +133,7 @@ impl Exposition {
 
     /// Writes text until the sink is full. Returns `false` when the text is complete.
     pub(super) fn write_to(&mut self, sink: &mut impl Sink) -> bool {
+        self.gathered.get_or_insert_with(|| gather(&self.scrape));
         while let Some(entry) = families::entry(self.at.family) {
             if sink.is_full() {
                 return true;
@@ -274,7 +281,8 @@ impl Exposition {
     /// Returns whether the family is complete.
     fn write_gathered(&mut self, family: &Family, sink: &mut impl Sink) -> bool {
         let at = &mut self.at;
-        while let Some(gathered) = self.gathered.get(at.source) {
+        let gathered = self.gathered.as_deref().unwrap_or_default();
+        while let Some(gathered) = gathered.get(at.source) {
             if gathered.name() == family.name {
                 while let Some(metric) = gathered.get_metric().get(at.row) {
                     if sink.is_full() {
@@ -288,6 +296,14 @@ impl Exposition {
         }
         true
     }
+}
+
+/// Returns the metrics of the exporter itself.
+fn gather(scrape: &Scrape) -> Vec<MetricFamily> {
+    let sources = scrape.sources.iter().map(|source| source.metrics.gather());
+    { [scrape.process.gather()].into_iter().chain(sources) }
+        .flatten()
+        .collect()
 }
 
 /// Identifies what the series of a source depend on besides their records and the time.

@@ -1,7 +1,6 @@
 //! The input of a scrape.
 
-use std::cell::OnceCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::baseline::{BaselineSnapshot, ExpectedEnds};
 use crate::config::StatusFormat;
@@ -35,8 +34,8 @@ pub struct Scrape {
 /// does not wait for it.
 #[derive(Clone, Debug, Default)]
 pub struct Derived {
-    ends: OnceCell<ExpectedEnds>,
-    pub(super) series: OnceCell<SeriesUsage>,
+    ends: OnceLock<ExpectedEnds>,
+    pub(super) series: OnceLock<SeriesUsage>,
 }
 
 impl Scrape {
@@ -44,6 +43,35 @@ impl Scrape {
     pub fn time_at(now: Timestamp) -> Timestamp {
         let millis = now.millis();
         Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(MOMENT)))
+    }
+
+    /// Whether another scrape has the same time, data and settings, apart from metrics of the exporter itself.
+    /// It compares no record.
+    pub(super) fn began_with(&self, other: &Self) -> bool {
+        let settings = |scrape: &Self| {
+            let formats = (scrape.status_format, scrape.message_labels);
+            (scrape.now, formats, scrape.series_limit)
+        };
+        settings(self) == settings(other)
+            && self.sources.len() == other.sources.len()
+            && { self.sources.iter().zip(&other.sources) }.all(|(one, other)| one.is_same(other))
+            && self.finished.is_same(&other.finished)
+            && self.baselines.is_same(&other.baselines)
+            && Arc::ptr_eq(&self.process, &other.process)
+    }
+
+    /// Returns the number of records whose series can change with the time.
+    pub(super) fn moving_len(&self) -> usize {
+        let moving = self.sources.iter().map(|source| {
+            let Snapshot {
+                steps,
+                workflows,
+                images,
+                ..
+            } = &*source.snapshot;
+            steps.records().moving_len() + workflows.moving_len() + images.moving_len()
+        });
+        moving.sum()
     }
 
     /// Returns the expected ends of what the sources run.
@@ -64,6 +92,15 @@ pub struct ScrapeSource {
     /// The value of `target_up`; `None` before the first call has ended.
     pub up: Option<bool>,
     pub metrics: Arc<PollerMetrics>,
+}
+
+impl ScrapeSource {
+    fn is_same(&self, other: &Self) -> bool {
+        let names = |source: &Self| (source.target.clone(), source.region.clone(), source.up);
+        Arc::ptr_eq(&self.snapshot, &other.snapshot)
+            && Arc::ptr_eq(&self.metrics, &other.metrics)
+            && names(self) == names(other)
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod format;
 mod limit;
 mod pieces;
 mod properties;
+mod shared;
 mod steps;
 
 use std::collections::{HashMap, HashSet};

@@ -58,6 +58,16 @@ impl<R> Chunks<R> {
         }
     }
 
+    /// Whether it shares all records with the other, which is then equal.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.moving.is_same(&other.moving) && self.still.is_same(&other.still)
+    }
+
+    /// Returns the number of moving records.
+    pub fn moving_len(&self) -> usize {
+        self.moving.len()
+    }
+
     pub fn len(&self) -> usize {
         self.moving.len() + self.still.len()
     }

@@ -52,6 +52,12 @@ impl<R> Sequence<R> {
         self.len
     }
 
+    /// Whether both share all sections.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let mut pairs = self.sections.iter().zip(&other.sections);
+        self.len == other.len && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
+    }
+
     pub(super) fn get(&self, slot: usize) -> Option<&R> {
         self.group(slot / GROUP)?.get(slot % GROUP)
     }

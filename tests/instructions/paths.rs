@@ -20,6 +20,9 @@ mod tracked;
 /// So many steps are exposed, a tenth of them RUNNING.
 const STEPS: usize = 500;
 
+/// So many scrapes begin together.
+const AT_ONCE: usize = 50;
+
 /// So many RUNNING steps are tracked.
 const TRACKED: usize = 500;
 
@@ -27,9 +30,10 @@ const TRACKED: usize = 500;
 const POLLS: usize = 50;
 
 /// The names of the paths in their order.
-pub(super) const NAMES: [&str; 5] = [
+pub(super) const NAMES: [&str; 6] = [
     "plain scrape of 500 steps",
     "gzip scrape of 500 steps",
+    "50 gzip scrapes of 500 steps at once",
     "50 calls taken from a schedule of 500",
     "50 responses applied and published, 500 steps",
     "status page of 500 steps",
@@ -46,8 +50,9 @@ pub(super) fn run(path: usize) {
     match path {
         0 => steady_scrape(Encoding::Identity),
         1 => steady_scrape(Encoding::Gzip),
-        2 => take_calls(),
-        3 => apply_responses(),
+        2 => scrapes_at_once(),
+        3 => take_calls(),
+        4 => apply_responses(),
         _ => status_page(),
     }
 }
@@ -60,6 +65,23 @@ fn steady_scrape(encoding: Encoding) {
         scrape(&program, encoding, &pool);
     }
     measured(&mut || scrape(&program, encoding, &pool));
+}
+
+fn scrapes_at_once() {
+    let program = Program::with_steps(STEPS);
+    let pool = Arc::default();
+    for _ in 0..3 {
+        scrape(&program, Encoding::Gzip, &pool);
+    }
+    program.hold(|| {
+        measured(&mut || {
+            let begun = (0..AT_ONCE).map(|_| begin(&program, Encoding::Gzip, &pool));
+            let mut scrapes: Vec<_> = begun.collect();
+            while !scrapes.is_empty() {
+                scrapes.retain_mut(advance);
+            }
+        });
+    });
 }
 
 fn take_calls() {
@@ -98,13 +120,21 @@ fn status_page() {
 }
 
 fn scrape(program: &Program, encoding: Encoding, pool: &Arc<FramePool>) {
+    let mut frames = begin(program, encoding, pool);
+    while advance(&mut frames) {}
+}
+
+fn begin(program: &Program, encoding: Encoding, pool: &Arc<FramePool>) -> Frames {
     let exposition = Exposition::new(program.scrape(), Format::Text);
-    let mut frames = Frames::new(exposition, encoding, pool.clone());
-    loop {
-        match frames.advance() {
-            Next::Frame(frame) => drop(black_box(frame)),
-            Next::Working => {}
-            Next::End => return,
-        }
+    Frames::new(exposition, encoding, pool.clone())
+}
+
+/// Returns whether the scrape goes on.
+fn advance(frames: &mut Frames) -> bool {
+    match frames.advance() {
+        Next::Frame(frame) => drop(black_box(frame)),
+        Next::Working => {}
+        Next::End => return false,
     }
+    true
 }

@@ -223,7 +223,7 @@ pub(super) fn packed(scrape: Scrape, format: Format) -> (Vec<u8>, usize) {
 /// Returns the same in the frames that are sent.
 fn frames(scrape: Scrape, format: Format) -> (Vec<Bytes>, usize) {
     let mut exposition = Exposition::new(scrape, format);
-    let mut gzip = Gzip::new(Arc::default());
+    let mut gzip = Gzip::new(Arc::default(), false);
     let mut frames = Vec::new();
     loop {
         match gzip.next(&mut exposition) {
@@ -291,7 +291,7 @@ fn scrapes_at_the_same_time_make_each_piece_once() {
     let mut scrapes: Vec<_> = (0..50)
         .map(|_| {
             let exposition = Exposition::new(scrape.clone(), Format::Text);
-            (exposition, Gzip::new(pool.clone()))
+            (exposition, Gzip::new(pool.clone(), false))
         })
         .collect();
     let mut made = 0;

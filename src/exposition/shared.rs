@@ -1,0 +1,134 @@
+//! Frames that scrapes share which begin together.
+//!
+//! The first of them renders for itself, since most scrapes are alone. The second one renders for all that
+//! follow: its frames are kept until the last of these scrapes has ended. So scrapes that begin together
+//! cost the program little more than two.
+//!
+//! Only one recording is kept at a time, and none of many moving records. So clients that read slowly
+//! keep no more than one.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+
+use super::buffers::{FramePool, Next};
+use super::frames::GzipFrames;
+use super::render::Exposition;
+use super::scrape::Scrape;
+use super::text::Format;
+
+/// Maximum number of moving records in a scrape that is recorded. Their compressed text takes about 5 MB.
+/// The rest of the text is in memory anyway, as kept pieces.
+const MOST_MOVING: usize = 10_000;
+
+/// The last scrape that began alone, and the recording of those that began together with one.
+#[derive(Debug, Default)]
+pub(super) struct Together(Mutex<Last>);
+
+#[derive(Debug, Default)]
+struct Last {
+    alone: Option<(Weak<Scrape>, Format)>,
+    recording: Weak<Recording>,
+}
+
+/// The frames of a scrape, from the first one to the one that the fastest of its readers has reached.
+#[derive(Debug)]
+struct Recording {
+    scrape: Arc<Scrape>,
+    format: Format,
+    recorded: Mutex<Recorded>,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    frames: Vec<Bytes>,
+    /// Renders the next frame; `None` after the last one.
+    rest: Option<Box<GzipFrames>>,
+}
+
+/// A scrape that takes its frames from a recording.
+#[derive(Debug)]
+pub(super) struct Reader {
+    recording: Arc<Recording>,
+    /// The number of frames that it has taken.
+    taken: usize,
+}
+
+impl Together {
+    /// Returns a reader if the scrape began together with another one, or else its own frames.
+    pub(super) fn reader(
+        &self,
+        exposition: Exposition,
+        pool: &Arc<FramePool>,
+    ) -> Result<Reader, Box<GzipFrames>> {
+        let (scrape, format) = (exposition.scrape().clone(), exposition.format());
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recording) = last.recording.upgrade() {
+            return match recording.format == format && recording.scrape.began_with(&scrape) {
+                true => Ok(recording.reader()),
+                false => Err(alone(exposition, pool)),
+            };
+        }
+        if !last.began_with(&scrape, format) || scrape.moving_len() > MOST_MOVING {
+            last.alone = Some((Arc::downgrade(&scrape), format));
+            return Err(alone(exposition, pool));
+        }
+        let frames = GzipFrames::new(exposition, pool.clone(), true);
+        let recording = Arc::new(Recording {
+            scrape,
+            format,
+            recorded: Mutex::new(Recorded {
+                frames: Vec::new(),
+                rest: Some(Box::new(frames)),
+            }),
+        });
+        last.recording = Arc::downgrade(&recording);
+        Ok(recording.reader())
+    }
+}
+
+fn alone(exposition: Exposition, pool: &Arc<FramePool>) -> Box<GzipFrames> {
+    Box::new(GzipFrames::new(exposition, pool.clone(), false))
+}
+
+impl Last {
+    fn began_with(&self, scrape: &Scrape, format: Format) -> bool {
+        let Some((alone, its_format)) = &self.alone else {
+            return false;
+        };
+        *its_format == format && { alone.upgrade() }.is_some_and(|alone| alone.began_with(scrape))
+    }
+}
+
+impl Recording {
+    fn reader(self: Arc<Self>) -> Reader {
+        Reader {
+            recording: self,
+            taken: 0,
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn next(&mut self) -> Next {
+        // After a panic the frames are not complete. Each reader then ends as the first one did.
+        let mut recorded = { self.recording.recorded.lock() }.expect("rendering does not panic");
+        if let Some(frame) = recorded.frames.get(self.taken) {
+            self.taken += 1;
+            return Next::Frame(frame.clone());
+        }
+        let Some(rest) = &mut recorded.rest else {
+            return Next::End;
+        };
+        let next = rest.next();
+        match &next {
+            Next::Frame(frame) => {
+                recorded.frames.push(frame.clone());
+                self.taken += 1;
+            }
+            Next::Working => {}
+            Next::End => recorded.rest = None,
+        }
+        next
+    }
+}

@@ -1,0 +1,262 @@
+//! Scrapes with gzip that begin together, and share the frames.
+
+use bytes::Bytes;
+
+use super::properties::without_process;
+use super::*;
+
+/// For some chunks, a tenth of them RUNNING.
+const STEPS: usize = 700;
+
+/// An exporter whose state changes between scrapes.
+struct World {
+    scrape: Scrape,
+    steps: StepTable,
+    pool: Arc<FramePool>,
+}
+
+/// A scrape in progress.
+struct InProgress {
+    frames: Frames,
+    received: Vec<Bytes>,
+    expected: String,
+}
+
+impl World {
+    fn new(steps: usize) -> Self {
+        let record = |at| StepRecord {
+            id: scattered_id(at as u64),
+            phase: if at % 10 == 0 {
+                Phase::Active
+            } else {
+                Phase::Settled
+            },
+            last_success: Some(after(9_000)),
+            ..if at % 10 == 0 {
+                running()
+            } else {
+                ended(StepStatus::Completed, 9_000)
+            }
+        };
+        let mut world = Self {
+            scrape: scrape([], after(10_000)),
+            steps: StepTable::new((0..steps).map(record)),
+            pool: Arc::default(),
+        };
+        world.publish();
+        world
+    }
+
+    fn publish(&mut self) {
+        let records = Records {
+            steps: StepTable::new(self.steps.snapshot().iter().cloned()),
+            ..Records::default()
+        };
+        self.scrape.sources[0].snapshot = records.snapshot();
+    }
+
+    /// Changes a step, and publishes that.
+    fn poll(&mut self, at: usize, seconds: u64) {
+        let polled = Some(after(10_000 + seconds * 1_000));
+        { &mut self.steps }.update(&scattered_id(at as u64), |step| step.last_success = polled);
+        self.publish();
+    }
+
+    fn begin(&self, format: Format) -> InProgress {
+        let exposition = Exposition::new(self.scrape.clone(), format);
+        InProgress {
+            frames: Frames::new(exposition, Encoding::Gzip, self.pool.clone()),
+            received: Vec::new(),
+            expected: without_process(&rendered(self.scrape.clone(), format)),
+        }
+    }
+
+    /// Returns the scrapes that are in progress together with another one.
+    fn begun(&self, count: usize) -> Vec<InProgress> {
+        (0..count).map(|_| self.begin(Format::Text)).collect()
+    }
+}
+
+impl InProgress {
+    /// Returns whether there is more.
+    fn advance(&mut self) -> bool {
+        match self.frames.advance() {
+            Next::Frame(bytes) => self.received.push(bytes),
+            Next::Working => {}
+            Next::End => return false,
+        }
+        true
+    }
+
+    /// Receives the rest, and compares the text.
+    fn end(mut self) -> Vec<Bytes> {
+        while self.advance() {}
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&self.received.concat()[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        assert!(without_process(&text) == self.expected);
+        self.received
+    }
+}
+
+/// Whether all frames of two scrapes are the same memory.
+fn are_shared(one: &[Bytes], other: &[Bytes]) -> bool {
+    let places = |frames: &[Bytes]| {
+        frames
+            .iter()
+            .map(|bytes| bytes.as_ptr())
+            .collect::<Vec<_>>()
+    };
+    places(one) == places(other)
+}
+
+/// What happens while scrapes are in progress.
+#[derive(Clone, Debug)]
+enum Event {
+    Begun(Format),
+    Advanced(prop::sample::Index, usize),
+    Disconnected(prop::sample::Index),
+    Polled(usize),
+    Waited,
+    Reloaded,
+}
+
+fn some_event() -> impl Strategy<Value = Event> {
+    let at = || any::<prop::sample::Index>();
+    prop_oneof![
+        6 => proptest::sample::select(&[Format::Text, Format::Text, Format::OpenMetrics][..])
+            .prop_map(Event::Begun),
+        6 => (at(), 1..40_usize).prop_map(|(at, frames)| Event::Advanced(at, frames)),
+        2 => at().prop_map(Event::Disconnected),
+        1 => (0..STEPS).prop_map(Event::Polled),
+        1 => Just(Event::Waited),
+        1 => Just(Event::Reloaded),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn scrapes_that_share_frames_have_the_text_of_the_moment_when_they_began(
+        events in proptest::collection::vec(some_event(), 1..60),
+    ) {
+        let mut world = World::new(STEPS);
+        let mut scrapes = Vec::new();
+        for (second, event) in events.into_iter().enumerate() {
+            match event {
+                Event::Begun(format) => scrapes.push(world.begin(format)),
+                Event::Advanced(_, _) | Event::Disconnected(_) if scrapes.is_empty() => {}
+                Event::Advanced(at, frames) => {
+                    let at = at.index(scrapes.len());
+                    for _ in 0..frames {
+                        scrapes[at].advance();
+                    }
+                }
+                Event::Disconnected(at) => drop(scrapes.swap_remove(at.index(scrapes.len()))),
+                Event::Polled(at) => world.poll(at, second as u64),
+                Event::Waited => world.scrape.now = world.scrape.now.plus(Duration::from_secs(1)),
+                Event::Reloaded => world.scrape.message_labels ^= true,
+            }
+        }
+        for scrape in scrapes {
+            scrape.end();
+        }
+    }
+}
+
+#[test]
+fn second_scrape_that_begins_renders_for_all_that_follow() {
+    let world = World::new(STEPS);
+    let frames: Vec<_> = { world.begun(4).into_iter() }
+        .map(InProgress::end)
+        .collect();
+    assert!(!are_shared(&frames[0], &frames[1]));
+    assert!(are_shared(&frames[1], &frames[2]));
+    assert!(are_shared(&frames[1], &frames[3]));
+
+    let apart: Vec<_> = (0..3).map(|_| world.begin(Format::Text).end()).collect();
+    assert!(!are_shared(&apart[1], &apart[2]), "one after the other");
+}
+
+#[test]
+fn scrape_that_begins_after_a_change_is_not_shared() {
+    let changes: [fn(&mut World); 4] = [
+        |world| world.poll(10, 1),
+        |world| world.scrape.now = after(10_010),
+        |world| world.scrape.message_labels = true,
+        |world| world.scrape.sources[0].up = Some(false),
+    ];
+    for change in changes {
+        let mut world = World::new(STEPS);
+        let before = world.begun(2);
+        change(&mut world);
+        let after = world.begun(2);
+        let [first, second] = [before, after].map(|scrapes| {
+            let mut frames = scrapes.into_iter().map(InProgress::end);
+            frames.next_back().unwrap()
+        });
+        assert!(!are_shared(&first, &second));
+    }
+}
+
+#[test]
+fn clients_that_read_slowly_keep_one_recording() {
+    let mut world = World::new(STEPS);
+    let slow = world.begun(2);
+    world.scrape.now = after(11_000);
+    let mut others: Vec<_> = { world.begun(3).into_iter() }
+        .map(InProgress::end)
+        .collect();
+    assert!(!are_shared(&others[1], &others[2]));
+
+    for scrape in slow {
+        scrape.end();
+    }
+    others = { world.begun(3).into_iter() }
+        .map(InProgress::end)
+        .collect();
+    assert!(are_shared(&others[1], &others[2]));
+}
+
+#[test]
+fn scrapes_of_many_moving_records_are_not_recorded() {
+    let mut world = World::new(0);
+    let steps = (0..10_001).map(|at| StepRecord {
+        id: scattered_id(at),
+        ..running()
+    });
+    world.steps = StepTable::new(steps);
+    world.publish();
+    let frames: Vec<_> = { world.begun(3).into_iter() }
+        .map(InProgress::end)
+        .collect();
+    assert!(!are_shared(&frames[1], &frames[2]));
+}
+
+#[test]
+fn fifty_scrapes_at_once_take_less_memory_than_five() {
+    let world = World::new(10_000);
+    for _ in 0..3 {
+        world.begin(Format::Text).end();
+    }
+    let most = |count| {
+        // With the buffers and the compressor that it takes.
+        let pool = Arc::<FramePool>::default();
+        let scrapes = (0..count).map(|_| {
+            let exposition = Exposition::new(world.scrape.clone(), Format::Text);
+            Frames::new(exposition, Encoding::Gzip, pool.clone())
+        });
+        let info = allocation_counter::measure(|| {
+            let mut scrapes: Vec<_> = scrapes.collect();
+            while !scrapes.is_empty() {
+                scrapes.retain_mut(|frames| !matches!(frames.advance(), Next::End));
+            }
+        });
+        info.bytes_max
+    };
+    let (one, fifty) = (most(1), most(50));
+    println!("{one} bytes for one scrape, {fifty} for fifty");
+    assert!(fifty < 5 * one, "{fifty} {one}");
+}
