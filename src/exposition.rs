@@ -27,9 +27,10 @@ mod docs;
 #[cfg(test)]
 mod tests;
 
-pub use buffers::{FRAME_SIZE, FramePool, Next};
+pub use buffers::{FRAME_SIZE, Next};
 pub use frames::{Encoding, Frames};
 pub use limit::{LimitedRecords, series_usage};
 pub use render::Exposition;
 pub use scrape::{Derived, Scrape, ScrapeSource};
+pub use shared::SharedFrames;
 pub use text::Format;

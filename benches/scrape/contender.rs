@@ -3,11 +3,10 @@
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use imagebuilder_exporter::exposition::{Encoding, FramePool};
+use imagebuilder_exporter::exposition::{Encoding, SharedFrames};
 use imagebuilder_exporter::http::{Exporter, MAX_REQUESTS};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -82,7 +81,7 @@ pub(crate) struct Contender {
     pub(crate) limit: &'static str,
     way: Way,
     every: usize,
-    pool: Arc<FramePool>,
+    shared: SharedFrames,
     /// With the number of the round.
     samples: Vec<(usize, Sample)>,
 }
@@ -103,7 +102,7 @@ impl Contender {
             limit,
             way,
             every: 1,
-            pool: Arc::default(),
+            shared: SharedFrames::default(),
             samples: Vec::new(),
         }
     }
@@ -148,7 +147,7 @@ impl Contender {
     fn render(&self, program: &Program, encoding: Encoding) -> Sample {
         let begun = Instant::now();
         let mut bytes = 0;
-        each_frame(program.scrape(), encoding, &self.pool, |frame| {
+        each_frame(program.scrape(), encoding, &self.shared, |frame| {
             bytes += black_box(frame).len();
         });
         Sample {

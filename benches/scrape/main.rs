@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imagebuilder_exporter::exposition::{
-    Encoding, Exposition, Format, FramePool, Frames, Next, Scrape,
+    Encoding, Exposition, Format, Frames, Next, Scrape, SharedFrames,
 };
 use imagebuilder_exporter::http::Exporter;
 use tokio::runtime::Runtime;
@@ -216,11 +216,11 @@ fn rendered(scrape: Scrape, encoding: Encoding) -> Vec<u8> {
 fn each_frame(
     scrape: Scrape,
     encoding: Encoding,
-    pool: &Arc<FramePool>,
+    shared: &SharedFrames,
     mut each: impl FnMut(&[u8]),
 ) {
     let exposition = Exposition::new(scrape, Format::Text);
-    let mut frames = Frames::new(exposition, encoding, pool.clone());
+    let mut frames = Frames::new(exposition, encoding, shared);
     loop {
         match frames.advance() {
             Next::Frame(frame) => each(&frame),

@@ -225,7 +225,7 @@ mod tests {
 
     use super::super::pollers::counting;
     use super::*;
-    use crate::exposition::{Encoding, Exposition, Format, FramePool, Frames, Next};
+    use crate::exposition::{Encoding, Exposition, Format, Frames, Next, SharedFrames};
     use crate::model::Timestamp;
 
     /// A target in one region, of which nothing is known.
@@ -257,10 +257,10 @@ mod tests {
             instant: Clock::System.now().instant,
             time: Timestamp::from_millis(1_788_981_143_410),
         }));
-        let pool = Arc::<FramePool>::default();
+        let shared = SharedFrames::default();
         let begin = || {
             let exposition = Exposition::new(live.scrape(), Format::Text);
-            Frames::new(exposition, Encoding::Gzip, pool.clone())
+            Frames::new(exposition, Encoding::Gzip, &shared)
         };
         let received = |frames: &mut Frames| -> Vec<Bytes> {
             let next = || match frames.advance() {

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::shared::Together;
 use super::text::Format;
 use crate::pieces::{CompressorPool, Pieces};
 
@@ -31,15 +30,13 @@ pub enum Next {
     End,
 }
 
-/// What scrapes share: buffers and compressors that are not in use, the comments of the families, and the
-/// frames of scrapes that begin together.
+/// Buffers and compressors that are not in use, and the comments of the families.
 #[derive(Default)]
-pub struct FramePool {
+pub(super) struct FramePool {
     idle: Mutex<Vec<Vec<u8>>>,
     pub(super) compressors: CompressorPool,
     text_comments: Pieces,
     open_metrics_comments: Pieces,
-    pub(super) together: Together,
 }
 
 impl FramePool {

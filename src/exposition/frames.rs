@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::buffers::{FRAME_SIZE, FramePool, Next};
-use super::gzip::Gzip;
+use super::gzip::GzipFrames;
 use super::render::Exposition;
-use super::shared::Reader;
+use super::shared::{Reader, SharedFrames};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -25,32 +25,11 @@ enum Source {
     Ended,
 }
 
-/// The frames of a scrape as a gzip member.
-#[derive(Debug)]
-pub(super) struct GzipFrames {
-    exposition: Exposition,
-    gzip: Gzip,
-}
-
-impl GzipFrames {
-    /// `is_recorded` is whether frames are kept for other scrapes.
-    pub(super) fn new(exposition: Exposition, pool: Arc<FramePool>, is_recorded: bool) -> Self {
-        Self {
-            exposition,
-            gzip: Gzip::new(pool, is_recorded),
-        }
-    }
-
-    pub(super) fn next(&mut self) -> Next {
-        self.gzip.next(&mut self.exposition)
-    }
-}
-
 impl Frames {
-    pub fn new(exposition: Exposition, encoding: Encoding, pool: Arc<FramePool>) -> Self {
+    pub fn new(exposition: Exposition, encoding: Encoding, shared: &SharedFrames) -> Self {
         Self(match encoding {
-            Encoding::Identity => Source::Plain(Box::new(exposition), pool),
-            Encoding::Gzip => match pool.together.reader(exposition, &pool) {
+            Encoding::Identity => Source::Plain(Box::new(exposition), shared.pool.clone()),
+            Encoding::Gzip => match shared.reader(exposition) {
                 Ok(reader) => Source::Shared(reader),
                 Err(frames) => Source::Gzip(frames),
             },

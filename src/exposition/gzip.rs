@@ -19,6 +19,27 @@ const LARGE: usize = 4 * 1024;
 /// How many times faster lines are compressed quickly than well, at least.
 const QUICKER: usize = 4;
 
+/// The frames of a scrape as a gzip member.
+#[derive(Debug)]
+pub(super) struct GzipFrames {
+    exposition: Exposition,
+    gzip: Gzip,
+}
+
+impl GzipFrames {
+    /// `is_recorded` is whether frames are kept for other scrapes.
+    pub(super) fn new(exposition: Exposition, pool: Arc<FramePool>, is_recorded: bool) -> Self {
+        Self {
+            exposition,
+            gzip: Gzip::new(pool, is_recorded),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Next {
+        self.gzip.next(&mut self.exposition)
+    }
+}
+
 /// A gzip member on its way.
 #[derive(Debug)]
 pub(super) struct Gzip {

@@ -5,14 +5,14 @@
 //! cost the program little more than two.
 //!
 //! Only one recording is kept at a time, and none of many moving records. So clients that read slowly
-//! keep no more than one.
+//! together keep at most the compressed text of one scrape.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 
 use super::buffers::{FramePool, Next};
-use super::frames::GzipFrames;
+use super::gzip::GzipFrames;
 use super::render::Exposition;
 use super::scrape::Scrape;
 use super::text::Format;
@@ -21,10 +21,14 @@ use super::text::Format;
 /// The rest of the text is in memory anyway, as kept pieces.
 const MOST_MOVING: usize = 10_000;
 
-/// The last scrape that began alone, and the recording of those that began together with one.
+/// What scrapes share: a pool of buffers, and the frames of those that begin together.
 #[derive(Debug, Default)]
-pub(super) struct Together(Mutex<Last>);
+pub struct SharedFrames {
+    pub(super) pool: Arc<FramePool>,
+    last: Mutex<Last>,
+}
 
+/// The last scrape that began alone, and the recording of those that began together with one.
 #[derive(Debug, Default)]
 struct Last {
     alone: Option<(Weak<Scrape>, Format)>,
@@ -54,41 +58,36 @@ pub(super) struct Reader {
     taken: usize,
 }
 
-impl Together {
+impl SharedFrames {
     /// Returns a reader if the scrape began together with another one, or else its own frames.
-    pub(super) fn reader(
-        &self,
-        exposition: Exposition,
-        pool: &Arc<FramePool>,
-    ) -> Result<Reader, Box<GzipFrames>> {
+    pub(super) fn reader(&self, exposition: Exposition) -> Result<Reader, Box<GzipFrames>> {
         let (scrape, format) = (exposition.scrape().clone(), exposition.format());
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let frames = |is_recorded| {
+            let frames = GzipFrames::new(exposition, self.pool.clone(), is_recorded);
+            Box::new(frames)
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(recording) = last.recording.upgrade() {
             return match recording.format == format && recording.scrape.began_with(&scrape) {
                 true => Ok(recording.reader()),
-                false => Err(alone(exposition, pool)),
+                false => Err(frames(false)),
             };
         }
         if !last.began_with(&scrape, format) || scrape.moving_len() > MOST_MOVING {
             last.alone = Some((Arc::downgrade(&scrape), format));
-            return Err(alone(exposition, pool));
+            return Err(frames(false));
         }
-        let frames = GzipFrames::new(exposition, pool.clone(), true);
         let recording = Arc::new(Recording {
             scrape,
             format,
             recorded: Mutex::new(Recorded {
                 frames: Vec::new(),
-                rest: Some(Box::new(frames)),
+                rest: Some(frames(true)),
             }),
         });
         last.recording = Arc::downgrade(&recording);
         Ok(recording.reader())
     }
-}
-
-fn alone(exposition: Exposition, pool: &Arc<FramePool>) -> Box<GzipFrames> {
-    Box::new(GzipFrames::new(exposition, pool.clone(), false))
 }
 
 impl Last {

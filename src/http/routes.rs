@@ -12,7 +12,7 @@ use super::negotiation;
 use super::origin::{has_host, is_cross_site};
 use super::pages::{self, Pages};
 use super::response::{set_encoding, text};
-use crate::exposition::{Exposition, FramePool, Frames};
+use crate::exposition::{Exposition, Frames, SharedFrames};
 use crate::status::assets::Asset;
 use crate::status::{CONFIG_PATH, JSON_PATH, PAGE_PATH, Site};
 
@@ -44,7 +44,7 @@ pub(super) struct Routes<E> {
     telemetry_path: String,
     external_url: Option<String>,
     pages: Pages<E>,
-    frames: Arc<FramePool>,
+    frames: SharedFrames,
 }
 
 impl<E: Exporter> Routes<E> {
@@ -54,7 +54,7 @@ impl<E: Exporter> Routes<E> {
             external_url: site.external_url.as_ref().map(ToString::to_string),
             pages: Pages::new(exporter.clone(), site),
             exporter,
-            frames: Arc::default(),
+            frames: SharedFrames::default(),
         }
     }
 
@@ -127,7 +127,7 @@ impl<E: Exporter> Routes<E> {
         let format = negotiation::format(request.headers());
         let encoding = negotiation::encoding(request.headers());
         let exposition = Exposition::new(self.exporter.scrape(), format);
-        let frames = Frames::new(exposition, encoding, self.frames.clone());
+        let frames = Frames::new(exposition, encoding, &self.frames);
         let mut response = Response::new(Body::Scrape(Box::new(Scraped::new(frames))));
         let headers = response.headers_mut();
         headers.insert(

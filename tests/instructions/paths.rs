@@ -1,9 +1,8 @@
 //! The paths whose instructions are counted, in the order in which they run.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
-use imagebuilder_exporter::exposition::{Encoding, Exposition, Format, FramePool, Frames, Next};
+use imagebuilder_exporter::exposition::{Encoding, Exposition, Format, Frames, Next, SharedFrames};
 use imagebuilder_exporter::http::Exporter;
 use imagebuilder_exporter::status::{Query, Site, Status, page};
 
@@ -59,23 +58,23 @@ pub(super) fn run(path: usize) {
 
 fn steady_scrape(encoding: Encoding) {
     let program = Program::with_steps(STEPS);
-    let pool = Arc::default();
+    let shared = SharedFrames::default();
     // Makes pieces, joins them, and fills the pool.
     for _ in 0..3 {
-        scrape(&program, encoding, &pool);
+        scrape(&program, encoding, &shared);
     }
-    measured(&mut || scrape(&program, encoding, &pool));
+    measured(&mut || scrape(&program, encoding, &shared));
 }
 
 fn scrapes_at_once() {
     let program = Program::with_steps(STEPS);
-    let pool = Arc::default();
+    let shared = SharedFrames::default();
     for _ in 0..3 {
-        scrape(&program, Encoding::Gzip, &pool);
+        scrape(&program, Encoding::Gzip, &shared);
     }
     program.hold(|| {
         measured(&mut || {
-            let begun = (0..AT_ONCE).map(|_| begin(&program, Encoding::Gzip, &pool));
+            let begun = (0..AT_ONCE).map(|_| begin(&program, Encoding::Gzip, &shared));
             let mut scrapes: Vec<_> = begun.collect();
             while !scrapes.is_empty() {
                 scrapes.retain_mut(advance);
@@ -119,14 +118,14 @@ fn status_page() {
     });
 }
 
-fn scrape(program: &Program, encoding: Encoding, pool: &Arc<FramePool>) {
-    let mut frames = begin(program, encoding, pool);
+fn scrape(program: &Program, encoding: Encoding, shared: &SharedFrames) {
+    let mut frames = begin(program, encoding, shared);
     while advance(&mut frames) {}
 }
 
-fn begin(program: &Program, encoding: Encoding, pool: &Arc<FramePool>) -> Frames {
+fn begin(program: &Program, encoding: Encoding, shared: &SharedFrames) -> Frames {
     let exposition = Exposition::new(program.scrape(), Format::Text);
-    Frames::new(exposition, encoding, pool.clone())
+    Frames::new(exposition, encoding, shared)
 }
 
 /// Returns whether the scrape goes on.

@@ -13,13 +13,13 @@ fn frames(
     baselines: &BaselineSnapshot,
     now: Timestamp,
     encoding: Encoding,
-    pool: &Arc<FramePool>,
+    shared: &SharedFrames,
 ) -> u64 {
     let mut scrape = scrape([], now);
     scrape.sources[0].snapshot = records.snapshot();
     scrape.baselines = baselines.clone();
     let exposition = Exposition::new(scrape, Format::Text);
-    let mut frames = Frames::new(exposition, encoding, pool.clone());
+    let mut frames = Frames::new(exposition, encoding, shared);
     let mut count = 0;
     loop {
         match frames.advance() {
@@ -70,8 +70,8 @@ fn allocated(steps: u64, encoding: Encoding) -> (AllocationInfo, u64) {
         ..Records::default()
     };
     records.workflows.put(execution);
-    let pool = Arc::default();
-    let frames = |now| frames(&records, &baselines, now, encoding, &pool);
+    let shared = SharedFrames::default();
+    let frames = |now| frames(&records, &baselines, now, encoding, &shared);
     // Makes pieces, joins them, and fills the pool.
     for second in 100_000..100_004 {
         frames(after(second * 1_000));

@@ -228,10 +228,10 @@ fn frames_plain_and_compressed_hold_the_text_of_many_steps() {
     });
     let scrape = scrape(records, after(1_000));
     let expected = without_process(&rendered(scrape.clone(), Format::OpenMetrics));
-    let pool = Arc::new(FramePool::default());
+    let shared = SharedFrames::default();
     for encoding in [Encoding::Identity, Encoding::Gzip] {
         let exposition = Exposition::new(scrape.clone(), Format::OpenMetrics);
-        let mut frames = Frames::new(exposition, encoding, pool.clone());
+        let mut frames = Frames::new(exposition, encoding, &shared);
         let (mut sent, mut count) = (Vec::new(), 0);
         loop {
             match frames.advance() {

@@ -12,7 +12,7 @@ const STEPS: usize = 700;
 struct World {
     scrape: Scrape,
     steps: StepTable,
-    pool: Arc<FramePool>,
+    shared: SharedFrames,
 }
 
 /// A scrape in progress.
@@ -41,7 +41,7 @@ impl World {
         let mut world = Self {
             scrape: scrape([], after(10_000)),
             steps: StepTable::new((0..steps).map(record)),
-            pool: Arc::default(),
+            shared: SharedFrames::default(),
         };
         world.publish();
         world
@@ -65,7 +65,7 @@ impl World {
     fn begin(&self, format: Format) -> InProgress {
         let exposition = Exposition::new(self.scrape.clone(), format);
         InProgress {
-            frames: Frames::new(exposition, Encoding::Gzip, self.pool.clone()),
+            frames: Frames::new(exposition, Encoding::Gzip, &self.shared),
             received: Vec::new(),
             expected: without_process(&rendered(self.scrape.clone(), format)),
         }
@@ -243,10 +243,10 @@ fn fifty_scrapes_at_once_take_less_memory_than_five() {
     }
     let most = |count| {
         // With the buffers and the compressor that it takes.
-        let pool = Arc::<FramePool>::default();
+        let shared = SharedFrames::default();
         let scrapes = (0..count).map(|_| {
             let exposition = Exposition::new(world.scrape.clone(), Format::Text);
-            Frames::new(exposition, Encoding::Gzip, pool.clone())
+            Frames::new(exposition, Encoding::Gzip, &shared)
         });
         let info = allocation_counter::measure(|| {
             let mut scrapes: Vec<_> = scrapes.collect();
