@@ -206,10 +206,10 @@ fn clients_that_read_slowly_keep_one_recording() {
     let mut world = World::new(STEPS);
     let slow = world.begun(2);
     world.scrape.now = after(11_000);
-    let mut others: Vec<_> = { world.begun(3).into_iter() }
+    let mut others: Vec<_> = { world.begun(5).into_iter() }
         .map(InProgress::end)
         .collect();
-    assert!(!are_shared(&others[1], &others[2]));
+    assert!(!{ others.windows(2) }.any(|pair| are_shared(&pair[0], &pair[1])));
 
     for scrape in slow {
         scrape.end();
@@ -236,7 +236,7 @@ fn scrapes_of_many_moving_records_are_not_recorded() {
 }
 
 #[test]
-fn fifty_scrapes_at_once_take_less_memory_than_five() {
+fn fifty_scrapes_at_once_take_at_most_half_more_memory_than_one() {
     let world = World::new(10_000);
     for _ in 0..3 {
         world.begin(Format::Text).end();
@@ -258,5 +258,5 @@ fn fifty_scrapes_at_once_take_less_memory_than_five() {
     };
     let (one, fifty) = (most(1), most(50));
     println!("{one} bytes for one scrape, {fifty} for fifty");
-    assert!(fifty < 5 * one, "{fifty} {one}");
+    assert!(fifty < one * 3 / 2);
 }
