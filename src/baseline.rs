@@ -147,7 +147,7 @@ pub struct BaselineSnapshot {
 }
 
 impl BaselineSnapshot {
-    /// Whether both are of the same state.
+    /// Whether both share all records.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.known, &other.known) && self.series.is_same(&other.series)
     }

@@ -316,7 +316,7 @@ impl FinishedSnapshot {
         }
     }
 
-    /// Whether both are of the same state, maybe at another time.
+    /// Whether both share all records. The times can differ.
     pub fn is_same(&self, other: &Self) -> bool {
         self.series.is_same(&other.series)
             && Arc::ptr_eq(&self.reading.bounds, &other.reading.bounds)

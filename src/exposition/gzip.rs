@@ -27,7 +27,7 @@ pub(super) struct GzipFrames {
 }
 
 impl GzipFrames {
-    /// `is_recorded` is whether frames are kept for other scrapes.
+    /// `is_recorded` says whether frames are kept for other scrapes.
     pub(super) fn new(exposition: Exposition, pool: Arc<FramePool>, is_recorded: bool) -> Self {
         Self {
             exposition,

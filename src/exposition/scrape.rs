@@ -45,8 +45,10 @@ impl Scrape {
         Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(MOMENT)))
     }
 
-    /// Whether another scrape has the same time, data and settings, apart from metrics of the exporter itself.
-    /// It compares no record.
+    /// Whether another scrape has the same time, data and settings. It compares no record.
+    ///
+    /// Metrics of the exporter itself can differ, and the warm-up of finished series by the 10 ms to which
+    /// the time is rounded.
     pub(super) fn began_with(&self, other: &Self) -> bool {
         let settings = |scrape: &Self| {
             let formats = (scrape.status_format, scrape.message_labels);
@@ -71,7 +73,7 @@ impl Scrape {
             } = &*source.snapshot;
             steps.records().moving_len() + workflows.moving_len() + images.moving_len()
         });
-        moving.sum()
+        moving.sum::<usize>() + self.finished.series.len()
     }
 
     /// Returns the expected ends of what the sources run.

@@ -1,11 +1,10 @@
-//! Frames that scrapes share which begin together.
+//! Shares frames between scrapes with gzip that begin together.
 //!
-//! The first of them renders for itself, since most scrapes are alone. The second one renders for all that
-//! follow: its frames are kept until the last of these scrapes has ended. So scrapes that begin together
-//! cost the program little more than two.
+//! The first scrape renders for itself, since most scrapes are alone. The second one renders for all that
+//! follow: its frames are kept until the last of these scrapes has ended.
 //!
-//! Only one recording is kept at a time, and none of many moving records. So clients that read slowly
-//! together keep at most the compressed text of one scrape.
+//! Only one recording is kept at a time, so clients that read slowly together keep at most the
+//! compressed text of one scrape. Until they end, later scrapes render for themselves.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -17,8 +16,8 @@ use super::render::Exposition;
 use super::scrape::Scrape;
 use super::text::Format;
 
-/// Maximum number of moving records in a scrape that is recorded. Their compressed text takes about 5 MB.
-/// The rest of the text is in memory anyway, as kept pieces.
+/// Maximum number of moving records in a scrape that is recorded. A recording has their text for itself,
+/// about 5 MB. Most other text is that of kept pieces, once these are joined.
 const MOST_MOVING: usize = 10_000;
 
 /// What scrapes share: a pool of buffers, and the frames of those that begin together.
@@ -68,7 +67,7 @@ impl SharedFrames {
         };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(recording) = last.recording.upgrade() {
-            return match recording.format == format && recording.scrape.began_with(&scrape) {
+            return match recording.serves(&scrape, format) {
                 true => Ok(recording.reader()),
                 false => Err(frames(false)),
             };
@@ -100,6 +99,12 @@ impl Last {
 }
 
 impl Recording {
+    /// Whether a scrape can take its frames from it. After a panic it cannot.
+    fn serves(&self, scrape: &Scrape, format: Format) -> bool {
+        let is_same = self.format == format && self.scrape.began_with(scrape);
+        is_same && !self.recorded.is_poisoned()
+    }
+
     fn reader(self: Arc<Self>) -> Reader {
         Reader {
             recording: self,

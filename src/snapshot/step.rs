@@ -90,7 +90,8 @@ impl Phase {
 /// A step as in the response of the last successful poll, with labels from earlier responses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// That of the subject. A scrape reads it for each series, and a subject only for the info series.
+    /// The labels [`Subject::identity`]. A scrape reads them for each series, and a subject only for the info
+    /// series.
     pub identity: LabelText,
     pub subject: Arc<Subject>,
     pub definition: Arc<Definition>,

@@ -275,10 +275,12 @@ mod tests {
         let texts = snapshot.iter().map(|record| {
             let subject = &record.observed.as_ref().unwrap().subject;
             let workflow = subject.workflow.as_ref().unwrap();
-            [subject.identity.as_str(), workflow.as_str()].map(str::as_ptr)
+            let identity = record.observed.as_ref().unwrap().identity.as_str();
+            [identity, subject.identity.as_str(), workflow.as_str()].map(str::as_ptr)
         });
         let [one, other] = { texts.collect::<Vec<_>>() }.try_into().unwrap();
         assert_eq!(one, other);
+        assert_eq!(one[0], one[1]);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
+use super::finished::counted;
 use super::properties::without_process;
 use super::*;
+use crate::baseline::{BaselineSnapshot, Baselines};
 
 /// For some chunks, a tenth of them RUNNING.
 const STEPS: usize = 700;
@@ -180,12 +182,36 @@ fn second_scrape_that_begins_renders_for_all_that_follow() {
     assert!(!are_shared(&apart[1], &apart[2]), "one after the other");
 }
 
+fn completed(at: u64) -> StepRecord {
+    StepRecord {
+        id: scattered_id(at),
+        phase: Phase::Settled,
+        ..ended(StepStatus::Completed, 9_000)
+    }
+}
+
+/// Baselines with the usual duration of a step.
+fn baselines() -> BaselineSnapshot {
+    let baselines = Baselines::default();
+    for at in 1..4 {
+        baselines.feed("production", &LabelText::default(), &completed(at));
+    }
+    baselines.snapshot()
+}
+
 #[test]
 fn scrape_that_begins_after_a_change_is_not_shared() {
-    let changes: [fn(&mut World); 4] = [
+    let changes: [fn(&mut World); 8] = [
         |world| world.poll(10, 1),
         |world| world.scrape.now = after(10_010),
         |world| world.scrape.message_labels = true,
+        |world| world.scrape.status_format = StatusFormat::Sparse,
+        |world| world.scrape.series_limit = 1_000_000,
+        |world| world.scrape.baselines = baselines(),
+        |world| {
+            let finished = counted("platform", "ApplyBuildComponents", 3);
+            world.scrape.finished = finished.snapshot(moment(world.scrape.now).instant);
+        },
         |world| world.scrape.sources[0].up = Some(false),
     ];
     for change in changes {
@@ -222,12 +248,19 @@ fn clients_that_read_slowly_keep_one_recording() {
 
 #[test]
 fn scrapes_of_many_moving_records_are_not_recorded() {
-    let mut world = World::new(0);
-    let steps = (0..10_001).map(|at| StepRecord {
+    let running = |at| StepRecord {
         id: scattered_id(at),
         ..running()
-    });
-    world.steps = StepTable::new(steps);
+    };
+    let mut world = World::new(0);
+    world.steps = StepTable::new((0..10_000).map(running));
+    world.publish();
+    let frames: Vec<_> = { world.begun(3).into_iter() }
+        .map(InProgress::end)
+        .collect();
+    assert!(are_shared(&frames[1], &frames[2]));
+
+    world.steps.put(running(10_000));
     world.publish();
     let frames: Vec<_> = { world.begun(3).into_iter() }
         .map(InProgress::end)
