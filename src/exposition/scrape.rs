@@ -50,16 +50,26 @@ impl Scrape {
     /// Metrics of the exporter itself can differ, and the warm-up of finished series by the 10 ms to which
     /// the time is rounded.
     pub(super) fn began_with(&self, other: &Self) -> bool {
-        let settings = |scrape: &Self| {
-            let formats = (scrape.status_format, scrape.message_labels);
-            (scrape.now, formats, scrape.series_limit)
-        };
-        settings(self) == settings(other)
-            && self.sources.len() == other.sources.len()
-            && { self.sources.iter().zip(&other.sources) }.all(|(one, other)| one.is_same(other))
-            && self.finished.is_same(&other.finished)
-            && self.baselines.is_same(&other.baselines)
-            && Arc::ptr_eq(&self.process, &other.process)
+        let Self {
+            now,
+            status_format,
+            message_labels,
+            sources,
+            finished,
+            baselines,
+            process,
+            series_limit,
+            derived: _,
+        } = other;
+        self.now == *now
+            && self.status_format == *status_format
+            && self.message_labels == *message_labels
+            && self.series_limit == *series_limit
+            && self.sources.len() == sources.len()
+            && { self.sources.iter().zip(sources) }.all(|(one, other)| one.is_same(other))
+            && self.finished.is_same(finished)
+            && self.baselines.is_same(baselines)
+            && Arc::ptr_eq(&self.process, process)
     }
 
     /// Returns the number of records whose series can change with the time.
@@ -73,7 +83,7 @@ impl Scrape {
             } = &*source.snapshot;
             steps.records().moving_len() + workflows.moving_len() + images.moving_len()
         });
-        moving.sum::<usize>() + self.finished.series.len()
+        moving.sum::<usize>() + self.finished.series.moving_len()
     }
 
     /// Returns the expected ends of what the sources run.
@@ -97,11 +107,20 @@ pub struct ScrapeSource {
 }
 
 impl ScrapeSource {
+    /// Whether both are the same moment of the same target and region.
     fn is_same(&self, other: &Self) -> bool {
-        let names = |source: &Self| (source.target.clone(), source.region.clone(), source.up);
-        Arc::ptr_eq(&self.snapshot, &other.snapshot)
-            && Arc::ptr_eq(&self.metrics, &other.metrics)
-            && names(self) == names(other)
+        let Self {
+            target,
+            region,
+            snapshot,
+            up,
+            metrics,
+        } = other;
+        self.target == *target
+            && self.region == *region
+            && self.up == *up
+            && Arc::ptr_eq(&self.snapshot, snapshot)
+            && Arc::ptr_eq(&self.metrics, metrics)
     }
 }
 

@@ -136,3 +136,30 @@ impl Reader {
         next
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::super::tests::scrape;
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn scrapes_that_begin_after_a_panic_render_for_themselves() {
+        let scrape = scrape([], Timestamp::from_millis(0));
+        let shared = SharedFrames::default();
+        let begin = || shared.reader(Exposition::new(scrape.clone(), Format::Text));
+        let (_alone, mut reader) = (begin(), begin().unwrap());
+        assert!(begin().is_ok());
+        let recording = reader.recording.clone();
+        let interrupted = catch_unwind(AssertUnwindSafe(|| {
+            let _recorded = recording.recorded.lock();
+            panic!("half-way");
+        }));
+        assert!(interrupted.is_err());
+        let next = catch_unwind(AssertUnwindSafe(|| reader.next()));
+        assert!(next.is_err(), "the frames are not complete");
+        assert!(begin().is_err());
+    }
+}

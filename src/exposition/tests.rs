@@ -125,7 +125,7 @@ fn snapshot_of(records: impl IntoIterator<Item = StepRecord>) -> Arc<Snapshot> {
     records.snapshot()
 }
 
-fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scrape {
+pub(super) fn scrape(records: impl IntoIterator<Item = StepRecord>, now: Timestamp) -> Scrape {
     let started = moment(START).instant;
     Scrape {
         now,

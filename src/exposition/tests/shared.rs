@@ -13,7 +13,7 @@ const STEPS: usize = 700;
 /// An exporter whose state changes between scrapes.
 struct World {
     scrape: Scrape,
-    steps: StepTable,
+    records: Records,
     shared: SharedFrames,
 }
 
@@ -26,23 +26,20 @@ struct InProgress {
 
 impl World {
     fn new(steps: usize) -> Self {
-        let record = |at| StepRecord {
-            id: scattered_id(at as u64),
-            phase: if at % 10 == 0 {
-                Phase::Active
-            } else {
-                Phase::Settled
+        let record = |at| match at % 10 {
+            0 => StepRecord {
+                phase: Phase::Active,
+                last_success: Some(after(9_000)),
+                ..running_step(at)
             },
-            last_success: Some(after(9_000)),
-            ..if at % 10 == 0 {
-                running()
-            } else {
-                ended(StepStatus::Completed, 9_000)
-            }
+            _ => completed(at),
         };
         let mut world = Self {
             scrape: scrape([], after(10_000)),
-            steps: StepTable::new((0..steps).map(record)),
+            records: Records {
+                steps: StepTable::new((0..steps as u64).map(record)),
+                ..Records::default()
+            },
             shared: SharedFrames::default(),
         };
         world.publish();
@@ -50,17 +47,14 @@ impl World {
     }
 
     fn publish(&mut self) {
-        let records = Records {
-            steps: StepTable::new(self.steps.snapshot().iter().cloned()),
-            ..Records::default()
-        };
-        self.scrape.sources[0].snapshot = records.snapshot();
+        self.scrape.sources[0].snapshot = self.records.snapshot();
     }
 
     /// Changes a step, and publishes that.
     fn poll(&mut self, at: usize, seconds: u64) {
         let polled = Some(after(10_000 + seconds * 1_000));
-        { &mut self.steps }.update(&scattered_id(at as u64), |step| step.last_success = polled);
+        { &mut self.records.steps }
+            .update(&scattered_id(at as u64), |step| step.last_success = polled);
         self.publish();
     }
 
@@ -73,9 +67,14 @@ impl World {
         }
     }
 
-    /// Returns the scrapes that are in progress together with another one.
+    /// Begins so many scrapes together.
     fn begun(&self, count: usize) -> Vec<InProgress> {
         (0..count).map(|_| self.begin(Format::Text)).collect()
+    }
+
+    /// Returns the frames of so many scrapes that begin together.
+    fn received(&self, count: usize) -> Vec<Vec<Bytes>> {
+        self.begun(count).into_iter().map(InProgress::end).collect()
     }
 }
 
@@ -171,9 +170,7 @@ proptest! {
 #[test]
 fn second_scrape_that_begins_renders_for_all_that_follow() {
     let world = World::new(STEPS);
-    let frames: Vec<_> = { world.begun(4).into_iter() }
-        .map(InProgress::end)
-        .collect();
+    let frames = world.received(4);
     assert!(!are_shared(&frames[0], &frames[1]));
     assert!(are_shared(&frames[1], &frames[2]));
     assert!(are_shared(&frames[1], &frames[3]));
@@ -186,8 +183,22 @@ fn completed(at: u64) -> StepRecord {
     StepRecord {
         id: scattered_id(at),
         phase: Phase::Settled,
+        last_success: Some(after(9_000)),
         ..ended(StepStatus::Completed, 9_000)
     }
+}
+
+fn running_step(at: u64) -> StepRecord {
+    StepRecord {
+        id: scattered_id(at),
+        ..running()
+    }
+}
+
+/// Counts of a finished step.
+fn finished() -> FinishedSnapshot {
+    let finished = counted("platform", "ApplyBuildComponents", 3);
+    finished.snapshot(moment(after(10_000)).instant)
 }
 
 /// Baselines with the usual duration of a step.
@@ -208,10 +219,7 @@ fn scrape_that_begins_after_a_change_is_not_shared() {
         |world| world.scrape.status_format = StatusFormat::Sparse,
         |world| world.scrape.series_limit = 1_000_000,
         |world| world.scrape.baselines = baselines(),
-        |world| {
-            let finished = counted("platform", "ApplyBuildComponents", 3);
-            world.scrape.finished = finished.snapshot(moment(world.scrape.now).instant);
-        },
+        |world| world.scrape.finished = finished(),
         |world| world.scrape.sources[0].up = Some(false),
     ];
     for change in changes {
@@ -232,40 +240,37 @@ fn clients_that_read_slowly_keep_one_recording() {
     let mut world = World::new(STEPS);
     let slow = world.begun(2);
     world.scrape.now = after(11_000);
-    let mut others: Vec<_> = { world.begun(5).into_iter() }
-        .map(InProgress::end)
-        .collect();
+    let mut others = world.received(5);
     assert!(!{ others.windows(2) }.any(|pair| are_shared(&pair[0], &pair[1])));
 
     for scrape in slow {
         scrape.end();
     }
-    others = { world.begun(3).into_iter() }
-        .map(InProgress::end)
-        .collect();
+    others = world.received(3);
     assert!(are_shared(&others[1], &others[2]));
 }
 
 #[test]
 fn scrapes_of_many_moving_records_are_not_recorded() {
-    let running = |at| StepRecord {
-        id: scattered_id(at),
-        ..running()
-    };
     let mut world = World::new(0);
-    world.steps = StepTable::new((0..10_000).map(running));
+    world.records.steps = StepTable::new((0..10_000).map(running_step));
     world.publish();
-    let frames: Vec<_> = { world.begun(3).into_iter() }
-        .map(InProgress::end)
-        .collect();
+    let frames = world.received(3);
     assert!(are_shared(&frames[1], &frames[2]));
 
-    world.steps.put(running(10_000));
-    world.publish();
-    let frames: Vec<_> = { world.begun(3).into_iter() }
-        .map(InProgress::end)
-        .collect();
-    assert!(!are_shared(&frames[1], &frames[2]));
+    let changes: [fn(&mut World); 2] = [
+        |world| world.scrape.finished = finished(),
+        |world| {
+            world.scrape.finished = FinishedSnapshot::empty(moment(START).instant);
+            world.records.steps.put(running_step(10_000));
+            world.publish();
+        },
+    ];
+    for change in changes {
+        change(&mut world);
+        let frames = world.received(3);
+        assert!(!are_shared(&frames[1], &frames[2]));
+    }
 }
 
 #[test]
